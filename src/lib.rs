@@ -1,0 +1,28 @@
+//! tintype: a caching HTTP reverse proxy for screenshots of web pages.
+//!
+//! Modules in the order in which a request meets them:
+//!
+//! - [`config`] reads `proxy.toml` into a valid [`config::Config`]; [`app`] composes the parts from it.
+//! - [`listener`] accepts connections: limits, TLS, protocol detection, drain.
+//! - [`message`] is HTTP vocabulary without I/O.
+//! - [`policy`] holds the decisions, pure functions from values to values.
+//! - [`proxy`] is the data plane: route, key, lookup, decide, fetch, respond.
+//! - [`store`] keeps stored responses, in memory and on disk, and the ledger of purges.
+//! - [`origin`] is where answers come from: a remote server or headless Chrome.
+//! - [`admin`] is the control plane on its own listener.
+//! - [`telemetry`] sets up logs and counts.
+//!
+//! Directions: `policy` and `message` know nobody above them; `origin` does not know that caching exists; `proxy` and
+//! `admin` meet only in `app`; modules do not import `config`.
+
+pub mod admin;
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod listener;
+pub mod message;
+pub mod origin;
+pub mod policy;
+pub mod proxy;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,37 @@
+//! ACCEPT: bind, connection limits and timeouts, TLS, protocol detection, drain.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a listener accepts and bounds connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Address to bind.
+    pub listen: SocketAddr,
+    /// Certificate chain and key in PEM; TLS is off without.
+    pub tls: Option<TlsFiles>,
+    /// Connections at once; further ones wait in the kernel's queue.
+    pub max_connections: usize,
+    /// Time for a request head to arrive whole, also for the TLS handshake.
+    pub header_read_timeout: Duration,
+    /// Time that a connection may sit without a byte in either direction.
+    pub idle_timeout: Duration,
+    /// Bytes of a request head (request line and fields); 431 beyond.
+    pub max_header_bytes: usize,
+    /// Fields in a request head; 431 beyond.
+    pub max_header_count: usize,
+    /// HTTP/2 streams at once on one connection.
+    pub max_streams: u32,
+    /// Time that current exchanges have to finish after shutdown began.
+    pub drain_grace: Duration,
+}
+
+/// Files of a TLS identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// PEM private key.
+    pub key: PathBuf,
+}

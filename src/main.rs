@@ -1,0 +1,3 @@
+//! tintype's command line.
+
+fn main() {}

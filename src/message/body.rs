@@ -1,0 +1,119 @@
+//! Bodies: what passes through the proxy in either direction.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+/// Why a body ended before it was whole. The cause is kept as text where it came from a library.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BodyError {
+    /// The peer closed the connection, or broke the framing, before the body's end.
+    #[error("body ended short: {0}")]
+    Short(String),
+    /// No byte arrived for longer than the idle timeout.
+    #[error("body stalled")]
+    Stalled,
+    /// More bytes came than the named limit allows.
+    #[error("body larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A reader of a shared body fell too far behind the others.
+    #[error("reader too slow")]
+    ReaderTooSlow,
+}
+
+impl From<hyper::Error> for BodyError {
+    fn from(error: hyper::Error) -> Self {
+        BodyError::Short(error.to_string())
+    }
+}
+
+/// A boxed stream of frames.
+pub type BodyStream = Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>;
+
+/// A request or response body.
+#[derive(Default)]
+pub enum Body {
+    /// No bytes at all.
+    #[default]
+    Empty,
+    /// All of it, in one piece; `None` once it was read.
+    Whole(Option<Bytes>),
+    /// Straight from a connection.
+    Incoming(Incoming),
+    /// Anything else that yields frames.
+    Stream(BodyStream),
+}
+
+impl Body {
+    /// A body of these bytes.
+    pub fn whole(bytes: impl Into<Bytes>) -> Self {
+        Body::Whole(Some(bytes.into()))
+    }
+
+    /// A body from any stream of frames.
+    pub fn stream(stream: impl HttpBody<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
+        Body::Stream(Box::pin(stream))
+    }
+
+    /// The whole body's bytes if it is held in one piece, without reading a stream.
+    pub fn as_whole(&self) -> Option<&Bytes> {
+        match self {
+            Body::Whole(bytes) => bytes.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Body::Empty => f.write_str("Body::Empty"),
+            Body::Whole(bytes) => write!(f, "Body::Whole({:?})", bytes.as_ref().map(Bytes::len)),
+            Body::Incoming(_) => f.write_str("Body::Incoming"),
+            Body::Stream(_) => f.write_str("Body::Stream"),
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Body::Empty => Poll::Ready(None),
+            Body::Whole(bytes) => {
+                Poll::Ready(bytes.take().filter(|b| !b.is_empty()).map(|b| Ok(Frame::data(b))))
+            }
+            Body::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::from),
+            Body::Stream(stream) => stream.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::Empty => true,
+            Body::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Body::Incoming(incoming) => incoming.is_end_stream(),
+            Body::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Empty => SizeHint::with_exact(0),
+            Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Body::Incoming(incoming) => incoming.size_hint(),
+            Body::Stream(stream) => stream.size_hint(),
+        }
+    }
+}

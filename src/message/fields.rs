@@ -1,0 +1,142 @@
+//! Header fields: lists, hop-by-hop fields, and their form on disk.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// The fields that concern one connection only (RFC 9110 section 7.6.1), beside those that `Connection` lists.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];
+
+/// The members of a comma-separated list over all lines of `name`, quotes respected, trimmed, empty ones
+/// left out (RFC 9110 section 5.6.1). Lines that are not visible ASCII or obs-text are still split as bytes.
+pub fn list<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    fields.get_all(name).into_iter().flat_map(|line| split_list(line.as_bytes()))
+}
+
+/// The members of one comma-separated line; commas inside a quoted string do not separate.
+pub fn split_list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        while let Some(text) = rest {
+            let (mut quoted, mut escaped) = (false, false);
+            let end = text.iter().position(|&b| {
+                match b {
+                    _ if escaped => escaped = false,
+                    b'\\' if quoted => escaped = true,
+                    b'"' => quoted = !quoted,
+                    b',' if !quoted => return true,
+                    _ => {}
+                }
+                false
+            });
+            let member = match end {
+                Some(at) => {
+                    rest = Some(&text[at + 1..]);
+                    &text[..at]
+                }
+                None => {
+                    rest = None;
+                    text
+                }
+            };
+            let member = member.trim_ascii();
+            if !member.is_empty() {
+                return Some(member);
+            }
+        }
+        None
+    })
+}
+
+/// Removes hop-by-hop fields and those that `Connection` names (RFC 9110 section 7.6.1).
+///
+/// A `Connection` that names a field which must stay end-to-end (`Cache-Control`, `Host`, `Authorization`, ...) does
+/// not remove it: a client could otherwise strip what the origin or the cache relies on.
+pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
+    const KEPT: [HeaderName; 6] = [
+        header::HOST,
+        header::CACHE_CONTROL,
+        header::AUTHORIZATION,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::COOKIE,
+    ];
+    let listed: Vec<HeaderName> = list(fields, &header::CONNECTION)
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
+        .filter(|name| !KEPT.contains(name))
+        .collect();
+    for name in listed.iter().chain(&HOP_BY_HOP) {
+        fields.remove(name);
+    }
+}
+
+/// Serialises a [`HeaderMap`] as pairs of octet strings, lines in order.
+pub mod octets {
+    use super::{HeaderMap, HeaderName, HeaderValue};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    /// For `#[serde(serialize_with)]`.
+    pub fn serialize<S: Serializer>(fields: &HeaderMap, serializer: S) -> Result<S::Ok, S::Error> {
+        let lines: Vec<(&str, &[u8])> = fields.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+        lines.serialize(serializer)
+    }
+
+    /// For `#[serde(deserialize_with)]`. Refuses names and values that HTTP does not allow.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HeaderMap, D::Error> {
+        let lines = Vec::<(String, Vec<u8>)>::deserialize(deserializer)?;
+        let mut fields = HeaderMap::with_capacity(lines.len());
+        for (name, value) in lines {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(D::Error::custom)?;
+            let value = HeaderValue::from_bytes(&value).map_err(D::Error::custom)?;
+            fields.append(name, value);
+        }
+        Ok(fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(line: &str) -> Vec<String> {
+        split_list(line.as_bytes()).map(|m| String::from_utf8_lossy(m).into_owned()).collect()
+    }
+
+    #[test]
+    fn lists_split_at_commas_outside_quotes() {
+        for (line, expected) in [
+            ("a, b", vec!["a", "b"]),
+            (" , ,a,,", vec!["a"]),
+            (r#"x="1,2", y"#, vec![r#"x="1,2""#, "y"]),
+            (r#"x="\",", y"#, vec![r#"x="\",""#, "y"]),
+            (r#"x="open, y"#, vec![r#"x="open, y"#]),
+            ("", vec![]),
+        ] {
+            assert_eq!(members(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn connection_removes_what_it_lists_but_not_what_must_stay() {
+        let mut fields = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Secret, Cache-Control"),
+            ("x-secret", "1"),
+            ("cache-control", "no-store"),
+            ("te", "trailers"),
+            ("accept", "*/*"),
+        ] {
+            fields.append(name, HeaderValue::from_static(value));
+        }
+        remove_hop_by_hop(&mut fields);
+        let left: Vec<&str> = fields.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["cache-control", "accept"]);
+    }
+}

@@ -1,0 +1,52 @@
+//! The remote origin: an HTTP server behind a pooled client.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Uri};
+
+/// One remote HTTP server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its base: scheme `http` or `https`, authority, and a path prefix put before every request's path.
+    pub base: Uri,
+    /// Fields set on every request, over what the client sent: credentials and API keys. Values are marked sensitive.
+    pub set_headers: HeaderMap,
+    /// Query parameters set on every request, over what the client sent: name, value. Never part of a cache key.
+    pub set_query: Vec<(String, String)>,
+    /// Send the client's `Host` instead of the base's authority.
+    pub preserve_host: bool,
+    /// Which protocol to speak.
+    pub protocol: Protocol,
+    /// PEM file with further trusted roots, beside the system's.
+    pub tls_ca: Option<std::path::PathBuf>,
+    /// Time to connect, TLS handshake included.
+    pub connect_timeout: Duration,
+    /// Time from the sent request to the first byte of the response.
+    pub first_byte_timeout: Duration,
+    /// Time without a body byte before the response counts as broken.
+    pub idle_timeout: Duration,
+    /// Idle connections kept for each host.
+    pub max_idle_connections: usize,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// Requests at once to this origin; further ones wait up to `connect_timeout`, then the origin is busy.
+    pub max_concurrent: usize,
+    /// Bytes of a response head.
+    pub max_header_bytes: usize,
+    /// Fields in a response head.
+    pub max_header_count: usize,
+    /// Bytes of a response body; a larger one breaks off.
+    pub max_body_bytes: u64,
+}
+
+/// HTTP version towards an origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/2 if ALPN offers it over TLS, else HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only; with prior knowledge on plain connections.
+    Http2,
+}

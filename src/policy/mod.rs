@@ -1,0 +1,3 @@
+//! Decisions, pure: no async, no clock, no log, no disk. Values in, a value out, `now` an argument.
+
+pub mod stored;

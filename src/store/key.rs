@@ -1,0 +1,65 @@
+//! Keys and handles.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The whole cache key of a stored response, as bytes. Kept in full, so that two keys never collide.
+///
+/// Cloning is cheap. A look-up needs only a borrowed `&[u8]`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CacheKey(Arc<[u8]>);
+
+impl CacheKey {
+    /// A key of these bytes.
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        CacheKey(bytes.into())
+    }
+
+    /// The bytes of the key.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<[u8]> for CacheKey {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for CacheKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CacheKey({})", self.0.escape_ascii())
+    }
+}
+
+/// Names a set of records that can be purged together: those of one request URL, of one target page, and
+/// later of one tag, host or prefix. The first 8 bytes of SHA-256 over a domain word and the name; a
+/// collision only purges more than was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Handle(pub u64);
+
+impl Handle {
+    /// The handle of one request URL (all its variants).
+    pub fn of_url(url: &str) -> Self {
+        Self::of("url", url)
+    }
+
+    /// The handle of one captured page (all its sizes and formats).
+    pub fn of_target(url: &str) -> Self {
+        Self::of("target", url)
+    }
+
+    fn of(domain: &str, name: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(domain.as_bytes());
+        hash.update([0]);
+        hash.update(name.as_bytes());
+        let digest = hash.finalize();
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        Handle(u64::from_be_bytes(first))
+    }
+}

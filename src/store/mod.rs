@@ -1,0 +1,97 @@
+//! Stored responses: a small trait, a byte record, a hybrid of memory and disk, a memory twin, and the
+//! ledger of purges. Nothing here knows what freshness is.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+pub mod key;
+pub mod ledger;
+pub mod record;
+
+pub use key::{CacheKey, Handle};
+pub use record::{Content, Record};
+
+/// Keeps records by key, bounded in bytes.
+///
+/// A record that a purge covers is never returned (see [`ledger`]); every fault of a tier is a miss.
+pub trait Store: Send + Sync + 'static {
+    /// Looks in memory only: no waiting, no copy of body bytes.
+    fn get_memory(&self, key: &[u8]) -> Option<Arc<Record>>;
+
+    /// Looks on disk, after [`Store::get_memory`] said no; what is found is kept in memory too.
+    fn get_disk<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<Arc<Record>>>;
+
+    /// Keeps `record` in memory and, in the background, on disk. A record older by sequence than a purge
+    /// that covers it is dropped.
+    fn put(&self, key: CacheKey, record: Arc<Record>);
+
+    /// Forgets what is stored under `key`, in every tier.
+    fn remove(&self, key: &CacheKey);
+
+    /// A sequence number larger than every one given out before, also across restarts. A fetch takes one when
+    /// it begins, so that a purge during the fetch beats what the fetch stores.
+    fn next_sequence(&self) -> u64;
+
+    /// Whether a record with these handles, begun at `sequence`, has been purged since.
+    fn is_purged(&self, handles: &[Handle], sequence: u64) -> bool;
+
+    /// Makes everything stored or in flight under `scope` unusable, at once and durably: when it returns
+    /// `Ok`, the purge survives a crash.
+    fn purge(&self, scope: Scope) -> std::io::Result<()>;
+
+    /// Sizes and counts for `/stats` and metrics.
+    fn usage(&self) -> Usage;
+
+    /// Waits until what was put has reached the disk as far as it will, and closes the disk tier.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What a purge hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every record that carries this handle.
+    Handle(Handle),
+    /// Every record.
+    All,
+}
+
+/// What the store holds and what befell it. Counts are since start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Usage {
+    /// Bytes in the memory tier.
+    pub memory_bytes: u64,
+    /// Bound of the memory tier in bytes.
+    pub memory_capacity: u64,
+    /// Records in the memory tier.
+    pub memory_records: u64,
+    /// Bound of the disk tier in bytes; 0 if there is none.
+    pub disk_capacity: u64,
+    /// Whether the disk tier takes writes; false if there is none or its canary failed.
+    pub disk_healthy: bool,
+    /// Records that never reached the disk because its queue or buffer was full.
+    pub disk_dropped: u64,
+    /// Reads from disk that failed or gave something odd, served as misses.
+    pub disk_errors: u64,
+    /// Purges in the ledger.
+    pub ledger_entries: u64,
+}
+
+/// Where and how much to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Folder of the disk tier and the purge ledger; memory only without (purges then last as long as the process).
+    pub dir: Option<std::path::PathBuf>,
+    /// Bound of the memory tier in bytes, keys and heads counted.
+    pub memory_bytes: u64,
+    /// Bound of the disk tier in bytes; preallocated at the first start.
+    pub disk_bytes: u64,
+    /// Size of one disk block in bytes: the unit of eviction and the bound of one stored record.
+    pub block_bytes: u64,
+    /// Bytes that may wait to be written; what comes beyond is kept in memory only.
+    pub write_buffer_bytes: u64,
+    /// Purges kept in the ledger; the oldest are folded into one purge of everything older.
+    pub max_ledger_entries: usize,
+    /// How often a canary record is written and read back.
+    pub canary_interval: std::time::Duration,
+}
