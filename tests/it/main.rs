@@ -1,0 +1,3 @@
+//! Integration tests: one binary, a file per behaviour. Each file opens with the rules it proves.
+
+mod support;
