@@ -1,6 +1,8 @@
 //! Bodies: what passes through the proxy in either direction.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -70,6 +72,56 @@ impl Body {
     }
 }
 
+impl Body {
+    /// This body, broken off after `limit` bytes; the flag tells whether it was.
+    pub fn limited(self, limit: u64) -> (Self, Arc<AtomicBool>) {
+        let exceeded = Arc::new(AtomicBool::new(false));
+        if self.size_hint().upper().is_some_and(|most| most <= limit) {
+            return (self, exceeded);
+        }
+        let limited = Limited { body: self, limit, left: limit, exceeded: Arc::clone(&exceeded) };
+        (Body::stream(limited), exceeded)
+    }
+}
+
+/// A body that breaks off when it gets too long.
+struct Limited {
+    body: Body,
+    limit: u64,
+    left: u64,
+    exceeded: Arc<AtomicBool>,
+}
+
+impl HttpBody for Limited {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            other => return other,
+        };
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        if length > self.left {
+            self.exceeded.store(true, Ordering::Relaxed);
+            return Poll::Ready(Some(Err(BodyError::TooLarge { limit: self.limit })));
+        }
+        self.left -= length;
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -115,5 +167,25 @@ impl HttpBody for Body {
             Body::Incoming(incoming) => incoming.size_hint(),
             Body::Stream(stream) => stream.size_hint(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{BodyExt, StreamBody};
+
+    #[tokio::test]
+    async fn a_limited_body_breaks_off_and_says_so() {
+        let chunks = || {
+            let chunks = ["abc", "def"].map(|c| Ok(Frame::data(Bytes::from_static(c.as_bytes()))));
+            Body::stream(StreamBody::new(futures_util::stream::iter(chunks)))
+        };
+        let (whole, exceeded) = chunks().limited(6);
+        assert_eq!(whole.collect().await.expect("within").to_bytes(), "abcdef");
+        assert!(!exceeded.load(Ordering::Relaxed));
+        let (cut, exceeded) = chunks().limited(5);
+        assert!(matches!(cut.collect().await, Err(BodyError::TooLarge { limit: 5 })));
+        assert!(exceeded.load(Ordering::Relaxed));
     }
 }

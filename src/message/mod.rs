@@ -1,4 +1,7 @@
-//! HTTP vocabulary without I/O: bodies, fields, target URIs, dates, `Cache-Status`.
+//! HTTP vocabulary without I/O: bodies, fields, dates, entity tags, `Cache-Status`.
 
 pub mod body;
+pub mod cache_status;
+pub mod date;
+pub mod entity_tag;
 pub mod fields;

@@ -1,3 +1,16 @@
-//! Decisions, pure: no async, no clock, no log, no disk. Values in, a value out, `now` an argument.
+//! DECISIONS, pure: no async, no clock, no log, no disk. Values in, a value out, `now` an argument.
+//!
+//! In the order in which a request meets them: [`key`] and [`vary`] say where to look, [`reuse`] whether what was found
+//! may answer, [`precondition`] whether a 304 will do, [`validation`] how to ask the origin and what its 304 changes,
+//! [`admission`] whether an answer may be stored, with [`freshness`] for how long, [`invalidation`] what an unsafe method spoils.
 
+pub mod admission;
+pub mod directives;
+pub mod freshness;
+pub mod invalidation;
+pub mod key;
+pub mod precondition;
+pub mod reuse;
 pub mod stored;
+pub mod validation;
+pub mod vary;

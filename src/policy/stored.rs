@@ -89,3 +89,33 @@ mod status_code {
         StatusCode::from_u16(u16::deserialize(d)?).map_err(D::Error::custom)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::policy::admission::{RequestFacts, Windows, admit};
+    use http::{HeaderValue, Method};
+
+    /// A 200 with these fields, stored at the returned moment.
+    pub(in crate::policy) fn stored(lines: &[(&'static str, &'static str)]) -> (StoredResponse, Timestamp) {
+        let start = Timestamp::from_secs(1_000_000_000);
+        let mut response = HeaderMap::new();
+        for (name, value) in lines {
+            response.append(*name, HeaderValue::from_static(value));
+        }
+        let facts = RequestFacts { method: &Method::GET, fields: &HeaderMap::new(), sent: start };
+        let head = admit(facts, StatusCode::OK, &response, start, Windows::default()).expect("storable");
+        (head, start)
+    }
+
+    /// RFC 9111 section 4.2.3: the age counts what it was on arrival.
+    #[test]
+    fn fresh_until_takes_the_initial_age_into_account() {
+        let (head, start) = stored(&[("cache-control", "max-age=100"), ("age", "30")]);
+        assert_eq!(head.fresh_until(), start + Duration::from_secs(70));
+        assert_eq!(head.current_age(start + Duration::from_secs(5)), Duration::from_secs(35));
+        let (head, start) = stored(&[("cache-control", "max-age=10"), ("age", "30")]);
+        assert_eq!(head.fresh_until(), start - Duration::from_secs(20));
+        assert_eq!(head.staleness(start), Duration::from_secs(20));
+    }
+}

@@ -1,6 +1,313 @@
 //! DATA PLANE: route, key, lookup, decide, fetch, respond.
+//!
+//! [`Proxy::handle`] tells the story; each step is one hop away: [`route`], [`lookup`], [`flight`] and `fetch`, `keep`, [`respond`],
+//! and [`refusal`] for what tintype answers itself.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response};
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::message::body::Body;
+use crate::message::cache_status::{CacheStatus, Forward};
+use crate::policy::directives::RequestDirectives;
+use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
+use crate::store::{CacheKey, Store};
+use crate::telemetry::counters::{Count, Counters};
+
+mod fetch;
+pub mod flight;
+mod forward;
+mod keep;
+mod landing;
+pub mod lookup;
+pub mod marks;
+mod pass;
+pub mod purge;
+pub mod refusal;
+pub mod respond;
+pub mod route;
+mod target;
+
+use fetch::Fetch;
+use flight::{Budget, Flight, Flights, Part};
+use lookup::{Found, Stored, Tier};
+use marks::{Mark, Marks};
+use refusal::Refusal;
+use respond::{Told, Verdict};
+use route::{Route as Routed, Routes};
+
+/// The data plane: everything that a request meets between the listener and the origin.
+pub struct Proxy {
+    config: Config,
+    routes: Routes,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    counters: Arc<Counters>,
+    flights: Flights,
+    marks: Marks,
+    budget: Arc<Budget>,
+    /// Held while an index of variants is rewritten.
+    indexing: tokio::sync::Mutex<()>,
+    via: HeaderValue,
+}
+
+/// A request on its way through the story.
+struct Asked {
+    route: Arc<Routed>,
+    request: Parts,
+    directives: RequestDirectives,
+    peer: IpAddr,
+    primary: CacheKey,
+}
+
+impl Proxy {
+    /// A data plane over these parts.
+    pub fn new(
+        config: Config,
+        routes: Routes,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        counters: Arc<Counters>,
+    ) -> Arc<Self> {
+        let via = HeaderValue::try_from(format!("1.1 {}", config.pseudonym))
+            .unwrap_or_else(|_| HeaderValue::from_static("1.1 tintype"));
+        let budget = Arc::new(Budget::new(config.max_fetch_buffer));
+        Arc::new(Proxy {
+            config,
+            routes,
+            store,
+            clock,
+            counters,
+            flights: Flights::default(),
+            marks: Marks::default(),
+            budget,
+            indexing: tokio::sync::Mutex::default(),
+            via,
+        })
+    }
+
+    /// Answers one request. `peer` is the client's address, `secure` whether it came over TLS.
+    pub async fn handle(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        peer: IpAddr,
+        secure: bool,
+    ) -> Response<Body> {
+        self.counters.add(Count::Requests);
+        match self.answer(request, peer, secure).await {
+            Ok(response) => response,
+            Err(refusal) => self.refuse(&refusal, CacheStatus::default()),
+        }
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        peer: IpAddr,
+        secure: bool,
+    ) -> Result<Response<Body>, Refusal> {
+        // Which origin? The target in absolute form says so, within its bounds.
+        let (mut request, body) = request.into_parts();
+        target::complete(&mut request, secure, self.config.max_uri_bytes)?;
+        let route = Arc::clone(self.routes.find(&request.uri).ok_or(Refusal::NoRoute)?);
+
+        // Is it for the cache at all?
+        let pass = pass::why_pass(&request, &body);
+        if let Some(why @ (Forward::Method | Forward::Bypass)) = pass
+            && !pass::is_plain_range(&request, &body)
+        {
+            return self.pass(&route, request, body, peer, why).await;
+        }
+
+        // What is stored under its key?
+        let mut key = Vec::with_capacity(128);
+        route.key_into(&mut key, &request.uri);
+        let directives = RequestDirectives::of(&request.headers);
+        let asked = Asked { route, request, directives, peer, primary: CacheKey::new(key) };
+        let found = self.look_up(&asked.primary, &asked.request).await;
+
+        // May it answer, and how is it brought up to date?
+        match self.decide(&asked, &found) {
+            Step::Answer(stored, told) => Ok(self.from_store(&asked, stored, told)),
+            Step::AnswerAndValidate(stored, told) => {
+                let response = self.from_store(&asked, stored, told);
+                self.validate_behind(asked, &found);
+                Ok(response)
+            }
+            Step::Forward(_) if asked.directives.only_if_cached => Err(Refusal::OnlyIfCached),
+            Step::Forward(why) if pass.is_some() => {
+                self.pass(&asked.route, asked.request, body, peer, why).await
+            }
+            Step::Forward(why) => self.fetch(asked, found, why).await,
+        }
+    }
+
+    /// What to do with what was found.
+    fn decide<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
+        let Some((stored, tier)) = &found.stored else {
+            return Step::Forward(if found.varies { Forward::VaryMiss } else { Forward::UriMiss });
+        };
+        let Some(head) = stored.head() else {
+            return Step::Forward(Forward::UriMiss);
+        };
+        let now = self.clock.now();
+        let told = |verdict, detail| {
+            Told::new(verdict, CacheStatus { hit: true, detail: Some(detail), ..CacheStatus::default() })
+        };
+        match reuse::decide(head, &asked.directives, now) {
+            Reuse::Fresh => {
+                self.counters.add(match tier {
+                    Tier::Memory => Count::HitsMemory,
+                    Tier::Disk => Count::HitsDisk,
+                });
+                Step::Answer(stored, told(Verdict::Hit, tier.name()))
+            }
+            Reuse::Stale(StaleUse::MaxStale) => {
+                self.counters.add(Count::StaleServed);
+                Step::Answer(stored, told(Verdict::Stale, "max-stale"))
+            }
+            Reuse::Stale(StaleUse::WhileRevalidate) => {
+                self.counters.add(Count::StaleServed);
+                let told = told(Verdict::Stale, "stale-while-revalidate");
+                match self.marks.of(&found.key, now) {
+                    // It failed just now: not again for each request in the window.
+                    Some(Mark::Quiet) => Step::Answer(stored, told),
+                    _ => Step::AnswerAndValidate(stored, told),
+                }
+            }
+            Reuse::Validate(why) => {
+                let failing = self.marks.of(&found.key, now).filter(|mark| *mark != Mark::Pass);
+                if let Some(mark) = failing
+                    && why == MustValidate::Stale
+                    && reuse::covers_error(head, now)
+                {
+                    self.counters.add(Count::StaleOnError);
+                    let told = told(Verdict::Stale, "stale-if-error");
+                    return match mark {
+                        Mark::Quiet => Step::Answer(stored, told),
+                        _ => Step::AnswerAndValidate(stored, told),
+                    };
+                }
+                Step::Forward(if why == MustValidate::Request { Forward::Request } else { Forward::Stale })
+            }
+        }
+    }
+
+    fn from_store(&self, asked: &Asked, stored: &Stored, told: Told) -> Response<Body> {
+        match stored.parts() {
+            Some((head, body)) => {
+                let body = Body::whole(body.clone());
+                self.from_stored(&asked.request, head, body, told, self.clock.now())
+            }
+            None => self.refuse(&Refusal::NoRoute, CacheStatus::default()),
+        }
+    }
+
+    /// Fetches, together with all who ask for the same at this time.
+    async fn fetch(
+        self: &Arc<Self>,
+        asked: Asked,
+        found: Found,
+        why: Forward,
+    ) -> Result<Response<Body>, Refusal> {
+        // A HEAD is worth a whole capture only where the picture is likely to be asked for next.
+        if asked.request.method == Method::HEAD && !asked.route.capture {
+            return self.pass(&asked.route, asked.request, Body::Empty, asked.peer, why).await;
+        }
+        let together =
+            !asked.directives.no_store && self.marks.of(&found.key, self.clock.now()) != Some(Mark::Pass);
+        if together {
+            let part = self.flights.join(
+                &found.key,
+                |flight| self.store.is_purged(&flight.handles, flight.sequence),
+                || self.begin(&asked, why),
+            );
+            if let Part::Follower(flight) = part {
+                if let Some(response) = self.follow(&asked, &flight, why).await {
+                    return response;
+                }
+            } else if let Part::Leader(flight) = part {
+                return self.lead(asked, found, flight, why).await;
+            }
+        }
+        let flight = self.begin(&asked, why);
+        self.lead(asked, found, flight, why).await
+    }
+
+    async fn lead(
+        self: &Arc<Self>,
+        asked: Asked,
+        found: Found,
+        flight: Arc<Flight>,
+        why: Forward,
+    ) -> Result<Response<Body>, Refusal> {
+        let (leader, share) = oneshot::channel();
+        self.launch(Fetch {
+            flight: Arc::clone(&flight),
+            route: Arc::clone(&asked.route),
+            primary: asked.primary.clone(),
+            key: found.key,
+            stored: found.stored.map(|(stored, _)| stored),
+            leader: Some(leader),
+        });
+        let landing = flight.landing().await;
+        Ok(self.landed(&asked, landing, Some(share), why).await)
+    }
+
+    /// Waits for another request's fetch. `None` if its outcome is not for this request, or too long in coming.
+    async fn follow(
+        self: &Arc<Self>,
+        asked: &Asked,
+        flight: &Arc<Flight>,
+        why: Forward,
+    ) -> Option<Result<Response<Body>, Refusal>> {
+        let landing = tokio::time::timeout(self.config.collapse_timeout, flight.landing()).await.ok()?;
+        if !landing::is_for(&landing, &asked.request, &flight.request) {
+            return None;
+        }
+        self.counters.add(Count::Collapsed);
+        Some(Ok(self.landed(asked, landing, None, why).await))
+    }
+
+    /// Validates behind the client's back, unless that is under way.
+    fn validate_behind(self: &Arc<Self>, asked: Asked, found: &Found) {
+        let part = self.flights.join(
+            &found.key,
+            |flight| self.store.is_purged(&flight.handles, flight.sequence),
+            || self.begin(&asked, Forward::Stale),
+        );
+        if let Part::Leader(flight) = part {
+            self.launch(Fetch {
+                flight,
+                route: asked.route,
+                primary: asked.primary,
+                key: found.key.clone(),
+                stored: found.stored.as_ref().map(|(stored, _)| stored.clone()),
+                leader: None,
+            });
+        }
+    }
+
+    fn begin(&self, asked: &Asked, why: Forward) -> Arc<Flight> {
+        let handles = asked.route.handles(asked.primary.as_bytes(), &asked.request.uri);
+        Flight::new(asked.request.clone(), asked.peer, self.store.next_sequence(), handles, why)
+    }
+}
+
+/// What comes of looking at what is stored.
+enum Step<'a> {
+    /// Answer with it.
+    Answer(&'a Stored, Told),
+    /// Answer with it, and ask the origin in the background.
+    AnswerAndValidate(&'a Stored, Told),
+    /// Ask the origin.
+    Forward(Forward),
+}
 
 /// Routes and the bounds of the data plane.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +331,22 @@ pub struct Config {
     pub collapse_timeout: Duration,
     /// Variants kept for one key.
     pub max_variants: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            routes: Vec::new(),
+            pseudonym: "tintype".into(),
+            max_uri_bytes: 16 << 10,
+            max_request_body: 10 << 20,
+            max_stored_bytes: 32 << 20,
+            max_fetch_buffer: 256 << 20,
+            hold_for_tag: 2 << 20,
+            collapse_timeout: Duration::from_secs(60),
+            max_variants: 64,
+        }
+    }
 }
 
 /// Which requests go to which origin, and what is overridden for them.

@@ -1,5 +1,7 @@
 //! Logs and counts.
 
+pub mod counters;
+
 /// What is logged, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

@@ -1,0 +1,105 @@
+//! HTTP dates (RFC 9110 section 5.6.7).
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::clock::Timestamp;
+
+/// Longest date that is looked at: an RFC 850 date with the longest weekday has 33 octets.
+const LONGEST: usize = 40;
+
+/// Reads a date in any of the three forms, in any case. `None` for everything else.
+pub fn parse(text: &[u8]) -> Option<Timestamp> {
+    let text = text.trim_ascii();
+    if text.len() > LONGEST {
+        return None;
+    }
+    let date = httpdate::parse_http_date(&usual_case(text)?).ok()?;
+    Some(Timestamp::from_system(date))
+}
+
+/// The date in `name`; `None` if the field is absent, invalid, or there on several lines that differ.
+pub fn of_field(fields: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
+    let mut lines = fields.get_all(name).iter();
+    let first = lines.next()?;
+    if lines.any(|other| other != first) {
+        return None;
+    }
+    parse(first.as_bytes())
+}
+
+/// `time` as an IMF-fixdate.
+pub fn format(time: Timestamp) -> HeaderValue {
+    // The last second that an IMF-fixdate can write: 9999-12-31T23:59:59Z.
+    let time = Timestamp::from_secs(time.as_secs().min(253_402_300_799));
+    HeaderValue::try_from(httpdate::fmt_http_date(time.to_system()))
+        .unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
+}
+
+/// The same letters in the case in which dates are written: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn usual_case(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut inside = false;
+    let mut usual = String::with_capacity(text.len());
+    for c in text.chars() {
+        usual.push(if inside { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() });
+        inside = c.is_ascii_alphabetic();
+    }
+    if let Some(zone) = usual.strip_suffix("Gmt") {
+        usual = format!("{zone}GMT");
+    }
+    Some(usual)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_all_three_forms_in_any_case() {
+        let expected = Some(Timestamp::from_secs(784_111_777));
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "sun, 06 nov 1994 08:49:37 gmt",
+            "SUN, 06 NOV 1994 08:49:37 GMT",
+            " Sun, 06 Nov 1994 08:49:37 GMT ",
+        ] {
+            assert_eq!(parse(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        for text in [
+            "0",
+            "-1",
+            "",
+            "784111777",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "Sun, 06 Nov 1994 08:49:37 +0000",
+            "1994-11-06T08:49:37Z",
+            "Sun, 06 Nov 1994 08:49:37 GMT and a long tail that is not a date",
+        ] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn several_lines_must_agree() {
+        let mut fields = HeaderMap::new();
+        fields.append("expires", HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
+        fields.append("expires", HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
+        assert!(of_field(&fields, &http::header::EXPIRES).is_some());
+        fields.append("expires", HeaderValue::from_static("Sun, 06 Nov 2094 08:49:37 GMT"));
+        assert_eq!(of_field(&fields, &http::header::EXPIRES), None);
+    }
+
+    #[test]
+    fn writes_what_it_reads() {
+        let time = Timestamp::from_secs(784_111_777);
+        assert_eq!(parse(format(time).as_bytes()), Some(time));
+        assert_eq!(format(Timestamp(u64::MAX)), "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+}

@@ -1,0 +1,133 @@
+//! Entity tags and their comparison (RFC 9110 section 8.8.3).
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use sha2::{Digest, Sha256};
+
+use super::fields;
+
+/// One entity tag, borrowed from the field it stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntityTag<'a> {
+    /// Whether it begins with `W/`.
+    pub weak: bool,
+    /// What is between the quotes.
+    pub opaque: &'a [u8],
+}
+
+impl<'a> EntityTag<'a> {
+    /// Reads `"x"` or `W/"x"`; `None` for anything else.
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
+        let text = text.trim_ascii();
+        let (weak, quoted) = match text.strip_prefix(b"W/") {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let opaque = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        let valid = opaque.iter().all(|&b| b == 0x21 || (0x23..=0x7e).contains(&b) || b >= 0x80);
+        valid.then_some(EntityTag { weak, opaque })
+    }
+
+    /// The entity tag of a message, if it has exactly one that is well-formed.
+    pub fn of(fields: &'a HeaderMap) -> Option<Self> {
+        let mut lines = fields.get_all(header::ETAG).iter();
+        let tag = Self::parse(lines.next()?.as_bytes())?;
+        lines.next().is_none().then_some(tag)
+    }
+
+    /// Equal octets, and neither is weak (RFC 9110 section 8.8.3.2).
+    pub fn strong_eq(self, other: EntityTag<'_>) -> bool {
+        !self.weak && !other.weak && self.opaque == other.opaque
+    }
+
+    /// Equal octets.
+    pub fn weak_eq(self, other: EntityTag<'_>) -> bool {
+        self.opaque == other.opaque
+    }
+}
+
+/// What `If-Match` or `If-None-Match` lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagList<'a> {
+    /// `*`: any current representation.
+    Any,
+    /// These tags; members that are no entity tags are left out.
+    Tags(Vec<EntityTag<'a>>),
+}
+
+impl<'a> TagList<'a> {
+    /// Reads all lines of `name`; `None` if the field is absent.
+    pub fn of(fields: &'a HeaderMap, name: &HeaderName) -> Option<Self> {
+        if !fields.contains_key(name) {
+            return None;
+        }
+        if fields::list(fields, name).any(|member| member == b"*") {
+            return Some(TagList::Any);
+        }
+        Some(TagList::Tags(fields::list(fields, name).filter_map(EntityTag::parse).collect()))
+    }
+
+    /// Whether a representation with `current` as its tag is listed, by weak comparison.
+    pub fn matches_weakly(&self, current: Option<EntityTag<'_>>) -> bool {
+        match (self, current) {
+            (TagList::Any, _) => true,
+            (TagList::Tags(tags), Some(current)) => tags.iter().any(|tag| tag.weak_eq(current)),
+            (TagList::Tags(_), None) => false,
+        }
+    }
+}
+
+/// The strong tag that we give a body without one: the first 16 hex digits of its SHA-256, quoted.
+pub fn of_body(body: &[u8]) -> HeaderValue {
+    let digest = Sha256::digest(body);
+    let mut tag = String::with_capacity(18);
+    tag.push('"');
+    for byte in &digest[..8] {
+        tag.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+        tag.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+    }
+    tag.push('"');
+    HeaderValue::try_from(tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_by_the_grammar() {
+        for (text, weak, opaque) in [
+            (r#""a""#, false, "a"),
+            (r#"W/"a""#, true, "a"),
+            (r#""""#, false, ""),
+            (r#" "a,b" "#, false, "a,b"),
+        ] {
+            assert_eq!(
+                EntityTag::parse(text.as_bytes()),
+                Some(EntityTag { weak, opaque: opaque.as_bytes() }),
+                "{text}"
+            );
+        }
+        for text in ["a", r#""a"#, r#"w/"a""#, r#""a b""#, r#""a"b""#, "*", "", r#"""#] {
+            assert_eq!(EntityTag::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn compares_as_in_the_table_of_rfc_9110_8_8_3_2() {
+        for (a, b, strong, weak) in [
+            (r#"W/"1""#, r#"W/"1""#, false, true),
+            (r#"W/"1""#, r#"W/"2""#, false, false),
+            (r#"W/"1""#, r#""1""#, false, true),
+            (r#""1""#, r#""1""#, true, true),
+        ] {
+            let tag = |text: &'static str| EntityTag::parse(text.as_bytes()).expect(text);
+            assert_eq!(tag(a).strong_eq(tag(b)), strong, "{a} {b}");
+            assert_eq!(tag(a).weak_eq(tag(b)), weak, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_body_without_a_tag_gets_sixteen_hex_digits_of_its_hash() {
+        assert_eq!(of_body(b"abc"), "\"ba7816bf8f01cfea\"");
+    }
+}

@@ -1,0 +1,307 @@
+//! Whether a response may be stored, and what is kept of its head (RFC 9111 section 3).
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+
+use super::directives::{Qualified, RequestDirectives, ResponseDirectives};
+use super::freshness::{self, LifetimeSource};
+use super::stored::StoredResponse;
+use crate::clock::Timestamp;
+use crate::message::entity_tag::EntityTag;
+use crate::message::fields::remove_hop_by_hop;
+
+/// What a route says where the origin is silent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Windows {
+    /// Stale-while-revalidate window of the route.
+    pub stale_while_revalidate: Option<Duration>,
+    /// Stale-if-error window of the route.
+    pub stale_if_error: Option<Duration>,
+}
+
+/// Why a response is not stored. Each name reaches log and `Cache-Status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotStored {
+    /// The request method is not GET.
+    Method,
+    /// The status is interim, partial, a 304, or not understood where it must be.
+    Status,
+    /// The request said `no-store`.
+    RequestNoStore,
+    /// The response said `no-store`.
+    NoStore,
+    /// The response is `private`.
+    Private,
+    /// The request had credentials and the response does not allow sharing.
+    Authorization,
+    /// The response varies on everything (`Vary: *`).
+    VaryAll,
+    /// The response has `Set-Cookie` without explicit freshness.
+    SetCookie,
+    /// Nothing gives it a use: no lifetime and no validator.
+    NoLifetime,
+    /// The body is longer than `max_stored_bytes`.
+    TooLarge,
+    /// All fetches together hold as much as they may.
+    BufferFull,
+}
+
+impl NotStored {
+    /// The reason as a token.
+    pub fn name(self) -> &'static str {
+        match self {
+            NotStored::Method => "method",
+            NotStored::Status => "status",
+            NotStored::RequestNoStore => "request-no-store",
+            NotStored::NoStore => "no-store",
+            NotStored::Private => "private",
+            NotStored::Authorization => "authorization",
+            NotStored::VaryAll => "vary-all",
+            NotStored::SetCookie => "set-cookie",
+            NotStored::NoLifetime => "no-lifetime",
+            NotStored::TooLarge => "too-large",
+            NotStored::BufferFull => "buffer-full",
+        }
+    }
+}
+
+/// What of a request matters for storing its response.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFacts<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its fields as the origin saw them.
+    pub fields: &'a HeaderMap,
+    /// When it was sent.
+    pub sent: Timestamp,
+}
+
+/// Decides whether the response may be stored; if so, gives the head that is kept.
+///
+/// `fields` are the response's fields as they came; `received` is the moment its head arrived.
+pub fn admit(
+    request: RequestFacts<'_>,
+    status: StatusCode,
+    fields: &HeaderMap,
+    received: Timestamp,
+    windows: Windows,
+) -> Result<StoredResponse, NotStored> {
+    let directives = ResponseDirectives::of(fields);
+    let (lifetime, source) = freshness::lifetime(status, fields, &directives, received);
+    may_store(request, status, fields, &directives, lifetime, source)?;
+
+    let s_maxage = directives.s_maxage.is_some();
+    let mut kept = fields.clone();
+    remove_hop_by_hop(&mut kept);
+    for name in [header::AGE, header::PROXY_AUTHENTICATE, header::PROXY_AUTHORIZATION] {
+        kept.remove(name);
+    }
+    kept.remove("proxy-authentication-info");
+    for qualified in [&directives.no_cache, &directives.private] {
+        if let Qualified::Fields(names) = qualified {
+            for name in names {
+                kept.remove(name);
+            }
+        }
+    }
+    Ok(StoredResponse {
+        status,
+        fields: kept,
+        request_time: request.sent,
+        response_time: received,
+        initial_age: freshness::initial_age(fields, request.sent, received),
+        lifetime,
+        stale_while_revalidate: directives
+            .stale_while_revalidate
+            .or(windows.stale_while_revalidate)
+            .unwrap_or_default(),
+        stale_if_error: directives.stale_if_error.or(windows.stale_if_error).unwrap_or_default(),
+        no_cache: directives.no_cache == Qualified::Whole,
+        must_revalidate: directives.must_revalidate || directives.proxy_revalidate || s_maxage,
+        own_entity_tag: false,
+        cost: received.since(request.sent),
+    })
+}
+
+fn may_store(
+    request: RequestFacts<'_>,
+    status: StatusCode,
+    fields: &HeaderMap,
+    directives: &ResponseDirectives,
+    lifetime: Duration,
+    source: LifetimeSource,
+) -> Result<(), NotStored> {
+    if request.method != Method::GET {
+        return Err(NotStored::Method);
+    }
+    // 206 would need combining (RFC 9111 3.4); a 304 is no representation.
+    if status.is_informational() || matches!(status.as_u16(), 206 | 304) {
+        return Err(NotStored::Status);
+    }
+    if RequestDirectives::of(request.fields).no_store {
+        return Err(NotStored::RequestNoStore);
+    }
+    if directives.must_understand {
+        // RFC 9111 5.2.2.3: with a status that we understand, no-store is ignored.
+        if !is_understood(status) {
+            return Err(NotStored::Status);
+        }
+    } else if directives.no_store {
+        return Err(NotStored::NoStore);
+    }
+    if directives.private == Qualified::Whole {
+        return Err(NotStored::Private);
+    }
+    // RFC 9111 section 3.5.
+    let shareable = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
+    if request.fields.contains_key(header::AUTHORIZATION) && !shareable {
+        return Err(NotStored::Authorization);
+    }
+    if super::vary::selecting(fields) == super::vary::Selecting::All {
+        return Err(NotStored::VaryAll);
+    }
+    if fields.contains_key(header::SET_COOKIE) && !source.is_explicit() {
+        return Err(NotStored::SetCookie);
+    }
+    let allowed = source.is_explicit() || directives.public || freshness::heuristic_allowed(status);
+    let useful = !lifetime.is_zero() || has_validator(fields);
+    if !(allowed && useful) {
+        return Err(NotStored::NoLifetime);
+    }
+    Ok(())
+}
+
+/// The final statuses whose caching requirements we implement (RFC 9110 section 15).
+fn is_understood(status: StatusCode) -> bool {
+    matches!(status.as_u16(),
+        200..=205 | 300..=303 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 428 | 429 | 431 | 451 | 500..=505 | 511)
+}
+
+fn has_validator(fields: &HeaderMap) -> bool {
+    EntityTag::of(fields).is_some()
+        || crate::message::date::of_field(fields, &header::LAST_MODIFIED).is_some()
+}
+
+/// The fields that are representation metadata of a body that a 304 does not carry, and so are never
+/// taken from it (RFC 9111 section 3.2).
+pub(super) const NOT_UPDATED: [HeaderName; 5] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_TYPE,
+    header::CONTENT_RANGE,
+    header::TRANSFER_ENCODING,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    const NOW: Timestamp = Timestamp::from_secs(784_111_777);
+
+    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut fields = HeaderMap::new();
+        for (name, value) in lines {
+            fields.append(*name, HeaderValue::from_static(value));
+        }
+        fields
+    }
+
+    fn decide(
+        request: &[(&'static str, &'static str)],
+        status: u16,
+        response: &[(&'static str, &'static str)],
+    ) -> Result<StoredResponse, NotStored> {
+        let request = fields(request);
+        let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
+        let status = StatusCode::from_u16(status).expect("status");
+        admit(facts, status, &fields(response), NOW, Windows::default())
+    }
+
+    /// RFC 9111 section 3, clause by clause.
+    #[test]
+    fn storing_table() {
+        const FRESH: (&str, &str) = ("cache-control", "max-age=60");
+        const TAG: (&str, &str) = ("etag", "\"1\"");
+        const AUTH: (&str, &str) = ("authorization", "Basic x");
+        let cases: &[(&[_], u16, &[_], Option<NotStored>)] = &[
+            (&[], 200, &[FRESH], None),
+            (&[], 599, &[FRESH], None),
+            (&[], 206, &[FRESH], Some(NotStored::Status)),
+            (&[], 304, &[FRESH], Some(NotStored::Status)),
+            (&[("cache-control", "No-Store")], 200, &[FRESH], Some(NotStored::RequestNoStore)),
+            (&[], 200, &[("cache-control", "max-age=60, NO-STORE")], Some(NotStored::NoStore)),
+            (&[], 200, &[("cache-control", "max-age=60, no-store, must-understand")], None),
+            (
+                &[],
+                299,
+                &[("cache-control", "max-age=60, no-store, must-understand")],
+                Some(NotStored::Status),
+            ),
+            (&[], 200, &[("cache-control", "max-age=60, Private")], Some(NotStored::Private)),
+            (&[], 200, &[("cache-control", "max-age=60, private=\"x-a\"")], None),
+            (&[AUTH], 200, &[FRESH], Some(NotStored::Authorization)),
+            (&[AUTH], 200, &[("cache-control", "max-age=60, public")], None),
+            (&[AUTH], 200, &[("cache-control", "max-age=60, must-revalidate")], None),
+            (&[AUTH], 200, &[("cache-control", "s-maxage=60")], None),
+            (&[], 200, &[FRESH, ("vary", "*")], Some(NotStored::VaryAll)),
+            (&[], 200, &[FRESH, ("vary", "accept"), ("vary", "x, *")], Some(NotStored::VaryAll)),
+            (&[], 200, &[FRESH, ("set-cookie", "a=b")], None),
+            (&[], 200, &[TAG, ("set-cookie", "a=b")], Some(NotStored::SetCookie)),
+            (&[], 200, &[TAG], None),
+            (&[], 200, &[TAG, ("cache-control", "no-cache")], None),
+            (&[], 200, &[TAG, ("cache-control", "max-age=0")], None),
+            (&[], 200, &[("cache-control", "max-age=0")], Some(NotStored::NoLifetime)),
+            (&[], 200, &[], Some(NotStored::NoLifetime)),
+            (&[], 201, &[TAG], Some(NotStored::NoLifetime)),
+            (&[], 201, &[TAG, ("cache-control", "public")], None),
+        ];
+        for (request, status, response, refused) in cases {
+            let decision = decide(request, *status, response).err();
+            assert_eq!(decision, *refused, "{request:?} {status} {response:?}");
+        }
+    }
+
+    /// RFC 9111 sections 3.1, 5.2.2.4 and 5.2.2.7: fields that are not kept.
+    #[test]
+    fn some_fields_are_not_kept() {
+        let kept = decide(
+            &[],
+            200,
+            &[
+                ("cache-control", "max-age=60, no-cache=\"x-a\", private=\"x-b\""),
+                ("connection", "x-c"),
+                ("x-a", "1"),
+                ("x-b", "1"),
+                ("x-c", "1"),
+                ("keep-alive", "timeout=5"),
+                ("age", "5"),
+                ("x-d", "1"),
+            ],
+        )
+        .expect("storable");
+        let names: Vec<&str> = kept.fields.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["cache-control", "x-d"]);
+        assert!(!kept.no_cache);
+        assert_eq!(kept.initial_age, Duration::from_secs(5));
+    }
+
+    /// RFC 5861: the origin's windows win over the route's; RFC 9111 5.2.2.10: `s-maxage` forbids stale use.
+    #[test]
+    fn windows_come_from_the_origin_first() {
+        let request = HeaderMap::new();
+        let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
+        let route = Windows {
+            stale_while_revalidate: Some(Duration::from_secs(1)),
+            stale_if_error: Some(Duration::from_secs(2)),
+        };
+        let said = fields(&[("cache-control", "max-age=1, stale-while-revalidate=8, stale-if-error=0")]);
+        let head = admit(facts, StatusCode::OK, &said, NOW, route).expect("storable");
+        assert_eq!((head.stale_while_revalidate.as_secs(), head.stale_if_error.as_secs()), (8, 0));
+        let silent = fields(&[("cache-control", "s-maxage=1")]);
+        let head = admit(facts, StatusCode::OK, &silent, NOW, route).expect("storable");
+        assert_eq!((head.stale_while_revalidate.as_secs(), head.stale_if_error.as_secs()), (1, 2));
+        assert!(head.must_revalidate);
+    }
+}

@@ -1,0 +1,288 @@
+//! `Cache-Control`, read once (RFC 9111 section 5.2, RFC 5861, RFC 8246).
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, header};
+
+use crate::message::fields;
+
+/// The largest delta-seconds that is told apart (RFC 9111 section 1.2.2 asks for at least 2^31).
+const MAX_DELTA: u64 = 1 << 31;
+
+/// A directive that may name the fields it is limited to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Qualified {
+    /// Not there.
+    #[default]
+    Absent,
+    /// There, for the whole response.
+    Whole,
+    /// There, for these fields only.
+    Fields(Vec<HeaderName>),
+}
+
+impl Qualified {
+    fn add(&mut self, argument: Option<&[u8]>) {
+        let Some(argument) = argument else {
+            *self = Qualified::Whole;
+            return;
+        };
+        let mut names = Vec::new();
+        for name in fields::split_list(argument) {
+            match HeaderName::from_bytes(name) {
+                Ok(name) => names.push(name),
+                // A list that cannot be read limits nothing.
+                Err(_) => return *self = Qualified::Whole,
+            }
+        }
+        match self {
+            Qualified::Whole => {}
+            Qualified::Fields(known) => known.append(&mut names),
+            Qualified::Absent if names.is_empty() => *self = Qualified::Whole,
+            Qualified::Absent => *self = Qualified::Fields(names),
+        }
+    }
+}
+
+/// The directives of a response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseDirectives {
+    /// `no-store`
+    pub no_store: bool,
+    /// `no-cache`, whole or for fields
+    pub no_cache: Qualified,
+    /// `private`, whole or for fields
+    pub private: Qualified,
+    /// `public`
+    pub public: bool,
+    /// `must-revalidate`
+    pub must_revalidate: bool,
+    /// `proxy-revalidate`
+    pub proxy_revalidate: bool,
+    /// `must-understand`
+    pub must_understand: bool,
+    /// `immutable` (RFC 8246)
+    pub immutable: bool,
+    /// `max-age`; zero where it cannot be read
+    pub max_age: Option<Duration>,
+    /// `s-maxage`; zero where it cannot be read
+    pub s_maxage: Option<Duration>,
+    /// `stale-while-revalidate` (RFC 5861 section 3)
+    pub stale_while_revalidate: Option<Duration>,
+    /// `stale-if-error` (RFC 5861 section 4)
+    pub stale_if_error: Option<Duration>,
+}
+
+impl ResponseDirectives {
+    /// Reads all `Cache-Control` lines.
+    pub fn of(fields: &HeaderMap) -> Self {
+        let mut all = Self::default();
+        for (name, argument) in directives(fields) {
+            let argument = argument.as_deref();
+            match name.as_str() {
+                "no-store" => all.no_store = true,
+                "no-cache" => all.no_cache.add(argument),
+                "private" => all.private.add(argument),
+                "public" => all.public = true,
+                "must-revalidate" => all.must_revalidate = true,
+                "proxy-revalidate" => all.proxy_revalidate = true,
+                "must-understand" => all.must_understand = true,
+                "immutable" => all.immutable = true,
+                "max-age" => shorten(&mut all.max_age, argument),
+                "s-maxage" => shorten(&mut all.s_maxage, argument),
+                "stale-while-revalidate" => shorten(&mut all.stale_while_revalidate, argument),
+                "stale-if-error" => shorten(&mut all.stale_if_error, argument),
+                _ => {}
+            }
+        }
+        all
+    }
+}
+
+/// The directives of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestDirectives {
+    /// `no-cache`, or `Pragma: no-cache` where there is no `Cache-Control` (RFC 9111 section 5.4)
+    pub no_cache: bool,
+    /// `no-store`
+    pub no_store: bool,
+    /// `only-if-cached`
+    pub only_if_cached: bool,
+    /// `max-age`; zero where it cannot be read
+    pub max_age: Option<Duration>,
+    /// `min-fresh`; the largest where it cannot be read
+    pub min_fresh: Option<Duration>,
+    /// `max-stale`; without argument the largest
+    pub max_stale: Option<Duration>,
+}
+
+impl RequestDirectives {
+    /// Reads all `Cache-Control` lines, or `Pragma` without them.
+    pub fn of(fields: &HeaderMap) -> Self {
+        let mut all = Self::default();
+        if !fields.contains_key(header::CACHE_CONTROL) {
+            all.no_cache =
+                fields::list(fields, &header::PRAGMA).any(|member| member.eq_ignore_ascii_case(b"no-cache"));
+            return all;
+        }
+        for (name, argument) in directives(fields) {
+            let argument = argument.as_deref();
+            match name.as_str() {
+                "no-cache" => all.no_cache = true,
+                "no-store" => all.no_store = true,
+                "only-if-cached" => all.only_if_cached = true,
+                "max-age" => shorten(&mut all.max_age, argument),
+                "min-fresh" => {
+                    let asked = argument.and_then(delta_seconds).unwrap_or(Duration::from_secs(MAX_DELTA));
+                    all.min_fresh = Some(all.min_fresh.map_or(asked, |known| known.max(asked)));
+                }
+                "max-stale" => match argument {
+                    None => all.max_stale = all.max_stale.or(Some(Duration::from_secs(MAX_DELTA))),
+                    Some(argument) => {
+                        if let Some(limit) = delta_seconds(argument) {
+                            all.max_stale = Some(all.max_stale.map_or(limit, |known| known.min(limit)));
+                        }
+                    }
+                },
+                _ => {}
+            }
+        }
+        all
+    }
+}
+
+/// Reads delta-seconds: digits only; what is too large saturates (RFC 9111 section 1.2.2).
+pub fn delta_seconds(text: &[u8]) -> Option<Duration> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let seconds = text.iter().fold(0u64, |sum, digit| {
+        sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')).min(MAX_DELTA)
+    });
+    Some(Duration::from_secs(seconds))
+}
+
+/// Of several values the shortest counts, and one that cannot be read counts as zero: never the more
+/// generous reading (RFC 9111 section 4.2.1).
+fn shorten(known: &mut Option<Duration>, argument: Option<&[u8]>) {
+    let value = argument.and_then(delta_seconds).unwrap_or_default();
+    *known = Some(known.map_or(value, |known| known.min(value)));
+}
+
+/// All directives as lower-case name and unquoted argument.
+fn directives(fields: &HeaderMap) -> impl Iterator<Item = (String, Option<Vec<u8>>)> {
+    fields::list(fields, &header::CACHE_CONTROL).map(|member| {
+        let (name, argument) = match member.iter().position(|&b| b == b'=') {
+            // `name =value` is not the grammar, yet must not be read as less strict than it was meant.
+            Some(at) => (member[..at].trim_ascii(), Some(unquote(member[at + 1..].trim_ascii()))),
+            None => (member, None),
+        };
+        (String::from_utf8_lossy(name).to_ascii_lowercase(), argument)
+    })
+}
+
+/// The value of a token or quoted-string.
+fn unquote(text: &[u8]) -> Vec<u8> {
+    let Some(inner) = text.strip_prefix(b"\"") else {
+        return text.to_vec();
+    };
+    let inner = inner.strip_suffix(b"\"").unwrap_or(inner);
+    let mut value = Vec::with_capacity(inner.len());
+    let mut octets = inner.iter();
+    while let Some(&octet) = octets.next() {
+        match octet {
+            b'\\' => value.extend(octets.next()),
+            _ => value.push(octet),
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn fields(lines: &[&'static str]) -> HeaderMap {
+        let mut fields = HeaderMap::new();
+        for line in lines {
+            fields.append(header::CACHE_CONTROL, HeaderValue::from_static(line));
+        }
+        fields
+    }
+
+    fn seconds(n: u64) -> Option<Duration> {
+        Some(Duration::from_secs(n))
+    }
+
+    /// RFC 9111 section 5.2 (case, lines), 1.2.2 (delta-seconds), 4.2.1 (doubled and invalid values).
+    #[test]
+    fn max_age_is_never_read_more_generously_than_written() {
+        for (lines, expected) in [
+            (&["max-age=60"][..], seconds(60)),
+            (&["MAX-AGE=60"], seconds(60)),
+            (&["max-age=\"60\""], seconds(60)),
+            (&["max-age=60", "max-age=10"], seconds(10)),
+            (&["max-age=10, max-age=60"], seconds(10)),
+            (&["max-age=-1"], seconds(0)),
+            (&["max-age=1.5"], seconds(0)),
+            (&["max-age=60s"], seconds(0)),
+            (&["max-age"], seconds(0)),
+            (&["max-age="], seconds(0)),
+            (&["max-age='60'"], seconds(0)),
+            (&["max-age =60"], seconds(60)),
+            (&["max-age= 60"], seconds(60)),
+            (&["max-age=99999999999999999999999"], seconds(1 << 31)),
+            (&["x=\"max-age=60\""], None),
+            (&["xmax-age=60"], None),
+            (&[], None),
+        ] {
+            assert_eq!(ResponseDirectives::of(&fields(lines)).max_age, expected, "{lines:?}");
+        }
+    }
+
+    /// RFC 9111 sections 5.2.2.4 and 5.2.2.7.
+    #[test]
+    fn qualified_directives_name_their_fields() {
+        let of = |lines| ResponseDirectives::of(&fields(lines)).no_cache;
+        let names = |names: &[&'static str]| {
+            Qualified::Fields(names.iter().map(|n| HeaderName::from_static(n)).collect())
+        };
+        assert_eq!(of(&["no-cache"]), Qualified::Whole);
+        assert_eq!(of(&["no-cache=\"Set-Cookie, X-A\""]), names(&["set-cookie", "x-a"]));
+        assert_eq!(of(&["no-cache=x-a"]), names(&["x-a"]));
+        assert_eq!(of(&["no-cache=\"x-a\"", "No-Cache"]), Qualified::Whole);
+        assert_eq!(of(&["no-cache", "no-cache=\"x-a\""]), Qualified::Whole);
+        assert_eq!(of(&["no-cache=\"x a\""]), Qualified::Whole);
+        assert_eq!(of(&["no-cache=\"\""]), Qualified::Whole);
+        assert_eq!(of(&["max-age=1"]), Qualified::Absent);
+    }
+
+    #[test]
+    fn flags_are_read_in_any_case_and_with_arguments() {
+        let all = ResponseDirectives::of(&fields(&["No-Store, PUBLIC , must-Revalidate", "immutable=1"]));
+        assert!(all.no_store && all.public && all.must_revalidate && all.immutable);
+    }
+
+    /// RFC 9111 sections 5.2.1 and 5.4.
+    #[test]
+    fn pragma_counts_only_without_cache_control() {
+        let mut request = HeaderMap::new();
+        request.append(header::PRAGMA, HeaderValue::from_static("foo, No-Cache"));
+        assert!(RequestDirectives::of(&request).no_cache);
+        request.append(header::CACHE_CONTROL, HeaderValue::from_static("max-age=5"));
+        assert!(!RequestDirectives::of(&request).no_cache);
+    }
+
+    #[test]
+    fn request_directives_are_read_strictly() {
+        let of = |lines| RequestDirectives::of(&fields(lines));
+        assert_eq!(of(&["max-stale"]).max_stale, seconds(1 << 31));
+        assert_eq!(of(&["max-stale=5"]).max_stale, seconds(5));
+        assert_eq!(of(&["max-stale=x"]).max_stale, None);
+        assert_eq!(of(&["min-fresh=5"]).min_fresh, seconds(5));
+        assert_eq!(of(&["min-fresh=x"]).min_fresh, seconds(1 << 31));
+        assert_eq!(of(&["max-age=x"]).max_age, seconds(0));
+        assert!(of(&["only-if-cached"]).only_if_cached);
+    }
+}

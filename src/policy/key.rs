@@ -1,0 +1,68 @@
+//! What one stored response is kept under (RFC 9111 section 2: the cache key).
+
+use http::Uri;
+use url::{Url, form_urlencoded};
+
+/// Appends the primary cache key of a request to `key`: its scope (the name of the route, or the authority where the origin is
+/// told the client's host), then path and query, octet by octet as the origin is asked for them. GET and HEAD share it.
+///
+/// ```
+/// let mut key = Vec::new();
+/// tintype::policy::key::append(&mut key, "shots", &"http://h/a?b=c".parse().unwrap());
+/// assert_eq!(key, b"shots /a?b=c");
+/// ```
+pub fn append(key: &mut Vec<u8>, scope: &str, target: &Uri) {
+    key.extend_from_slice(scope.as_bytes());
+    key.push(b' ');
+    let both = target.path_and_query().map_or("", |both| both.as_str());
+    if !both.starts_with('/') {
+        key.push(b'/');
+    }
+    key.extend_from_slice(both.as_bytes());
+}
+
+/// The page that a capture request names in its `url` parameter, in the form in which URLs are compared: parsed as browsers do,
+/// without fragment. `None` if there is none, or it is no URL.
+pub fn captured_page(target: &Uri) -> Option<String> {
+    let query = target.query()?;
+    let (_, page) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "url")?;
+    page_url(&page)
+}
+
+/// `page` in the form in which URLs are compared.
+pub fn page_url(page: &str) -> Option<String> {
+    let mut url = Url::parse(page.trim()).ok()?;
+    url.set_fragment(None);
+    Some(url.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_captured_page_is_found_and_normalised() {
+        for (target, expected) in [
+            ("/screenshot?url=https%3A%2F%2FExample.com", Some("https://example.com/")),
+            ("/screenshot?width=5&url=https://example.com/a?b%23c", Some("https://example.com/a?b")),
+            ("/screenshot?url=http://example.com:80/", Some("http://example.com/")),
+            ("/screenshot?url=nonsense", None),
+            ("/screenshot", None),
+        ] {
+            let target: Uri = target.parse().expect("uri");
+            assert_eq!(captured_page(&target).as_deref(), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn keys_keep_every_octet_of_path_and_query() {
+        let key = |target: &str| {
+            let mut key = Vec::new();
+            append(&mut key, "r", &target.parse().expect("uri"));
+            String::from_utf8(key).expect("text")
+        };
+        assert_eq!(key("http://h/%7Ea//b?x=%20&y=+"), "r /%7Ea//b?x=%20&y=+");
+        assert_eq!(key("http://h"), "r /");
+        assert_eq!(key("http://h?q"), "r /?q");
+    }
+}

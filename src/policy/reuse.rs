@@ -1,0 +1,159 @@
+//! Whether a stored response may answer a request (RFC 9111 section 4, RFC 5861).
+
+use super::directives::RequestDirectives;
+use super::stored::StoredResponse;
+use crate::clock::Timestamp;
+
+/// What to do with a stored response that matches the key and the selecting fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// Answer with it.
+    Fresh,
+    /// Answer with it although it is stale.
+    Stale(StaleUse),
+    /// Ask the origin first.
+    Validate(MustValidate),
+}
+
+/// Why a stale response may answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleUse {
+    /// Inside the stale-while-revalidate window: answer, and validate in the background.
+    WhileRevalidate,
+    /// The client takes it (`max-stale`).
+    MaxStale,
+}
+
+/// Why the origin must be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MustValidate {
+    /// It is stale.
+    Stale,
+    /// The response says `no-cache`.
+    NoCache,
+    /// The request says so: `no-cache`, `max-age`, `min-fresh`.
+    Request,
+}
+
+/// Decides by RFC 9111 section 4.2 and 5.2.1, and RFC 5861 section 3.
+pub fn decide(stored: &StoredResponse, request: &RequestDirectives, now: Timestamp) -> Reuse {
+    if stored.no_cache {
+        return Reuse::Validate(MustValidate::NoCache);
+    }
+    if request.no_cache {
+        return Reuse::Validate(MustValidate::Request);
+    }
+    let age = stored.current_age(now);
+    if request.max_age.is_some_and(|limit| limit.is_zero() || age > limit) {
+        return Reuse::Validate(MustValidate::Request);
+    }
+    let remaining = stored.lifetime.saturating_sub(age);
+    if request.min_fresh.is_some_and(|least| remaining < least) {
+        return Reuse::Validate(MustValidate::Request);
+    }
+    if !remaining.is_zero() {
+        return Reuse::Fresh;
+    }
+    let staleness = age.saturating_sub(stored.lifetime);
+    if !stored.must_revalidate && request.max_stale.is_some_and(|limit| staleness <= limit) {
+        return Reuse::Stale(StaleUse::MaxStale);
+    }
+    // `must-revalidate` and its kin win over the window (RFC 9111 section 4.2.4).
+    if !stored.must_revalidate && staleness < stored.stale_while_revalidate {
+        return Reuse::Stale(StaleUse::WhileRevalidate);
+    }
+    Reuse::Validate(MustValidate::Stale)
+}
+
+/// Whether a stored response may cover an origin error now (RFC 5861 section 4, RFC 9111 section 4.2.4).
+/// A response that is still fresh may, whatever the request asked for.
+pub fn covers_error(stored: &StoredResponse, now: Timestamp) -> bool {
+    let staleness = stored.staleness(now);
+    let fresh = stored.current_age(now) < stored.lifetime;
+    !stored.no_cache && (fresh || (!stored.must_revalidate && staleness < stored.stale_if_error))
+}
+
+/// Whether an origin's answer counts as an error that a stale response may cover: 500, 502, 503, 504 (RFC 5861
+/// section 4), and 520 to 529, by which front ends report the same of the server behind them.
+pub fn is_error(status: http::StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504 | 520..=529)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stored::tests::stored;
+    use super::*;
+    use http::{HeaderMap, HeaderValue, StatusCode, header};
+    use std::time::Duration;
+
+    fn request(line: &'static str) -> RequestDirectives {
+        let mut fields = HeaderMap::new();
+        if !line.is_empty() {
+            fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(line));
+        }
+        RequestDirectives::of(&fields)
+    }
+
+    /// RFC 9111 sections 4.2, 4.2.4, 5.2.1; RFC 5861 section 3. The stored response is fresh for 100 s.
+    #[test]
+    fn reuse_table() {
+        use Reuse::*;
+        const BY_REQUEST: Reuse = Validate(MustValidate::Request);
+        const AS_STALE: Reuse = Validate(MustValidate::Stale);
+        for (cache_control, asked, age, expected) in [
+            ("max-age=100", "", 0, Fresh),
+            ("max-age=100", "", 99, Fresh),
+            ("max-age=100", "", 100, AS_STALE),
+            ("max-age=100, no-cache", "", 0, Validate(MustValidate::NoCache)),
+            ("max-age=100, no-cache", "max-stale", 0, Validate(MustValidate::NoCache)),
+            ("max-age=100", "no-cache", 0, BY_REQUEST),
+            ("max-age=100", "max-age=50", 50, Fresh),
+            ("max-age=100", "max-age=50", 51, BY_REQUEST),
+            ("max-age=100", "max-age=0", 0, BY_REQUEST),
+            ("max-age=100", "max-age=50, max-stale", 51, BY_REQUEST),
+            ("max-age=100", "min-fresh=10", 90, Fresh),
+            ("max-age=100", "min-fresh=10", 91, BY_REQUEST),
+            ("max-age=100", "max-stale", 1_000_000, Stale(StaleUse::MaxStale)),
+            ("max-age=100", "max-stale=10", 110, Stale(StaleUse::MaxStale)),
+            ("max-age=100", "max-stale=10", 111, AS_STALE),
+            ("max-age=100, must-revalidate", "max-stale", 101, AS_STALE),
+            ("max-age=100, proxy-revalidate", "max-stale", 101, AS_STALE),
+            ("s-maxage=100", "max-stale", 101, AS_STALE),
+            ("max-age=100, stale-while-revalidate=10", "", 109, Stale(StaleUse::WhileRevalidate)),
+            ("max-age=100, stale-while-revalidate=10", "", 110, AS_STALE),
+            ("max-age=100, stale-while-revalidate=10", "min-fresh=1", 105, BY_REQUEST),
+            ("max-age=100, stale-while-revalidate=10, must-revalidate", "", 105, AS_STALE),
+        ] {
+            let (head, start) = stored(&[("cache-control", cache_control)]);
+            let decision = decide(&head, &request(asked), start + Duration::from_secs(age));
+            assert_eq!(decision, expected, "{cache_control} | {asked} | {age}");
+        }
+    }
+
+    /// RFC 5861 section 4, RFC 9111 section 4.2.4.
+    #[test]
+    fn error_cover_table() {
+        for (cache_control, age, expected) in [
+            ("max-age=100", 50, true),
+            ("max-age=100", 100, false),
+            ("max-age=100, stale-if-error=10", 109, true),
+            ("max-age=100, stale-if-error=10", 110, false),
+            ("max-age=100, stale-if-error=10, must-revalidate", 105, false),
+            ("s-maxage=100, stale-if-error=10", 105, false),
+            ("max-age=100, stale-if-error=10, no-cache", 50, false),
+        ] {
+            let (head, start) = stored(&[("cache-control", cache_control)]);
+            let covered = covers_error(&head, start + Duration::from_secs(age));
+            assert_eq!(covered, expected, "{cache_control} | {age}");
+        }
+    }
+
+    #[test]
+    fn errors_are_those_of_rfc_5861_and_of_front_ends() {
+        let errors: Vec<u16> = (100..600)
+            .filter(|&code| StatusCode::from_u16(code).is_ok_and(is_error))
+            .filter(|code| !(520..=529).contains(code))
+            .collect();
+        assert_eq!(errors, [500, 502, 503, 504]);
+    }
+}

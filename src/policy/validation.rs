@@ -1,0 +1,174 @@
+//! Asking the origin whether a stored response still holds, and what its answer changes (RFC 9111 section 4.3).
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+use super::admission::{self, NOT_UPDATED, RequestFacts, Windows};
+use super::stored::StoredResponse;
+use crate::clock::Timestamp;
+use crate::message::entity_tag::EntityTag;
+use crate::message::{date, fields};
+
+/// The fields of a validation request for `stored`: its entity tag and its modification date, both where it has both
+/// (RFC 9111 section 4.3.1). A tag that we made is not offered: the origin does not know it. Empty if nothing validates.
+pub fn conditions(stored: &StoredResponse) -> Vec<(HeaderName, HeaderValue)> {
+    let mut conditions = Vec::with_capacity(2);
+    if !stored.own_entity_tag
+        && EntityTag::of(&stored.fields).is_some()
+        && let Some(tag) = stored.fields.get(header::ETAG)
+    {
+        conditions.push((header::IF_NONE_MATCH, tag.clone()));
+    }
+    if date::of_field(&stored.fields, &header::LAST_MODIFIED).is_some()
+        && let Some(modified) = stored.fields.get(header::LAST_MODIFIED)
+    {
+        conditions.push((header::IF_MODIFIED_SINCE, modified.clone()));
+    }
+    conditions
+}
+
+/// Whether a 304 with these fields speaks of `stored` (RFC 9111 section 4.3.4): a strong tag must equal its tag, a weak one
+/// must do so weakly, a modification date must be its own; a 304 without validators means the response that we asked about.
+pub fn confirms(stored: &StoredResponse, not_modified: &HeaderMap) -> bool {
+    if let Some(said) = EntityTag::of(not_modified) {
+        if stored.own_entity_tag {
+            // We never offered a tag, so the date alone was confirmed.
+            return true;
+        }
+        return EntityTag::of(&stored.fields)
+            .is_some_and(|known| if said.weak { known.weak_eq(said) } else { known.strong_eq(said) });
+    }
+    match date::of_field(not_modified, &header::LAST_MODIFIED) {
+        Some(said) => date::of_field(&stored.fields, &header::LAST_MODIFIED) == Some(said),
+        None => true,
+    }
+}
+
+/// The head of `stored` freshened by a 304 (RFC 9111 sections 3.2 and 4.3.4): each field that the 304 has replaces all
+/// lines of that name, but for hop-by-hop fields and those that describe the stored body. Lifetime and age are decided anew.
+///
+/// `Err` if the freshened response may no longer be stored (the 304 says `no-store` or `private`).
+pub fn freshen(
+    stored: &StoredResponse,
+    not_modified: &HeaderMap,
+    request: &HeaderMap,
+    sent: Timestamp,
+    received: Timestamp,
+    windows: Windows,
+) -> Result<StoredResponse, Box<StoredResponse>> {
+    let mut update = not_modified.clone();
+    fields::remove_hop_by_hop(&mut update);
+    for name in NOT_UPDATED {
+        update.remove(name);
+    }
+    if stored.own_entity_tag {
+        // Our tag stands for the very bytes; another one would break the clients that have it.
+        update.remove(header::ETAG);
+    }
+    let mut merged = stored.fields.clone();
+    for name in update.keys() {
+        merged.remove(name);
+    }
+    // A 304 without Age is as old as its own way here, not as the stored response was.
+    for (name, value) in &update {
+        merged.append(name, value.clone());
+    }
+    let facts = RequestFacts { method: &Method::GET, fields: request, sent };
+    let status = if stored.status == StatusCode::NOT_MODIFIED { StatusCode::OK } else { stored.status };
+    match admission::admit(facts, status, &merged, received, windows) {
+        Ok(head) => Ok(StoredResponse { own_entity_tag: stored.own_entity_tag, cost: stored.cost, ..head }),
+        Err(_) => Err(Box::new(StoredResponse {
+            fields: merged,
+            response_time: received,
+            request_time: sent,
+            ..stored.clone()
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stored::tests::stored;
+    use super::*;
+    use std::time::Duration;
+
+    const OLD: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const NEW: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
+
+    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut fields = HeaderMap::new();
+        for (name, value) in lines {
+            fields.append(*name, HeaderValue::from_static(value));
+        }
+        fields
+    }
+
+    /// RFC 9111 section 4.3.1.
+    #[test]
+    fn both_validators_are_offered_but_never_our_own_tag() {
+        let (mut head, _) = stored(&[("etag", "\"a\""), ("last-modified", OLD)]);
+        let names = |head: &StoredResponse| conditions(head).into_iter().map(|(n, _)| n).collect::<Vec<_>>();
+        assert_eq!(names(&head), [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE]);
+        head.own_entity_tag = true;
+        assert_eq!(names(&head), [header::IF_MODIFIED_SINCE]);
+    }
+
+    /// RFC 9111 section 4.3.4.
+    #[test]
+    fn a_304_must_speak_of_the_stored_response() {
+        for (kept, said, expected) in [
+            (vec![("etag", "\"a\"")], vec![("etag", "\"a\"")], true),
+            (vec![("etag", "\"a\"")], vec![("etag", "\"b\"")], false),
+            (vec![("etag", "\"a\"")], vec![("etag", "W/\"a\"")], true),
+            (vec![("etag", "W/\"a\"")], vec![("etag", "\"a\"")], false),
+            (vec![("etag", "W/\"a\"")], vec![("etag", "W/\"a\"")], true),
+            (vec![("etag", "\"a\"")], vec![], true),
+            (vec![("last-modified", OLD)], vec![("last-modified", OLD)], true),
+            (vec![("last-modified", OLD)], vec![("last-modified", NEW)], false),
+        ] {
+            let (head, _) = stored(&kept);
+            assert_eq!(confirms(&head, &fields(&said)), expected, "{kept:?} {said:?}");
+        }
+    }
+
+    /// RFC 9111 section 3.2.
+    #[test]
+    fn freshening_replaces_fields_but_not_those_of_the_body() {
+        let (head, start) = stored(&[
+            ("etag", "\"a\""),
+            ("cache-control", "max-age=10"),
+            ("x-many", "1"),
+            ("x-many", "2"),
+            ("x-kept", "1"),
+            ("content-length", "5"),
+            ("content-type", "image/png"),
+        ]);
+        let later = start + Duration::from_secs(60);
+        let said = fields(&[
+            ("cache-control", "max-age=30"),
+            ("x-many", "3"),
+            ("content-length", "0"),
+            ("content-type", "text/plain"),
+            ("connection", "x-hop"),
+            ("x-hop", "1"),
+        ]);
+        let fresh =
+            freshen(&head, &said, &HeaderMap::new(), later, later, Windows::default()).expect("storable");
+        let lines = |name: &str| {
+            fresh.fields.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>().join("|")
+        };
+        assert_eq!(lines("x-many"), "3");
+        assert_eq!(lines("x-kept"), "1");
+        assert_eq!(lines("content-length"), "5");
+        assert_eq!(lines("content-type"), "image/png");
+        assert_eq!(lines("x-hop"), "");
+        assert_eq!(fresh.fresh_until(), later + Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_304_that_forbids_storing_is_obeyed() {
+        let (head, start) = stored(&[("etag", "\"a\"")]);
+        let said = fields(&[("cache-control", "no-store")]);
+        let freshened = freshen(&head, &said, &HeaderMap::new(), start, start, Windows::default());
+        assert_eq!(freshened.map_err(|head| head.status), Err(StatusCode::OK));
+    }
+}

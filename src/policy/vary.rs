@@ -1,0 +1,139 @@
+//! Selecting header fields and variant keys (RFC 9111 section 4.1).
+
+use http::{HeaderMap, HeaderName, header};
+
+use crate::message::fields;
+
+/// What `Vary` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selecting {
+    /// Nothing: one response for every request.
+    Nothing,
+    /// These fields, sorted, each once.
+    Fields(Vec<HeaderName>),
+    /// `*`, or something that cannot be read: no other request matches.
+    All,
+}
+
+/// Reads all `Vary` lines.
+pub fn selecting(response: &HeaderMap) -> Selecting {
+    let mut names = Vec::new();
+    for member in fields::list(response, &header::VARY) {
+        match HeaderName::from_bytes(member) {
+            // `*` is a valid token, hence a valid field name to the parser.
+            Ok(name) if name.as_str() != "*" => names.push(name),
+            _ => return Selecting::All,
+        }
+    }
+    names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    names.dedup();
+    if names.is_empty() { Selecting::Nothing } else { Selecting::Fields(names) }
+}
+
+/// The key of the variant that `request` selects: the primary key, then each selecting field with its
+/// normalised value. An absent field differs from an empty one.
+pub fn variant_key<'a>(
+    primary: &[u8],
+    names: impl IntoIterator<Item = &'a HeaderName>,
+    request: &HeaderMap,
+) -> Vec<u8> {
+    let mut key = primary.to_vec();
+    for name in names {
+        key.push(b'\n');
+        key.extend_from_slice(name.as_str().as_bytes());
+        if request.contains_key(name) {
+            key.push(b':');
+            append_value(&mut key, name, request);
+        }
+    }
+    key
+}
+
+/// Appends the normalised value of a selecting field. Where the field's grammar is a list, lines are joined
+/// and whitespace around members goes; other fields count octet by octet.
+fn append_value(key: &mut Vec<u8>, name: &HeaderName, request: &HeaderMap) {
+    let start = key.len();
+    if is_list(name) {
+        for member in fields::list(request, name) {
+            if key.len() > start {
+                key.push(b',');
+            }
+            key.extend(member.iter().filter(|b| !b.is_ascii_whitespace()).map(u8::to_ascii_lowercase));
+        }
+    } else {
+        for line in request.get_all(name) {
+            if key.len() > start {
+                key.push(b',');
+            }
+            key.extend_from_slice(line.as_bytes().trim_ascii());
+        }
+    }
+}
+
+/// The negotiation fields: lists of case-insensitive members (RFC 9110 section 12.5).
+fn is_list(name: &HeaderName) -> bool {
+    [header::ACCEPT, header::ACCEPT_CHARSET, header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE].contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut fields = HeaderMap::new();
+        for (name, value) in lines {
+            fields.append(*name, HeaderValue::from_static(value));
+        }
+        fields
+    }
+
+    #[test]
+    fn vary_is_read_in_all_its_spellings() {
+        let name = HeaderName::from_static;
+        for (lines, expected) in [
+            (vec![], Selecting::Nothing),
+            (vec![""], Selecting::Nothing),
+            (vec!["Foo"], Selecting::Fields(vec![name("foo")])),
+            (vec!["foo, Accept ,foo"], Selecting::Fields(vec![name("accept"), name("foo")])),
+            (vec!["foo", "bar"], Selecting::Fields(vec![name("bar"), name("foo")])),
+            (vec!["*"], Selecting::All),
+            (vec!["foo, *"], Selecting::All),
+            (vec!["*, *"], Selecting::All),
+            (vec!["foo", " * "], Selecting::All),
+            (vec!["a b"], Selecting::All),
+        ] {
+            let lines: Vec<_> = lines.into_iter().map(|line| ("vary", line)).collect();
+            assert_eq!(selecting(&fields(&lines)), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn variants_are_told_apart_by_meaning_where_the_grammar_is_known() {
+        let key = |name: &'static str, lines: &[(&'static str, &'static str)]| {
+            variant_key(b"k", &[HeaderName::from_static(name)], &fields(lines))
+        };
+        for (name, a, b, same) in [
+            ("accept-encoding", vec!["gzip, br"], vec!["gzip", "br"], true),
+            ("accept-encoding", vec!["gzip,br"], vec!["GZIP ,  br"], true),
+            ("accept-language", vec!["de;q=0.5"], vec!["de; q=0.5"], true),
+            ("accept-language", vec!["de"], vec!["en"], false),
+            ("accept-language", vec!["de"], vec!["de", "en"], false),
+            ("user-agent", vec!["A,b"], vec!["A, b"], false),
+            ("user-agent", vec!["A"], vec!["a"], false),
+            ("x-a", vec![], vec![""], false),
+        ] {
+            let lines = |values: Vec<&'static str>| values.into_iter().map(|v| (name, v)).collect::<Vec<_>>();
+            let (a, b) = (lines(a), lines(b));
+            assert_eq!(key(name, &a) == key(name, &b), same, "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_cannot_pretend_to_be_another_field() {
+        let names = [HeaderName::from_static("a"), HeaderName::from_static("b")];
+        let one = variant_key(b"k", &names, &fields(&[("a", "1,b:2")]));
+        let two = variant_key(b"k", &names, &fields(&[("a", "1"), ("b", "2")]));
+        assert_ne!(one, two);
+    }
+}

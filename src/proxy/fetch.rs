@@ -1,0 +1,337 @@
+//! One fetch: ask the origin, decide on its head, take the body in, land.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header;
+use http::{HeaderMap, Response, StatusCode};
+use http_body::Body as _;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use super::flight::body::Reader;
+use super::flight::{Arrival, Arriving, Cause, Flight, Landing, NotKept, SharedBody};
+use super::keep::Place;
+use super::lookup::Stored;
+use super::route::Route;
+use super::{Proxy, forward};
+use crate::clock::{Stopwatch, Timestamp};
+use crate::message::body::{Body, BodyError};
+use crate::message::entity_tag::EntityTag;
+use crate::origin::OriginError;
+use crate::policy::admission::{self, NotStored, RequestFacts};
+use crate::policy::stored::StoredResponse;
+use crate::policy::{reuse, validation};
+use crate::store::CacheKey;
+use crate::telemetry::counters::Count;
+
+/// How long a response is held back at most for its entity tag.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// What a fetch has to do.
+pub(super) struct Fetch {
+    pub(super) flight: Arc<Flight>,
+    pub(super) route: Arc<Route>,
+    pub(super) primary: CacheKey,
+    /// Key of the flight, and of its marks.
+    pub(super) key: CacheKey,
+    /// What is stored already: validated, and a cover for errors.
+    pub(super) stored: Option<Stored>,
+    /// The leader, if it is a client and not a validation in the background.
+    pub(super) leader: Option<oneshot::Sender<Share>>,
+}
+
+/// What only the leader gets.
+pub(super) enum Share {
+    /// An answer that is not for sharing, and why it is not stored.
+    Whole(Response<Body>, NotStored),
+    /// Its way through the shared body.
+    Reader(Reader),
+}
+
+/// An origin's answer with the times around it.
+struct Answer {
+    response: Response<Body>,
+    sent: Timestamp,
+    received: Timestamp,
+    took: Stopwatch,
+}
+
+impl Proxy {
+    /// Flies `fetch` to its end in a task of its own.
+    pub(super) fn launch(self: &Arc<Self>, fetch: Fetch) {
+        let proxy = Arc::clone(self);
+        let (flight, key) = (Arc::clone(&fetch.flight), fetch.key.clone());
+        let flying = tokio::spawn(async move { proxy.fly(fetch).await });
+        let proxy = Arc::clone(self);
+        tokio::spawn(async move {
+            // A panic in the fetch must not leave a flight behind that everybody waits for.
+            if let Err(error) = flying.await {
+                tracing::error!(%error, "fetch ended abnormally");
+                flight.land(Landing::Failed(OriginError::BadResponse("internal fault".into())));
+            }
+            proxy.flights.leave(&key, &flight);
+        });
+    }
+
+    async fn fly(self: &Arc<Self>, mut fetch: Fetch) {
+        let conditions =
+            fetch.stored.as_ref().and_then(Stored::head).map(validation::conditions).unwrap_or_default();
+        let mut answer = self.ask(&fetch, &conditions).await;
+        if let Ok(Answer { response, sent, received, .. }) = &answer
+            && response.status() == StatusCode::NOT_MODIFIED
+            && !conditions.is_empty()
+        {
+            if self.freshen(&fetch, response.headers(), *sent, *received).await {
+                return;
+            }
+            // The 304 was about something else than what is stored: ask for the whole (RFC 9111 section 4.3.4).
+            fetch.stored = None;
+            answer = self.ask(&fetch, &[]).await;
+        }
+        match answer {
+            Ok(answer) => {
+                let status = answer.response.status();
+                if !(reuse::is_error(status) && self.covered(&fetch, Cause::Status(status))) {
+                    self.take_in(fetch, answer).await;
+                }
+            }
+            Err(error) => self.failed(&fetch, error),
+        }
+    }
+
+    async fn ask(
+        &self,
+        fetch: &Fetch,
+        conditions: &[(http::HeaderName, http::HeaderValue)],
+    ) -> Result<Answer, OriginError> {
+        let flight = &fetch.flight;
+        let request = forward::for_storing(&flight.request, flight.peer, &self.config.pseudonym, conditions);
+        let (sent, took) = (self.clock.now(), Stopwatch::start());
+        self.counters.add(Count::OriginRequests);
+        let mut response = fetch.route.origin.fetch(request).await?;
+        let received = self.clock.now();
+        forward::cleanse(&mut response, received);
+        Ok(Answer { response, sent, received, took })
+    }
+
+    /// Freshens what is stored by a 304. False if the 304 does not speak of it.
+    async fn freshen(&self, fetch: &Fetch, said: &HeaderMap, sent: Timestamp, received: Timestamp) -> bool {
+        let Some((head, body)) = fetch.stored.as_ref().and_then(Stored::parts) else {
+            return false;
+        };
+        if !validation::confirms(head, said) {
+            return false;
+        }
+        let request = &fetch.flight.request;
+        let windows = fetch.route.windows;
+        let record = match validation::freshen(head, said, &request.headers, sent, received, windows) {
+            Ok(head) => self.keep_as_is(place(fetch), head, body.clone()).await,
+            Err(head) => {
+                // It may answer those who wait, once; nobody after them.
+                self.forget(fetch);
+                Arc::new(crate::store::Record {
+                    sequence: fetch.flight.sequence,
+                    handles: fetch.flight.handles.clone(),
+                    content: crate::store::Content::Response { head: *head, body: body.clone() },
+                })
+            }
+        };
+        self.marks.clear(&fetch.key);
+        self.land(fetch, Landing::Stored(record, Arrival::Validated));
+        true
+    }
+
+    /// No answer came: a stored response covers it, or everybody is told.
+    fn failed(&self, fetch: &Fetch, error: OriginError) {
+        if !self.covered(fetch, Cause::NoAnswer(error.clone())) {
+            tracing::warn!(route = %fetch.route.name, %error, "origin failed");
+            self.land(fetch, Landing::Failed(error));
+        }
+    }
+
+    /// Lands with what is stored if that may cover an origin error now (RFC 5861 section 4).
+    fn covered(&self, fetch: &Fetch, cause: Cause) -> bool {
+        self.counters.add(Count::OriginErrors);
+        let now = self.clock.now();
+        let cover = fetch
+            .stored
+            .as_ref()
+            .filter(|stored| stored.head().is_some_and(|head| reuse::covers_error(head, now)))
+            .filter(|stored| !self.store.is_purged(&stored.record().handles, stored.record().sequence));
+        let Some(cover) = cover else {
+            return false;
+        };
+        tracing::warn!(route = %fetch.route.name, ?cause, "origin failed, a stored response covers it");
+        self.marks.set_failed(&fetch.key, now);
+        self.land(fetch, Landing::Covered(Arc::clone(cover.record()), cause));
+        true
+    }
+
+    /// Decides on a head, and takes the body in if it is for storing.
+    async fn take_in(&self, mut fetch: Fetch, answer: Answer) {
+        let (mut parts, body) = answer.response.into_parts();
+        let request = RequestFacts {
+            method: &http::Method::GET,
+            fields: &fetch.flight.request.headers,
+            sent: answer.sent,
+        };
+        let admitted =
+            admission::admit(request, parts.status, &parts.headers, answer.received, fetch.route.windows)
+                .and_then(|head| match declared_length(&body) {
+                    Some(length) if length > self.config.max_stored_bytes => Err(NotStored::TooLarge),
+                    _ => Ok(head),
+                });
+        match admitted {
+            Ok(head) => self.receive(fetch, head, body, answer.took).await,
+            Err(reason) => {
+                tracing::debug!(route = %fetch.route.name, reason = reason.name(), "not stored");
+                if !reuse::is_error(parts.status) {
+                    // What is stored has been superseded by something that may not be.
+                    self.forget(&fetch);
+                }
+                self.marks.set_pass(&fetch.key, answer.received);
+                parts.extensions.clear();
+                if let Some(leader) = fetch.leader.take() {
+                    let _ = leader.send(Share::Whole(Response::from_parts(parts, body), reason));
+                }
+                self.land(&fetch, Landing::NotShared);
+            }
+        }
+    }
+
+    /// Takes the body in, sharing it while it comes, and stores it when it is whole.
+    async fn receive(&self, mut fetch: Fetch, head: StoredResponse, mut body: Body, took: Stopwatch) {
+        let length = declared_length(&body);
+        let shared = SharedBody::new(Arc::clone(&self.budget), self.config.max_stored_bytes, length);
+        let status = head.status;
+        let mut held = self.hold(&head, length).then(|| Instant::now() + HOLD);
+        let mut reader = shared.reader();
+        let arriving = Arc::new(Arriving { head, body: Arc::clone(&shared) });
+        if held.is_none() {
+            self.land_arriving(&mut fetch, &arriving, reader.take());
+        }
+        loop {
+            let chunk = match held {
+                Some(until) => match timeout_at(until, next_chunk(&mut body)).await {
+                    Ok(chunk) => chunk,
+                    Err(_) => {
+                        held = None;
+                        self.land_arriving(&mut fetch, &arriving, reader.take());
+                        continue;
+                    }
+                },
+                None => next_chunk(&mut body).await,
+            };
+            let chunk = match chunk {
+                Some(Ok(chunk)) => chunk,
+                Some(Err(error)) => return self.broke_off(&fetch, &arriving, error, held.is_some()),
+                None => break,
+            };
+            self.counters.add_many(Count::BytesFetched, chunk.len() as u64);
+            if held.is_some() && shared.arrived() + chunk.len() as u64 > self.config.hold_for_tag {
+                held = None;
+                self.land_arriving(&mut fetch, &arriving, reader.take());
+            }
+            if shared.push(chunk).await.is_err() {
+                tracing::debug!(route = %fetch.route.name, "fetch given up: not stored and nobody reads");
+                shared.finish(Err(BodyError::ReaderTooSlow));
+                return self.flights.leave(&fetch.key, &fetch.flight);
+            }
+            if let Some(reason) = shared.not_kept() {
+                if held.take().is_some() {
+                    self.land_arriving(&mut fetch, &arriving, reader.take());
+                }
+                self.gave_up_storing(&fetch, reason);
+            }
+        }
+        shared.finish(Ok(()));
+        let Some(whole) = shared.whole() else {
+            return;
+        };
+        let head = StoredResponse { cost: took.elapsed(), ..arriving.head.clone() };
+        let record = self.keep(place(&fetch), head, whole).await;
+        self.marks.clear(&fetch.key);
+        self.land(&fetch, Landing::Stored(record, Arrival::Fetched(status)));
+    }
+
+    /// Whether the head waits until the body is whole, so that its first answer has an entity tag: a picture,
+    /// or anything short, whose origin gave none.
+    fn hold(&self, head: &StoredResponse, length: Option<u64>) -> bool {
+        let untagged = EntityTag::of(&head.fields).is_none() && head.status == StatusCode::OK;
+        untagged
+            && match length {
+                Some(length) => length <= self.config.hold_for_tag,
+                None => {
+                    head.fields.get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"image/"))
+                }
+            }
+    }
+
+    fn land_arriving(&self, fetch: &mut Fetch, arriving: &Arc<Arriving>, reader: Option<Reader>) {
+        if let (Some(leader), Some(reader)) = (fetch.leader.take(), reader) {
+            let _ = leader.send(Share::Reader(reader));
+        }
+        fetch.flight.land(Landing::Arriving(Arc::clone(arriving)));
+    }
+
+    /// The body ended short: it breaks off for those who read it; who has seen nothing of it yet gets an error or a stale response.
+    fn broke_off(&self, fetch: &Fetch, arriving: &Arriving, error: BodyError, unseen: bool) {
+        tracing::warn!(route = %fetch.route.name, %error, "response body broke off");
+        arriving.body.finish(Err(error.clone()));
+        if unseen {
+            return self.failed(&fetch, OriginError::Reset(error.to_string()));
+        }
+        self.counters.add(Count::OriginErrors);
+        self.flights.leave(&fetch.key, &fetch.flight);
+    }
+
+    fn gave_up_storing(&self, fetch: &Fetch, reason: NotKept) {
+        tracing::debug!(route = %fetch.route.name, ?reason, "no longer kept for storing");
+        if reason == NotKept::TooLarge {
+            self.marks.set_pass(&fetch.key, self.clock.now());
+        }
+        self.flights.leave(&fetch.key, &fetch.flight);
+    }
+
+    fn forget(&self, fetch: &Fetch) {
+        if fetch.stored.is_some() {
+            self.store.remove(&fetch.key);
+        }
+    }
+
+    /// Leaves first, so that who comes now looks into the store.
+    fn land(&self, fetch: &Fetch, landing: Landing) {
+        self.flights.leave(&fetch.key, &fetch.flight);
+        fetch.flight.land(landing);
+    }
+}
+
+fn place(fetch: &Fetch) -> Place<'_> {
+    Place {
+        primary: &fetch.primary,
+        request: &fetch.flight.request,
+        sequence: fetch.flight.sequence,
+        handles: &fetch.flight.handles,
+    }
+}
+
+/// The next bytes of a body; trailers are dropped.
+async fn next_chunk(body: &mut Body) -> Option<Result<Bytes, BodyError>> {
+    loop {
+        match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await? {
+            Ok(frame) => match frame.into_data() {
+                Ok(data) => return Some(Ok(data)),
+                Err(_) => continue,
+            },
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}
+
+fn declared_length(body: &Body) -> Option<u64> {
+    body.size_hint().exact()
+}

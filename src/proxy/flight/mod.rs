@@ -1,0 +1,169 @@
+//! Collapsed requests: one fetch for any number of concurrent requests for one key (RFC 9111 section 4).
+//!
+//! A fetch runs in a task of its own, so that it survives the client that began it. The clients wait for its
+//! *landing*: what came of it, known when the response head has been decided on.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::StatusCode;
+use http::request::Parts;
+use tokio::sync::watch;
+
+use crate::message::cache_status::Forward;
+use crate::origin::OriginError;
+use crate::policy::stored::StoredResponse;
+use crate::store::{CacheKey, Handle, Record};
+
+pub mod body;
+pub use body::{Budget, NotKept, SharedBody};
+
+/// What came of a fetch, for all who wait.
+#[derive(Clone)]
+pub enum Landing {
+    /// It is in the store, whole.
+    Stored(Arc<Record>, Arrival),
+    /// It is arriving and will be stored if it ends whole.
+    Arriving(Arc<Arriving>),
+    /// It failed, and a stale response covers that.
+    Covered(Arc<Record>, Cause),
+    /// It failed.
+    Failed(OriginError),
+    /// It is for the leader alone; the others go on their own.
+    NotShared,
+}
+
+/// How a response came into the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// As a new response with this status.
+    Fetched(StatusCode),
+    /// As a stored response that the origin confirmed.
+    Validated,
+}
+
+/// What went wrong at the origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No answer came.
+    NoAnswer(OriginError),
+    /// It answered with an error status.
+    Status(StatusCode),
+}
+
+/// A response on its way in.
+pub struct Arriving {
+    /// Its head as it will be stored.
+    pub head: StoredResponse,
+    /// Its body.
+    pub body: Arc<SharedBody>,
+}
+
+/// One fetch and those who wait for it.
+pub struct Flight {
+    /// The leader's request head: what decides whether a follower selects the same variant.
+    pub request: Parts,
+    /// Sequence number at its start.
+    pub sequence: u64,
+    /// What a purge of it would name.
+    pub handles: Vec<Handle>,
+    /// The leader's address.
+    pub peer: IpAddr,
+    /// Why it went forward.
+    pub forward: Forward,
+    landing: watch::Sender<Option<Landing>>,
+}
+
+impl Flight {
+    /// A flight that is about to start.
+    pub fn new(
+        request: Parts,
+        peer: IpAddr,
+        sequence: u64,
+        handles: Vec<Handle>,
+        forward: Forward,
+    ) -> Arc<Self> {
+        let (landing, _) = watch::channel(None);
+        Arc::new(Flight { request, sequence, handles, peer, forward, landing })
+    }
+
+    /// Tells all who wait. The first landing counts.
+    pub fn land(&self, landing: Landing) {
+        self.landing.send_if_modified(|known| {
+            let first = known.is_none();
+            if first {
+                *known = Some(landing);
+            }
+            first
+        });
+    }
+
+    /// Waits for the landing.
+    pub async fn landing(&self) -> Landing {
+        let mut landing = self.landing.subscribe();
+        match landing.wait_for(Option::is_some).await {
+            Ok(known) => known.clone().unwrap_or(Landing::NotShared),
+            Err(_) => Landing::NotShared,
+        }
+    }
+}
+
+/// The fetches under way, by key.
+#[derive(Default)]
+pub struct Flights(Mutex<HashMap<CacheKey, Arc<Flight>>>);
+
+/// One's part in a flight.
+pub enum Part {
+    /// It was not there: one has to fly it, and is entered as its leader.
+    Leader(Arc<Flight>),
+    /// It is under way.
+    Follower(Arc<Flight>),
+}
+
+impl Flights {
+    /// Joins the flight for `key` unless `is_void` says that it is no longer worth joining; else enters the one that `begin` gives.
+    pub fn join(
+        &self,
+        key: &CacheKey,
+        is_void: impl FnOnce(&Flight) -> bool,
+        begin: impl FnOnce() -> Arc<Flight>,
+    ) -> Part {
+        let mut flights = self.flights();
+        if let Some(known) = flights.get(key)
+            && !is_void(known)
+        {
+            return Part::Follower(Arc::clone(known));
+        }
+        let flight = begin();
+        flights.insert(key.clone(), Arc::clone(&flight));
+        Part::Leader(flight)
+    }
+
+    /// Takes `flight` out, unless another one has taken its place.
+    pub fn leave(&self, key: &CacheKey, flight: &Arc<Flight>) {
+        let mut flights = self.flights();
+        if flights.get(key).is_some_and(|known| Arc::ptr_eq(known, flight)) {
+            flights.remove(key);
+        }
+    }
+
+    /// Whether a fetch under way is as `matches` says.
+    pub fn any(&self, matches: impl Fn(&Flight) -> bool) -> bool {
+        self.flights().values().any(|flight| matches(flight))
+    }
+
+    /// Fetches under way.
+    pub fn len(&self) -> usize {
+        self.flights().len()
+    }
+
+    /// Whether no fetch is under way.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<CacheKey, Arc<Flight>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

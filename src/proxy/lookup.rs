@@ -1,0 +1,107 @@
+//! Looking for the stored response that a request selects.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+use http::request::Parts;
+
+use super::Proxy;
+use crate::policy::stored::{StoredResponse, VariantIndex};
+use crate::policy::vary;
+use crate::store::{CacheKey, Content, Record};
+
+/// Where a stored response was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// In memory.
+    Memory,
+    /// On disk.
+    Disk,
+}
+
+impl Tier {
+    /// The tier as a token.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tier::Memory => "memory",
+            Tier::Disk => "disk",
+        }
+    }
+}
+
+/// What a look-up gives.
+pub struct Found {
+    /// The key of what the request selects: the primary key, or that of a variant.
+    pub key: CacheKey,
+    /// The stored response, if there is one.
+    pub stored: Option<(Stored, Tier)>,
+    /// The target has variants, whichever are stored.
+    pub varies: bool,
+}
+
+/// A record that is known to hold a response.
+#[derive(Clone)]
+pub struct Stored(Arc<Record>);
+
+impl Stored {
+    /// `record`, if it holds a response.
+    pub fn new(record: Arc<Record>) -> Option<Self> {
+        matches!(record.content, Content::Response { .. }).then_some(Stored(record))
+    }
+
+    /// Head and body.
+    pub fn parts(&self) -> Option<(&StoredResponse, &bytes::Bytes)> {
+        match &self.0.content {
+            Content::Response { head, body } => Some((head, body)),
+            Content::Variants(_) => None,
+        }
+    }
+
+    /// The head.
+    pub fn head(&self) -> Option<&StoredResponse> {
+        self.parts().map(|(head, _)| head)
+    }
+
+    /// The record.
+    pub fn record(&self) -> &Arc<Record> {
+        &self.0
+    }
+}
+
+impl Proxy {
+    /// Finds what is stored for `request` under `primary`, through the index of variants where there is one.
+    pub(super) async fn look_up(&self, primary: &CacheKey, request: &Parts) -> Found {
+        let Some((record, tier)) = self.read(primary).await else {
+            return Found { key: primary.clone(), stored: None, varies: false };
+        };
+        match &record.content {
+            Content::Response { .. } => Found {
+                key: primary.clone(),
+                stored: Stored::new(record).map(|stored| (stored, tier)),
+                varies: false,
+            },
+            Content::Variants(index) => {
+                let key = select(primary, index, request);
+                let stored = match self.read(&key).await {
+                    Some((variant, tier)) => Stored::new(variant).map(|stored| (stored, tier)),
+                    None => None,
+                };
+                Found { key, stored, varies: true }
+            }
+        }
+    }
+
+    async fn read(&self, key: &CacheKey) -> Option<(Arc<Record>, Tier)> {
+        if let Some(record) = self.store.get_memory(key.as_bytes()) {
+            return Some((record, Tier::Memory));
+        }
+        Some((self.store.get_disk(key).await?, Tier::Disk))
+    }
+}
+
+/// The key of the variant that `request` selects by the names of the most recent `Vary` (RFC 9111 section 4.1).
+fn select(primary: &CacheKey, index: &VariantIndex, request: &Parts) -> CacheKey {
+    let names: Vec<HeaderName> =
+        index.selecting.iter().filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
+    CacheKey::new(vary::variant_key(primary.as_bytes(), &names, &request.headers))
+}

@@ -1,0 +1,107 @@
+//! What is remembered of keys without a stored response to remember it: that their answers are not for sharing, and that their
+//! origin failed a short while ago.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::store::CacheKey;
+
+/// Marks that are kept at once.
+const MOST: usize = 20_000;
+/// How long requests for an uncacheable answer do not wait for each other.
+const PASS_FOR: Duration = Duration::from_secs(120);
+/// How long a failed origin is not asked again where a stale response can answer.
+const QUIET_FOR: Duration = Duration::from_secs(5);
+/// How long a failure is remembered, so that the next attempt is made behind the client's back.
+const REMEMBER_FAILURE: Duration = Duration::from_secs(600);
+
+/// What a key is remembered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Its last answer could not be shared: requests go on their own, side by side.
+    Pass,
+    /// Its origin failed just now: a stale response answers without asking.
+    Quiet,
+    /// Its origin failed lately: a stale response answers, and the origin is asked in the background.
+    Failing,
+}
+
+/// The marks, bounded; the oldest go first when there are too many.
+#[derive(Default)]
+pub struct Marks(Mutex<HashMap<CacheKey, (bool, Timestamp)>>);
+
+impl Marks {
+    /// What `key` is remembered for at `now`.
+    pub fn of(&self, key: &CacheKey, now: Timestamp) -> Option<Mark> {
+        let marks = self.marks();
+        let (failed, since) = marks.get(key)?;
+        let ago = now.since(*since);
+        match failed {
+            false => (ago < PASS_FOR).then_some(Mark::Pass),
+            true if ago < QUIET_FOR => Some(Mark::Quiet),
+            true => (ago < REMEMBER_FAILURE).then_some(Mark::Failing),
+        }
+    }
+
+    /// The answer for `key` could not be shared.
+    pub fn set_pass(&self, key: &CacheKey, now: Timestamp) {
+        self.set(key, false, now);
+    }
+
+    /// The origin failed for `key`.
+    pub fn set_failed(&self, key: &CacheKey, now: Timestamp) {
+        self.set(key, true, now);
+    }
+
+    /// All is well with `key` again.
+    pub fn clear(&self, key: &CacheKey) {
+        self.marks().remove(key);
+    }
+
+    fn set(&self, key: &CacheKey, failed: bool, now: Timestamp) {
+        let mut marks = self.marks();
+        if marks.len() >= MOST && !marks.contains_key(key) {
+            let mut ages: Vec<Timestamp> = marks.values().map(|(_, since)| *since).collect();
+            let (_, median, _) = ages.select_nth_unstable(MOST / 2);
+            let median = *median;
+            marks.retain(|_, (_, since)| *since > median);
+        }
+        marks.insert(key.clone(), (failed, now));
+    }
+
+    fn marks(&self) -> MutexGuard<'_, HashMap<CacheKey, (bool, Timestamp)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_fade() {
+        let (marks, key, start) = (Marks::default(), CacheKey::new(*b"k"), Timestamp::from_secs(1_000_000));
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(marks.of(&key, start), None);
+        marks.set_pass(&key, start);
+        assert_eq!(marks.of(&key, at(119)), Some(Mark::Pass));
+        assert_eq!(marks.of(&key, at(120)), None);
+        marks.set_failed(&key, start);
+        assert_eq!(marks.of(&key, at(4)), Some(Mark::Quiet));
+        assert_eq!(marks.of(&key, at(5)), Some(Mark::Failing));
+        assert_eq!(marks.of(&key, at(600)), None);
+        marks.clear(&key);
+        assert_eq!(marks.of(&key, start), None);
+    }
+
+    #[test]
+    fn marks_are_bounded() {
+        let marks = Marks::default();
+        for i in 0..(MOST as u64 * 2) {
+            marks.set_pass(&CacheKey::new(i.to_be_bytes()), Timestamp(i));
+        }
+        assert!(marks.marks().len() <= MOST);
+    }
+}

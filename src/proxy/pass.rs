@@ -1,0 +1,113 @@
+//! Requests that the cache passes on: unsafe methods, ranges, requests with a body; and what unsafe ones invalidate.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::request::Parts;
+use http::{Request, Response, Uri, header};
+use http_body::Body as _;
+use url::Url;
+
+use super::refusal::Refusal;
+use super::respond::{Told, Verdict};
+use super::route::Route;
+use super::{Proxy, forward};
+use crate::message::body::Body;
+use crate::message::cache_status::{CacheStatus, Forward};
+use crate::policy::invalidation;
+use crate::store::{CacheKey, Scope};
+use crate::telemetry::counters::Count;
+
+impl Proxy {
+    /// Passes `request` on as it is and its answer back as it comes; nothing is stored.
+    pub(super) async fn pass(
+        self: &Arc<Self>,
+        route: &Route,
+        mut request: Parts,
+        body: Body,
+        peer: IpAddr,
+        why: Forward,
+    ) -> Result<Response<Body>, Refusal> {
+        self.counters.add(Count::Bypassed);
+        let limit = self.config.max_request_body;
+        let too_large = Refusal::BodyTooLarge { limit };
+        if body.size_hint().lower() > limit {
+            return Err(too_large);
+        }
+        forward::prepare(&mut request, peer, &self.config.pseudonym);
+        let (body, exceeded) = body.limited(limit);
+        self.counters.add(Count::OriginRequests);
+        let status = CacheStatus { forward: Some(why), ..CacheStatus::default() };
+        let (method, target) = (request.method.clone(), request.uri.clone());
+        match route.origin.fetch(Request::from_parts(request, body)).await {
+            Ok(mut response) => {
+                forward::cleanse(&mut response, self.clock.now());
+                let seen = invalidation::seen_by(&method, response.status());
+                if seen {
+                    self.invalidate(route, &method, &target, &response).await;
+                }
+                Ok(self.from_origin(response, Told::new(Verdict::Bypass, status)))
+            }
+            Err(_) if exceeded.load(Ordering::Relaxed) => Err(too_large),
+            Err(error) => {
+                self.counters.add(Count::OriginErrors);
+                tracing::warn!(route = %route.name, %error, "origin failed");
+                Ok(self.refuse(&Refusal::Origin(error), status))
+            }
+        }
+    }
+
+    /// Makes unusable what an unsafe method spoiled, in the store and in flight (RFC 9111 section 4.4).
+    async fn invalidate(
+        self: &Arc<Self>,
+        route: &Route,
+        method: &http::Method,
+        target: &Uri,
+        response: &Response<Body>,
+    ) {
+        let mut targets = vec![target.clone()];
+        if let Ok(url) = Url::parse(&target.to_string()) {
+            let spoiled = invalidation::invalidated(method, &url, response.status(), response.headers());
+            targets.extend(spoiled.iter().filter_map(|url| url.as_str().parse::<Uri>().ok()));
+        }
+        targets.dedup();
+        for target in targets {
+            let mut key = Vec::new();
+            route.key_into(&mut key, &target);
+            let Some(handle) = route.handles(&key, &target).first().copied() else { continue };
+            let key = CacheKey::new(key);
+            // Only what is there needs an entry in the ledger; else any client could fill it.
+            let there = self.store.get_memory(key.as_bytes()).is_some()
+                || self.flights.any(|flight| flight.handles.contains(&handle))
+                || self.store.get_disk(&key).await.is_some();
+            if there {
+                let store = Arc::clone(&self.store);
+                let purged = tokio::task::spawn_blocking(move || store.purge(Scope::Handle(handle))).await;
+                if !matches!(purged, Ok(Ok(()))) {
+                    tracing::error!(route = %route.name, "an invalidation could not be made durable");
+                }
+            }
+        }
+    }
+}
+
+/// Why a GET or HEAD is not for the cache, if it is not.
+pub(super) fn why_pass(request: &Parts, body: &Body) -> Option<Forward> {
+    if !super::keep::is_cacheable(&request.method) {
+        return Some(Forward::Method);
+    }
+    // Content in a GET is not part of the key, and an origin might read it.
+    if !body.is_end_stream() {
+        return Some(Forward::Bypass);
+    }
+    // Without a stored whole, a part is asked for as a part.
+    request.headers.contains_key(header::RANGE).then_some(Forward::Bypass)
+}
+
+/// Whether `request` is passed for nothing but its `Range`: a stored whole may then answer it (RFC 9110 section 14.2).
+pub(super) fn is_plain_range(request: &Parts, body: &Body) -> bool {
+    super::keep::is_cacheable(&request.method)
+        && body.is_end_stream()
+        && request.headers.contains_key(header::RANGE)
+}

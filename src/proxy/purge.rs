@@ -1,0 +1,34 @@
+//! From what an operator names to what a purge hits.
+
+use http::Uri;
+
+use super::Proxy;
+use crate::policy::key;
+use crate::store::{Handle, Scope};
+
+impl Proxy {
+    /// The scopes by which everything stored for `url` is purged: its response with all variants if it is the URL of a request
+    /// to this proxy (absolute, or path and query only), and every capture of it if it is the URL of a page.
+    ///
+    /// Empty if `url` can be neither.
+    pub fn scopes_of(&self, url: &str) -> Vec<Scope> {
+        let mut scopes = Vec::new();
+        if let Some(target) = as_target(url)
+            && let Some(route) = self.routes.find(&target)
+        {
+            let mut key = Vec::new();
+            route.key_into(&mut key, &target);
+            scopes.extend(route.handles(&key, &target).first().copied().map(Scope::Handle));
+        }
+        if let Some(page) = key::page_url(url) {
+            scopes.push(Scope::Handle(Handle::of_target(&page)));
+        }
+        scopes
+    }
+}
+
+/// `url` as the target of a request, without its fragment.
+fn as_target(url: &str) -> Option<Uri> {
+    let url = url.split('#').next()?.trim();
+    if url.starts_with('/') { format!("http://localhost{url}").parse().ok() } else { url.parse().ok() }
+}

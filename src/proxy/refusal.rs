@@ -1,0 +1,132 @@
+//! The answers that are tintype's own: refusals and failures, each mapped to a status here and nowhere else.
+
+use std::time::Duration;
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::message::body::Body;
+use crate::origin::OriginError;
+
+/// Why a request gets an answer that neither the origin nor the store gave.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No route matches.
+    #[error("no route matches this host and path")]
+    NoRoute,
+    /// The request has no usable host.
+    #[error("the request names no host, or two that differ")]
+    BadHost,
+    /// The target is longer than `max_uri_bytes`.
+    #[error("the request target is longer than {limit} bytes (server.max_uri_bytes)")]
+    UriTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The body is longer than `max_request_body`.
+    #[error("the request body is longer than {limit} bytes (server.max_request_body)")]
+    BodyTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// CONNECT and TRACE are not for a cache.
+    #[error("method {0} is not supported here")]
+    Method(http::Method),
+    /// `only-if-cached`, and nothing usable is stored (RFC 9111 section 5.2.1.7).
+    #[error("nothing usable is stored and the request said only-if-cached")]
+    OnlyIfCached,
+    /// The origin gave no answer.
+    #[error("{0}")]
+    Origin(#[from] OriginError),
+}
+
+impl Refusal {
+    /// The status that the client gets.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Refusal::NoRoute => StatusCode::NOT_FOUND,
+            Refusal::BadHost => StatusCode::BAD_REQUEST,
+            Refusal::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
+            Refusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
+            Refusal::Origin(OriginError::TimedOut { .. }) => StatusCode::GATEWAY_TIMEOUT,
+            Refusal::Origin(OriginError::Busy { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Origin(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// A short, stable name for logs, metrics and `Cache-Status`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Refusal::NoRoute => "no-route",
+            Refusal::BadHost => "bad-host",
+            Refusal::UriTooLong { .. } => "uri-too-long",
+            Refusal::BodyTooLarge { .. } => "body-too-large",
+            Refusal::Method(_) => "method",
+            Refusal::OnlyIfCached => "only-if-cached",
+            Refusal::Origin(error) => error.name(),
+        }
+    }
+
+    /// The answer: a problem document (RFC 9457), never to be stored.
+    pub fn to_response(&self) -> Response<Body> {
+        let status = self.status();
+        let problem = serde_json::json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or("Error"),
+            "status": status.as_u16(),
+            "detail": self.to_string(),
+            "reason": self.name(),
+        });
+        let mut response = Response::new(Body::whole(format!("{problem}\n")));
+        *response.status_mut() = status;
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Refusal::Origin(OriginError::Busy { retry_after }) = self {
+            fields.insert(header::RETRY_AFTER, seconds_up(*retry_after));
+        }
+        if let Refusal::Method(_) = self {
+            fields.insert(
+                header::ALLOW,
+                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+            );
+        }
+        response
+    }
+}
+
+/// Whole seconds, at least one, rounded up: a client that waits so long does not come early.
+fn seconds_up(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_millis().div_ceil(1000).clamp(1, 1 << 31) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_origin_error_has_its_status() {
+        for (error, status) in [
+            (OriginError::Resolve { host: "h".into() }, 502),
+            (OriginError::Connect("c".into()), 502),
+            (OriginError::Tls("t".into()), 502),
+            (OriginError::Reset("r".into()), 502),
+            (OriginError::TimedOut { phase: "first byte", after: Duration::from_secs(1) }, 504),
+            (OriginError::BadResponse("b".into()), 502),
+            (OriginError::Busy { retry_after: Duration::from_millis(1500) }, 503),
+            (OriginError::Browser("b".into()), 502),
+            (OriginError::Capture("c".into()), 502),
+        ] {
+            let response = Refusal::Origin(error.clone()).to_response();
+            assert_eq!(response.status().as_u16(), status, "{error}");
+            assert_eq!(response.headers()["cache-control"], "no-store");
+        }
+    }
+
+    #[test]
+    fn busy_says_when_to_come_back() {
+        let busy = Refusal::Origin(OriginError::Busy { retry_after: Duration::from_millis(1500) });
+        assert_eq!(busy.to_response().headers()["retry-after"], "2");
+    }
+}

@@ -1,0 +1,147 @@
+//! The answer as the client gets it: from the store or from the origin, with what the cache did.
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+
+use super::Proxy;
+use super::refusal::Refusal;
+use crate::clock::Timestamp;
+use crate::message::body::Body;
+use crate::message::cache_status::CacheStatus;
+use crate::policy::precondition;
+use crate::policy::stored::StoredResponse;
+use crate::telemetry::counters::Count;
+
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const X_CACHE_AGE: HeaderName = HeaderName::from_static("x-cache-age");
+
+/// What `X-Cache` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// From the store, fresh.
+    Hit,
+    /// From the origin.
+    Miss,
+    /// From the store, stale.
+    Stale,
+    /// From the store, confirmed by the origin just now.
+    Revalidated,
+    /// Not for the cache.
+    Bypass,
+    /// An answer of tintype's own.
+    Error,
+}
+
+impl Verdict {
+    /// The word in `X-Cache`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Hit => "HIT",
+            Verdict::Miss => "MISS",
+            Verdict::Stale => "STALE",
+            Verdict::Revalidated => "REVALIDATED",
+            Verdict::Bypass => "BYPASS",
+            Verdict::Error => "ERROR",
+        }
+    }
+}
+
+/// What the access log says of an exchange, carried on its response.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// As in `X-Cache`.
+    pub verdict: Verdict,
+    /// As in `Cache-Status`.
+    pub detail: Option<&'static str>,
+}
+
+/// A `CacheStatus` with the verdict that it goes with.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// For `X-Cache`.
+    pub verdict: Verdict,
+    /// For `Cache-Status`.
+    pub status: CacheStatus,
+}
+
+impl Told {
+    /// `verdict` and why.
+    pub fn new(verdict: Verdict, status: CacheStatus) -> Self {
+        Told { verdict, status }
+    }
+}
+
+impl Proxy {
+    /// Answers `request` with a stored head and its body: 304 where the client has it, without body for HEAD.
+    pub(super) fn from_stored(
+        &self,
+        request: &Parts,
+        head: &StoredResponse,
+        body: Body,
+        mut told: Told,
+        now: Timestamp,
+    ) -> Response<Body> {
+        let mut response = Response::new(body);
+        *response.status_mut() = head.status;
+        let fields = response.headers_mut();
+        fields.clone_from(&head.fields);
+        let age = head.current_age(now).as_secs();
+        // On a miss the origin's own Age, if any, is what the client is told (RFC 9111 section 5.1: a stored response was used).
+        if told.verdict != Verdict::Miss || age > 0 {
+            fields.insert(header::AGE, HeaderValue::from(age));
+        }
+        fields.insert(X_CACHE_AGE, HeaderValue::from(age));
+        told.status.ttl = Some(ttl(head, now));
+        self.tell(fields, &told);
+        if precondition::not_modified(
+            &request.method,
+            &request.headers,
+            head.status,
+            fields,
+            head.response_time,
+        ) {
+            precondition::keep_304_fields(fields);
+            self.counters.add(Count::NotModified);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = Body::Empty;
+        } else if request.method == Method::HEAD {
+            *response.body_mut() = Body::Empty;
+        }
+        finish(response, &told)
+    }
+
+    /// Passes an origin's answer on as it came.
+    pub(super) fn from_origin(&self, mut response: Response<Body>, told: Told) -> Response<Body> {
+        let fields = response.headers_mut();
+        fields.insert(X_CACHE_AGE, HeaderValue::from(0));
+        self.tell(fields, &told);
+        finish(response, &told)
+    }
+
+    /// An answer of our own.
+    pub(super) fn refuse(&self, refusal: &Refusal, mut status: CacheStatus) -> Response<Body> {
+        self.counters.add(Count::Errors);
+        let mut response = refusal.to_response();
+        status.detail = Some(refusal.name());
+        let told = Told::new(Verdict::Error, status);
+        self.tell(response.headers_mut(), &told);
+        finish(response, &told)
+    }
+
+    fn tell(&self, fields: &mut HeaderMap, told: &Told) {
+        fields.insert(X_CACHE, HeaderValue::from_static(told.verdict.name()));
+        told.status.append_to(fields, &self.config.pseudonym);
+        fields.append(header::VIA, self.via.clone());
+    }
+}
+
+fn finish(mut response: Response<Body>, told: &Told) -> Response<Body> {
+    response.extensions_mut().insert(Outcome { verdict: told.verdict, detail: told.status.detail });
+    response
+}
+
+/// Remaining freshness in seconds, negative when stale (RFC 9211 section 2.4).
+fn ttl(head: &StoredResponse, now: Timestamp) -> i64 {
+    let (lifetime, age) = (head.lifetime.as_secs(), head.current_age(now).as_secs());
+    i64::try_from(lifetime).unwrap_or(i64::MAX).saturating_sub(i64::try_from(age).unwrap_or(i64::MAX))
+}

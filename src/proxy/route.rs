@@ -1,0 +1,165 @@
+//! Which origin answers a request.
+
+use std::sync::Arc;
+
+use http::Uri;
+
+use super::Config;
+use crate::origin::Origin;
+use crate::policy::admission::Windows;
+use crate::policy::key;
+use crate::store::Handle;
+
+/// A route at work.
+pub struct Route {
+    /// Name in proxy.toml.
+    pub name: String,
+    /// Where its answers come from.
+    pub origin: Arc<dyn Origin>,
+    /// Windows where the origin gives none.
+    pub windows: Windows,
+    /// Its query names a page to capture.
+    pub capture: bool,
+    /// The origin is told the client's host, so the host is part of the key.
+    pub keyed_by_host: bool,
+    host: Option<String>,
+    path: String,
+}
+
+impl Route {
+    /// Writes the primary cache key of `target` into `key`, over what was there.
+    pub fn key_into(&self, key: &mut Vec<u8>, target: &Uri) {
+        key.clear();
+        match target.authority() {
+            Some(authority) if self.keyed_by_host => {
+                key.extend_from_slice(self.name.as_bytes());
+                key.push(b'@');
+                let scope = authority.as_str().to_ascii_lowercase();
+                key::append(key, &scope, target);
+            }
+            _ => key::append(key, &self.name, target),
+        }
+    }
+
+    /// What a purge of `target`'s response would name: its URL, and the page that it captures.
+    pub fn handles(&self, key: &[u8], target: &Uri) -> Vec<Handle> {
+        let mut handles = vec![Handle::of_url(&String::from_utf8_lossy(key))];
+        if self.capture
+            && let Some(page) = key::captured_page(target)
+        {
+            handles.push(Handle::of_target(&page));
+        }
+        handles
+    }
+
+    fn matches(&self, host: &str, path: &str) -> bool {
+        self.host.as_deref().is_none_or(|own| own.eq_ignore_ascii_case(host)) && covers(&self.path, path)
+    }
+}
+
+/// Whether `prefix` covers `path` on a segment border.
+fn covers(prefix: &str, path: &str) -> bool {
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// All routes, the most specific first: a named host before any host, then the longest path.
+pub struct Routes(Vec<Arc<Route>>);
+
+impl Routes {
+    /// Composes the routes of `config`; `origin` gives the origin of a name, and whether it is told the client's host.
+    ///
+    /// # Errors
+    /// The name of an upstream that does not exist.
+    pub fn new(
+        config: &Config,
+        mut origin: impl FnMut(&str) -> Option<(Arc<dyn Origin>, bool)>,
+    ) -> Result<Self, String> {
+        let mut routes = Vec::with_capacity(config.routes.len());
+        for route in &config.routes {
+            let (origin, keyed_by_host) = origin(&route.upstream).ok_or_else(|| route.upstream.clone())?;
+            routes.push(Arc::new(Route {
+                name: route.name.clone(),
+                origin,
+                windows: Windows {
+                    stale_while_revalidate: route.stale_while_revalidate,
+                    stale_if_error: route.stale_if_error,
+                },
+                capture: route.capture,
+                keyed_by_host,
+                host: route.host.clone(),
+                path: route.path.clone(),
+            }));
+        }
+        routes.sort_by_key(|route| (route.host.is_none(), std::cmp::Reverse(route.path.len())));
+        Ok(Routes(routes))
+    }
+
+    /// The route for `target`, whose authority is the client's `Host`.
+    pub fn find(&self, target: &Uri) -> Option<&Arc<Route>> {
+        let host = target.host().unwrap_or_default();
+        self.0.iter().find(|route| route.matches(host, target.path()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::body::Body;
+    use crate::origin::OriginError;
+    use futures_util::future::BoxFuture;
+    use http::{Request, Response};
+
+    struct Nowhere;
+    impl Origin for Nowhere {
+        fn fetch(&self, _: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, OriginError>> {
+            Box::pin(async { Err(OriginError::Connect("nowhere".into())) })
+        }
+    }
+
+    fn routes(of: &[(&str, Option<&str>, &str)]) -> Routes {
+        let config = Config {
+            routes: of
+                .iter()
+                .map(|(name, host, path)| super::super::Route {
+                    name: (*name).into(),
+                    host: host.map(str::to_owned),
+                    path: (*path).into(),
+                    upstream: "u".into(),
+                    capture: false,
+                    stale_while_revalidate: None,
+                    stale_if_error: None,
+                })
+                .collect(),
+            ..Config::default()
+        };
+        Routes::new(&config, |_| Some((Arc::new(Nowhere) as Arc<dyn Origin>, false))).expect("routes")
+    }
+
+    #[test]
+    fn the_most_specific_route_wins() {
+        let routes = routes(&[
+            ("all", None, "/"),
+            ("shots", None, "/screenshot"),
+            ("own", Some("a.example"), "/"),
+            ("own-deep", Some("a.example"), "/deep/"),
+        ]);
+        for (target, expected) in [
+            ("http://b.example/", "all"),
+            ("http://b.example/screenshot?url=x", "shots"),
+            ("http://b.example/screenshot/x", "shots"),
+            ("http://b.example/screenshots", "all"),
+            ("http://A.example:8080/x", "own"),
+            ("http://a.example/screenshot", "own"),
+            ("http://a.example/deep", "own-deep"),
+            ("http://a.example/deep/er", "own-deep"),
+            ("http://a.example/deeper", "own"),
+        ] {
+            let found = routes.find(&target.parse().expect("uri")).map(|route| route.name.as_str());
+            assert_eq!(found, Some(expected), "{target}");
+        }
+        assert!(
+            super::tests::routes(&[("a", None, "/a")]).find(&"http://h/b".parse().expect("uri")).is_none()
+        );
+    }
+}
