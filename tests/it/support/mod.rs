@@ -16,6 +16,7 @@ pub(crate) mod gate;
 pub(crate) mod origin;
 pub(crate) mod raw;
 pub(crate) mod reply;
+pub(crate) mod serving;
 pub(crate) mod tls;
 
 pub(crate) use client::{Answer, Client, Streaming};
@@ -23,4 +24,5 @@ pub(crate) use gate::{Gate, within};
 pub(crate) use origin::{ReceivedRequest, ScriptedOrigin};
 pub(crate) use raw::{RawClient, RawResponse};
 pub(crate) use reply::Reply;
+pub(crate) use serving::Serving;
 pub(crate) use tls::Identity;
