@@ -1,4 +1,20 @@
 //! ACCEPT: bind, connection limits and timeouts, TLS, protocol detection, drain.
+//!
+//! [`Listener::serve`] accepts connections and hands each exchange to a [`Handler`]. One task drives a connection
+//! (`connection`); what its socket and its exchanges do is noted in one place (`activity`, `timer`), so that one timer tells
+//! a slow request head and an idle peer from an exchange that takes its time.
+
+mod accept;
+mod activity;
+mod connection;
+mod exchange;
+mod protocol;
+mod timer;
+mod tls;
+mod upload;
+
+pub use accept::{BindError, Listener, ServeReport};
+pub use exchange::{Handler, Peer};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,7 +31,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Time for a request head to arrive whole, also for the TLS handshake.
     pub header_read_timeout: Duration,
-    /// Time that a connection may sit without a byte in either direction.
+    /// Time that a connection may sit without a byte in either direction while nothing is asked of the handler;
+    /// told to a quarter of it. Also the longest pause inside a request body.
     pub idle_timeout: Duration,
     /// Bytes of a request head (request line and fields); 431 beyond.
     pub max_header_bytes: usize,

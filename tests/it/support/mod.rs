@@ -1,1 +1,28 @@
-//! Scripted origins and clients.
+//! Scripted origins and clients, for tests that need every byte under control.
+//!
+//! ```ignore
+//! let origin = ScriptedOrigin::start(|_| Reply::ok("picture").header("Cache-Control", "max-age=60")).await;
+//! let answer = Client::new().get(&origin.url("/a"), &[("Accept", "image/png")]).await;
+//! assert_eq!((answer.status, answer.text().as_str()), (200, "picture"));
+//! assert_eq!(origin.received(1).await[0].header("accept"), Some("image/png"));
+//! ```
+//!
+//! Nothing here sleeps: a [`Gate`] holds a peer until the test opens it, `received` and its like wait for events, and
+//! [`within`] turns a wait that never ends into a failure.
+#![allow(dead_code, unused_imports, reason = "each test takes what it needs")]
+
+pub(crate) mod client;
+pub(crate) mod gate;
+pub(crate) mod origin;
+pub(crate) mod raw;
+pub(crate) mod reply;
+pub(crate) mod serving;
+pub(crate) mod tls;
+
+pub(crate) use client::{Answer, Client, Streaming};
+pub(crate) use gate::{Gate, within};
+pub(crate) use origin::{ReceivedRequest, ScriptedOrigin};
+pub(crate) use raw::{RawClient, RawResponse};
+pub(crate) use reply::Reply;
+pub(crate) use serving::Serving;
+pub(crate) use tls::Identity;

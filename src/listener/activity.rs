@@ -1,0 +1,193 @@
+//! What happens on one connection, noted by its socket and its exchanges, read by its timer.
+//!
+//! A byte costs a relaxed store and an exchange four atomic operations; no clock is read and nothing is allocated.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Shared by the socket, the exchanges and the timer of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    /// Changes whenever a byte moves or an exchange begins or ends. Lost steps do no harm.
+    progress: AtomicUsize,
+    /// Exchanges whose next step is the handler's, not the peer's.
+    working: AtomicUsize,
+    /// Exchanges begun so far.
+    exchanges: AtomicUsize,
+    /// Bytes came that belong to no exchange yet.
+    unclaimed: AtomicBool,
+}
+
+impl Activity {
+    /// A number that differs from the last one if anything moved.
+    pub(super) fn progress(&self) -> usize {
+        self.progress.load(Relaxed)
+    }
+
+    /// Whether the handler has a step to take, so that silence on the socket is no fault of the peer.
+    pub(super) fn is_working(&self) -> bool {
+        self.working.load(Relaxed) > 0
+    }
+
+    /// The exchange whose head is arriving: its number, if a part of it has come.
+    pub(super) fn partial_head(&self) -> Option<usize> {
+        (self.unclaimed.load(Relaxed) && !self.is_working()).then(|| self.exchanges.load(Relaxed))
+    }
+
+    fn step(&self) {
+        self.progress.store(self.progress.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    fn read(&self) {
+        self.step();
+        self.unclaimed.store(true, Relaxed);
+    }
+}
+
+/// Whose turn it is in one exchange; it begins as the handler's and ends when dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    activity: Arc<Activity>,
+    ours: bool,
+}
+
+impl Turn {
+    /// An exchange begins: its head has arrived whole.
+    pub(super) fn begin(activity: &Arc<Activity>) -> Self {
+        activity.working.fetch_add(1, Relaxed);
+        activity.exchanges.fetch_add(1, Relaxed);
+        activity.unclaimed.store(false, Relaxed);
+        activity.step();
+        Turn { activity: activity.clone(), ours: true }
+    }
+
+    /// The handler has to take the next step.
+    pub(super) fn ours(&mut self) {
+        if !self.ours {
+            self.ours = true;
+            self.activity.working.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The peer has to take the next step: to read what is on its way.
+    pub(super) fn theirs(&mut self) {
+        if self.ours {
+            self.ours = false;
+            self.activity.working.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.theirs();
+        // What was read meanwhile was this exchange's request body.
+        self.activity.unclaimed.store(false, Relaxed);
+        self.activity.step();
+    }
+}
+
+/// A socket that notes the bytes it moves, and gives back bytes that were read ahead.
+#[derive(Debug)]
+pub(super) struct Watched<IO> {
+    io: IO,
+    activity: Arc<Activity>,
+    ahead: Vec<u8>,
+}
+
+impl<IO> Watched<IO> {
+    /// Watches `io`, of which `ahead` was already read.
+    pub(super) fn new(io: IO, ahead: Vec<u8>, activity: Arc<Activity>) -> Self {
+        if !ahead.is_empty() {
+            activity.read();
+        }
+        Watched { io, activity, ahead }
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let n = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead[..n]);
+            self.ahead.drain(..n);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.activity.read();
+        }
+        read
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, data);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.activity.step();
+        }
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, data);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.activity.step();
+        }
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_tells_work_from_waiting_for_the_peer() {
+        let activity = Arc::new(Activity::default());
+        activity.read();
+        assert_eq!((activity.partial_head(), activity.is_working()), (Some(0), false));
+        let mut turn = Turn::begin(&activity);
+        assert_eq!((activity.partial_head(), activity.is_working()), (None, true));
+        activity.read();
+        turn.theirs();
+        turn.theirs();
+        assert!(!activity.is_working());
+        turn.ours();
+        turn.ours();
+        assert!(activity.is_working());
+        let before = activity.progress();
+        drop(turn);
+        assert_eq!((activity.partial_head(), activity.is_working()), (None, false));
+        assert_ne!(activity.progress(), before);
+        activity.read();
+        assert_eq!(activity.partial_head(), Some(1));
+    }
+}

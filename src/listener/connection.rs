@@ -1,0 +1,227 @@
+//! One connection, from its first byte to its last: TLS, version, exchanges, timers, drain.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::activity::{Activity, Watched};
+use super::exchange::{Limits, Tracked, service};
+use super::protocol::{Protocols, Version, detect};
+use super::timer::{Timer, Verdict};
+use super::{Config, Handler, Peer};
+
+/// What all connections of a listener share.
+pub(super) struct Connections<H>(Arc<Shared<H>>);
+
+struct Shared<H> {
+    handler: H,
+    tls: Option<TlsAcceptor>,
+    draining: watch::Receiver<bool>,
+    protocols: Protocols,
+    limits: Limits,
+    header_read_timeout: Duration,
+}
+
+/// Why a connection ended, for the log.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("closed")]
+    Closed,
+    #[error("transport or protocol broke: {0}")]
+    Broken(hyper::Error),
+    #[error("no exchange possible: {0}")]
+    Unusable(std::io::Error),
+    #[error("no whole request head in time")]
+    SlowHead,
+    #[error("idle")]
+    Idle,
+    #[error("shutdown before its first byte")]
+    Drained,
+}
+
+impl<H: Handler> Connections<H> {
+    pub(super) fn new(
+        config: &Config,
+        handler: H,
+        tls: Option<TlsAcceptor>,
+        draining: watch::Receiver<bool>,
+    ) -> Self {
+        let limits = Limits { max_header_count: config.max_header_count, idle_timeout: config.idle_timeout };
+        let protocols = Protocols::new(config);
+        let header_read_timeout = config.header_read_timeout;
+        Connections(Arc::new(Shared { handler, tls, draining, protocols, limits, header_read_timeout }))
+    }
+
+    /// Serves one accepted connection to its end.
+    pub(super) fn run(&self, stream: TcpStream, address: SocketAddr) -> impl Future<Output = ()> + use<H> {
+        let shared = self.0.clone();
+        async move {
+            let end = shared.serve(stream, address).await;
+            tracing::debug!(peer = %address, reason = %end, "connection ended");
+        }
+    }
+}
+
+impl<H: Handler> Shared<H> {
+    async fn serve(&self, stream: TcpStream, address: SocketAddr) -> End {
+        // A response is written whole or as it arrives; waiting for more to send only adds latency.
+        let local = match stream.set_nodelay(true).and_then(|()| stream.local_addr()) {
+            Ok(local) => local,
+            Err(error) => return End::Unusable(error),
+        };
+        let peer = Peer { address, local, tls: self.tls.is_some() };
+        let mut draining = self.draining.clone();
+        let mut drain = pin!(async move {
+            // The sender lives as long as the accept loop that waits for this connection.
+            let _gone = draining.wait_for(|draining| *draining).await;
+        });
+
+        let Some(tls) = &self.tls else {
+            let clock = pin!(sleep(self.header_read_timeout));
+            return self.serve_plain(stream, peer, drain, clock).await;
+        };
+        let handshake = timeout(self.header_read_timeout, tls.accept(stream));
+        let stream = tokio::select! {
+            biased;
+            () = &mut drain => return End::Drained,
+            done = handshake => match done {
+                Err(_elapsed) => return End::SlowHead,
+                Ok(Err(error)) => return End::Unusable(error),
+                Ok(Ok(stream)) => stream,
+            },
+        };
+        let version = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Version::Http2,
+            _ => Version::Http1,
+        };
+        let clock = pin!(sleep(self.header_read_timeout));
+        self.exchange(stream, Vec::new(), version, peer, drain, clock).await
+    }
+
+    async fn serve_plain(
+        &self,
+        mut stream: TcpStream,
+        peer: Peer,
+        mut drain: Pin<&mut impl Future<Output = ()>>,
+        mut clock: Pin<&mut Sleep>,
+    ) -> End {
+        let (version, ahead) = tokio::select! {
+            biased;
+            () = &mut drain => return End::Drained,
+            () = &mut clock => return End::SlowHead,
+            found = detect(&mut stream) => match found {
+                Ok(found) => found,
+                Err(error) => return End::Unusable(error),
+            },
+        };
+        self.exchange(stream, ahead, version, peer, drain, clock).await
+    }
+
+    /// Serves exchanges; `clock` has been running since the first request could have come.
+    async fn exchange<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        io: IO,
+        ahead: Vec<u8>,
+        version: Version,
+        peer: Peer,
+        drain: Pin<&mut impl Future<Output = ()>>,
+        clock: Pin<&mut Sleep>,
+    ) -> End {
+        let activity = Arc::new(Activity::default());
+        let io = TokioIo::new(Watched::new(io, ahead, activity.clone()));
+        let service = service(self.handler.clone(), peer, self.limits, activity.clone());
+        let timer = Timer::new(
+            clock,
+            activity,
+            version == Version::Http1,
+            self.header_read_timeout,
+            self.limits.idle_timeout,
+        );
+        match version {
+            Version::Http1 => {
+                drive(pin!(self.protocols.http1.serve_connection(io, service)), timer, drain).await
+            }
+            Version::Http2 => {
+                drive(pin!(self.protocols.http2.serve_connection(io, service)), timer, drain).await
+            }
+        }
+    }
+}
+
+/// Either kind of hyper's connections.
+trait Drainable: Future<Output = Result<(), hyper::Error>> {
+    /// Lets current exchanges finish, then closes: `Connection: close` or GOAWAY.
+    fn drain(self: Pin<&mut Self>);
+}
+
+impl<IO, S> Drainable for http1::Connection<TokioIo<IO>, S>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response = Response<Tracked>, Error = Infallible>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<IO, S> Drainable for http2::Connection<TokioIo<IO>, S, TokioExecutor>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response = Response<Tracked>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Polls a connection to its end, under its timer, until it is told to drain.
+async fn drive<C: Drainable>(
+    mut connection: Pin<&mut C>,
+    mut timer: Timer<'_>,
+    mut drain: Pin<&mut impl Future<Output = ()>>,
+) -> End {
+    let (mut draining, mut closing) = (false, false);
+    poll_fn(move |cx| {
+        loop {
+            if let Poll::Ready(done) = connection.as_mut().poll(cx) {
+                return Poll::Ready(match done {
+                    _ if closing => End::Idle,
+                    Ok(()) => End::Closed,
+                    Err(error) => End::Broken(error),
+                });
+            }
+            if !draining && drain.as_mut().poll(cx).is_ready() {
+                draining = true;
+                connection.as_mut().drain();
+                continue;
+            }
+            match timer.poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Verdict::SlowHead) => return Poll::Ready(End::SlowHead),
+                // The first verdict lets hyper say goodbye; a peer that does not even read that is left at the second.
+                Poll::Ready(Verdict::Idle) if closing => return Poll::Ready(End::Idle),
+                Poll::Ready(Verdict::Idle) => {
+                    closing = true;
+                    connection.as_mut().drain();
+                }
+            }
+        }
+    })
+    .await
+}

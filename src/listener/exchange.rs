@@ -1,0 +1,126 @@
+//! One exchange: from hyper's request to the handler, and from its response to hyper.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
+
+use super::activity::{Activity, Turn};
+use super::upload;
+use crate::message::body::{Body, BodyError};
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The address of ours that it connected to.
+    pub local: SocketAddr,
+    /// Whether the connection is TLS.
+    pub tls: bool,
+}
+
+/// Answers requests. It is cloned once for each exchange, so it wants to be an `Arc` or a few of them.
+///
+/// Every `Fn(Request<Body>, Peer) -> impl Future<Output = Response<Body>>` is one. The request's version is the
+/// connection's. If the peer gives up, the future or the response's body is dropped.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// Answers `request`, which came from `peer`.
+    fn handle(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
+}
+
+impl<F, A> Handler for F
+where
+    F: Fn(Request<Body>, Peer) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Response<Body>> + Send,
+{
+    fn handle(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
+        self(request, peer)
+    }
+}
+
+/// What is the same for all exchanges of a listener.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Fields in a request head.
+    pub(super) max_header_count: usize,
+    /// The longest pause inside a request body.
+    pub(super) idle_timeout: Duration,
+}
+
+/// `handler` as hyper's service for one connection.
+pub(super) fn service<H: Handler>(
+    handler: H,
+    peer: Peer,
+    limits: Limits,
+    activity: Arc<Activity>,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Tracked>,
+    Error = Infallible,
+    Future: Future<Output = Result<Response<Tracked>, Infallible>> + Send + 'static,
+> {
+    service_fn(move |request: Request<Incoming>| {
+        let handler = handler.clone();
+        let mut turn = Turn::begin(&activity);
+        async move {
+            // HTTP/2 bounds the bytes of a head but not its fields.
+            let response = if request.headers().len() > limits.max_header_count {
+                refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+            } else {
+                let request = request.map(|body| upload::receive(body, limits.idle_timeout));
+                handler.handle(request, peer).await
+            };
+            // From here on it is the peer's turn, unless the body has to wait for its source: a peer that opens no
+            // HTTP/2 window would otherwise count as being worked for.
+            turn.theirs();
+            Ok(response.map(|body| Tracked { body, turn }))
+        }
+    })
+}
+
+fn refuse(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    response
+}
+
+/// A response body that tells whose turn it is.
+pub(super) struct Tracked {
+    body: Body,
+    turn: Turn,
+}
+
+impl HttpBody for Tracked {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        match &frame {
+            Poll::Pending => self.turn.ours(),
+            Poll::Ready(_) => self.turn.theirs(),
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,112 @@
+//! Which HTTP version a connection speaks, and how hyper is set up for each.
+
+use std::io;
+
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::TokioExecutor;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::Config;
+
+/// The connection preface of HTTP/2 (RFC 9113 section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The field count up to which hyper parses a head on the stack.
+const HEADERS_ON_STACK: usize = 100;
+
+/// hyper's default bound of its buffers; a request head that may be longer raises it.
+const BUFFER: usize = 408 * 1024;
+
+/// The HTTP versions that a connection can speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    Http1,
+    Http2,
+}
+
+/// Reads until it is clear whether the peer sent the preface of HTTP/2. Gives what was read.
+pub(super) async fn detect(io: &mut (impl AsyncRead + Unpin)) -> io::Result<(Version, Vec<u8>)> {
+    let mut ahead = Vec::with_capacity(PREFACE.len());
+    loop {
+        let mut rest = [0; PREFACE.len()];
+        let n = io.read(&mut rest[ahead.len()..]).await?;
+        let begin = ahead.len();
+        ahead.extend_from_slice(&rest[begin..begin + n]);
+        match version(&ahead, n == 0) {
+            Some(version) => return Ok((version, ahead)),
+            None => continue,
+        }
+    }
+}
+
+/// The version that a connection beginning with `bytes` speaks, once that is clear.
+fn version(bytes: &[u8], ended: bool) -> Option<Version> {
+    if bytes.starts_with(PREFACE) {
+        Some(Version::Http2)
+    } else if ended || !PREFACE.starts_with(bytes) {
+        Some(Version::Http1)
+    } else {
+        None
+    }
+}
+
+/// hyper, set up for the connections of one listener.
+#[derive(Clone)]
+pub(super) struct Protocols {
+    pub(super) http1: http1::Builder,
+    pub(super) http2: http2::Builder<TokioExecutor>,
+}
+
+impl Protocols {
+    pub(super) fn new(config: &Config) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            // A peer that has said everything may close its half and still read the answer.
+            .half_close(true)
+            // Ours is in `connection`: hyper's makes a timer for each request and runs on idle connections too.
+            .header_read_timeout(None)
+            .max_header_size(config.max_header_bytes)
+            .max_buf_size(BUFFER.max(config.max_header_bytes));
+        // Any other count makes hyper allocate for each request.
+        if config.max_header_count != HEADERS_ON_STACK {
+            http1.max_headers(config.max_header_count);
+        }
+
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        // Each field counts 32 bytes more than its text (RFC 9113 section 6.5.2).
+        let list = config.max_header_bytes.saturating_add(config.max_header_count.saturating_mul(32));
+        http2
+            .max_concurrent_streams(config.max_streams)
+            .max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX))
+            // Request bodies are rare and small here; these windows bound what an upload can occupy.
+            .initial_stream_window_size(256 * 1024)
+            .initial_connection_window_size(1024 * 1024)
+            .max_send_buf_size(256 * 1024)
+            // Streams that a peer opens and resets at once, or has us reset, before the connection ends.
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(256);
+        Protocols { http1, http2 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell_the_version() {
+        for (bytes, ended, expected) in [
+            (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], false, Some(Version::Http2)),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0", false, Some(Version::Http2)),
+            (b"GET / HTTP/1.1\r\n", false, Some(Version::Http1)),
+            (b"PRI * HTTP/1.1\r\n", false, Some(Version::Http1)),
+            (b"P", false, None),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r", false, None),
+            (b"PR", true, Some(Version::Http1)),
+            (b"", true, Some(Version::Http1)),
+            (b"", false, None),
+        ] {
+            assert_eq!(version(bytes, ended), expected, "{bytes:?}");
+        }
+    }
+}

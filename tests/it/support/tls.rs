@@ -1,0 +1,61 @@
+//! Certificates made on the spot.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+/// A self-signed certificate for `localhost` and 127.0.0.1, and its key.
+pub(crate) struct Identity {
+    /// The certificate in PEM; also the root to trust.
+    pub(crate) certificate: String,
+    /// The key in PEM.
+    pub(crate) key: String,
+}
+
+impl Identity {
+    /// A new one.
+    pub(crate) fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]);
+        let made = made.expect("a certificate");
+        Identity { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() }
+    }
+
+    /// Writes both into `folder` and gives their paths: certificate, key.
+    pub(crate) fn write(&self, folder: &std::path::Path) -> (PathBuf, PathBuf) {
+        let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+        std::fs::write(&certificate, &self.certificate).expect("a writable folder");
+        std::fs::write(&key, &self.key).expect("a writable folder");
+        (certificate, key)
+    }
+
+    /// A TLS server with this identity and these ALPN protocols.
+    pub(crate) fn server(&self, alpn: &[&str]) -> Arc<ServerConfig> {
+        let chain = vec![CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM")];
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("PEM");
+        let mut config =
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("ring knows them")
+                .with_no_client_auth()
+                .with_single_cert(chain, key)
+                .expect("a matching key");
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    }
+}
+
+/// A TLS client that trusts this PEM root, or nobody.
+pub(super) fn trusting(root: Option<&str>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    if let Some(root) = root {
+        roots.add(CertificateDer::from_pem_slice(root.as_bytes()).expect("PEM")).expect("a root");
+    }
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring knows them")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
