@@ -86,7 +86,7 @@ pub(super) fn parse(file: &Arc<Path>, text: &str, problems: &mut Vec<Problem>) -
             place: lines.place(at),
             path: String::new(),
             kind: Kind::Syntax,
-            found: format!("{what}, at `{}`", lines.line(at)),
+            found: format!("{what}, in the line of `{}`", lines.word(at)),
             allowed,
             help: None,
         }
@@ -102,7 +102,11 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn table(&self, table: DeTable<'_>) -> Table {
-        let mut entries: Vec<_> = table.into_iter().collect();
+        // The parser puts an empty value at no place where it could not read one.
+        let is_read = |value: &toml::Spanned<DeValue<'_>>| {
+            !value.span().is_empty() || matches!(value.get_ref(), DeValue::Table(_))
+        };
+        let mut entries: Vec<_> = table.into_iter().filter(|(_, value)| is_read(value)).collect();
         entries.sort_by_key(|(key, _)| key.span().start);
         let entries = entries.into_iter().map(|(key, value)| Entry {
             place: self.place(key.span().start),
@@ -136,11 +140,11 @@ impl Lines<'_> {
         }
     }
 
-    /// The start of the line around `offset`: what stands right of an equals sign or in quotes may be a secret.
-    fn line(&self, offset: usize) -> &str {
+    /// The first word of the line around `offset`: what stands right of it may be a secret.
+    fn word(&self, offset: usize) -> &str {
         let start = self.before(offset).rfind('\n').map_or(0, |at| at + 1);
         let line = self.text[start..].lines().next().unwrap_or_default();
-        line.split(['=', '"', '\'']).next().unwrap_or_default().trim()
+        line.trim().split(['=', '"', '\'', ' ', '\t']).next().unwrap_or_default()
     }
 
     fn before(&self, offset: usize) -> &str {
