@@ -17,6 +17,7 @@ pub(crate) mod origin;
 pub(crate) mod raw;
 pub(crate) mod reply;
 pub(crate) mod serving;
+pub(crate) mod tintype;
 pub(crate) mod tls;
 
 pub(crate) use client::{Answer, Client, Streaming};
@@ -25,4 +26,5 @@ pub(crate) use origin::{ReceivedRequest, ScriptedOrigin};
 pub(crate) use raw::{RawClient, RawResponse};
 pub(crate) use reply::Reply;
 pub(crate) use serving::Serving;
+pub(crate) use self::tintype::{START, Tintype, glance, seen};
 pub(crate) use tls::Identity;
