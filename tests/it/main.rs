@@ -2,4 +2,5 @@
 
 mod cli_check;
 mod cli_health;
+mod licences;
 mod support;
