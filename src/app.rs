@@ -39,7 +39,7 @@ pub enum Error {
         /// Its name in proxy.toml.
         name: String,
         /// Why.
-        source: remote::SetupError,
+        source: remote::Error,
     },
     /// The capture engine could not be set up.
     #[error("upstream `{name}`: {source}")]
@@ -199,7 +199,6 @@ async fn origins(upstreams: Vec<(String, Upstream)>, clock: &Arc<dyn Clock>) -> 
             }
             Upstream::Chrome(config) => {
                 let engine = chrome::Engine::start(*config, Arc::clone(clock))
-                    .await
                     .map_err(|source| Error::Chrome { name: name.clone(), source })?;
                 origins.push((name, engine, false));
             }

@@ -149,7 +149,8 @@ struct PurgeRequest {
 
 /// What a purge request asks for, by its query or its JSON body.
 async fn wanted(request: Request<Body>) -> Result<Purge, Response<Body>> {
-    const USAGE: &str = "name what to purge: ?url=URL or ?all=true, or JSON {\"url\": URL} or {\"all\": true}";
+    const USAGE: &str =
+        "name what to purge: ?url=URL or ?all=true, or JSON {\"url\": URL} or {\"all\": true}";
     let bad = |detail: &str| problem(StatusCode::BAD_REQUEST, detail);
     let mut asked = PurgeRequest::default();
     for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {

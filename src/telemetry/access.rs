@@ -59,14 +59,8 @@ impl AccessLog {
 
     /// Writes the line now if the body is in one piece, else when it ends.
     pub fn end(&self, exchange: Exchange, answered: Answered, response: Response<Body>) -> Response<Body> {
-        let mut line = Line {
-            log: self.clone(),
-            status: response.status(),
-            exchange,
-            answered,
-            bytes: 0,
-            whole: false,
-        };
+        let mut line =
+            Line { log: self.clone(), status: response.status(), exchange, answered, bytes: 0, whole: false };
         let (head, body) = response.into_parts();
         let body = match body {
             Body::Empty => {

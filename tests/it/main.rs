@@ -1,6 +1,8 @@
 //! Integration tests: one binary, a file per behaviour. Each file opens with the rules it proves.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken expectation is a failed test")]
 
+mod admin_control;
+mod app_restart;
 mod cli_check;
 mod cli_health;
 mod licences;
@@ -9,7 +11,11 @@ mod listener_exchange;
 mod listener_limits;
 mod proxy_cache;
 mod proxy_collapse;
+mod proxy_forwarding;
+mod proxy_invalidation;
+mod proxy_streaming;
 mod proxy_validation;
+mod proxy_vary;
 mod store_crash;
 mod store_disk;
 mod store_faults;

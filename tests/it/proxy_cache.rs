@@ -58,9 +58,10 @@ async fn an_untagged_response_gets_a_strong_tag_on_its_first_answer() {
 
 #[tokio::test]
 async fn the_origins_own_tag_stays() {
-    let origin =
-        ScriptedOrigin::start(|_| Reply::ok("abc").header("ETag", "W/\"v1\"").header("Cache-Control", "max-age=60"))
-            .await;
+    let origin = ScriptedOrigin::start(|_| {
+        Reply::ok("abc").header("ETag", "W/\"v1\"").header("Cache-Control", "max-age=60")
+    })
+    .await;
     let tintype = Tintype::before(&origin).await;
     assert_eq!(tintype.get("/a").await.header("etag"), Some("W/\"v1\""));
     let polled = tintype.get_with("/a", &[("If-None-Match", "\"v1\"")]).await;
@@ -154,7 +155,8 @@ async fn what_must_not_be_stored_is_not() {
 
 #[tokio::test]
 async fn authorization_is_shared_where_the_origin_says_so() {
-    let origin = ScriptedOrigin::start(|_| Reply::ok("abc").header("Cache-Control", "public, max-age=60")).await;
+    let origin =
+        ScriptedOrigin::start(|_| Reply::ok("abc").header("Cache-Control", "public, max-age=60")).await;
     let tintype = Tintype::before(&origin).await;
     tintype.get_with("/a", &[("Authorization", "Basic x")]).await;
     assert_eq!(tintype.get_with("/a", &[("Authorization", "Basic y")]).await.header("x-cache"), Some("HIT"));
@@ -174,7 +176,10 @@ async fn only_if_cached_never_goes_forward() {
 #[tokio::test]
 async fn the_origins_age_and_cache_status_are_passed_on() {
     let origin = ScriptedOrigin::start(|_| {
-        Reply::ok("abc").header("Cache-Control", "max-age=60").header("Age", "50").header("Cache-Status", "inner; hit")
+        Reply::ok("abc")
+            .header("Cache-Control", "max-age=60")
+            .header("Age", "50")
+            .header("Cache-Status", "inner; hit")
     })
     .await;
     let tintype = Tintype::before(&origin).await;

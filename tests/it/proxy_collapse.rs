@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use crate::support::*;
 
-fn spawn(tintype: &Tintype, n: usize, fields: &'static [(&str, &str)]) -> Vec<tokio::task::JoinHandle<Answer>> {
+fn spawn(
+    tintype: &Tintype,
+    n: usize,
+    fields: &'static [(&str, &str)],
+) -> Vec<tokio::task::JoinHandle<Answer>> {
     (0..n)
         .map(|_| {
             let answer = Client::new().get(&tintype.url("/a"), fields);
@@ -164,7 +168,10 @@ async fn variants_found_during_the_fetch_are_not_cross_served() {
         let gate = gate.clone();
         move |request| {
             let language = request.header("accept-language").unwrap_or("-").to_owned();
-            Reply::ok(language).header("Vary", "Accept-Language").header("Cache-Control", "max-age=60").hold(&gate)
+            Reply::ok(language)
+                .header("Vary", "Accept-Language")
+                .header("Cache-Control", "max-age=60")
+                .hold(&gate)
         }
     })
     .await;

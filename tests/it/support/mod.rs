@@ -20,11 +20,11 @@ pub(crate) mod serving;
 pub(crate) mod tintype;
 pub(crate) mod tls;
 
+pub(crate) use self::tintype::{START, Tintype, glance, seen};
 pub(crate) use client::{Answer, Client, Streaming};
 pub(crate) use gate::{Gate, within};
 pub(crate) use origin::{ReceivedRequest, ScriptedOrigin};
 pub(crate) use raw::{RawClient, RawResponse};
 pub(crate) use reply::Reply;
 pub(crate) use serving::Serving;
-pub(crate) use self::tintype::{START, Tintype, glance, seen};
 pub(crate) use tls::Identity;

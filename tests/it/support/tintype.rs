@@ -39,7 +39,7 @@ impl Tintype {
     pub(crate) fn toml(origin: &ScriptedOrigin, more: &str) -> String {
         let base = origin.base();
         format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\ndir = \"\"\n\
              [upstream.origin]\nkind = \"remote\"\nurl = \"{base}\"\n\
              [route.all]\npath = \"/\"\nupstream = \"origin\"\n{more}"
         )
