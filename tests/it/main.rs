@@ -4,5 +4,7 @@
 mod listener_drain;
 mod listener_exchange;
 mod listener_limits;
+mod remote_exchange;
+mod remote_failures;
 mod support;
 mod support_self;
