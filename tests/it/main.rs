@@ -16,6 +16,8 @@ mod proxy_invalidation;
 mod proxy_streaming;
 mod proxy_validation;
 mod proxy_vary;
+mod remote_exchange;
+mod remote_failures;
 mod store_crash;
 mod store_disk;
 mod store_faults;
