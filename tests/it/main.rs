@@ -3,6 +3,10 @@
 
 mod admin_control;
 mod app_restart;
+mod chrome_capture;
+mod chrome_guard;
+mod chrome_life;
+mod chrome_site;
 mod cli_check;
 mod cli_health;
 mod licences;

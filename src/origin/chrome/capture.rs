@@ -75,25 +75,30 @@ pub(super) async fn capture(
     let opening = tokio::spawn(Tab::open(browser, exit, place));
     let mut tab = opening.await.map_err(|error| Failure::Page(format!("cannot open a tab: {error}")))??;
 
+    // The page and its picture. A page whose bytes were cut is none, whatever came of it.
+    let shot = picture(&mut tab, spec, limits).await;
+    match tab.roads().and_then(Roads::spent) {
+        Some(spent) => Err(spent.into()),
+        None => shot,
+    }
+}
+
+async fn picture(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<Vec<u8>, Failure> {
     // The page, at its size, until it has loaded.
     let metrics = json!({
         "width": spec.width, "height": spec.height, "deviceScaleFactor": spec.scale, "mobile": false,
     });
     tab.call("Emulation.setDeviceMetricsOverride", metrics).await?;
-    let loader = navigate(&mut tab, &spec.url).await?;
+    let loader = navigate(tab, &spec.url).await?;
     tab.loaded(&loader).await?;
     if spec.delay > Duration::ZERO {
         tab.rest(spec.delay).await?;
     }
-    let document = settle(&mut tab, &loader).await?;
-    check(&tab, &document)?;
 
-    // The picture.
-    let picture = shoot(&mut tab, spec, limits).await?;
-    match tab.roads().and_then(Roads::spent) {
-        Some(spent) => Err(spent.into()),
-        None => Ok(picture),
-    }
+    // At rest, and what was wanted.
+    let document = settle(tab, &loader).await?;
+    check(tab, &document)?;
+    shoot(tab, spec, limits).await
 }
 
 async fn navigate(tab: &mut Tab, url: &Url) -> Result<String, Failure> {

@@ -18,6 +18,7 @@ use super::roads::{Allowance, Roads};
 use super::slots::{Place, Slots};
 use super::spec::CaptureSpec;
 use super::supervisor::Supervisor;
+use super::tab::TabError;
 use super::{Config, profile};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
@@ -200,7 +201,9 @@ impl Engine {
                 Ok(Outcome::Picture(picture))
             }
             Err(Try::Page(Failure::Barred(why))) if why.is_refusal() => Ok(Outcome::Refused(why)),
-            Err(Try::Page(Failure::Tab(error))) => Err(OriginError::Browser(error.to_string())),
+            Err(Try::Page(Failure::Tab(error))) if error != TabError::BrokenOff => {
+                Err(OriginError::Browser(error.to_string()))
+            }
             Err(Try::Page(error)) => Err(OriginError::Capture(error.to_string())),
             Err(Try::Engine(why)) => Err(OriginError::Browser(why)),
         }

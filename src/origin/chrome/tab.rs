@@ -16,6 +16,9 @@ use super::slots::Place;
 /// Time in which a living browser disposes of a context; one that does not is hung.
 const DISPOSE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Time after loading stopped in which a page that goes elsewhere begins to.
+const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
+
 /// Why a page could not be driven on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TabError {
@@ -25,6 +28,9 @@ pub(super) enum TabError {
     /// The process that renders the page died.
     #[error("the page crashed its renderer")]
     Crashed,
+    /// The document ended before it was whole.
+    #[error("the page broke off")]
+    BrokenOff,
 }
 
 impl TabError {
@@ -54,6 +60,8 @@ pub(super) struct Tab {
 struct Documents {
     begun: Vec<String>,
     last_loaded: Option<String>,
+    /// Nothing more is being loaded.
+    stopped: bool,
 }
 
 /// Documents of one capture that are remembered; a page that goes elsewhere more often is never loaded.
@@ -61,6 +69,7 @@ const MAX_DOCUMENTS: usize = 32;
 
 impl Documents {
     fn on_lifecycle(&mut self, name: &str, loader: &str) {
+        self.stopped = false;
         match name {
             "init" if self.begun.len() < MAX_DOCUMENTS => self.begun.push(loader.to_owned()),
             "load" => self.last_loaded = Some(loader.to_owned()),
@@ -129,7 +138,13 @@ impl Tab {
     /// Waits until the document of `loader` is loaded, or the one that it gave way to.
     pub(super) async fn loaded(&mut self, loader: &str) -> Result<(), TabError> {
         while !self.documents.is_loaded(loader) {
-            let event = self.events.recv().await;
+            let event = match self.documents.stopped {
+                false => self.events.recv().await,
+                // Chrome says of a document that ends short only that it stopped. Unless it goes elsewhere next.
+                true => tokio::time::timeout(GOING_ELSEWHERE, self.events.recv())
+                    .await
+                    .map_err(|_| TabError::BrokenOff)?,
+            };
             self.heed(event)?;
         }
         Ok(())
@@ -159,6 +174,8 @@ impl Tab {
                 let of = |name| event.params[name].as_str().unwrap_or_default();
                 self.documents.on_lifecycle(of("name"), of("loaderId"));
             }
+            "Page.frameStartedLoading" => self.documents.stopped = false,
+            "Page.frameStoppedLoading" => self.documents.stopped = true,
             // Nobody will ever answer it, and the page stands still until somebody does.
             "Page.javascriptDialogOpening" => {
                 let accept = event.params["type"] == "beforeunload";
@@ -177,6 +194,7 @@ fn is_heeded(event: &Event, main_frame: &str) -> bool {
             event.params["frameId"] == main_frame
                 && (event.params["name"] == "init" || event.params["name"] == "load")
         }
+        "Page.frameStartedLoading" | "Page.frameStoppedLoading" => event.params["frameId"] == main_frame,
         "Page.javascriptDialogOpening" | "Inspector.targetCrashed" | "Inspector.detached" => true,
         _ => false,
     }
