@@ -1,6 +1,6 @@
-//! What is sent is what came, joined to the base byte for byte, with nothing added but the configured fields, parameters and
-//! `Host`. Connections are pooled; a request that met one which the origin had closed meanwhile is sent once more. The bound
-//! on exchanges holds until a body has ended or is dropped.
+//! What is sent is what came, joined to the base byte for byte, with nothing added but the configured fields,
+//! parameters and `Host`. Connections are pooled; a request that met one which the origin had closed meanwhile
+//! is sent once more. The bound on exchanges holds until a body has ended or is dropped.
 
 use std::time::Duration;
 

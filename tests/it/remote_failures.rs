@@ -1,5 +1,5 @@
-//! Every way in which an origin can fail to answer has one typed cause, and every wait ends. A body that ends short, stalls
-//! or is too large ends with an error, never as if it were whole.
+//! Every way in which an origin can fail to answer has one typed cause, and every wait ends. A body that ends
+//! short, stalls or is too large ends with an error, never as if it were whole.
 
 use std::time::Duration;
 

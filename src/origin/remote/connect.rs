@@ -128,7 +128,8 @@ impl Service<Name> for Resolver {
     }
 }
 
-/// What is known of one connection. It tells whether a request that failed met a connection that the origin had closed meanwhile.
+/// What is known of one connection. It tells whether a request that failed met a connection that the origin had
+/// closed meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Link {
     /// A response came over it.

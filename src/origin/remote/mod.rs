@@ -23,12 +23,13 @@ use http::{HeaderMap, Uri};
 pub struct Config {
     /// Its base: scheme `http` or `https`, authority, and a path prefix put before every request's path.
     pub base: Uri,
-    /// Fields set on every request, over what the client sent: credentials and API keys. Values are marked sensitive.
+    /// Fields set on every request, over what the client sent: credentials and API keys. Values are marked
+    /// sensitive.
     pub set_headers: HeaderMap,
     /// Query parameters set on every request, over what the client sent: name, value. Never part of a cache key.
     pub set_query: Vec<(String, String)>,
-    /// Send the client's `Host` instead of the base's authority. Over HTTP/1.1 only: in HTTP/2 the host that is asked
-    /// for and the one that is connected to are one field.
+    /// Send the client's `Host` instead of the base's authority. Over HTTP/1.1 only: in HTTP/2 the host that is
+    /// asked for and the one that is connected to are one field.
     pub preserve_host: bool,
     /// Which protocol to speak.
     pub protocol: Protocol,
