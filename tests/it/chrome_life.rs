@@ -2,7 +2,8 @@
 //! - a browser that is killed, idle or under a capture, is replaced, and the next request succeeds;
 //! - a worn browser is replaced without a gap;
 //! - a capture has a deadline, the queue has an end, and who goes away frees the place;
-//! - after shutdown no process of the browser's group and no profile folder is left.
+//! - after shutdown no process of the browser's group and no profile folder is left, and after a crash of ours no
+//!   browser, and at the next start no folder.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -13,8 +14,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tintype::clock::SystemClock;
 use tintype::origin::chrome::{Config, Engine, StartError};
 use tintype::origin::{Origin, OriginError};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::chrome_site::{Answer, Site, config, group, html, picture, profile, shoot, start, until};
+use crate::chrome_site::{Answer, Site, alive, config, group, html, picture, profile, shoot, start, until};
 
 fn kill(pid: u32) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
@@ -31,6 +33,7 @@ async fn site() -> Site {
         ("/", html("<h1>Here</h1>")),
         ("/waits", html("<img src=/never>")),
         ("/never", Answer::Never),
+        ("/busy", html("<script>onload = () => { for (;;); }</script>")),
     ])
     .await
 }
@@ -113,7 +116,7 @@ async fn a_page_that_never_loads_meets_the_deadline() {
     let deadline = Duration::from_secs(4);
     let engine = start(Config { deadline, ..config() });
     let first = browser(&engine).await;
-    for path in ["/waits", "/never"] {
+    for path in ["/waits", "/never", "/busy"] {
         let answer = shoot(&engine, &site.url(path), "").await;
         assert_eq!(answer.err(), Some(OriginError::TimedOut { phase: "capture", after: deadline }), "{path}");
     }
@@ -178,6 +181,44 @@ async fn an_engine_that_is_dropped_takes_its_browser_along() {
     let folder = profile(pid);
     drop(engine);
     until("the group and the profile are gone", || group(pid).is_empty() && !folder.exists()).await;
+}
+
+/// Says that this process is the one to be killed.
+const CRASH: &str = "TINTYPE_TEST_CRASH";
+
+/// The other process of the next test: an engine that is killed. On its own it does nothing.
+#[tokio::test]
+async fn an_engine_to_be_killed() {
+    if std::env::var_os(CRASH).is_some() {
+        let engine = start(config());
+        println!("\nbrowser {}", browser(&engine).await);
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_crash_of_ours_leaves_no_browser_and_the_next_start_no_profile() {
+    let mut other = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "chrome_life::an_engine_to_be_killed", "--nocapture"])
+        .env(CRASH, "1")
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(other.stdout.take().unwrap()).lines();
+    let pid: u32 = loop {
+        let line = lines.next_line().await.unwrap().expect("a line with the browser's number");
+        if let Some(pid) = line.strip_prefix("browser ") {
+            break pid.parse().unwrap();
+        }
+    };
+    let folder = profile(pid);
+    assert!(!alive(pid).is_empty() && folder.exists());
+    other.kill().await.unwrap();
+    until("the browser is gone", || alive(pid).is_empty()).await;
+    let engine = start(config());
+    assert!(!folder.exists(), "the next start removes what the crash left");
+    engine.shutdown().await;
 }
 
 #[tokio::test]

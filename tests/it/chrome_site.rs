@@ -223,13 +223,23 @@ async fn serve(
 
 /// The processes of a group that are there, zombies counted.
 pub(crate) fn group(leader: u32) -> Vec<u32> {
+    members(leader).into_iter().map(|(pid, _)| pid).collect()
+}
+
+/// The processes of a group that still run.
+pub(crate) fn alive(leader: u32) -> Vec<u32> {
+    members(leader).into_iter().filter(|(_, state)| state != "Z").map(|(pid, _)| pid).collect()
+}
+
+fn members(leader: u32) -> Vec<(u32, String)> {
     let pids = std::fs::read_dir("/proc").unwrap().flatten();
     pids.filter_map(|entry| {
         let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
         let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
         // pid (name) state ppid pgrp ...
-        let group: u32 = stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()?;
-        (group == leader).then_some(pid)
+        let mut rest = stat.rsplit_once(')')?.1.split_whitespace();
+        let (state, group) = (rest.next()?.to_owned(), rest.nth(1)?.parse::<u32>().ok()?);
+        (group == leader).then_some((pid, state))
     })
     .collect()
 }

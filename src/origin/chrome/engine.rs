@@ -189,7 +189,7 @@ impl Engine {
                 tried += 1;
                 match self.try_capture(spec, &host, addresses.clone(), place.clone()).await {
                     Err(Try::Page(Failure::Tab(error))) if error.is_browser_gone() && tried < MAX_TRIES => {
-                        tracing::warn!(url = %spec.url, "the browser died under a capture, trying another");
+                        tracing::warn!(host, "the browser died under a capture, trying another");
                     }
                     other => return other,
                 }

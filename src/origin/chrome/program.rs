@@ -51,11 +51,9 @@ pub enum StartError {
 /// The program that `config` names, or the first that is found.
 pub(super) fn find(config: &Config) -> Result<PathBuf, StartError> {
     if let Some(program) = &config.program {
-        return if program.is_file() {
-            Ok(program.clone())
-        } else {
-            Err(StartError::NotThere(program.clone()))
-        };
+        // The browser is started in another folder.
+        let absolute = std::path::absolute(program).ok().filter(|program| program.is_file());
+        return absolute.ok_or_else(|| StartError::NotThere(program.clone()));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let along_path = NAMES.iter().flat_map(|name| {
