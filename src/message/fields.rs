@@ -20,23 +20,13 @@ pub fn list<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item 
     fields.get_all(name).into_iter().flat_map(|line| split_list(line.as_bytes()))
 }
 
-/// The members of one comma-separated line; commas inside a quoted string do not separate.
+/// The members of one comma-separated line; commas inside a quoted string do not separate. A quote that is never
+/// closed quotes nothing: it must not hide the members after it.
 pub fn split_list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(line);
+    let (mut rest, mut quotes) = (Some(line), true);
     std::iter::from_fn(move || {
         while let Some(text) = rest {
-            let (mut quoted, mut escaped) = (false, false);
-            let end = text.iter().position(|&b| {
-                match b {
-                    _ if escaped => escaped = false,
-                    b'\\' if quoted => escaped = true,
-                    b'"' => quoted = !quoted,
-                    b',' if !quoted => return true,
-                    _ => {}
-                }
-                false
-            });
-            let member = match end {
+            let member = match member_end(text, &mut quotes) {
                 Some(at) => {
                     rest = Some(&text[at + 1..]);
                     &text[..at]
@@ -53,6 +43,35 @@ pub fn split_list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
         }
         None
     })
+}
+
+/// Where the first member of `text` ends: at the first comma outside a quoted string. `quotes` becomes false at a quote that
+/// is never closed: from there on none is looked at, so that a line is read in one go whatever it has in it.
+fn member_end(text: &[u8], quotes: &mut bool) -> Option<usize> {
+    let mut at = 0;
+    while let Some(&octet) = text.get(at) {
+        let length = match octet {
+            b',' => return Some(at),
+            b'"' if *quotes => quoted_string(&text[at..]),
+            _ => Some(1),
+        };
+        *quotes &= length.is_some();
+        at += length.unwrap_or(1);
+    }
+    None
+}
+
+/// Length of the quoted-string that `text` begins with, both quotes counted (RFC 9110 section 5.6.4); `None` if it has no end.
+pub fn quoted_string(text: &[u8]) -> Option<usize> {
+    let mut octets = text.iter().enumerate().skip(1);
+    while let Some((at, &octet)) = octets.next() {
+        match octet {
+            b'"' => return Some(at + 1),
+            b'\\' => drop(octets.next()),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Removes hop-by-hop fields and those that `Connection` names (RFC 9110 section 7.6.1).
@@ -116,7 +135,9 @@ mod tests {
             (" , ,a,,", vec!["a"]),
             (r#"x="1,2", y"#, vec![r#"x="1,2""#, "y"]),
             (r#"x="\",", y"#, vec![r#"x="\",""#, "y"]),
-            (r#"x="open, y"#, vec![r#"x="open, y"#]),
+            (r#"x="open, y"#, vec![r#"x="open"#, "y"]),
+            (r#"x="open\", y"#, vec![r#"x="open\""#, "y"]),
+            (r#"x="1", y="2,3"#, vec![r#"x="1""#, r#"y="2"#, "3"]),
             ("", vec![]),
         ] {
             assert_eq!(members(line), expected, "{line}");

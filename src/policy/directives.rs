@@ -181,14 +181,13 @@ fn directives(fields: &HeaderMap) -> impl Iterator<Item = (String, Option<Vec<u8
     })
 }
 
-/// The value of a token or quoted-string.
+/// The value of a token or quoted-string; what is neither stays as it is, so that no argument is read out of it.
 fn unquote(text: &[u8]) -> Vec<u8> {
-    let Some(inner) = text.strip_prefix(b"\"") else {
+    if text.first() != Some(&b'"') || fields::quoted_string(text) != Some(text.len()) {
         return text.to_vec();
-    };
-    let inner = inner.strip_suffix(b"\"").unwrap_or(inner);
-    let mut value = Vec::with_capacity(inner.len());
-    let mut octets = inner.iter();
+    }
+    let mut value = Vec::with_capacity(text.len());
+    let mut octets = text[1..text.len() - 1].iter();
     while let Some(&octet) = octets.next() {
         match octet {
             b'\\' => value.extend(octets.next()),
@@ -230,6 +229,9 @@ mod tests {
             (&["max-age"], seconds(0)),
             (&["max-age="], seconds(0)),
             (&["max-age='60'"], seconds(0)),
+            (&["max-age=\"60"], seconds(0)),
+            (&["max-age=\"60\\\""], seconds(0)),
+            (&["max-age=\"6\\0\""], seconds(60)),
             (&["max-age =60"], seconds(60)),
             (&["max-age= 60"], seconds(60)),
             (&["max-age=99999999999999999999999"], seconds(1 << 31)),
@@ -256,6 +258,17 @@ mod tests {
         assert_eq!(of(&["no-cache=\"x a\""]), Qualified::Whole);
         assert_eq!(of(&["no-cache=\"\""]), Qualified::Whole);
         assert_eq!(of(&["max-age=1"]), Qualified::Absent);
+    }
+
+    /// RFC 9110 section 5.6.4: what follows a quote without an end is no part of a quoted string.
+    #[test]
+    fn an_open_quote_hides_no_directive() {
+        let all = ResponseDirectives::of(&fields(&["max-age=60, x=\"open, no-store, private=x-a"]));
+        assert!(all.no_store);
+        assert_eq!(all.private, Qualified::Fields(vec![HeaderName::from_static("x-a")]));
+        assert_eq!(all.max_age, seconds(60));
+        let open = ResponseDirectives::of(&fields(&["private=\"x-a"]));
+        assert_eq!(open.private, Qualified::Whole);
     }
 
     #[test]
