@@ -28,12 +28,16 @@ pub enum Format {
     Json,
 }
 
+/// What speaks up only to warn, unless the configured filter says otherwise.
+const QUIETER: &str = "foyer=warn,foyer_storage=warn,foyer_memory=warn";
+
 /// Sends log lines to standard error, in colour on a terminal unless `NO_COLOR` is set. The first call counts.
 ///
 /// # Errors
 /// The filter cannot be read.
 pub fn start(config: &Config) -> Result<(), tracing_subscriber::filter::ParseError> {
-    let filter = EnvFilter::builder().parse(&config.level)?;
+    // The disk engine tells its own life at `info`; who wants to hear it names it in the filter, which then counts.
+    let filter = EnvFilter::builder().parse(format!("{QUIETER},{}", config.level))?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call, as in tests, leaves the first one's subscriber in place.
