@@ -8,7 +8,7 @@
 //! 8   head length, u64
 //! ```
 //!
-//! Numbers are little endian. Whoever changes what postcard sees raises [`VERSION`]: older records are then
+//! Numbers are little endian. Whoever changes what postcard sees raises the version: older records are then
 //! misses. The body has no checksum of its own here; the disk tier checks each value as a whole.
 
 use bytes::Bytes;

@@ -1,5 +1,6 @@
 //! Integration tests: one binary, a file per behaviour. Each file opens with the rules it proves.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken expectation is a failed test")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admin_control;
 mod app_restart;
