@@ -241,6 +241,7 @@ mod tests {
             ),
             (&[], 200, &[("cache-control", "max-age=60, Private")], Some(NotStored::Private)),
             (&[], 200, &[("cache-control", "max-age=60, private=\"x-a\"")], None),
+            (&[], 200, &[("cache-control", "max-age=60, private=\"vary\"")], Some(NotStored::Private)),
             (&[AUTH], 200, &[FRESH], Some(NotStored::Authorization)),
             (&[AUTH], 200, &[("cache-control", "max-age=60, public")], None),
             (&[AUTH], 200, &[("cache-control", "max-age=60, must-revalidate")], None),
