@@ -76,16 +76,21 @@ pub fn quoted_string(text: &[u8]) -> Option<usize> {
 
 /// Removes hop-by-hop fields and those that `Connection` names (RFC 9110 section 7.6.1).
 ///
-/// A `Connection` that names a field which must stay end-to-end (`Cache-Control`, `Host`, `Authorization`, ...) does
-/// not remove it: a client could otherwise strip what the origin or the cache relies on.
+/// A `Connection` that names a field which is for all recipients (`Cache-Control`, `Host`, `Vary`, ...) does not remove it: a peer
+/// could otherwise strip what says for whom and for how long a response is good.
 pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
-    const KEPT: [HeaderName; 6] = [
-        header::HOST,
-        header::CACHE_CONTROL,
+    const KEPT: [HeaderName; 11] = [
+        header::AGE,
         header::AUTHORIZATION,
+        header::CACHE_CONTROL,
+        header::CONTENT_ENCODING,
         header::CONTENT_LENGTH,
         header::CONTENT_TYPE,
         header::COOKIE,
+        header::DATE,
+        header::EXPIRES,
+        header::HOST,
+        header::VARY,
     ];
     let listed: Vec<HeaderName> = list(fields, &header::CONNECTION)
         .filter_map(|name| HeaderName::from_bytes(name).ok())
@@ -148,16 +153,21 @@ mod tests {
     fn connection_removes_what_it_lists_but_not_what_must_stay() {
         let mut fields = HeaderMap::new();
         for (name, value) in [
-            ("connection", "close, X-Secret, Cache-Control"),
+            ("connection", "close, X-Secret, Cache-Control, vary, Age"),
+            ("connection", "Expires"),
             ("x-secret", "1"),
             ("cache-control", "no-store"),
             ("te", "trailers"),
             ("accept", "*/*"),
+            ("vary", "accept"),
+            ("age", "5"),
+            ("expires", "0"),
         ] {
             fields.append(name, HeaderValue::from_static(value));
         }
         remove_hop_by_hop(&mut fields);
-        let left: Vec<&str> = fields.keys().map(HeaderName::as_str).collect();
-        assert_eq!(left, ["cache-control", "accept"]);
+        let mut left: Vec<&str> = fields.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "age", "cache-control", "expires", "vary"]);
     }
 }
