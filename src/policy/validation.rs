@@ -29,17 +29,18 @@ pub fn conditions(stored: &StoredResponse) -> Vec<(HeaderName, HeaderValue)> {
 /// Whether a 304 with these fields speaks of `stored` (RFC 9111 section 4.3.4): a strong tag must equal its tag, a weak one
 /// must do so weakly, a modification date must be its own; a 304 without validators means the response that we asked about.
 pub fn confirms(stored: &StoredResponse, not_modified: &HeaderMap) -> bool {
-    if let Some(said) = EntityTag::of(not_modified) {
-        if stored.own_entity_tag {
-            // We never offered a tag, so the date alone was confirmed.
-            return true;
-        }
-        return EntityTag::of(&stored.fields)
-            .is_some_and(|known| if said.weak { known.weak_eq(said) } else { known.strong_eq(said) });
+    let said = EntityTag::of(not_modified);
+    // A tag that we made is none that the origin could confirm.
+    let known = EntityTag::of(&stored.fields).filter(|_| !stored.own_entity_tag);
+    match (said, known) {
+        (Some(said), Some(known)) if said.weak => return known.weak_eq(said),
+        (Some(said), Some(known)) => return known.strong_eq(said),
+        (Some(said), None) if !said.weak => return false,
+        _ => {}
     }
     match date::of_field(not_modified, &header::LAST_MODIFIED) {
-        Some(said) => date::of_field(&stored.fields, &header::LAST_MODIFIED) == Some(said),
-        None => true,
+        Some(date) => date::of_field(&stored.fields, &header::LAST_MODIFIED) == Some(date),
+        None => said.is_none(),
     }
 }
 
@@ -124,9 +125,18 @@ mod tests {
             (vec![("etag", "\"a\"")], vec![], true),
             (vec![("last-modified", OLD)], vec![("last-modified", OLD)], true),
             (vec![("last-modified", OLD)], vec![("last-modified", NEW)], false),
+            (vec![("last-modified", OLD)], vec![("etag", "\"a\""), ("last-modified", OLD)], false),
+            (vec![("last-modified", OLD)], vec![("etag", "W/\"a\""), ("last-modified", OLD)], true),
+            (vec![("last-modified", OLD)], vec![("etag", "W/\"a\""), ("last-modified", NEW)], false),
+            (vec![("last-modified", OLD)], vec![("etag", "W/\"a\"")], false),
         ] {
-            let (head, _) = stored(&kept);
+            let (mut head, _) = stored(&kept);
             assert_eq!(confirms(&head, &fields(&said)), expected, "{kept:?} {said:?}");
+            if !head.fields.contains_key(header::ETAG) {
+                head.fields.insert(header::ETAG, HeaderValue::from_static("\"ours\""));
+                head.own_entity_tag = true;
+                assert_eq!(confirms(&head, &fields(&said)), expected, "own tag: {kept:?} {said:?}");
+            }
         }
     }
 
