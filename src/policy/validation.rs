@@ -151,6 +151,7 @@ mod tests {
             ("x-kept", "1"),
             ("content-length", "5"),
             ("content-type", "image/png"),
+            ("content-encoding", "gzip"),
         ]);
         let later = start + Duration::from_secs(60);
         let said = fields(&[
@@ -158,6 +159,7 @@ mod tests {
             ("x-many", "3"),
             ("content-length", "0"),
             ("content-type", "text/plain"),
+            ("content-encoding", "br"),
             ("connection", "x-hop"),
             ("x-hop", "1"),
         ]);
@@ -169,7 +171,8 @@ mod tests {
         assert_eq!(lines("x-many"), "3");
         assert_eq!(lines("x-kept"), "1");
         assert_eq!(lines("content-length"), "5");
-        assert_eq!(lines("content-type"), "image/png");
+        assert_eq!(lines("content-type"), "text/plain");
+        assert_eq!(lines("content-encoding"), "gzip");
         assert_eq!(lines("x-hop"), "");
         assert_eq!(fresh.fresh_until(), later + Duration::from_secs(30));
     }
