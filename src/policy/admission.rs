@@ -93,11 +93,7 @@ pub fn admit(
 
     let s_maxage = directives.s_maxage.is_some();
     let mut kept = fields.clone();
-    remove_hop_by_hop(&mut kept);
-    for name in [header::AGE, header::PROXY_AUTHENTICATE, header::PROXY_AUTHORIZATION] {
-        kept.remove(name);
-    }
-    kept.remove("proxy-authentication-info");
+    strip(&mut kept);
     for qualified in [&directives.no_cache, &directives.private] {
         if let Qualified::Fields(names) = qualified {
             for name in names {
@@ -122,6 +118,15 @@ pub fn admit(
         own_entity_tag: false,
         cost: received.since(request.sent),
     })
+}
+
+/// Removes the fields that are kept of no response (RFC 9111 section 3.1), and `Age`, which is made anew for each answer.
+pub(super) fn strip(fields: &mut HeaderMap) {
+    remove_hop_by_hop(fields);
+    for name in [header::AGE, header::PROXY_AUTHENTICATE, header::PROXY_AUTHORIZATION] {
+        fields.remove(name);
+    }
+    fields.remove("proxy-authentication-info");
 }
 
 fn may_store(

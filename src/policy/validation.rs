@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::admission::{self, NOT_UPDATED, RequestFacts, Windows};
+use super::freshness;
 use super::stored::StoredResponse;
 use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
@@ -77,12 +78,17 @@ pub fn freshen(
     let status = if stored.status == StatusCode::NOT_MODIFIED { StatusCode::OK } else { stored.status };
     match admission::admit(facts, status, &merged, received, windows) {
         Ok(head) => Ok(StoredResponse { own_entity_tag: stored.own_entity_tag, cost: stored.cost, ..head }),
-        Err(_) => Err(Box::new(StoredResponse {
-            fields: merged,
-            response_time: received,
-            request_time: sent,
-            ..stored.clone()
-        })),
+        Err(_) => {
+            let initial_age = freshness::initial_age(&merged, sent, received);
+            admission::strip(&mut merged);
+            Err(Box::new(StoredResponse {
+                fields: merged,
+                response_time: received,
+                request_time: sent,
+                initial_age,
+                ..stored.clone()
+            }))
+        }
     }
 }
 
@@ -180,8 +186,11 @@ mod tests {
     #[test]
     fn a_304_that_forbids_storing_is_obeyed() {
         let (head, start) = stored(&[("etag", "\"a\"")]);
-        let said = fields(&[("cache-control", "no-store")]);
-        let freshened = freshen(&head, &said, &HeaderMap::new(), start, start, Windows::default());
-        assert_eq!(freshened.map_err(|head| head.status), Err(StatusCode::OK));
+        let said = fields(&[("cache-control", "no-store"), ("age", "7"), ("proxy-authenticate", "x")]);
+        let later = start + Duration::from_secs(60);
+        let freshened = freshen(&head, &said, &HeaderMap::new(), later, later, Windows::default());
+        let once = freshened.expect_err("not to be stored");
+        assert_eq!((once.status, once.current_age(later).as_secs()), (StatusCode::OK, 7));
+        assert!(!once.fields.contains_key("age") && !once.fields.contains_key("proxy-authenticate"));
     }
 }
