@@ -112,14 +112,14 @@ pub mod octets {
         lines.serialize(serializer)
     }
 
-    /// For `#[serde(deserialize_with)]`. Refuses names and values that HTTP does not allow.
+    /// For `#[serde(deserialize_with)]`. Refuses names and values that HTTP does not allow, and more lines than a map takes.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HeaderMap, D::Error> {
         let lines = Vec::<(String, Vec<u8>)>::deserialize(deserializer)?;
-        let mut fields = HeaderMap::with_capacity(lines.len());
+        let mut fields = HeaderMap::try_with_capacity(lines.len()).map_err(D::Error::custom)?;
         for (name, value) in lines {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(D::Error::custom)?;
             let value = HeaderValue::from_bytes(&value).map_err(D::Error::custom)?;
-            fields.append(name, value);
+            fields.try_append(name, value).map_err(D::Error::custom)?;
         }
         Ok(fields)
     }
@@ -147,6 +147,19 @@ mod tests {
         ] {
             assert_eq!(members(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn more_lines_than_a_map_takes_are_refused_without_a_panic() {
+        #[derive(serde::Serialize, serde::Deserialize)]
+        struct Head(#[serde(with = "octets")] HeaderMap);
+        let read = |lines: &[(&str, &[u8])]| {
+            let written = postcard::to_allocvec(lines).expect("written");
+            postcard::from_bytes::<Head>(&written).map(|head| head.0.len())
+        };
+        assert_eq!(read(&[("a", b"1"), ("a", b"2")]), Ok(2));
+        assert!(read(&vec![("a", &b"1"[..]); 50_000]).is_err());
+        assert!(read(&[("a b", b"1")]).is_err());
     }
 
     #[test]
