@@ -1,1 +1,296 @@
-//! Composition root.
+//! The composition root: a [`Config`] becomes parts, parts become listeners; and the order in which all of it ends.
+//! `main`, tests and benches start here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, join_all};
+use http::{Request, Response};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::admin::{Admin, Control, Purge, PurgeError};
+use crate::clock::{Clock, Stopwatch, SystemClock};
+use crate::config::{Config, Upstream};
+use crate::listener::{BindError, Handler, Listener, Peer, ServeReport};
+use crate::message::body::Body;
+use crate::origin::{Origin, chrome, remote};
+use crate::proxy::respond::Outcome;
+use crate::proxy::route::Routes;
+use crate::proxy::{self, Proxy};
+use crate::store::{self, Scope, Store};
+use crate::telemetry;
+use crate::telemetry::access::{AccessLog, Answered, Exchange};
+use crate::telemetry::counters::{Count, Counters};
+
+/// Why tintype does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A listener could not be opened.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
+    /// A remote origin could not be set up.
+    #[error("upstream `{name}`: {source}")]
+    Remote {
+        /// Its name in proxy.toml.
+        name: String,
+        /// Why.
+        source: remote::Error,
+    },
+    /// The capture engine could not be set up.
+    #[error("upstream `{name}`: {source}")]
+    Chrome {
+        /// Its name in proxy.toml.
+        name: String,
+        /// Why.
+        source: chrome::StartError,
+    },
+    /// A route names an upstream that does not exist.
+    #[error("no upstream is called `{0}`")]
+    NoUpstream(String),
+    /// The log filter cannot be read.
+    #[error("log.level: {0}")]
+    LogLevel(String),
+    /// The system refuses to tell us of signals.
+    #[error("cannot wait for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT, then drains. Says on standard output where it listens.
+///
+/// # Errors
+/// Everything that keeps it from starting.
+pub async fn run(config: Config) -> Result<(), Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    telemetry::start(&config.log).map_err(|error| Error::LogLevel(error.to_string()))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    let try_path = example_path(&config);
+    let app = App::start(config, Arc::new(SystemClock)).await?;
+    app.announce(&try_path);
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+    }
+    app.shutdown().await;
+    Ok(())
+}
+
+/// tintype at work.
+pub struct App {
+    /// Where the data plane listens.
+    pub address: SocketAddr,
+    /// Where the control plane listens, if there is one.
+    pub admin_address: Option<SocketAddr>,
+    store: Arc<dyn Store>,
+    origins: Vec<(String, Arc<dyn Origin>)>,
+    stop: watch::Sender<bool>,
+    data_plane: JoinHandle<ServeReport>,
+    control_plane: Option<JoinHandle<ServeReport>>,
+    stop_control: watch::Sender<bool>,
+    secure: bool,
+}
+
+impl App {
+    /// Starts everything that `config` names.
+    ///
+    /// # Errors
+    /// Everything that keeps it from starting.
+    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        // Listeners first: a taken port is the commonest fault, and costs no browser.
+        let secure = config.server.tls.is_some();
+        let listener = Listener::bind(config.server).await?;
+        let control = match &config.admin {
+            Some(admin) => Some((Listener::bind(admin.listener.clone()).await?, admin.token.clone())),
+            None => None,
+        };
+        let store = store::open(&config.store).await?;
+        let origins = origins(config.upstreams, &clock).await?;
+        let routes = Routes::new(&config.proxy, |name| {
+            let (_, origin, host) = origins.iter().find(|(known, ..)| known == name)?;
+            Some((Arc::clone(origin), *host))
+        })
+        .map_err(Error::NoUpstream)?;
+        let origins: Vec<_> = origins.into_iter().map(|(name, origin, _)| (name, origin)).collect();
+
+        let counters = Arc::new(Counters::default());
+        let proxy = Proxy::new(config.proxy, routes, Arc::clone(&store), clock, Arc::clone(&counters));
+        let (stop, stopping) = watch::channel(false);
+        let (stop_control, control_stopping) = watch::channel(false);
+        let (address, admin_address) =
+            (listener.local_addr(), control.as_ref().map(|(listener, _)| listener.local_addr()));
+        let access = AccessLog::new(config.log.access, Arc::clone(&counters));
+        let data_plane = DataPlane { proxy: Arc::clone(&proxy), access };
+        let parts = Parts {
+            proxy,
+            store: Arc::clone(&store),
+            counters,
+            origins: origins.clone(),
+            up: Stopwatch::start(),
+        };
+        let control_plane = control.map(|(listener, token)| {
+            let admin = Admin::new(Arc::new(parts), token);
+            tokio::spawn(listener.serve(ControlPlane(admin), stopped(control_stopping)))
+        });
+        Ok(App {
+            address,
+            admin_address,
+            store,
+            origins,
+            stop,
+            data_plane: tokio::spawn(listener.serve(data_plane, stopped(stopping))),
+            control_plane,
+            stop_control,
+            secure,
+        })
+    }
+
+    /// Ends in order: no new connections, current exchanges finish, fetches are stored, browsers go, the disk is flushed.
+    pub async fn shutdown(self) {
+        let _ = self.stop.send(true);
+        match self.data_plane.await {
+            Ok(report) => tracing::info!(?report, "data plane drained"),
+            Err(error) => tracing::error!(%error, "data plane ended abnormally"),
+        }
+        join_all(self.origins.iter().map(|(_, origin)| origin.shutdown())).await;
+        self.store.close().await;
+        // Last, so that health and figures can be asked for to the end.
+        let _ = self.stop_control.send(true);
+        if let Some(control_plane) = self.control_plane {
+            let _ = control_plane.await;
+        }
+        tracing::info!("stopped");
+    }
+
+    fn announce(&self, try_path: &str) {
+        let scheme = if self.secure { "https" } else { "http" };
+        println!("tintype listens on {scheme}://{}", self.address);
+        if let Some(admin) = self.admin_address {
+            println!("control plane on  http://{admin}  (/healthz /readyz /stats /purge)");
+        }
+        println!("try: curl -sS -o picture -D - '{scheme}://{}{try_path}'", self.address);
+    }
+}
+
+/// A path to try: a capture where there is a capture route.
+fn example_path(config: &Config) -> String {
+    match config.proxy.routes.iter().find(|route| route.capture) {
+        Some(route) => format!("{}?url=https://example.com", route.path),
+        None => config.proxy.routes.first().map_or("/".into(), |route| route.path.clone()),
+    }
+}
+
+type Named = (String, Arc<dyn Origin>, bool);
+
+/// Sets up every origin; the flag tells whether it is told the client's host.
+async fn origins(upstreams: Vec<(String, Upstream)>, clock: &Arc<dyn Clock>) -> Result<Vec<Named>, Error> {
+    let mut origins: Vec<Named> = Vec::with_capacity(upstreams.len());
+    for (name, upstream) in upstreams {
+        match upstream {
+            Upstream::Remote(config) => {
+                let told_host = config.preserve_host;
+                let origin = remote::Remote::new(*config)
+                    .map_err(|source| Error::Remote { name: name.clone(), source })?;
+                origins.push((name, Arc::new(origin), told_host));
+            }
+            Upstream::Chrome(config) => {
+                let engine = chrome::Engine::start(*config, Arc::clone(clock))
+                    .map_err(|source| Error::Chrome { name: name.clone(), source })?;
+                origins.push((name, engine, false));
+            }
+        }
+    }
+    Ok(origins)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // The sender lives as long as the app; without it there is nobody left to serve for.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// The data plane as the listener sees it.
+#[derive(Clone)]
+struct DataPlane {
+    proxy: Arc<Proxy>,
+    access: AccessLog,
+}
+
+impl Handler for DataPlane {
+    async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let exchange = Exchange::begin(&request, peer.address);
+        let response = self.proxy.handle(request, peer.address.ip(), peer.tls).await;
+        let answered = match response.extensions().get::<Outcome>() {
+            Some(outcome) => {
+                Answered { cache: outcome.verdict.name(), detail: outcome.detail.unwrap_or("-") }
+            }
+            None => Answered { cache: "-", detail: "-" },
+        };
+        self.access.end(exchange, answered, response)
+    }
+}
+
+/// The control plane as the listener sees it.
+#[derive(Clone)]
+struct ControlPlane(Arc<Admin>);
+
+impl Handler for ControlPlane {
+    async fn handle(&self, request: Request<Body>, _: Peer) -> Response<Body> {
+        self.0.handle(request).await
+    }
+}
+
+/// What the control plane controls.
+struct Parts {
+    proxy: Arc<proxy::Proxy>,
+    store: Arc<dyn Store>,
+    counters: Arc<Counters>,
+    origins: Vec<(String, Arc<dyn Origin>)>,
+    up: Stopwatch,
+}
+
+impl Control for Parts {
+    fn readiness(&self) -> Vec<(String, bool)> {
+        // A disk tier that fails costs hits, not answers; it shows in the figures.
+        self.origins.iter().map(|(name, origin)| (format!("upstream.{name}"), origin.is_ready())).collect()
+    }
+
+    fn stats(&self) -> Value {
+        let origins: serde_json::Map<String, Value> =
+            self.origins.iter().map(|(name, origin)| (name.clone(), origin.stats())).collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": self.up.elapsed().as_secs(),
+            "traffic": self.counters.snapshot(),
+            "store": self.store.usage(),
+            "upstreams": origins,
+            "fetches_under_way": self.proxy.fetches_under_way(),
+        })
+    }
+
+    fn purge(&self, what: Purge) -> BoxFuture<'_, Result<usize, PurgeError>> {
+        Box::pin(async move {
+            let scopes = match what {
+                Purge::All => vec![Scope::All],
+                Purge::Url(url) => {
+                    let scopes = self.proxy.scopes_of(&url);
+                    if scopes.is_empty() {
+                        return Err(PurgeError::NotAUrl(url));
+                    }
+                    scopes
+                }
+            };
+            let (store, count) = (Arc::clone(&self.store), scopes.len());
+            // The ledger waits for the disk.
+            let purged = tokio::task::spawn_blocking(move || {
+                scopes.into_iter().try_for_each(|scope| store.purge(scope))
+            });
+            purged.await.map_err(|error| PurgeError::Ledger(std::io::Error::other(error)))??;
+            self.counters.add(Count::Purges);
+            Ok(count)
+        })
+    }
+}

@@ -1,3 +1,12 @@
-//! tintype's command line.
+//! tintype's command line: arguments, configuration, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+mod cli;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run()
+}

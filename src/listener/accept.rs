@@ -145,8 +145,9 @@ async fn next(
     Ok((stream, peer, slot))
 }
 
-/// How long to wait after `error` before the next attempt, where the last wait was `pause`. A connection that died in the
-/// queue says nothing of the next one; anything else (no descriptors, no memory) needs time to pass.
+/// How long to wait after `error` before the next attempt, where the last wait was `pause`. A connection that
+/// died in the queue says nothing of the next one; anything else (no descriptors, no memory) needs time to
+/// pass.
 fn backoff(error: &io::Error, pause: Duration) -> Duration {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     match error.kind() {

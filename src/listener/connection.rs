@@ -214,7 +214,8 @@ async fn drive<C: Drainable>(
             match timer.poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Verdict::SlowHead) => return Poll::Ready(End::SlowHead),
-                // The first verdict lets hyper say goodbye; a peer that does not even read that is left at the second.
+                // The first verdict lets hyper say goodbye; a peer that does not even read that is left at the
+                // second.
                 Poll::Ready(Verdict::Idle) if closing => return Poll::Ready(End::Idle),
                 Poll::Ready(Verdict::Idle) => {
                     closing = true;

@@ -32,7 +32,8 @@ pub struct Peer {
 /// Answers requests. It is cloned once for each exchange, so it wants to be an `Arc` or a few of them.
 ///
 /// Every `Fn(Request<Body>, Peer) -> impl Future<Output = Response<Body>>` is one. The request's version is the
-/// connection's. If the peer gives up, the future or the response's body is dropped.
+/// connection's. If the peer resets its stream or connection, the future or the response's body is dropped; one
+/// that only closes its sending half still gets its answer.
 pub trait Handler: Clone + Send + Sync + 'static {
     /// Answers `request`, which came from `peer`.
     fn handle(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;

@@ -1,8 +1,8 @@
 //! ACCEPT: bind, connection limits and timeouts, TLS, protocol detection, drain.
 //!
-//! [`Listener::serve`] accepts connections and hands each exchange to a [`Handler`]. One task drives a connection
-//! (`connection`); what its socket and its exchanges do is noted in one place (`activity`, `timer`), so that one timer tells
-//! a slow request head and an idle peer from an exchange that takes its time.
+//! [`Listener::serve`] accepts connections and hands each exchange to a [`Handler`]. One task drives a
+//! connection (`connection`); what its socket and its exchanges do is noted in one place (`activity`, `timer`),
+//! so that one timer tells a slow request head and an idle peer from an exchange that takes its time.
 
 mod accept;
 mod activity;

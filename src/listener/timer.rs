@@ -31,12 +31,13 @@ enum Phase {
     Life { progress: usize, ticks: u32 },
 }
 
-/// Tells slow request heads and idle peers. On the way of a request it costs a few loads; the clock is set anew only when a head
-/// comes in parts and once a tick.
+/// Tells slow request heads and idle peers. On the way of a request it costs a few loads; the clock is set anew
+/// only when a head comes in parts, and once a tick.
 pub(super) struct Timer<'a> {
     clock: Pin<&'a mut Sleep>,
     activity: Arc<Activity>,
-    /// HTTP/1: bytes outside of exchanges belong to a head. HTTP/2 has frames between them; there only silence tells.
+    /// HTTP/1: bytes outside of exchanges belong to a head. HTTP/2 has frames between them; there only silence
+    /// tells.
     heads: bool,
     phase: Phase,
     head_limit: Duration,

@@ -25,6 +25,11 @@ pub trait Origin: Send + Sync + 'static {
         true
     }
 
+    /// Figures of its own for `/stats`, as a JSON object.
+    fn stats(&self) -> serde_json::Value {
+        serde_json::json!({ "ready": self.is_ready() })
+    }
+
     /// Ends everything this origin runs (connections, browsers) and waits until it is gone.
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))

@@ -105,6 +105,11 @@ impl Proxy {
         }
     }
 
+    /// Fetches that clients can join now.
+    pub fn fetches_under_way(&self) -> usize {
+        self.flights.len()
+    }
+
     async fn answer(
         self: &Arc<Self>,
         request: Request<Body>,

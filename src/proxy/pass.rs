@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::request::Parts;
-use http::{Request, Response, Uri, header};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use url::Url;
 
@@ -45,7 +45,8 @@ impl Proxy {
                 forward::cleanse(&mut response, self.clock.now());
                 let seen = invalidation::seen_by(&method, response.status());
                 if seen {
-                    self.invalidate(route, &method, &target, &response).await;
+                    self.invalidate(route, &method, &target, response.status(), response.headers().clone())
+                        .await;
                 }
                 Ok(self.from_origin(response, Told::new(Verdict::Bypass, status)))
             }
@@ -64,11 +65,12 @@ impl Proxy {
         route: &Route,
         method: &http::Method,
         target: &Uri,
-        response: &Response<Body>,
+        status: StatusCode,
+        answered: HeaderMap,
     ) {
         let mut targets = vec![target.clone()];
         if let Ok(url) = Url::parse(&target.to_string()) {
-            let spoiled = invalidation::invalidated(method, &url, response.status(), response.headers());
+            let spoiled = invalidation::invalidated(method, &url, status, &answered);
             targets.extend(spoiled.iter().filter_map(|url| url.as_str().parse::<Uri>().ok()));
         }
         targets.dedup();

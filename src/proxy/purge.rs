@@ -30,5 +30,8 @@ impl Proxy {
 /// `url` as the target of a request, without its fragment.
 fn as_target(url: &str) -> Option<Uri> {
     let url = url.split('#').next()?.trim();
-    if url.starts_with('/') { format!("http://localhost{url}").parse().ok() } else { url.parse().ok() }
+    if url.starts_with('/') {
+        return format!("http://localhost{url}").parse().ok();
+    }
+    url.parse().ok().filter(|target: &Uri| target.scheme().is_some())
 }

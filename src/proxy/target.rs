@@ -19,7 +19,7 @@ pub(super) fn complete(request: &mut Parts, secure: bool, max_bytes: usize) -> R
     parts.scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });
     parts.authority = Some(authority);
     parts.path_and_query = match parts.path_and_query {
-        Some(path) if path.as_str().starts_with('?') => format!("/{path}").parse().ok(),
+        Some(path) if path.as_str().starts_with('?') => path.to_string().parse().ok(),
         Some(path) if !path.as_str().is_empty() => Some(path),
         _ => Some(PathAndQuery::from_static("/")),
     };

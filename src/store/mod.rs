@@ -5,12 +5,28 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+mod error;
+mod front;
+pub mod hybrid;
 pub mod key;
 pub mod ledger;
+pub mod memory;
 pub mod record;
 
+pub use error::OpenError;
+pub use hybrid::HybridStore;
 pub use key::{CacheKey, Handle};
+pub use memory::MemoryStore;
 pub use record::{Content, Record};
+
+/// The store that `config` asks for: memory over disk if it names a folder, else memory only. Needs a
+/// running tokio runtime, on which the disk tier then works.
+pub async fn open(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
+    match &config.dir {
+        Some(dir) => Ok(Arc::new(HybridStore::open(dir, config).await?)),
+        None => Ok(Arc::new(MemoryStore::new(config))),
+    }
+}
 
 /// Keeps records by key, bounded in bytes.
 ///

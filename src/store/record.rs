@@ -1,9 +1,35 @@
 //! The byte record: what one key holds, and its versioned, checked form on disk.
+//!
+//! ```text
+//! 0   magic "tint"      16  body length, u64
+//! 4   version, u16      24  checksum, u64: SHA-256 of bytes 0..24 and the head, cut to 8 bytes
+//! 6   kind, u8          32  head, postcard
+//! 7   zero              ..  body, raw, to the end
+//! 8   head length, u64
+//! ```
+//!
+//! Numbers are little endian. Whoever changes what postcard sees raises the version: older records are then
+//! misses. The body has no checksum of its own here; the disk tier checks each value as a whole.
 
 use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use super::Handle;
 use crate::policy::stored::{StoredResponse, VariantIndex};
+
+const MAGIC: [u8; 4] = *b"tint";
+const VERSION: u16 = 1;
+const PREAMBLE: usize = 32;
+const RESPONSE: u8 = 0;
+const VARIANTS: u8 = 1;
+
+/// Longest head of a response on disk in bytes. Below what `http::HeaderMap` can hold in lines of two bytes,
+/// so that no head makes it panic.
+pub const MAX_RESPONSE_HEAD: usize = 40 << 10;
+/// Longest variant index on disk in bytes.
+pub const MAX_VARIANTS_HEAD: usize = 4 << 20;
 
 /// What is stored under one key.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,3 +55,168 @@ pub enum Content {
     /// The variants of a target whose responses vary.
     Variants(VariantIndex),
 }
+
+/// Why a record has no form on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// The head is longer than its bound.
+    #[error("head of {bytes} bytes is longer than {limit}")]
+    HeadTooLong {
+        /// Its length in bytes.
+        bytes: usize,
+        /// The bound in bytes.
+        limit: usize,
+    },
+    /// The head could not be serialised.
+    #[error("head cannot be serialised")]
+    Head,
+}
+
+/// Why bytes are no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Shorter than the fixed part.
+    #[error("shorter than a record")]
+    Short,
+    /// Something else than a record.
+    #[error("not a record")]
+    Magic,
+    /// Written by another version.
+    #[error("record version {0} is not {VERSION}")]
+    Version(u16),
+    /// Of no known kind.
+    #[error("record kind {0} is unknown")]
+    Kind(u8),
+    /// The lengths do not add up to what is there: cut off, or followed by something.
+    #[error("lengths do not match the bytes")]
+    Length,
+    /// The head is not the one that was written.
+    #[error("checksum of the head does not match")]
+    Checksum,
+    /// The head holds values that do not exist, such as a field name with a space.
+    #[error("head has values out of range")]
+    Head,
+}
+
+impl Record {
+    /// Everything before the body, in the form of the module's table. The body follows as it is.
+    pub fn encode_head(&self) -> Result<Vec<u8>, EncodeError> {
+        match &self.content {
+            Content::Response { head, body } => {
+                self.encode_as(RESPONSE, head, body.len() as u64, MAX_RESPONSE_HEAD)
+            }
+            Content::Variants(index) => self.encode_as(VARIANTS, index, 0, MAX_VARIANTS_HEAD),
+        }
+    }
+
+    /// The body; empty for a variant index.
+    pub fn body(&self) -> &[u8] {
+        match &self.content {
+            Content::Response { body, .. } => body,
+            Content::Variants(_) => &[],
+        }
+    }
+
+    /// The record that `bytes` hold, all of them. Copies no body bytes: the body is a slice of `bytes`.
+    pub fn decode(bytes: Bytes) -> Result<Record, DecodeError> {
+        let preamble: &[u8; PREAMBLE] = bytes.first_chunk().ok_or(DecodeError::Short)?;
+        if preamble[..4] != MAGIC {
+            return Err(DecodeError::Magic);
+        }
+        let version = u16::from_le_bytes([preamble[4], preamble[5]]);
+        if version != VERSION || preamble[7] != 0 {
+            return Err(DecodeError::Version(version));
+        }
+        let (kind, head_len, body_len) = (preamble[6], number(preamble, 8), number(preamble, 16));
+        let limit = match kind {
+            RESPONSE => MAX_RESPONSE_HEAD,
+            VARIANTS => MAX_VARIANTS_HEAD,
+            _ => return Err(DecodeError::Kind(kind)),
+        };
+        let rest = (bytes.len() - PREAMBLE) as u64;
+        if head_len > limit as u64 || head_len.checked_add(body_len) != Some(rest) {
+            return Err(DecodeError::Length);
+        }
+        let (head, body) = bytes[PREAMBLE..].split_at(head_len as usize);
+        if checksum(&preamble[..24], head) != number(preamble, 24) {
+            return Err(DecodeError::Checksum);
+        }
+        if kind == RESPONSE {
+            let (sequence, handles, response) = from_postcard(head)?;
+            let body = bytes.slice_ref(body);
+            Ok(Record { sequence, handles, content: Content::Response { head: response, body } })
+        } else if body.is_empty() {
+            let (sequence, handles, index) = from_postcard(head)?;
+            Ok(Record { sequence, handles, content: Content::Variants(index) })
+        } else {
+            Err(DecodeError::Length)
+        }
+    }
+
+    /// Bytes that it takes in memory, near enough to be bounded by.
+    pub fn weight(&self) -> usize {
+        // A field line costs its octets, a bucket, and a shared value; the rest is the structs themselves.
+        const LINE: usize = 96;
+        const FIXED: usize = 256;
+        let content = match &self.content {
+            Content::Response { head, body } => {
+                let lines = head.fields.iter().map(|(n, v)| n.as_str().len() + v.len() + LINE);
+                body.len() + size_of::<StoredResponse>() + lines.sum::<usize>()
+            }
+            Content::Variants(index) => {
+                let names = index.selecting.iter().map(|n| n.len() + LINE).sum::<usize>();
+                let tag = |v: &crate::policy::stored::Variant| v.entity_tag.as_ref().map_or(0, Vec::len);
+                names + index.variants.iter().map(|v| v.key.len() + tag(v) + LINE).sum::<usize>()
+            }
+        };
+        FIXED + self.handles.len() * size_of::<Handle>() + content
+    }
+
+    fn encode_as<T: Serialize>(
+        &self,
+        kind: u8,
+        content: &T,
+        body_len: u64,
+        limit: usize,
+    ) -> Result<Vec<u8>, EncodeError> {
+        let mut out = vec![0; PREAMBLE];
+        out[..4].copy_from_slice(&MAGIC);
+        out[4..6].copy_from_slice(&VERSION.to_le_bytes());
+        out[6] = kind;
+        out = postcard::to_extend(&(self.sequence, &self.handles, content), out)
+            .map_err(|_| EncodeError::Head)?;
+        let bytes = out.len() - PREAMBLE;
+        if bytes > limit {
+            return Err(EncodeError::HeadTooLong { bytes, limit });
+        }
+        out[8..16].copy_from_slice(&(bytes as u64).to_le_bytes());
+        out[16..24].copy_from_slice(&body_len.to_le_bytes());
+        let sum = checksum(&out[..24], &out[PREAMBLE..]);
+        out[24..32].copy_from_slice(&sum.to_le_bytes());
+        Ok(out)
+    }
+}
+
+fn number(preamble: &[u8; PREAMBLE], at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&preamble[at..at + 8]);
+    u64::from_le_bytes(bytes)
+}
+
+fn checksum(preamble: &[u8], head: &[u8]) -> u64 {
+    let digest = Sha256::new().chain_update(preamble).chain_update(head).finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    u64::from_le_bytes(first)
+}
+
+/// `head` as exactly one value.
+fn from_postcard<T: DeserializeOwned>(head: &[u8]) -> Result<T, DecodeError> {
+    match postcard::take_from_bytes(head) {
+        Ok((value, [])) => Ok(value),
+        _ => Err(DecodeError::Head),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,10 @@
 //! Logs and counts.
 
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+pub mod access;
 pub mod counters;
 
 /// What is logged, and how.
@@ -21,4 +26,24 @@ pub enum Format {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What speaks up only to warn, unless the configured filter says otherwise.
+const QUIETER: &str = "foyer=warn,foyer_storage=warn,foyer_memory=warn";
+
+/// Sends log lines to standard error, in colour on a terminal unless `NO_COLOR` is set. The first call counts.
+///
+/// # Errors
+/// The filter cannot be read.
+pub fn start(config: &Config) -> Result<(), tracing_subscriber::filter::ParseError> {
+    // The disk engine tells its own life at `info`; who wants to hear it names it in the filter, which then counts.
+    let filter = EnvFilter::builder().parse(format!("{QUIETER},{}", config.level))?;
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call, as in tests, leaves the first one's subscriber in place.
+    let _ = match config.format {
+        Format::Text => lines.with_ansi(colour).with_target(false).try_init(),
+        Format::Json => lines.json().flatten_event(true).try_init(),
+    };
+    Ok(())
 }

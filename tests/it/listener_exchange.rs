@@ -1,6 +1,6 @@
-//! Exchanges over every kind of connection: HTTP/1.1 with keep-alive and half-close, HTTP/2 with prior knowledge,
-//! either over TLS by ALPN. A request head beyond the limits is answered 431. A TLS identity that cannot be used is an error
-//! that names its file.
+//! Exchanges over every kind of connection: HTTP/1.1 with keep-alive and half-close, HTTP/2 with prior
+//! knowledge, either over TLS by ALPN. A request head beyond the limits is answered 431. A TLS identity that
+//! cannot be used is an error that names its file.
 
 use bytes::Bytes;
 use http::{Request, Response, Version};

@@ -1,6 +1,6 @@
-//! A connection that keeps us waiting is closed: a slow or absent request head, silence between exchanges, an answer that is
-//! not read, a request body that pauses. An exchange that waits for its handler is none of these. Connections beyond the
-//! bound wait for their turn.
+//! A connection that keeps us waiting is closed: a slow or absent request head, silence between exchanges, an
+//! answer that is not read, a request body that pauses. An exchange that waits for its handler is none of
+//! these. Connections beyond the bound wait for their turn.
 
 use std::time::Duration;
 

@@ -1,9 +1,37 @@
 //! The chrome origin: the built-in engine that drives headless Chrome.
+//!
+//! A request becomes a [`spec::CaptureSpec`]; the [`guard`] says whether its target may be reached; `slots` give it a place;
+//! the `supervisor` has a warm browser (`process`, driven by `devtools` over a `pipe`); `capture` opens a `tab` in a
+//! context of its own, whose traffic leaves by an `exit` proxy and its `roads` alone, and takes the picture; `answer` makes the response.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+pub mod address;
+mod answer;
+mod capture;
+mod devtools;
+mod engine;
+mod exit;
+pub mod guard;
+mod metered;
+mod pipe;
+mod process;
+mod profile;
+mod program;
+mod roads;
+mod slots;
+pub mod spec;
+mod supervisor;
+mod tab;
+
+pub use engine::{Engine, Stats};
+pub use program::StartError;
+
+/// Path of the engine's one resource.
+pub const PATH: &str = "/screenshot";
 
 /// How the capture engine runs and what it may reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +58,7 @@ pub struct Config {
     pub allow_hosts: Vec<String>,
     /// Address ranges that may be reached although they are private.
     pub allow_ranges: Vec<IpNet>,
-    /// Ports that pages may connect to.
+    /// Ports of public addresses that pages may connect to; allowed hosts and ranges are so on every port.
     pub allow_ports: Vec<u16>,
     /// Bytes that one capture may load through the guard.
     pub max_page_bytes: u64,
@@ -70,3 +98,36 @@ pub struct Limits {
 }
 
 impl Eq for Limits {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small, strict engine.
+    pub(super) fn config() -> Config {
+        Config {
+            program: None,
+            sandbox: Sandbox::Auto,
+            max_concurrent: 2,
+            max_queue: 4,
+            deadline: Duration::from_secs(30),
+            launch_timeout: Duration::from_secs(30),
+            recycle_after: 100,
+            lifetime: Duration::from_secs(900),
+            limits: Limits {
+                default_width: 1280,
+                default_height: 720,
+                max_side: 4096,
+                max_pixels: 16_000_000,
+                max_full_page_height: 8000,
+                max_scale: 4.0,
+                max_delay: Duration::from_secs(10),
+            },
+            allow_hosts: Vec::new(),
+            allow_ranges: Vec::new(),
+            allow_ports: vec![80, 443],
+            max_page_bytes: 64 << 20,
+            max_page_connections: 64,
+        }
+    }
+}

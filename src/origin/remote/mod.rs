@@ -1,4 +1,18 @@
 //! The remote origin: an HTTP server behind a pooled client.
+//!
+//! [`Remote`] turns a request into the one to send (`outgoing`), waits for a slot (`slots`), sends it over a pooled
+//! connection (`exchange`, `connect`) and bounds the answer (`body`). Whatever goes wrong on the way is one
+//! [`OriginError`](crate::origin::OriginError) (`failure`).
+
+mod body;
+mod connect;
+mod exchange;
+mod failure;
+mod outgoing;
+mod slots;
+mod tls;
+
+pub use exchange::{Error, Remote};
 
 use std::time::Duration;
 
@@ -9,11 +23,13 @@ use http::{HeaderMap, Uri};
 pub struct Config {
     /// Its base: scheme `http` or `https`, authority, and a path prefix put before every request's path.
     pub base: Uri,
-    /// Fields set on every request, over what the client sent: credentials and API keys. Values are marked sensitive.
+    /// Fields set on every request, over what the client sent: credentials and API keys. Values are marked
+    /// sensitive.
     pub set_headers: HeaderMap,
     /// Query parameters set on every request, over what the client sent: name, value. Never part of a cache key.
     pub set_query: Vec<(String, String)>,
-    /// Send the client's `Host` instead of the base's authority.
+    /// Send the client's `Host` instead of the base's authority. Over HTTP/1.1 only: in HTTP/2 the host that is
+    /// asked for and the one that is connected to are one field.
     pub preserve_host: bool,
     /// Which protocol to speak.
     pub protocol: Protocol,
@@ -21,7 +37,7 @@ pub struct Config {
     pub tls_ca: Option<std::path::PathBuf>,
     /// Time to connect, TLS handshake included.
     pub connect_timeout: Duration,
-    /// Time from the sent request to the first byte of the response.
+    /// Time from the sent request, or the last piece of its body, to the response's head.
     pub first_byte_timeout: Duration,
     /// Time without a body byte before the response counts as broken.
     pub idle_timeout: Duration,
@@ -49,4 +65,30 @@ pub enum Protocol {
     Http1,
     /// HTTP/2 only; with prior knowledge on plain connections.
     Http2,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A configuration for tests of the parts.
+    pub(super) fn config(base: &str) -> Config {
+        Config {
+            base: base.parse().unwrap(),
+            set_headers: HeaderMap::new(),
+            set_query: Vec::new(),
+            preserve_host: false,
+            protocol: Protocol::Auto,
+            tls_ca: None,
+            connect_timeout: Duration::from_secs(1),
+            first_byte_timeout: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(1),
+            max_idle_connections: 1,
+            keep_alive: Duration::from_secs(1),
+            max_concurrent: 1,
+            max_header_bytes: 1024,
+            max_header_count: 10,
+            max_body_bytes: 1024,
+        }
+    }
 }

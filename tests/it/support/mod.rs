@@ -15,14 +15,18 @@ pub(crate) mod client;
 pub(crate) mod gate;
 pub(crate) mod origin;
 pub(crate) mod raw;
+pub(crate) mod remote;
 pub(crate) mod reply;
 pub(crate) mod serving;
+pub(crate) mod tintype;
 pub(crate) mod tls;
 
+pub(crate) use self::tintype::{START, Tintype, glance, seen};
 pub(crate) use client::{Answer, Client, Streaming};
 pub(crate) use gate::{Gate, within};
 pub(crate) use origin::{ReceivedRequest, ScriptedOrigin};
 pub(crate) use raw::{RawClient, RawResponse};
+pub(crate) use remote::{ask, read, remote_at, remote_config};
 pub(crate) use reply::Reply;
 pub(crate) use serving::Serving;
 pub(crate) use tls::Identity;

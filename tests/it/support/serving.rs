@@ -11,8 +11,8 @@ use super::{Gate, within};
 /// A running [`Listener`] on a port of its own.
 ///
 /// ```ignore
-/// let serving = Serving::start(Serving::config(), |_request, _peer| async { Response::new(Body::whole("hi")) }).await;
-/// let answer = Client::new().get(&serving.url("/"), &[]).await;
+/// let serving = Serving::start(Serving::config(), |_request, _peer| async { Response::new(Body::whole("hi"))
+/// }).await; let answer = Client::new().get(&serving.url("/"), &[]).await;
 /// assert_eq!(serving.drain().await.cut, 0);
 /// ```
 pub(crate) struct Serving {

@@ -1,0 +1,42 @@
+# tintype's daily commands. `make` alone lists them.
+CARGO ?= cargo
+
+.PHONY: help
+help: ## List the commands
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: run
+run: needs ## Install what is missing, build, and serve what proxy.toml describes
+	@echo "Building; the first time this takes some minutes."
+	$(CARGO) run --release --locked -- serve --config proxy.toml
+
+.PHONY: test
+test: needs ## Install what the tests need and run all of them, with a real browser
+	$(CARGO) test --locked
+
+.PHONY: check
+check: fmt lint doc ## Format, lints, documentation and all tests, without installing anything
+	$(CARGO) test --locked
+
+.PHONY: fmt
+fmt: ## Is everything formatted?
+	$(CARGO) fmt --check
+
+.PHONY: lint
+lint: ## Clippy, warnings denied
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+.PHONY: doc
+doc: ## Build the documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+.PHONY: deny
+deny: ## Check licences, bans and advisories with cargo-deny
+	@command -v cargo-deny >/dev/null || { \
+		echo "cargo-deny is not installed: cargo install --locked cargo-deny" >&2; \
+		echo "Licences, bans and sources are also tested without it: cargo test --test it licences" >&2; exit 1; }
+	$(CARGO) deny check
+
+.PHONY: needs
+needs:
+	@scripts/install-browser

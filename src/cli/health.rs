@@ -1,0 +1,93 @@
+//! `tintype health`: one GET of `/healthz` on the control plane, so that an image needs no other HTTP client.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::Empty;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use super::{FAILED, complain, print, with_causes};
+
+pub(super) const HELP: &str = "\
+Exits with 0 if GET /healthz is answered with 200, else with 1.
+
+Example:
+  HEALTHCHECK CMD [\"tintype\", \"health\"]";
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Address of the control plane
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "TINTYPE_ADMIN__LISTEN",
+        default_value_t = tintype::config::ADMIN_LISTEN
+    )]
+    admin: SocketAddr,
+    /// Bearer token of the control plane, if it has one
+    #[arg(long, env = "TINTYPE_ADMIN__TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Time to wait for the answer
+    #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unhealthy {
+    #[error("gives no answer")]
+    NoAnswer(#[from] hyper_util::client::legacy::Error),
+    #[error("gives no answer within {0:?}")]
+    TimedOut(Duration),
+    #[error("answers {0}")]
+    Status(StatusCode),
+    #[error("cannot be asked")]
+    Request(#[from] http::Error),
+    #[error("cannot be asked")]
+    Runtime(#[from] std::io::Error),
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let asked = runtime.map_err(Unhealthy::from).and_then(|runtime| runtime.block_on(ask(args)));
+    match asked {
+        Ok(()) => {
+            print("healthy\n");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(&format!("unhealthy: http://{}/healthz {}\n", args.admin, with_causes(&error)));
+            FAILED.into()
+        }
+    }
+}
+
+async fn ask(args: &Args) -> Result<(), Unhealthy> {
+    let mut request = Request::get(format!("http://{}/healthz", reachable(args.admin)));
+    if let Some(token) = &args.token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let client: Client<HttpConnector, Empty<Bytes>> =
+        Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let answer = client.request(request.body(Empty::new())?);
+    let answer = tokio::time::timeout(args.timeout, answer).await;
+    match answer.map_err(|_| Unhealthy::TimedOut(args.timeout))??.status() {
+        StatusCode::OK => Ok(()),
+        status => Err(Unhealthy::Status(status)),
+    }
+}
+
+/// Where to connect for a listener that is bound to all addresses.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
+}

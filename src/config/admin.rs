@@ -1,0 +1,76 @@
+//! `[admin]`: the control plane.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::problem::Kind;
+use super::section::Section;
+use super::server::address;
+use super::words::{KIB, secs};
+use crate::{admin, listener};
+
+/// Where the control plane listens unless told otherwise.
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
+const TOKEN: &str = "16 to 512 letters, digits and any of -._~+/= (RFC 6750 section 2.1)";
+
+pub(super) fn read(mut s: Section<'_>, data_plane: SocketAddr) -> Option<admin::Config> {
+    let enabled = s.flag("enabled", true);
+    let listen = address(&mut s, LISTEN);
+    let token = token(&mut s);
+    if !enabled {
+        return None;
+    }
+    if !listen.ip().is_loopback() && !s.is_given("token") && !s.is_given("token_file") {
+        let allowed = "token or token_file: the control plane is open to others than this machine";
+        s.refuse("token", Kind::Missing, format!("no token, while listen is {listen}"), allowed);
+    }
+    let same_address =
+        listen.ip() == data_plane.ip() || listen.ip().is_unspecified() || data_plane.ip().is_unspecified();
+    if listen.port() == data_plane.port() && listen.port() != 0 && same_address {
+        let allowed = format!("an address of its own: server.listen is {data_plane}");
+        s.refuse("listen", Kind::Conflict, listen.to_string(), &allowed);
+    }
+    // Operators and monitors are few: these bounds need no settings.
+    let listener = listener::Config {
+        listen,
+        tls: None,
+        max_connections: 256,
+        header_read_timeout: secs(10),
+        idle_timeout: secs(60),
+        max_header_bytes: usize::try_from(64 * KIB).unwrap_or(usize::MAX),
+        max_header_count: 100,
+        max_streams: 32,
+        drain_grace: secs(5),
+    };
+    Some(admin::Config { listener, token })
+}
+
+fn token(s: &mut Section<'_>) -> Option<String> {
+    let written = s.read_secret("token", TOKEN, |node| {
+        let token = node.text()?;
+        if is_token(token) { Ok(token.to_owned()) } else { Err(Kind::Malformed.into()) }
+    });
+    let file = s.file("token_file", "a file that holds the token");
+    if s.is_given("token") && s.is_given("token_file") {
+        s.refuse("token_file", Kind::Conflict, "token and token_file", "one of the two");
+    }
+    let Some(file) = file else { return written };
+    match std::fs::read_to_string(&file) {
+        Ok(text) if is_token(text.trim()) => Some(text.trim().to_owned()),
+        Ok(_) => {
+            let found = format!("a token of another form in {}", file.display());
+            s.refuse("token_file", Kind::Malformed, found, &format!("a file that holds {TOKEN}"));
+            None
+        }
+        Err(error) => {
+            let found = format!("{} ({error})", file.display());
+            s.refuse("token_file", Kind::NotFound, found, "a file that holds the token, as text");
+            None
+        }
+    }
+}
+
+fn is_token(token: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
+    (16..=512).contains(&token.len()) && token.chars().all(is_part)
+}

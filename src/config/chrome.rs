@@ -1,0 +1,126 @@
+//! `[upstream.NAME]` of kind `chrome`: the built-in capture engine.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::problem::Kind;
+use super::section::{Refusal, Section};
+use super::tree::{Node, Value};
+use super::words::{GIB, KIB, MIB, days, secs, write_duration};
+use crate::origin::chrome::{Config, Limits, Sandbox};
+
+pub(super) fn read(mut s: Section<'_>) -> Config {
+    let config = Config {
+        program: program(&mut s),
+        sandbox: s.choice("sandbox", [("auto", Sandbox::Auto), ("on", Sandbox::On), ("off", Sandbox::Off)]),
+        max_concurrent: s.optional_number("max_concurrent", None, 1..=256).unwrap_or_else(cores),
+        max_queue: s.number("max_queue", 64, 0..=100_000),
+        deadline: s.duration("deadline", secs(30), secs(1)..=secs(600)),
+        launch_timeout: s.duration("launch_timeout", secs(20), secs(1)..=secs(300)),
+        recycle_after: s.number("recycle_after", 500, 1..=1_000_000),
+        lifetime: s.duration("lifetime", secs(900), Duration::ZERO..=days(365)),
+        limits: limits(&mut s),
+        allow_hosts: s.list(
+            "allow_hosts",
+            Vec::new(),
+            "a host name or *.suffix, such as \"*.example.com\"",
+            host,
+        ),
+        allow_ranges: s.list("allow_ranges", Vec::new(), "an address range such as \"10.0.0.0/8\"", range),
+        allow_ports: s.list("allow_ports", vec![80, 443, 8080, 8443], "a port from 1 to 65535", port),
+        max_page_bytes: s.size("max_page_bytes", 64 * MIB, 64 * KIB..=16 * GIB),
+        max_page_connections: s.number("max_page_connections", 256, 1..=10_000),
+    };
+    if config.limits.max_delay >= config.deadline {
+        let allowed = format!("less than deadline, which is {}", write_duration(config.deadline));
+        s.refuse("max_delay", Kind::Conflict, write_duration(config.limits.max_delay), &allowed);
+    }
+    if config.allow_ports.is_empty() {
+        s.refuse("allow_ports", Kind::OutOfRange, "[]", "at least one port: without any no page can load");
+    }
+    config
+}
+
+fn limits(s: &mut Section<'_>) -> Limits {
+    let limits = Limits {
+        default_width: s.number("default_width", 1280, 1..=16_384),
+        default_height: s.number("default_height", 720, 1..=16_384),
+        // Beyond 16384 pixels Chrome repeats or blackens parts of the picture.
+        max_side: s.number("max_side", 4096, 16..=16_384),
+        max_pixels: s.number("max_pixels", 40_000_000, 256..=268_435_456),
+        max_full_page_height: s.number("max_full_page_height", 16_384, 16..=16_384),
+        max_scale: s.fraction("max_scale", 3.0, 0.1..=10.0),
+        max_delay: s.duration("max_delay", secs(10), Duration::ZERO..=secs(599)),
+    };
+    for (key, side) in [("default_width", limits.default_width), ("default_height", limits.default_height)] {
+        if side > limits.max_side {
+            let allowed = format!("at most max_side, which is {}", limits.max_side);
+            s.refuse(key, Kind::Conflict, side.to_string(), &allowed);
+        }
+    }
+    let pixels = u64::from(limits.default_width) * u64::from(limits.default_height);
+    if pixels > limits.max_pixels {
+        let allowed = format!("at least the {pixels} pixels of default_width by default_height");
+        s.refuse("max_pixels", Kind::Conflict, limits.max_pixels.to_string(), &allowed);
+    }
+    limits
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(256)
+}
+
+/// A path to a file, or a name to be found on the search path.
+fn program(s: &mut Section<'_>) -> Option<PathBuf> {
+    const ALLOWED: &str = "a program that is there, such as \"/usr/bin/chromium-headless-shell\"";
+    let text = s.read("program", None, ALLOWED, |node| Ok(node.text()?.to_owned()))?;
+    let found = if text.contains('/') {
+        Some(s.resolve("program", &text)).filter(|path| path.is_file())
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|folder| folder.join(&text)).find(|path| path.is_file())
+    };
+    if found.is_none() {
+        s.refuse("program", Kind::NotFound, format!("{text:?}, which is not there"), ALLOWED);
+    }
+    found
+}
+
+/// An exact host name or a `*.suffix`, in lower case as URLs have them.
+fn host(node: &Node) -> Result<String, Refusal> {
+    let host = node.text()?.to_ascii_lowercase();
+    let name = host.strip_prefix("*.").unwrap_or(&host);
+    if is_host(name) { Ok(host) } else { Err(Kind::Malformed.into()) }
+}
+
+/// Whether `name` is a host name or an address, without a port.
+pub(super) fn is_host(name: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+    };
+    let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    match bracketed {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => name.len() <= 253 && name.split('.').all(is_label),
+    }
+}
+
+/// A range in CIDR form, or one address.
+fn range(node: &Node) -> Result<IpNet, Refusal> {
+    let text = node.text()?.trim();
+    let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| one()).map_err(|_| Kind::Malformed.into())
+}
+
+fn port(node: &Node) -> Result<u16, Refusal> {
+    let port = match &node.value {
+        Value::Integer(port) => *port,
+        Value::Text(text) => text.parse().map_err(|_| Kind::WrongType)?,
+        _ => return Err(Kind::WrongType.into()),
+    };
+    u16::try_from(port).ok().filter(|port| *port != 0).ok_or(Kind::OutOfRange.into())
+}

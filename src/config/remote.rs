@@ -1,0 +1,142 @@
+//! `[upstream.NAME]` of kind `remote`: an HTTP server.
+
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+
+use super::problem::Kind;
+use super::section::Section;
+use super::server::has_certificate;
+use super::words::{GIB, KIB, MIB, TIB, secs};
+use crate::origin::remote::{Config, Protocol};
+
+pub(super) fn read(mut s: Section<'_>) -> Config {
+    Config {
+        base: base(&mut s),
+        set_headers: set_headers(s.table("set_headers")),
+        set_query: set_query(s.table("set_query")),
+        preserve_host: s.flag("preserve_host", false),
+        protocol: s.choice(
+            "protocol",
+            [("auto", Protocol::Auto), ("http1", Protocol::Http1), ("http2", Protocol::Http2)],
+        ),
+        tls_ca: tls_ca(&mut s),
+        connect_timeout: s.duration("connect_timeout", secs(5), millis(10)..=secs(300)),
+        first_byte_timeout: s.duration("first_byte_timeout", secs(30), millis(10)..=secs(3600)),
+        idle_timeout: s.duration("idle_timeout", secs(30), millis(10)..=secs(3600)),
+        max_idle_connections: s.number("max_idle_connections", 32, 0..=10_000),
+        keep_alive: s.duration("keep_alive", secs(60), secs(1)..=secs(3600)),
+        max_concurrent: s.number("max_concurrent", 256, 1..=100_000),
+        // The HTTP/1 codec takes no buffer below 8 KiB.
+        max_header_bytes: s.size("max_header_bytes", 64 * KIB, 8 * KIB..=MIB),
+        max_header_count: s.number("max_header_count", 100, 8..=4096),
+        max_body_bytes: s.size("max_body_bytes", GIB, KIB..=TIB),
+    }
+}
+
+const fn millis(millis: u64) -> std::time::Duration {
+    std::time::Duration::from_millis(millis)
+}
+
+/// `url`. Queries and user info often hold credentials, so neither is shown.
+fn base(s: &mut Section<'_>) -> Uri {
+    const ALLOWED: &str = "http:// or https://, a host, and perhaps a port and a path prefix";
+    let text = s.read("url", None, ALLOWED, |node| Ok(node.text()?.to_owned()));
+    let Some(text) = text else {
+        if !s.is_given("url") {
+            s.refuse("url", Kind::Missing, "nothing", ALLOWED);
+        }
+        return Uri::default();
+    };
+    let mut refuse = |found: &str, help: &str| {
+        let help = Some(help.to_owned());
+        s.refuse_with_help("url", Kind::Malformed, found, ALLOWED, help);
+        Uri::default()
+    };
+    if text.contains(['?', '#']) {
+        return refuse("a URL with a query or fragment", "put query parameters into set_query");
+    }
+    if text.contains('@') {
+        return refuse("a URL with user info", "put credentials into set_headers.authorization");
+    }
+    let found = format!("{text:?}");
+    let Ok(uri) = text.parse::<Uri>() else {
+        return refuse(&found, "check for spaces and letters that a URL must escape");
+    };
+    let is_http = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
+    match uri.host() {
+        Some(host) if is_http && !host.is_empty() => {}
+        _ => return refuse(&found, "begin with http:// or https://, such as \"https://api.example.com\""),
+    }
+    let has_port = uri.authority().is_some_and(|a| a.as_str().len() > uri.host().map_or(0, str::len));
+    if has_port && uri.port_u16().is_none_or(|port| port == 0) {
+        return refuse(&found, "a port is a number from 1 to 65535");
+    }
+    if uri.path().split('/').any(|segment| matches!(segment, "." | "..")) {
+        return refuse(&found, "write the path without . and .. segments");
+    }
+    uri
+}
+
+/// Fields that frame or route a message or ask for a part of it: the proxy decides them for each request.
+const RESERVED: [HeaderName; 16] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+    header::EXPECT,
+    header::VIA,
+    header::RANGE,
+    header::IF_RANGE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+    header::PROXY_AUTHORIZATION,
+];
+
+fn set_headers(mut s: Section<'_>) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for key in s.names() {
+        let Ok(name) = HeaderName::from_bytes(key.as_bytes()) else {
+            s.refuse_entry(&key, Kind::Malformed, format!("{key:?}"), "the name of a header field");
+            s.forget(&key);
+            continue;
+        };
+        if RESERVED.contains(&name) {
+            let allowed = "a field that the proxy does not set itself (for Host see preserve_host)";
+            s.refuse_entry(&key, Kind::Conflict, format!("{key:?}"), allowed);
+        }
+        if fields.contains_key(&name) {
+            s.refuse_entry(&key, Kind::Conflict, format!("{key:?}, once more"), "each field once");
+        }
+        let value = s.read_secret(&key, "visible text without line breaks, as a header field has", |node| {
+            HeaderValue::from_str(node.text()?).map_err(|_| Kind::Malformed.into())
+        });
+        if let Some(mut value) = value {
+            value.set_sensitive(true);
+            fields.insert(name, value);
+        }
+    }
+    fields
+}
+
+fn set_query(mut s: Section<'_>) -> Vec<(String, String)> {
+    let mut parameters = Vec::new();
+    for name in s.names() {
+        let value = s.read_secret(&name, "a string", |node| Ok(node.text()?.to_owned()));
+        parameters.extend(value.map(|value| (name, value)));
+    }
+    parameters
+}
+
+fn tls_ca(s: &mut Section<'_>) -> Option<std::path::PathBuf> {
+    let file = s.file("tls_ca", "a PEM file with further trusted roots")?;
+    if !has_certificate(&file) {
+        let found = format!("no certificate in {}", file.display());
+        s.refuse("tls_ca", Kind::Malformed, found, "a PEM file with at least one certificate");
+    }
+    Some(file)
+}

@@ -1,0 +1,87 @@
+//! `[route.NAME]`: which requests go where.
+
+use std::time::Duration;
+
+use super::Upstream;
+use super::chrome::is_host;
+use super::problem::Kind;
+use super::section::{Refusal, Section};
+use super::tree::Node;
+use super::upstream::named;
+use super::words::{days, nearest};
+use crate::proxy::Route;
+
+pub(super) fn read_all(mut s: Section<'_>, upstreams: &[(String, Upstream)]) -> Vec<Route> {
+    let mut routes: Vec<Route> = Vec::new();
+    for name in named(&mut s, "route") {
+        let route = read(&name, s.table(&name), upstreams, &routes);
+        routes.push(route);
+    }
+    routes
+}
+
+fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlier: &[Route]) -> Route {
+    let host_allowed = "a host name without scheme and port, such as \"shots.example.com\"";
+    let host = s.read("host", None, host_allowed, host);
+    let path_allowed =
+        "a path prefix such as \"/screenshot\", without query, dots and a slash at its end; \"/\" for all";
+    let path = s.read("path", Some("\"/\"".to_owned()), path_allowed, path);
+    let path = path.unwrap_or_else(|| "/".to_owned());
+    let (upstream, is_chrome) = upstream(&mut s, upstreams);
+    if let Some(twin) = earlier.iter().find(|r| r.host == host && r.path == path) {
+        let found = format!("{path:?} on {}", host.as_deref().unwrap_or("any host"));
+        let allowed = format!("a host and path that route.{} does not have", twin.name);
+        s.refuse("path", Kind::Conflict, found, &allowed);
+    }
+    Route {
+        name: name.to_owned(),
+        host,
+        path,
+        upstream,
+        capture: s.optional_flag("capture", None).unwrap_or(is_chrome),
+        stale_while_revalidate: s.optional_duration(
+            "stale_while_revalidate",
+            None,
+            Duration::ZERO..=days(365),
+        ),
+        stale_if_error: s.optional_duration("stale_if_error", None, Duration::ZERO..=days(365)),
+    }
+}
+
+/// The name of the upstream, and whether that is a capture engine.
+fn upstream(s: &mut Section<'_>, upstreams: &[(String, Upstream)]) -> (String, bool) {
+    let names: Vec<&str> = upstreams.iter().map(|(name, _)| name.as_str()).collect();
+    let allowed = match names.as_slice() {
+        [] => "the name of an [upstream.NAME]; there is none".to_owned(),
+        names => format!("one of {}", names.join(", ")),
+    };
+    let name = s.read("upstream", None, &allowed, |node| Ok(node.text()?.to_owned()));
+    let Some(name) = name else {
+        if !s.is_given("upstream") {
+            s.refuse("upstream", Kind::Missing, "nothing", &allowed);
+        }
+        return (String::new(), false);
+    };
+    match upstreams.iter().find(|(known, _)| *known == name) {
+        Some((_, upstream)) => (name, matches!(upstream, Upstream::Chrome(_))),
+        None => {
+            let help = nearest(&name, names).map(|meant| format!("did you mean {meant:?}?"));
+            let found = format!("{name:?}, which is not there");
+            s.refuse_with_help("upstream", Kind::NotFound, found, &allowed, help);
+            (name, false)
+        }
+    }
+}
+
+fn host(node: &Node) -> Result<String, Refusal> {
+    let host = node.text()?.to_ascii_lowercase();
+    if is_host(&host) { Ok(host) } else { Err(Kind::Malformed.into()) }
+}
+
+fn path(node: &Node) -> Result<String, Refusal> {
+    let path = node.text()?;
+    let is_part = |c: char| c.is_ascii_graphic() && !"?#\\\"<>^`{|}".contains(c);
+    let segments_good = path == "/"
+        || path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|s| !matches!(s, "" | "." | "..")));
+    if segments_good && path.chars().all(is_part) { Ok(path.to_owned()) } else { Err(Kind::Malformed.into()) }
+}

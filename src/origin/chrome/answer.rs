@@ -1,0 +1,180 @@
+//! The engine's HTTP answers: pictures and problems.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::guard::Barred;
+use super::spec::{Fault, Format};
+use crate::clock::Timestamp;
+use crate::message::{body::Body, fields};
+
+/// A picture, and when it was made.
+pub(super) struct Picture {
+    pub(super) bytes: Vec<u8>,
+    pub(super) format: Format,
+    pub(super) captured: Timestamp,
+}
+
+/// 200 with the picture, or 304 if the client named its entity tag (RFC 9110 section 13.1.2).
+pub(super) fn picture(
+    picture: Picture,
+    lifetime: Duration,
+    method: &Method,
+    asked: &HeaderMap,
+) -> Response<Body> {
+    let tag = entity_tag(&picture.bytes);
+    let unchanged = fields::list(asked, &header::IF_NONE_MATCH)
+        .any(|wanted| wanted == b"*" || wanted.strip_prefix(b"W/").unwrap_or(wanted) == tag.as_bytes());
+    let mut response = Response::new(Body::Empty);
+    let captured = httpdate::fmt_http_date(picture.captured.to_system());
+    set(
+        &mut response,
+        &[
+            (header::ETAG, &tag),
+            (header::LAST_MODIFIED, &captured),
+            (header::CACHE_CONTROL, &format!("public, max-age={}", lifetime.as_secs())),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ],
+    );
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return response;
+    }
+    set(
+        &mut response,
+        &[
+            (header::CONTENT_TYPE, picture.format.media_type()),
+            (header::CONTENT_LENGTH, &picture.bytes.len().to_string()),
+        ],
+    );
+    if method != Method::HEAD {
+        *response.body_mut() = Body::whole(picture.bytes);
+    }
+    response
+}
+
+/// A strong tag: the first 16 hex digits of the bytes' SHA-256.
+fn entity_tag(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let hex: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+/// 404: the engine has one resource.
+pub(super) fn not_found(path: &str) -> Response<Body> {
+    let detail = format!("this origin answers {} only", super::PATH);
+    problem(StatusCode::NOT_FOUND, "about:blank", "Not Found", json!({ "detail": detail, "instance": path }))
+}
+
+/// 405 with `Allow`.
+pub(super) fn method_not_allowed() -> Response<Body> {
+    let detail = json!({ "detail": "a capture is read with GET or HEAD" });
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "about:blank", "Method Not Allowed", detail);
+    set(&mut response, &[(header::ALLOW, "GET, HEAD")]);
+    response
+}
+
+/// 400 that names each bad parameter.
+pub(super) fn bad_parameters(faults: &[Fault]) -> Response<Body> {
+    let names: Vec<&str> = faults.iter().map(|fault| fault.parameter.as_str()).collect();
+    let rest = json!({ "detail": format!("cannot use: {}", names.join(", ")), "errors": faults });
+    problem(StatusCode::BAD_REQUEST, "urn:tintype:problem:bad-parameters", "Bad parameters", rest)
+}
+
+/// 403: the target, or what it redirects to, may not be captured.
+pub(super) fn refused(why: &Barred) -> Response<Body> {
+    let rest = json!({ "detail": why.to_string() });
+    problem(StatusCode::FORBIDDEN, "urn:tintype:problem:target-refused", "Target refused", rest)
+}
+
+/// RFC 9457. A cache has no use for it: the rules may change, and it costs nothing to make.
+fn problem(status: StatusCode, kind: &str, title: &str, rest: Value) -> Response<Body> {
+    let mut body = json!({ "type": kind, "title": title, "status": status.as_u16() });
+    if let (Some(body), Value::Object(rest)) = (body.as_object_mut(), rest) {
+        body.extend(rest);
+    }
+    let body = body.to_string();
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    set(
+        &mut response,
+        &[
+            (header::CONTENT_TYPE, "application/problem+json"),
+            (header::CONTENT_LENGTH, &body.len().to_string()),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ],
+    );
+    *response.body_mut() = Body::whole(body);
+    response
+}
+
+fn set(response: &mut Response<Body>, lines: &[(header::HeaderName, &str)]) {
+    for (name, value) in lines {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(method: Method, if_none_match: &str) -> Response<Body> {
+        let mut asked = HeaderMap::new();
+        if !if_none_match.is_empty() {
+            asked.insert(header::IF_NONE_MATCH, if_none_match.parse().unwrap());
+        }
+        let captured = Timestamp::from_secs(784_111_777);
+        let bytes = b"abc".to_vec();
+        picture(Picture { bytes, format: Format::Webp, captured }, Duration::from_secs(900), &method, &asked)
+    }
+
+    #[test]
+    fn a_picture_has_its_validators_and_its_lifetime() {
+        let response = ask(Method::GET, "");
+        let value = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(response.status(), 200);
+        assert_eq!(value("etag"), "\"ba7816bf8f01cfea\"");
+        assert_eq!(value("last-modified"), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(value("cache-control"), "public, max-age=900");
+        assert_eq!((value("content-type"), value("content-length")), ("image/webp".into(), "3".into()));
+        assert_eq!(value("x-content-type-options"), "nosniff");
+        assert_eq!(response.body().as_whole().unwrap(), "abc");
+        let head = ask(Method::HEAD, "");
+        assert_eq!(head.headers(), response.headers());
+        assert!(head.body().as_whole().is_none());
+    }
+
+    #[test]
+    fn a_known_tag_is_answered_304() {
+        for (wanted, status) in [
+            ("\"ba7816bf8f01cfea\"", 304),
+            ("W/\"ba7816bf8f01cfea\"", 304),
+            ("\"x\", \"ba7816bf8f01cfea\"", 304),
+            ("*", 304),
+            ("\"x\"", 200),
+            ("ba7816bf8f01cfea", 200),
+        ] {
+            let response = ask(Method::GET, wanted);
+            assert_eq!(response.status(), status, "{wanted}");
+            assert_eq!(response.headers().contains_key("content-type"), status == 200);
+            assert!(response.headers().contains_key("etag"));
+        }
+    }
+
+    #[test]
+    fn a_problem_names_each_bad_parameter() {
+        let fault = |name: &str| Fault { parameter: name.into(), found: "x".into(), allowed: "y".into() };
+        let response = bad_parameters(&[fault("width"), fault("scale")]);
+        let body: Value = serde_json::from_slice(response.body().as_whole().unwrap()).unwrap();
+        assert_eq!(body["status"], 400);
+        assert_eq!(body["detail"], "cannot use: width, scale");
+        assert_eq!(body["errors"][1], json!({ "parameter": "scale", "found": "x", "allowed": "y" }));
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+    }
+}

@@ -1,0 +1,335 @@
+//! A client of Chrome's DevTools protocol: calls with a deadline, events by session.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::pipe::{Messages, write_all};
+
+/// Calls that may wait to be written.
+const WRITE_QUEUE: usize = 256;
+/// Events of one session that may wait to be read; further ones are dropped.
+const EVENT_QUEUE: usize = 1024;
+
+/// Why a call has no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CallError {
+    /// The pipe is closed: the browser is gone.
+    #[error("the browser is gone")]
+    Closed,
+    /// No reply within the deadline.
+    #[error("no reply to {method} within {after:?}")]
+    TimedOut {
+        /// What was called.
+        method: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// The browser said no.
+    #[error("{method}: {message}")]
+    Refused {
+        /// What was called.
+        method: String,
+        /// The browser's words.
+        message: String,
+    },
+}
+
+/// One event of a session.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub(super) method: String,
+    pub(super) params: Value,
+}
+
+/// A connection to a browser. Cloning is cheap; when the last clone goes, the connection closes.
+#[derive(Clone)]
+pub(super) struct Devtools {
+    shared: Arc<Shared>,
+    outgoing: mpsc::Sender<Vec<u8>>,
+    closed: watch::Receiver<bool>,
+    call_timeout: Duration,
+}
+
+type Reply = Result<Value, String>;
+type Filter = Box<dyn Fn(&Event) -> bool + Send>;
+
+#[derive(Default)]
+struct Shared {
+    next_id: AtomicU64,
+    routes: Mutex<Routes>,
+}
+
+#[derive(Default)]
+struct Routes {
+    closed: bool,
+    calls: HashMap<u64, oneshot::Sender<Reply>>,
+    sessions: HashMap<String, (Filter, mpsc::Sender<Event>)>,
+}
+
+/// Anything the browser sends: a reply has an id, an event a method.
+#[derive(Deserialize)]
+struct Incoming {
+    id: Option<u64>,
+    #[serde(default)]
+    result: Value,
+    error: Option<Refusal>,
+    method: Option<String>,
+    #[serde(default)]
+    params: Value,
+    #[serde(rename = "sessionId")]
+    session: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+}
+
+impl Shared {
+    fn routes(&self) -> MutexGuard<'_, Routes> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn route(&self, message: Incoming) {
+        let mut routes = self.routes();
+        if let Some(id) = message.id {
+            if let Some(waiting) = routes.calls.remove(&id) {
+                let _ = waiting.send(message.error.map_or(Ok(message.result), |error| Err(error.message)));
+            }
+        } else if let (Some(method), Some(session)) = (message.method, message.session) {
+            let event = Event { method, params: message.params };
+            if let Some((filter, events)) = routes.sessions.get(&session)
+                && filter(&event)
+            {
+                let _ = events.try_send(event);
+            }
+        }
+    }
+
+    /// Ends every waiting call and session.
+    fn close(&self) {
+        let mut routes = self.routes();
+        routes.closed = true;
+        routes.calls.clear();
+        routes.sessions.clear();
+    }
+}
+
+impl Devtools {
+    /// Speaks over `input` and `output`. A message larger than `max_message` bytes closes the connection;
+    /// `call_timeout` is the deadline of each call.
+    pub(super) fn connect(
+        input: impl AsyncRead + Unpin + Send + 'static,
+        output: impl AsyncWrite + Unpin + Send + 'static,
+        max_message: usize,
+        call_timeout: Duration,
+    ) -> Self {
+        let shared = Arc::new(Shared::default());
+        let (outgoing, messages) = mpsc::channel(WRITE_QUEUE);
+        let (close, closed) = watch::channel(false);
+        tokio::spawn(write_all(output, messages));
+        let reader = shared.clone();
+        tokio::spawn(async move {
+            let mut messages = Messages::new(input, max_message);
+            loop {
+                match messages.next().await {
+                    Ok(Some(message)) => match serde_json::from_slice(&message) {
+                        Ok(message) => reader.route(message),
+                        Err(error) => tracing::debug!(%error, "unreadable DevTools message"),
+                    },
+                    Ok(None) => break,
+                    Err(error) => {
+                        tracing::warn!(%error, "DevTools connection broken");
+                        break;
+                    }
+                }
+            }
+            reader.close();
+            let _ = close.send(true);
+        });
+        Devtools { shared, outgoing, closed, call_timeout }
+    }
+
+    /// Whether the browser has closed its end.
+    pub(super) fn is_closed(&self) -> bool {
+        *self.closed.borrow()
+    }
+
+    /// Waits until it has. Holds nothing of the connection meanwhile.
+    pub(super) fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut closed = self.closed.clone();
+        async move {
+            let _ = closed.wait_for(|closed| *closed).await;
+        }
+    }
+
+    /// Calls `method`, on the browser itself or on a session, and waits for its result.
+    pub(super) async fn call(
+        &self,
+        session: Option<&str>,
+        method: &str,
+        params: Value,
+    ) -> Result<Value, CallError> {
+        let after = self.call_timeout;
+        let timed_out = |_| CallError::TimedOut { method: method.to_owned(), after };
+        tokio::time::timeout(after, self.exchange(session, method, params)).await.map_err(timed_out)?
+    }
+
+    async fn exchange(&self, session: Option<&str>, method: &str, params: Value) -> Result<Value, CallError> {
+        let (send, reply) = oneshot::channel();
+        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        {
+            let mut routes = self.shared.routes();
+            if routes.closed {
+                return Err(CallError::Closed);
+            }
+            routes.calls.insert(id, send);
+        }
+        // A caller that goes away leaves nothing behind.
+        let _forget = Forget { shared: &self.shared, id };
+        let sent = self.outgoing.send(encode(id, session, method, params)).await;
+        sent.map_err(|_| CallError::Closed)?;
+        let refused = |message| CallError::Refused { method: method.to_owned(), message };
+        reply.await.map_err(|_| CallError::Closed)?.map_err(refused)
+    }
+
+    /// Calls `method` without waiting for the result.
+    pub(super) fn notify(&self, session: &str, method: &str, params: Value) {
+        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let _ = self.outgoing.try_send(encode(id, Some(session), method, params));
+    }
+
+    /// Receives the events of `session` that `filter` lets through, until the receiver or the browser goes.
+    pub(super) fn events(
+        &self,
+        session: &str,
+        filter: impl Fn(&Event) -> bool + Send + 'static,
+    ) -> mpsc::Receiver<Event> {
+        let (send, events) = mpsc::channel(EVENT_QUEUE);
+        let mut routes = self.shared.routes();
+        routes.sessions.retain(|_, (_, events)| !events.is_closed());
+        if !routes.closed {
+            routes.sessions.insert(session.to_owned(), (Box::new(filter), send));
+        }
+        events
+    }
+}
+
+fn encode(id: u64, session: Option<&str>, method: &str, params: Value) -> Vec<u8> {
+    let mut message = json!({ "id": id, "method": method, "params": params });
+    if let Some(session) = session {
+        message["sessionId"] = session.into();
+    }
+    message.to_string().into_bytes()
+}
+
+struct Forget<'a> {
+    shared: &'a Shared,
+    id: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.shared.routes().calls.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+
+    /// The browser's end of a pipe, played by the test.
+    struct Browser {
+        input: Messages<ReadHalf<DuplexStream>>,
+        output: WriteHalf<DuplexStream>,
+    }
+
+    impl Browser {
+        fn new(call_timeout: Duration) -> (Devtools, Browser) {
+            let (near, far) = tokio::io::duplex(1 << 16);
+            let (input, output) = tokio::io::split(near);
+            let devtools = Devtools::connect(input, output, 1 << 16, call_timeout);
+            let (input, output) = tokio::io::split(far);
+            (devtools, Browser { input: Messages::new(input, 1 << 16), output })
+        }
+
+        async fn receive(&mut self) -> Value {
+            serde_json::from_slice(&self.input.next().await.unwrap().expect("a call")).unwrap()
+        }
+
+        async fn send(&mut self, message: Value) {
+            self.output.write_all(format!("{message}\0").as_bytes()).await.unwrap();
+        }
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn replies_find_their_calls_in_any_order() {
+        let (devtools, mut browser) = Browser::new(LONG);
+        let play = async {
+            let (one, two) = (browser.receive().await, browser.receive().await);
+            assert_eq!((&one["method"], &one["sessionId"]), (&"A.a".into(), &Value::Null));
+            assert_eq!((&two["method"], &two["sessionId"]), (&"B.b".into(), &"S".into()));
+            browser.send(json!({ "id": two["id"], "error": { "code": 1, "message": "no" } })).await;
+            browser.send(json!({ "id": one["id"], "result": { "x": 1 } })).await;
+        };
+        let calls = async {
+            tokio::join!(devtools.call(None, "A.a", json!({})), devtools.call(Some("S"), "B.b", json!({})))
+        };
+        let ((one, two), ()) = tokio::join!(calls, play);
+        assert_eq!(one, Ok(json!({ "x": 1 })));
+        assert_eq!(two, Err(CallError::Refused { method: "B.b".into(), message: "no".into() }));
+    }
+
+    #[tokio::test]
+    async fn a_closed_pipe_ends_every_call() {
+        let (devtools, mut browser) = Browser::new(LONG);
+        let play = async {
+            browser.receive().await;
+            drop(browser);
+        };
+        let (result, ()) = tokio::join!(devtools.call(None, "A.a", json!({})), play);
+        assert_eq!(result, Err(CallError::Closed));
+        devtools.closed().await;
+        assert!(devtools.is_closed());
+        assert_eq!(devtools.call(None, "A.a", json!({})).await, Err(CallError::Closed));
+    }
+
+    #[tokio::test]
+    async fn a_call_without_a_reply_times_out_and_is_forgotten() {
+        let (devtools, _browser) = Browser::new(Duration::from_millis(5));
+        let result = devtools.call(None, "A.a", json!({})).await;
+        assert!(matches!(result, Err(CallError::TimedOut { .. })), "{result:?}");
+        assert!(devtools.shared.routes().calls.is_empty());
+    }
+
+    #[tokio::test]
+    async fn events_go_to_their_session_if_its_filter_lets_them() {
+        let (devtools, mut browser) = Browser::new(LONG);
+        let mut events = devtools.events("S", |event| event.method != "Page.noise");
+        for (session, method) in [("T", "Page.load"), ("S", "Page.noise"), ("S", "Page.load")] {
+            browser.send(json!({ "method": method, "params": { "n": 1 }, "sessionId": session })).await;
+        }
+        let event = events.recv().await.unwrap();
+        assert_eq!((event.method.as_str(), &event.params), ("Page.load", &json!({ "n": 1 })));
+        drop(browser);
+        assert!(events.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_last_clone_closes_the_pipe() {
+        let (devtools, mut browser) = Browser::new(LONG);
+        drop(devtools.clone());
+        drop(devtools);
+        assert!(browser.input.next().await.unwrap().is_none());
+    }
+}

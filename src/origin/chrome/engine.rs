@@ -1,0 +1,252 @@
+//! The engine: one resource, `GET /screenshot`, answered with a fresh picture each time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response};
+use serde::Serialize;
+
+use super::answer::{self, Picture};
+use super::capture::{Failure, capture};
+use super::exit::ExitProxy;
+use super::guard::{Barred, Guard, resolve};
+use super::process::{self, Launch};
+use super::program::{self, StartError};
+use super::roads::{Allowance, Roads};
+use super::slots::{Place, Slots};
+use super::spec::CaptureSpec;
+use super::supervisor::Supervisor;
+use super::tab::TabError;
+use super::{Config, profile};
+use crate::clock::{Clock, Stopwatch};
+use crate::message::body::Body;
+use crate::origin::{Origin, OriginError};
+
+/// Deadline of one DevTools call; the capture's own deadline is mostly sooner.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+/// Browsers on which one capture is tried.
+const MAX_TRIES: u32 = 2;
+
+/// The capture engine. See [`super::spec`] for what may be asked, [`super::guard`] for what may be reached.
+pub struct Engine {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    guard: Arc<Guard>,
+    slots: Slots,
+    supervisor: Supervisor,
+    counts: Counts,
+}
+
+/// What befell the engine since its start, and how it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Pictures made.
+    pub captures: u64,
+    /// Captures that ended without a picture: errors of page, browser and time.
+    pub failures: u64,
+    /// Requests with bad parameters or refused targets.
+    pub refused: u64,
+    /// Requests that found the queue full.
+    pub busy: u64,
+    /// Browsers launched after the first.
+    pub restarts: u64,
+    /// Captures under way.
+    pub running: u64,
+    /// Requests in the queue.
+    pub waiting: u64,
+    /// Process id of the browser that takes captures; also the number of its process group.
+    pub browser: Option<u32>,
+}
+
+#[derive(Default)]
+struct Counts {
+    captures: AtomicU64,
+    failures: AtomicU64,
+    refused: AtomicU64,
+    busy: AtomicU64,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How one request ended.
+enum Outcome {
+    Picture(Picture),
+    Refused(Barred),
+}
+
+impl Engine {
+    /// Finds a browser and launches it in the background. Needs a running tokio runtime.
+    ///
+    /// # Errors
+    /// If no browser is installed, or its sandbox cannot be as configured. That a browser does not start is an
+    /// error of the requests, and tried again.
+    pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        let program = program::find(&config)?;
+        let sandboxed = program::sandboxed(&config, rustix::process::geteuid().is_root())?;
+        if !sandboxed {
+            tracing::warn!("Chrome runs WITHOUT ITS SANDBOX: a page that breaks out of it is this user");
+        }
+        let profiles = std::env::temp_dir();
+        profile::remove_stale(&profiles);
+        process::adopt_orphans();
+        let launch = Launch {
+            program,
+            sandboxed,
+            profiles,
+            timeout: config.launch_timeout,
+            max_message: largest_message(config.limits.max_pixels),
+            call_timeout: CALL_TIMEOUT,
+        };
+        Ok(Arc::new(Engine {
+            clock,
+            guard: Arc::new(Guard::new(&config)),
+            slots: Slots::new(config.max_concurrent, config.max_queue),
+            supervisor: Supervisor::start(launch, config.recycle_after),
+            counts: Counts::default(),
+            config,
+        }))
+    }
+
+    /// Counts since start, and the present state.
+    pub fn stats(&self) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            captures: read(&self.counts.captures),
+            failures: read(&self.counts.failures),
+            refused: read(&self.counts.refused),
+            busy: read(&self.counts.busy),
+            restarts: self.supervisor.restarts(),
+            running: self.slots.running(),
+            waiting: self.slots.waiting(),
+            browser: self.supervisor.pid(),
+        }
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, OriginError> {
+        // One resource, two methods.
+        let (head, _) = request.into_parts();
+        if head.uri.path() != super::PATH {
+            return Ok(answer::not_found(head.uri.path()));
+        }
+        if head.method != Method::GET && head.method != Method::HEAD {
+            return Ok(answer::method_not_allowed());
+        }
+
+        // What is asked for.
+        let spec = match CaptureSpec::parse(head.uri.query().unwrap_or_default(), &self.config.limits) {
+            Ok(spec) => spec,
+            Err(faults) => {
+                count(&self.counts.refused);
+                return Ok(answer::bad_parameters(&faults));
+            }
+        };
+
+        // The picture, or why there is none.
+        let outcome = self.picture(&spec).await;
+        count(match &outcome {
+            Ok(Outcome::Picture(_)) => &self.counts.captures,
+            Ok(Outcome::Refused(_)) => &self.counts.refused,
+            Err(OriginError::Busy { .. }) => &self.counts.busy,
+            Err(_) => &self.counts.failures,
+        });
+        Ok(match outcome? {
+            Outcome::Picture(picture) => {
+                answer::picture(picture, self.config.lifetime, &head.method, &head.headers)
+            }
+            Outcome::Refused(why) => answer::refused(&why),
+        })
+    }
+
+    async fn picture(&self, spec: &CaptureSpec) -> Result<Outcome, OriginError> {
+        let watch = Stopwatch::start();
+        let left = || self.config.deadline.saturating_sub(watch.elapsed());
+        let late = |phase| OriginError::TimedOut { phase, after: self.config.deadline };
+
+        // Whether the target may be reached; a refusal costs no place and no browser.
+        let host = spec.url.host_str().unwrap_or_default().to_owned();
+        let port = spec.url.port_or_known_default().unwrap_or_default();
+        let vetted = async {
+            let addresses = resolve(&host).await?;
+            self.guard.vet(&host, port, &addresses).map(|()| addresses)
+        };
+        let addresses = match tokio::time::timeout(left(), vetted).await.map_err(|_| late("resolve"))? {
+            Ok(addresses) => addresses,
+            Err(why) if why.is_refusal() => return Ok(Outcome::Refused(why)),
+            Err(why) => return Err(OriginError::Capture(why.to_string())),
+        };
+
+        // A place among the captures.
+        let place = Arc::new(self.slots.enter(left()).await?);
+
+        // The capture, once more if the browser died under it.
+        let tries = async {
+            let mut tried = 0;
+            loop {
+                tried += 1;
+                match self.try_capture(spec, &host, addresses.clone(), place.clone()).await {
+                    Err(Try::Page(Failure::Tab(error))) if error.is_browser_gone() && tried < MAX_TRIES => {
+                        tracing::warn!(host, "the browser died under a capture, trying another");
+                    }
+                    other => return other,
+                }
+            }
+        };
+        match tokio::time::timeout(left(), tries).await.map_err(|_| late("capture"))? {
+            Ok(bytes) => {
+                let picture = Picture { bytes, format: spec.format, captured: self.clock.now() };
+                Ok(Outcome::Picture(picture))
+            }
+            Err(Try::Page(Failure::Barred(why))) if why.is_refusal() => Ok(Outcome::Refused(why)),
+            Err(Try::Page(Failure::Tab(error))) if error != TabError::BrokenOff => {
+                Err(OriginError::Browser(error.to_string()))
+            }
+            Err(Try::Page(error)) => Err(OriginError::Capture(error.to_string())),
+            Err(Try::Engine(why)) => Err(OriginError::Browser(why)),
+        }
+    }
+
+    async fn try_capture(
+        &self,
+        spec: &CaptureSpec,
+        host: &str,
+        addresses: Vec<std::net::IpAddr>,
+        place: Arc<Place>,
+    ) -> Result<Vec<u8>, Try> {
+        let browser = self.supervisor.browser().await.map_err(Try::Engine)?;
+        let allowance =
+            Allowance { bytes: self.config.max_page_bytes, connections: self.config.max_page_connections };
+        let exit = ExitProxy::open(Roads::new(self.guard.clone(), allowance, host, addresses)).await;
+        let exit = exit.map_err(|error| Try::Engine(format!("no exit proxy: {error}")))?;
+        capture(browser, exit, place, spec, &self.config.limits).await.map_err(Try::Page)
+    }
+}
+
+/// Why one try gave no picture.
+enum Try {
+    Engine(String),
+    Page(Failure),
+}
+
+/// Bytes of the largest message from the browser: a picture that does not compress, in base64.
+fn largest_message(max_pixels: u64) -> usize {
+    let bytes = max_pixels.saturating_mul(4).saturating_mul(4) / 3;
+    usize::try_from(bytes.saturating_add(4 << 20)).unwrap_or(usize::MAX)
+}
+
+impl Origin for Engine {
+    fn fetch(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, OriginError>> {
+        Box::pin(self.answer(request))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.supervisor.pid().is_some()
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.supervisor.shutdown())
+    }
+}

@@ -1,0 +1,195 @@
+//! What a capture may reach: the vetting of hosts, addresses and ports, and the one resolution of a name.
+//!
+//! A host in `allow_hosts` and an address in `allow_ranges` may be reached on every port, since naming it is
+//! consent to all of it; `allow_ports` governs the public rest. On a network that reaches IPv4 by NAT64 alone,
+//! `64:ff9b::/96` has to be among the allowed ranges.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::address::{Special, special};
+
+/// Time that one name may take to resolve.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Addresses of one name that are looked at.
+const MAX_ADDRESSES: usize = 64;
+
+/// The operator's rules.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    hosts: Vec<String>,
+    ranges: Vec<IpNet>,
+    ports: Vec<u16>,
+}
+
+/// Why the way to a host is barred. The texts reach strangers: they name no resolved address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Barred {
+    /// One of its addresses is not public and not allowed.
+    #[error("{host} has an address that is {why}")]
+    Address {
+        /// The host as it was named.
+        host: String,
+        /// The range that the address is in.
+        why: Special,
+    },
+    /// The port is not one of those allowed.
+    #[error("port {port} of {host} is not allowed")]
+    Port {
+        /// The host as it was named.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// The name has no address.
+    #[error("cannot resolve {host}")]
+    Unresolved {
+        /// The host as it was named.
+        host: String,
+    },
+    /// Nobody takes the connection.
+    #[error("cannot connect to {host}:{port}: {cause}")]
+    Unreachable {
+        /// The host as it was named.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What the system said.
+        cause: String,
+    },
+    /// The capture used up what it may.
+    #[error("the page uses more than {limit} {what}")]
+    Limit {
+        /// The limit.
+        limit: u64,
+        /// What is limited.
+        what: &'static str,
+    },
+}
+
+impl Barred {
+    /// Whether a rule says no, rather than the network or a bound.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Barred::Address { .. } | Barred::Port { .. })
+    }
+}
+
+impl Guard {
+    /// The rules of `config`. Host names are compared without case and without a trailing dot.
+    pub fn new(config: &super::Config) -> Self {
+        Guard {
+            hosts: config.allow_hosts.iter().map(|host| plain(host)).collect(),
+            ranges: config.allow_ranges.clone(),
+            ports: config.allow_ports.clone(),
+        }
+    }
+
+    /// Whether `host`, which has these addresses, may be reached on `port`. One bad address bars all:
+    /// a name that mixes public and private addresses is up to no good.
+    pub fn vet(&self, host: &str, port: u16, addresses: &[IpAddr]) -> Result<(), Barred> {
+        if self.is_allowed_host(host) {
+            return Ok(());
+        }
+        for &address in addresses {
+            if self.ranges.iter().any(|range| range.contains(&address)) {
+                continue;
+            }
+            if let Some(why) = special(address) {
+                return Err(Barred::Address { host: host.to_owned(), why });
+            }
+            if !self.ports.contains(&port) {
+                return Err(Barred::Port { host: host.to_owned(), port });
+            }
+        }
+        Ok(())
+    }
+
+    fn is_allowed_host(&self, host: &str) -> bool {
+        let host = plain(host);
+        self.hosts.iter().any(|rule| match rule.strip_prefix("*.") {
+            Some(suffix) => {
+                host.strip_suffix(suffix).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+            }
+            None => host == *rule,
+        })
+    }
+}
+
+fn plain(host: &str) -> String {
+    let bare = bare(host);
+    bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase()
+}
+
+/// A host without the brackets of an IPv6 literal.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+}
+
+/// The addresses of `host`, which may be a literal, in brackets or not.
+pub async fn resolve(host: &str) -> Result<Vec<IpAddr>, Barred> {
+    let bare = bare(host);
+    if let Ok(address) = bare.parse() {
+        return Ok(vec![address]);
+    }
+    let unresolved = || Barred::Unresolved { host: host.to_owned() };
+    let lookup = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((bare, 0)));
+    let found = lookup.await.map_err(|_| unresolved())?.map_err(|_| unresolved())?;
+    let mut addresses: Vec<IpAddr> =
+        found.take(MAX_ADDRESSES).map(|socket: SocketAddr| socket.ip()).collect();
+    addresses.dedup();
+    if addresses.is_empty() { Err(unresolved()) } else { Ok(addresses) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard() -> Guard {
+        Guard {
+            hosts: vec!["intra.example".into(), "*.lab.example".into(), "::1".into()],
+            ranges: vec!["10.1.0.0/16".parse().unwrap()],
+            ports: vec![80, 443],
+        }
+    }
+
+    #[test]
+    fn one_bad_address_bars_the_host() {
+        let address = |why| Some(Barred::Address { host: String::new(), why });
+        let port = |port| Some(Barred::Port { host: String::new(), port });
+        for (host, at, addresses, expected) in [
+            ("site.example", 443, "1.1.1.1", None),
+            ("site.example", 8443, "1.1.1.1", port(8443)),
+            ("site.example", 443, "1.1.1.1 127.0.0.1", address(Special::Loopback)),
+            ("site.example", 443, "169.254.169.254 1.1.1.1", address(Special::LinkLocal)),
+            ("site.example", 22, "10.1.2.3", None),
+            ("site.example", 443, "10.1.2.3 10.2.2.3", address(Special::Private)),
+            ("site.example", 8443, "10.1.2.3 1.1.1.1", port(8443)),
+            ("intra.example", 22, "127.0.0.1", None),
+            ("INTRA.Example.", 22, "127.0.0.1", None),
+            ("x.intra.example", 80, "127.0.0.1", address(Special::Loopback)),
+            ("x.lab.example", 22, "127.0.0.1", None),
+            ("x.y.lab.example", 22, "127.0.0.1", None),
+            ("lab.example", 80, "127.0.0.1", address(Special::Loopback)),
+            ("xlab.example", 80, "127.0.0.1", address(Special::Loopback)),
+            (".lab.example", 80, "127.0.0.1", address(Special::Loopback)),
+            ("[::1]", 1, "::1", None),
+        ] {
+            let list: Vec<IpAddr> = addresses.split(' ').map(|a| a.parse().unwrap()).collect();
+            let named = expected.map(|barred| match barred {
+                Barred::Address { why, .. } => Barred::Address { host: host.into(), why },
+                Barred::Port { port, .. } => Barred::Port { host: host.into(), port },
+                other => other,
+            });
+            assert_eq!(guard().vet(host, at, &list).err(), named, "{host}:{at} {addresses}");
+        }
+    }
+
+    #[tokio::test]
+    async fn literals_need_no_lookup() {
+        for (host, expected) in [("127.0.0.1", "127.0.0.1"), ("[::1]", "::1"), ("::1", "::1")] {
+            assert_eq!(resolve(host).await, Ok(vec![expected.parse().unwrap()]), "{host}");
+        }
+    }
+}

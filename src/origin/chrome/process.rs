@@ -1,0 +1,258 @@
+//! One browser process: launched into a group of its own, driven over a pipe, and ended with all its children.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid};
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::devtools::Devtools;
+use super::profile::Profile;
+use super::program;
+
+/// DevTools speaks on descriptors 3 and 4. The shell moves our pipes there and becomes the browser, so that
+/// no unsafe code has to.
+const ONTO_3_AND_4: &str = r#"exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null"#;
+/// Bytes of one line that the browser prints.
+const MAX_LINE: u64 = 4096;
+/// Last lines that are kept for an error's text.
+const KEPT_LINES: usize = 5;
+/// Time for the members of a killed group to be gone.
+const REAP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How to launch.
+#[derive(Clone, Debug)]
+pub(super) struct Launch {
+    pub(super) program: PathBuf,
+    pub(super) sandboxed: bool,
+    pub(super) profiles: PathBuf,
+    pub(super) timeout: Duration,
+    pub(super) max_message: usize,
+    pub(super) call_timeout: Duration,
+}
+
+/// How a browser stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It takes captures.
+    Serving,
+    /// It made as many as it may; it finishes those under way.
+    Worn,
+    /// It no longer answers; it is killed.
+    Condemned,
+}
+
+/// A running browser. When the last holder drops it, its process ends.
+pub(super) struct Browser {
+    pub(super) devtools: Devtools,
+    pub(super) pid: u32,
+    taken: AtomicU64,
+    fate: watch::Sender<Fate>,
+}
+
+impl Browser {
+    /// Counts one capture; with the `limit`th the browser is worn.
+    pub(super) fn take(&self, limit: u64) {
+        if self.taken.fetch_add(1, Ordering::Relaxed) + 1 >= limit {
+            self.fate.send_if_modified(|fate| {
+                let fresh = *fate == Fate::Serving;
+                if fresh {
+                    *fate = Fate::Worn;
+                }
+                fresh
+            });
+        }
+    }
+
+    /// Has it killed: it does not answer any more.
+    pub(super) fn condemn(&self) {
+        self.fate.send_replace(Fate::Condemned);
+    }
+
+    /// Whether a capture may begin on it.
+    pub(super) fn is_open(&self) -> bool {
+        !self.devtools.is_closed() && *self.fate.borrow() != Fate::Condemned
+    }
+
+    /// Waits until another browser is needed. Holds nothing of this one meanwhile.
+    pub(super) fn outlived(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (closed, mut fate) = (self.devtools.closed(), self.fate.subscribe());
+        async move {
+            tokio::select! {
+                () = closed => {}
+                _ = fate.wait_for(|fate| *fate != Fate::Serving) => {}
+            }
+        }
+    }
+}
+
+/// Launches a browser and waits until it answers, or until `stop`. The [`Owner`] has to be run: it ends
+/// the process.
+pub(super) async fn launch(
+    launch: &Launch,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(Arc<Browser>, Owner), String> {
+    let profile =
+        Profile::create(&launch.profiles).map_err(|error| format!("cannot make a profile: {error}"))?;
+    let shared_memory = program::has_shared_memory();
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", ONTO_3_AND_4])
+        .arg(&launch.program)
+        .args(program::arguments(profile.path(), launch.sandboxed, shared_memory))
+        .env_clear()
+        .envs(program::environment(profile.path()))
+        .current_dir(profile.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("cannot start a process: {error}"))?;
+    let (Some(output), Some(input), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err("no pipes to the browser".into());
+    };
+    let pid = child.id().unwrap_or_default();
+    let group = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or("no process id")?;
+    let (said, listener) = Said::listen(stderr);
+    let devtools = Devtools::connect(input, output, launch.max_message, launch.call_timeout);
+    let (fate, watched) = watch::channel(Fate::Serving);
+    let owner = Owner {
+        closed: Box::pin(devtools.closed()),
+        fate: watched,
+        process: Process { child, group, profile },
+    };
+    let cause = tokio::select! {
+        answer = devtools.call(None, "Browser.getVersion", json!({})) => match answer {
+            Ok(version) => {
+                let product = version["product"].as_str().unwrap_or("unknown").to_owned();
+                tracing::info!(pid, product, program = %launch.program.display(), "browser ready");
+                return Ok((Arc::new(Browser { devtools, pid, taken: AtomicU64::new(0), fate }), owner));
+            }
+            Err(error) => error.to_string(),
+        },
+        () = tokio::time::sleep(launch.timeout) => format!("no answer within {:?}", launch.timeout),
+        _ = stop.wait_for(|stop| *stop) => "tintype stops".into(),
+    };
+    owner.process.end().await;
+    // The group is gone, so what it said ends.
+    let _ = tokio::time::timeout(REAP_TIMEOUT, listener).await;
+    Err(format!("{} did not start: {cause}{}", launch.program.display(), said.last()))
+}
+
+/// Ends a browser: when its pipe closes, when it is condemned, when nobody holds it, or when all stops.
+pub(super) struct Owner {
+    closed: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
+    fate: watch::Receiver<Fate>,
+    process: Process,
+}
+
+impl Owner {
+    /// Waits for the end, and brings it about. `stop` ends it at once.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.closed => {}
+            // An error means that the browser was dropped by all who held it.
+            _ = self.fate.wait_for(|fate| *fate == Fate::Condemned) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        self.process.end().await;
+    }
+}
+
+struct Process {
+    child: Child,
+    group: Pid,
+    profile: Profile,
+}
+
+impl Process {
+    /// Kills the group and waits until all of it is gone, then removes the profile.
+    async fn end(mut self) {
+        let _ = kill_process_group(self.group, Signal::KILL);
+        let status = self.child.wait().await;
+        let pid = self.group.as_raw_nonzero().get();
+        tracing::debug!(pid, status = ?status.ok(), "browser ended");
+        let _ = tokio::time::timeout(REAP_TIMEOUT, reap(self.group)).await;
+    }
+}
+
+impl Drop for Process {
+    // Also on the way that nobody waits for: the runtime ends, a panic. The child is not reaped before this, so
+    // the group's number is still its own.
+    fn drop(&mut self) {
+        if self.child.id().is_some() {
+            let _ = kill_process_group(self.group, Signal::KILL);
+        }
+        tracing::trace!(profile = %self.profile.path().display(), "removing the profile");
+    }
+}
+
+/// Takes in the group's orphans, which became our children (see [`adopt_orphans`]), until none is left.
+async fn reap(group: Pid) {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match waitpgid(group, WaitOptions::NOHANG) {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(50));
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Makes this process the parent of its browsers' orphans, so that they are reaped here: in a container there
+/// is often nobody else to do it.
+pub(super) fn adopt_orphans() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        tracing::debug!(%error, "cannot adopt the browser's orphans");
+    }
+}
+
+/// What a browser printed last.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<VecDeque<String>>>);
+
+impl Said {
+    fn listen(stderr: ChildStderr) -> (Self, JoinHandle<()>) {
+        let said = Said::default();
+        let lines = said.clone();
+        let listener = tokio::spawn(async move {
+            let mut input = BufReader::new(stderr);
+            let mut line = Vec::new();
+            while let Ok(1..) = (&mut input).take(MAX_LINE).read_until(b'\n', &mut line).await {
+                let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                line.clear();
+                tracing::trace!(line = text, "browser");
+                let mut kept = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept.len() == KEPT_LINES {
+                    kept.pop_front();
+                }
+                kept.push_back(text);
+            }
+        });
+        (said, listener)
+    }
+
+    fn last(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_empty() {
+            return String::new();
+        }
+        let lines: Vec<&str> = kept.iter().map(String::as_str).collect();
+        format!("; it said: {}", lines.join(" | "))
+    }
+}

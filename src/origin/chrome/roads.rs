@@ -1,0 +1,132 @@
+//! The roads out of one capture: names resolved once, every address vetted, connections and bytes counted,
+//! and what was barred remembered, so that the capture can say why a page did not come.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+
+use super::guard::{Barred, Guard, resolve};
+use super::metered::{Budget, Metered};
+
+/// Time to connect to one address.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Names that one capture may look up.
+const MAX_NAMES: usize = 1024;
+/// Refusals and failures that are remembered.
+const MAX_TROUBLES: usize = 64;
+
+/// What one capture may use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    /// Bytes in both directions.
+    pub(super) bytes: u64,
+    /// Connections opened to origins.
+    pub(super) connections: usize,
+}
+
+/// Host, as it was named, and port.
+pub(super) type Site = (String, u16);
+type Names = HashMap<String, Arc<OnceCell<Result<Vec<IpAddr>, Barred>>>>;
+
+/// Every road of one capture.
+pub(super) struct Roads {
+    guard: Arc<Guard>,
+    names: Mutex<Names>,
+    budget: Arc<Budget>,
+    allowance: Allowance,
+    opened: AtomicUsize,
+    troubles: Mutex<Vec<(Site, Barred)>>,
+}
+
+impl Roads {
+    /// Roads under the rules of `guard`. `host` is already resolved, to `addresses`.
+    pub(super) fn new(guard: Arc<Guard>, allowance: Allowance, host: &str, addresses: Vec<IpAddr>) -> Self {
+        let names = HashMap::from([(host.to_owned(), Arc::new(OnceCell::new_with(Some(Ok(addresses)))))]);
+        Roads {
+            guard,
+            names: Mutex::new(names),
+            budget: Arc::new(Budget::new(allowance.bytes)),
+            allowance,
+            opened: AtomicUsize::new(0),
+            troubles: Mutex::default(),
+        }
+    }
+
+    /// Connects to a vetted address of `site`.
+    pub(super) async fn connect(&self, site: &Site) -> Result<Metered<TcpStream>, Barred> {
+        let (host, port) = site;
+        let addresses = self.addresses(host).await?;
+        self.guard.vet(host, *port, &addresses)?;
+        if let Some(spent) = self.spent() {
+            return Err(spent);
+        }
+        if self.opened.fetch_add(1, Ordering::Relaxed) >= self.allowance.connections {
+            return Err(Barred::Limit { limit: self.allowance.connections as u64, what: "connections" });
+        }
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for address in addresses {
+            match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((address, *port))).await {
+                Ok(Ok(stream)) => {
+                    let _ = stream.set_nodelay(true);
+                    return Ok(Metered::new(stream, self.budget.clone()));
+                }
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(unreachable(site, &last))
+    }
+
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Barred> {
+        let cell = {
+            let mut names = lock(&self.names);
+            if names.len() >= MAX_NAMES && !names.contains_key(host) {
+                return Err(Barred::Limit { limit: MAX_NAMES as u64, what: "names" });
+            }
+            names.entry(host.to_owned()).or_default().clone()
+        };
+        cell.get_or_init(|| resolve(host)).await.clone()
+    }
+
+    /// Remembers why the way to `site` is barred.
+    pub(super) fn remember(&self, site: Site, why: Barred) {
+        tracing::debug!(host = site.0, port = site.1, %why, "page connection barred");
+        let mut troubles = lock(&self.troubles);
+        if troubles.len() == MAX_TROUBLES {
+            troubles.remove(0);
+        }
+        troubles.push((site, why));
+    }
+
+    /// The last refusal or failure, with any site.
+    pub(super) fn last_trouble(&self) -> Option<Barred> {
+        lock(&self.troubles).last().map(|(_, why)| why.clone())
+    }
+
+    /// The last refusal or failure with this host and port.
+    pub(super) fn trouble_with(&self, host: &str, port: u16) -> Option<Barred> {
+        let troubles = lock(&self.troubles);
+        troubles.iter().rev().find(|((h, p), _)| h == host && *p == port).map(|(_, why)| why.clone())
+    }
+
+    /// The byte limit, if it was reached.
+    pub(super) fn spent(&self) -> Option<Barred> {
+        let limit = self.allowance.bytes;
+        self.budget.is_spent().then_some(Barred::Limit { limit, what: "bytes" })
+    }
+}
+
+/// Why nobody answers at `site`.
+pub(super) fn unreachable(site: &Site, cause: &dyn std::error::Error) -> Barred {
+    Barred::Unreachable { host: site.0.clone(), port: site.1, cause: cause.to_string() }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,263 @@
+//! One page in one isolated context: opened, listened to while it is called, and disposed of when dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::devtools::{CallError, Event};
+use super::exit::ExitProxy;
+use super::process::Browser;
+use super::roads::Roads;
+use super::slots::Place;
+
+/// Time in which a living browser disposes of a context; one that does not is hung.
+const DISPOSE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Time after loading stopped in which a page that goes elsewhere begins to.
+const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
+
+/// Why a page could not be driven on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TabError {
+    /// The browser died, refused a call or does not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The process that renders the page died.
+    #[error("the page crashed its renderer")]
+    Crashed,
+    /// The document ended before it was whole.
+    #[error("the page broke off")]
+    BrokenOff,
+}
+
+impl TabError {
+    /// Whether the whole browser is gone, so that another one may do better.
+    pub(super) fn is_browser_gone(&self) -> bool {
+        matches!(self, TabError::Call(CallError::Closed))
+    }
+
+    /// Whether the browser said no, for instance as the page went elsewhere during a call.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, TabError::Call(CallError::Refused { .. }))
+    }
+}
+
+/// A page with a context, an exit and a place of its own.
+pub(super) struct Tab {
+    context: Context,
+    session: String,
+    /// Its target id, which is also the id of its main frame.
+    pub(super) frame: String,
+    events: mpsc::Receiver<Event>,
+    documents: Documents,
+}
+
+/// The documents that the main frame began to show, as the events told.
+#[derive(Debug, Default)]
+struct Documents {
+    begun: Vec<String>,
+    last_loaded: Option<String>,
+    /// Nothing more is being loaded.
+    stopped: bool,
+}
+
+/// Documents of one capture that are remembered; a page that goes elsewhere more often is never loaded.
+const MAX_DOCUMENTS: usize = 32;
+
+impl Documents {
+    fn on_lifecycle(&mut self, name: &str, loader: &str) {
+        self.stopped = false;
+        match name {
+            "init" if self.begun.len() < MAX_DOCUMENTS => self.begun.push(loader.to_owned()),
+            "load" => self.last_loaded = Some(loader.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// Whether the document of `loader`, or the last that came after it, is loaded.
+    fn is_loaded(&self, loader: &str) -> bool {
+        self.begun.iter().any(|begun| begun == loader) && self.begun.last() == self.last_loaded.as_ref()
+    }
+}
+
+impl Tab {
+    /// Opens an empty page whose traffic goes through `exit` alone.
+    ///
+    /// Not cancellable: run it in a task of its own, so that a context that was just made is known to be
+    /// disposed of.
+    pub(super) async fn open(
+        browser: Arc<Browser>,
+        exit: ExitProxy,
+        place: Arc<Place>,
+    ) -> Result<Self, TabError> {
+        let context = json!({
+            "disposeOnDetach": true,
+            "proxyServer": format!("http://{}", exit.address()),
+            "proxyBypassList": "<-loopback>",
+        });
+        let made = browser.devtools.call(None, "Target.createBrowserContext", context).await?;
+        let id = text(&made, "browserContextId");
+        let context =
+            Context { browser, id, exit: Some(exit), place: Some(place), runtime: Handle::current() };
+        let devtools = &context.browser.devtools;
+
+        let deny = json!({ "behavior": "deny", "browserContextId": context.id });
+        devtools.call(None, "Browser.setDownloadBehavior", deny).await?;
+        let blank = json!({ "url": "about:blank", "browserContextId": context.id });
+        let frame = text(&devtools.call(None, "Target.createTarget", blank).await?, "targetId");
+        let attach = json!({ "targetId": frame, "flatten": true });
+        let session = text(&devtools.call(None, "Target.attachToTarget", attach).await?, "sessionId");
+        let main = frame.clone();
+        let events = devtools.events(&session, move |event| is_heeded(event, &main));
+        let mut tab = Tab { context, session, frame, events, documents: Documents::default() };
+        tab.call("Inspector.enable", json!({})).await?;
+        tab.call("Page.enable", json!({})).await?;
+        tab.call("Page.setLifecycleEventsEnabled", json!({ "enabled": true })).await?;
+        Ok(tab)
+    }
+
+    /// Calls the page, heeding its events meanwhile.
+    pub(super) async fn call(&mut self, method: &str, params: Value) -> Result<Value, TabError> {
+        let devtools = self.context.browser.devtools.clone();
+        let session = self.session.clone();
+        let call = devtools.call(Some(&session), method, params);
+        tokio::pin!(call);
+        loop {
+            tokio::select! {
+                // A crash is known before the call that it leaves hanging.
+                biased;
+                event = self.events.recv() => self.heed(event)?,
+                result = &mut call => return Ok(result?),
+            }
+        }
+    }
+
+    /// Waits until the document of `loader` is loaded, or the one that it gave way to.
+    pub(super) async fn loaded(&mut self, loader: &str) -> Result<(), TabError> {
+        while !self.documents.is_loaded(loader) {
+            let event = match self.documents.stopped {
+                false => self.events.recv().await,
+                // Chrome says of a document that ends short only that it stopped. Unless it goes elsewhere next.
+                true => tokio::time::timeout(GOING_ELSEWHERE, self.events.recv())
+                    .await
+                    .map_err(|_| TabError::BrokenOff)?,
+            };
+            self.heed(event)?;
+        }
+        Ok(())
+    }
+
+    /// Waits `time`, heeding events.
+    pub(super) async fn rest(&mut self, time: Duration) -> Result<(), TabError> {
+        let sleep = tokio::time::sleep(time);
+        tokio::pin!(sleep);
+        loop {
+            tokio::select! {
+                event = self.events.recv() => self.heed(event)?,
+                () = &mut sleep => return Ok(()),
+            }
+        }
+    }
+
+    /// The roads that this page takes.
+    pub(super) fn roads(&self) -> Option<&Roads> {
+        self.context.exit.as_ref().map(ExitProxy::roads)
+    }
+
+    fn heed(&mut self, event: Option<Event>) -> Result<(), TabError> {
+        let Some(event) = event else { return Err(CallError::Closed.into()) };
+        match event.method.as_str() {
+            "Page.lifecycleEvent" => {
+                let of = |name| event.params[name].as_str().unwrap_or_default();
+                self.documents.on_lifecycle(of("name"), of("loaderId"));
+            }
+            "Page.frameStartedLoading" => self.documents.stopped = false,
+            "Page.frameStoppedLoading" => self.documents.stopped = true,
+            // Nobody will ever answer it, and the page stands still until somebody does.
+            "Page.javascriptDialogOpening" => {
+                let accept = event.params["type"] == "beforeunload";
+                let answer = json!({ "accept": accept });
+                self.context.browser.devtools.notify(&self.session, "Page.handleJavaScriptDialog", answer);
+            }
+            _ => return Err(TabError::Crashed),
+        }
+        Ok(())
+    }
+}
+
+fn is_heeded(event: &Event, main_frame: &str) -> bool {
+    match event.method.as_str() {
+        "Page.lifecycleEvent" => {
+            event.params["frameId"] == main_frame
+                && (event.params["name"] == "init" || event.params["name"] == "load")
+        }
+        "Page.frameStartedLoading" | "Page.frameStoppedLoading" => event.params["frameId"] == main_frame,
+        "Page.javascriptDialogOpening" | "Inspector.targetCrashed" | "Inspector.detached" => true,
+        _ => false,
+    }
+}
+
+fn text(result: &Value, name: &str) -> String {
+    result[name].as_str().unwrap_or_default().to_owned()
+}
+
+/// What has to be given back when a capture is over, however it ended.
+struct Context {
+    browser: Arc<Browser>,
+    id: String,
+    exit: Option<ExitProxy>,
+    place: Option<Arc<Place>>,
+    runtime: Handle,
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        let (browser, id) = (self.browser.clone(), std::mem::take(&mut self.id));
+        let (exit, place) = (self.exit.take(), self.place.take());
+        self.runtime.spawn(async move {
+            // No further byte for the page; its place is free once it is gone.
+            drop(exit);
+            let gone = browser.devtools.call(
+                None,
+                "Target.disposeBrowserContext",
+                json!({ "browserContextId": id }),
+            );
+            if tokio::time::timeout(DISPOSE_TIMEOUT, gone).await.is_err() {
+                tracing::warn!(pid = browser.pid, "the browser hangs");
+                browser.condemn();
+            }
+            drop(place);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_loaded_when_its_last_document_is() {
+        for (events, expected) in [
+            ("", false),
+            ("init A", false),
+            ("init A, load A", true),
+            ("init 0, load 0", false),
+            ("init 0, load 0, init A", false),
+            ("init 0, init A, load A", true),
+            ("init A, init B", false),
+            ("init A, load A, init B", false),
+            ("init A, init B, load A", false),
+            ("init A, init B, load B", true),
+        ] {
+            let mut documents = Documents::default();
+            for event in events.split(", ").filter(|event| !event.is_empty()) {
+                let (name, loader) = event.split_once(' ').unwrap();
+                documents.on_lifecycle(name, loader);
+            }
+            assert_eq!(documents.is_loaded("A"), expected, "{events}");
+        }
+    }
+}

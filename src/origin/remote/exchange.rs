@@ -1,0 +1,241 @@
+//! The remote origin itself: one exchange from request to response.
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::uri::Scheme;
+use http::{Extensions, Method, Request, Response, StatusCode, request, response};
+use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::connect::{Connector, Link};
+use super::failure::{CONNECT, FIRST_BYTE, classify};
+use super::outgoing::Outgoing;
+use super::slots::{Slot, Slots};
+use super::{Config, Protocol, body, tls};
+use crate::message::body::Body;
+use crate::origin::{Origin, OriginError};
+
+/// The smallest buffer that hyper takes.
+const SMALLEST_BUFFER: usize = 8192;
+/// The field count up to which hyper parses a head on the stack.
+const HEADERS_ON_STACK: usize = 100;
+/// How often an HTTP/2 connection with open streams is asked for a sign of life, and how long the answer may take.
+const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(20));
+
+/// Why a remote origin cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The base is no place to send requests to.
+    #[error("{base} {reason}")]
+    Base {
+        /// The base as configured.
+        base: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The file with trusted roots cannot be read or holds none.
+    #[error("cannot use {}: {reason}", path.display())]
+    Roots {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Neither the system nor the configuration names a trusted root.
+    #[error("no trusted roots on this system, and none configured")]
+    NoRoots,
+    /// HTTP/2 alone is asked for together with a `Host` that differs from the base.
+    #[error("another Host than the base's needs HTTP/1.1")]
+    HostOverHttp2,
+    /// The TLS library refuses its settings.
+    #[error("TLS: {0}")]
+    Tls(String),
+}
+
+/// A remote HTTP server as an [`Origin`].
+pub struct Remote {
+    /// `None` after shutdown; dropping it closes its idle connections.
+    client: RwLock<Option<Client<Connector, Body>>>,
+    outgoing: Outgoing,
+    slots: Slots,
+    config: Config,
+}
+
+/// Why one attempt failed.
+struct Failed {
+    error: OriginError,
+    /// The connection had served before and said nothing now: most likely the origin had closed it as idle.
+    stale: bool,
+}
+
+impl Remote {
+    /// Sets up the client. Reads the trusted roots, but connects to nobody yet.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let outgoing = Outgoing::new(&config)?;
+        let protocol = match config.protocol {
+            Protocol::Http2 if outgoing.changes_host() => return Err(Error::HostOverHttp2),
+            Protocol::Auto if outgoing.changes_host() => Protocol::Http1,
+            protocol => protocol,
+        };
+        let https = config.base.scheme() == Some(&Scheme::HTTPS);
+        let tls = tls::client(https, config.tls_ca.as_deref())?;
+        let connector = Connector::new(tls, protocol, config.connect_timeout);
+        let client = RwLock::new(Some(client(&config, protocol).build(connector)));
+        let slots = Slots::new(config.max_concurrent, config.connect_timeout);
+        Ok(Remote { client, outgoing, slots, config })
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, OriginError> {
+        let (mut head, body) = request.into_parts();
+        self.outgoing.rewrite(&mut head)?;
+        let slot = self.slots.take().await?;
+        let response = self.send(head, body).await?;
+        self.bounded(response, slot)
+    }
+
+    /// Sends a request, twice if the first connection turns out to be stale and nothing can have happened.
+    async fn send(&self, head: request::Parts, body: Body) -> Result<Response<Incoming>, OriginError> {
+        let repeatable = matches!(head.method, Method::GET | Method::HEAD) && matches!(body, Body::Empty);
+        let spare = repeatable.then(|| head.clone());
+        match (self.attempt(Request::from_parts(head, body)).await, spare) {
+            (Err(Failed { stale: true, error }), Some(head)) => {
+                tracing::debug!(%error, "stale connection, asking once more");
+                let again = self.attempt(Request::from_parts(head, Body::Empty)).await;
+                again.map_err(|failed| failed.error)
+            }
+            (first, _) => first.map_err(|failed| failed.error),
+        }
+    }
+
+    async fn attempt(&self, request: Request<Body>) -> Result<Response<Incoming>, Failed> {
+        let progress = Arc::new(Notify::new());
+        let mut request = request.map(|body| body::telling(body, &progress));
+        let mut captured = capture_connection(&mut request);
+        let Some(client) = self.client.read().ok().and_then(|client| client.clone()) else {
+            return Err(OriginError::Connect("this origin is shut down".to_owned()).into());
+        };
+
+        let mut response = pin!(client.request(request));
+        let (mut connected, first_byte) = (false, self.config.first_byte_timeout);
+        let mut clock = pin!(sleep(self.config.connect_timeout));
+        let done = loop {
+            let connection = async { drop(captured.wait_for_connection_metadata().await) };
+            tokio::select! {
+                biased;
+                done = &mut response => break done,
+                () = connection, if !connected => {
+                    connected = true;
+                    clock.set(sleep(first_byte));
+                }
+                () = progress.notified(), if connected => clock.set(sleep(first_byte)),
+                () = &mut clock => {
+                    let (phase, after) = match connected {
+                        true => (FIRST_BYTE, first_byte),
+                        false => (CONNECT, self.config.connect_timeout),
+                    };
+                    return Err(OriginError::TimedOut { phase, after }.into());
+                }
+            }
+        };
+        match done {
+            Ok(response) => {
+                if let Some(link) = response.extensions().get::<Arc<Link>>() {
+                    link.answered.store(true, Relaxed);
+                }
+                Ok(response)
+            }
+            Err(error) => Err(Failed { error: classify(&error), stale: is_stale(&captured) }),
+        }
+    }
+
+    /// `response` if its head keeps within its limits, its body bound to keep within its own.
+    fn bounded(&self, response: Response<Incoming>, slot: Slot) -> Result<Response<Body>, OriginError> {
+        let (mut head, incoming) = response.into_parts();
+        if let Some(fault) = fault_of(&head, self.config.max_header_bytes, self.config.max_header_count) {
+            return Err(OriginError::BadResponse(fault.to_owned()));
+        }
+        // What the client left there concerns its connection.
+        let reason = head.extensions.remove::<ReasonPhrase>();
+        head.extensions = Extensions::new();
+        reason.map(|reason| head.extensions.insert(reason));
+        let body = body::answer(incoming, slot, self.config.idle_timeout, self.config.max_body_bytes);
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+impl Origin for Remote {
+    fn fetch(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, OriginError>> {
+        Box::pin(self.answer(request))
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        self.slots.close();
+        if let Ok(mut client) = self.client.write() {
+            client.take();
+        }
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl From<OriginError> for Failed {
+    fn from(error: OriginError) -> Self {
+        Failed { error, stale: false }
+    }
+}
+
+fn client(config: &Config, protocol: Protocol) -> legacy::Builder {
+    // Each field counts 32 bytes more than its text (RFC 9113 section 6.5.2).
+    let list = config.max_header_bytes.saturating_add(config.max_header_count.saturating_mul(32));
+    let mut client = Client::builder(TokioExecutor::new());
+    client
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(config.keep_alive)
+        .pool_max_idle_per_host(config.max_idle_connections)
+        // Both bound a head while it arrives; the exact limits are checked once it is whole.
+        .http1_max_buf_size(config.max_header_bytes.max(SMALLEST_BUFFER))
+        .http2_max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX))
+        .http2_only(protocol == Protocol::Http2)
+        .http2_keep_alive_interval(PING.0)
+        .http2_keep_alive_timeout(PING.1);
+    if config.max_header_count != HEADERS_ON_STACK {
+        client.http1_max_headers(config.max_header_count);
+    }
+    client
+}
+
+/// Whether the request went out on a connection that had served before, and not one byte came back.
+fn is_stale(captured: &CaptureConnection) -> bool {
+    let connected = captured.connection_metadata();
+    let Some(connected) = connected.as_ref().filter(|connected| !connected.is_negotiated_h2()) else {
+        return false;
+    };
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    extras.get::<Arc<Link>>().is_some_and(|link| link.answered.load(Relaxed) && !link.heard.load(Relaxed))
+}
+
+/// What makes a response head unusable.
+fn fault_of(head: &response::Parts, max_bytes: usize, max_count: usize) -> Option<&'static str> {
+    // Name, value, and the four bytes of `: ` and the line's end.
+    let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if bytes > max_bytes {
+        Some("response head larger than its limit")
+    } else if head.headers.len() > max_count {
+        Some("response head with too many fields")
+    } else if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        Some("switches protocols though nobody asked")
+    } else {
+        None
+    }
+}

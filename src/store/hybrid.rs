@@ -1,0 +1,162 @@
+//! Memory over disk: foyer's block engine as a byte store under the front that both stores share.
+//!
+//! Only foyer's storage half is used, through calls that do one thing each: write, load, forget. Its promotion,
+//! its fetching and its `clear` are not. A lookup is `get_memory`, then the engine's index (no I/O), then one read.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
+
+use super::front::{Found, Front};
+use super::ledger::Ledger;
+use super::{CacheKey, Config, Handle, OpenError, Record, Scope, Store, Usage};
+
+mod canary;
+mod disk;
+mod eviction;
+mod folder;
+mod value;
+
+use disk::Disk;
+use folder::Folder;
+
+/// Times that a read starts over because the key changed meanwhile; then it is a miss.
+const ATTEMPTS: usize = 3;
+
+/// Keeps records in memory and on disk. See the [module](self).
+pub struct HybridStore {
+    inner: Arc<Inner>,
+    canary: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Inner {
+    front: Front,
+    disk: Disk,
+}
+
+impl HybridStore {
+    /// Opens the store in `dir`, which is created if it is missing. What was stored there before is served again,
+    /// unless it was purged or the sizes in `config` have changed. `config.dir` is not looked at.
+    pub async fn open(dir: &Path, config: &Config) -> Result<HybridStore, OpenError> {
+        let (folder, ledger) = {
+            let (path, config) = (dir.to_owned(), config.clone());
+            let prepared = tokio::task::spawn_blocking(move || prepare(&path, &config)).await;
+            prepared
+                .map_err(|error| OpenError::Engine { path: dir.to_owned(), reason: error.to_string() })??
+        };
+        let front = Front::new(ledger, config.memory_bytes, folder.block_bytes);
+        let disk = Disk::open(folder, config.write_buffer_bytes).await?;
+        let inner = Arc::new(Inner { front, disk });
+        canary::check(&inner.disk).await;
+        let canary = tokio::spawn(canary::run(Arc::downgrade(&inner), config.canary_interval));
+        Ok(HybridStore { inner, canary: Mutex::new(Some(canary)) })
+    }
+
+    fn stop_canary(&self) -> Option<JoinHandle<()>> {
+        let canary = self.canary.lock().unwrap_or_else(PoisonError::into_inner).take();
+        canary.inspect(JoinHandle::abort)
+    }
+}
+
+fn prepare(dir: &Path, config: &Config) -> Result<(Folder, Ledger), OpenError> {
+    let folder = Folder::open(dir, config.disk_bytes, config.block_bytes)?;
+    let path = folder.ledger();
+    let ledger = Ledger::open(&path, config.max_ledger_entries, || folder.wipe());
+    let ledger = ledger.map_err(|source| OpenError::Folder { path, source })?;
+    Ok((folder.prepare()?, ledger))
+}
+
+impl Inner {
+    async fn get_disk(&self, key: &CacheKey) -> Option<Arc<Record>> {
+        for _ in 0..ATTEMPTS {
+            if let Some(record) = self.front.get(key.as_bytes()) {
+                return Some(record);
+            }
+            if !self.disk.may_contain(key) {
+                return None;
+            }
+            let boarded = self.front.turns.board(key);
+            let flight = &boarded.flight;
+            let found = flight.found.get_or_init(|| self.disk.load(key, || flight.overtaken())).await;
+
+            let mut turn = self.front.turns.take(key.as_bytes());
+            if flight.overtaken() {
+                drop(turn);
+                continue;
+            }
+            if let Found::Record(record) = found
+                && self.front.keep(&mut turn, key, record)
+            {
+                return Some(record.clone());
+            }
+            // Purged, emptied or odd: not worth another read.
+            self.disk.forget(key);
+            return None;
+        }
+        None
+    }
+}
+
+impl Store for HybridStore {
+    fn get_memory(&self, key: &[u8]) -> Option<Arc<Record>> {
+        self.inner.front.get(key)
+    }
+
+    fn get_disk<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<Arc<Record>>> {
+        Box::pin(self.inner.get_disk(key))
+    }
+
+    fn put(&self, key: CacheKey, record: Arc<Record>) {
+        let Inner { front, disk } = &*self.inner;
+        let mut turn = front.turns.take(key.as_bytes());
+        if front.keep(&mut turn, &key, &record) {
+            turn.overtake(key.as_bytes());
+            let durable = front.ledger.is_durable(record.sequence);
+            disk.replace(key, record, durable);
+        }
+    }
+
+    fn remove(&self, key: &CacheKey) {
+        let Inner { front, disk } = &*self.inner;
+        let mut turn = front.turns.take(key.as_bytes());
+        front.forget(&mut turn, key.as_bytes());
+        turn.overtake(key.as_bytes());
+        disk.remove(key);
+    }
+
+    fn next_sequence(&self) -> u64 {
+        self.inner.front.ledger.next_sequence()
+    }
+
+    fn is_purged(&self, handles: &[Handle], sequence: u64) -> bool {
+        self.inner.front.ledger.is_purged(handles, sequence)
+    }
+
+    fn purge(&self, scope: Scope) -> std::io::Result<()> {
+        self.inner.front.ledger.purge(scope)
+    }
+
+    fn usage(&self) -> Usage {
+        let mut usage = self.inner.front.usage();
+        self.inner.disk.add_usage(&mut usage);
+        usage
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if let Some(canary) = self.stop_canary() {
+                // It ends cancelled; what matters is that it has ended.
+                let _ = canary.await;
+            }
+            self.inner.disk.close().await;
+        })
+    }
+}
+
+impl Drop for HybridStore {
+    fn drop(&mut self) {
+        self.stop_canary();
+    }
+}

@@ -1,0 +1,246 @@
+//! Foyer's block engine, and how much may wait for it.
+//!
+//! Foyer drops what its queue or buffer has no room for and tells nobody. So the bytes that wait are counted here
+//! and what is too much is refused here: then its key is known, and an older version on disk can be put out of
+//! reach. Foyer's own bounds lie above ours and are never met.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use foyer::{
+    BlockEngineConfig, DeviceBuilder, FsDeviceBuilder, HybridCache, HybridCacheBuilder, HybridCachePolicy,
+    Load, PsyncIoEngineConfig, RecoverMode,
+};
+
+use super::eviction::OldestFirst;
+use super::folder::{Folder, PAGE};
+use super::value::{Queue, Ticket, Value};
+use crate::store::front::Found;
+use crate::store::{CacheKey, OpenError, Record, Usage};
+
+/// Bytes in front of an entry, by foyer.
+const ENTRY_HEADER: u64 = 36;
+/// Room in the queue that records leave to the marks of emptied keys.
+const RESERVE: u64 = 1 << 20;
+/// Longest wait for the disk when it is flushed, checked or read.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// See the [module](self).
+pub(super) struct Disk {
+    cache: HybridCache<CacheKey, Value>,
+    queue: Arc<Queue>,
+    capacity: u64,
+    largest: u64,
+    limit: u64,
+    healthy: AtomicBool,
+    closed: AtomicBool,
+    errors: AtomicU64,
+    writes: AtomicU64,
+    marks: AtomicU64,
+}
+
+impl Disk {
+    /// Opens the engine over what lies in `folder`.
+    pub(super) async fn open(folder: Folder, write_buffer_bytes: u64) -> Result<Disk, OpenError> {
+        let failed = |error: foyer::Error| OpenError::Engine {
+            path: folder.path().to_owned(),
+            reason: error.to_string(),
+        };
+        let capacity = folder.block_bytes * folder.block_count;
+        let limit = write_buffer_bytes / PAGE * PAGE;
+        let buffer = usize::try_from(limit + RESERVE + PAGE).unwrap_or(usize::MAX);
+        let device = FsDeviceBuilder::new(folder.blocks())
+            .with_capacity(usize::try_from(capacity).unwrap_or(usize::MAX))
+            .build()
+            .map_err(failed)?;
+        let engine = BlockEngineConfig::new(device)
+            .with_block_size(folder.block_bytes as usize)
+            .with_buffer_pool_size(buffer)
+            .with_submit_queue_size_threshold(buffer)
+            .with_flushers(1)
+            .with_reclaimers(1)
+            .with_tombstone_log(false)
+            .with_eviction_pickers(vec![Box::new(OldestFirst::new(&folder.written))]);
+        let cache = HybridCacheBuilder::new()
+            .with_name("tintype-disk")
+            .with_policy(HybridCachePolicy::WriteOnInsertion)
+            .with_flush_on_close(false)
+            // The memory half is not used.
+            .memory(1)
+            .with_shards(1)
+            .storage()
+            .with_io_engine_config(PsyncIoEngineConfig::new())
+            .with_recover_mode(RecoverMode::Quiet)
+            .with_engine_config(engine)
+            .build()
+            .await
+            .map_err(failed)?;
+        let queue =
+            Arc::new(Queue { pending: AtomicU64::new(0), dropped: AtomicU64::new(0), _lock: folder.lock });
+        Ok(Disk {
+            cache,
+            queue,
+            capacity,
+            largest: limit.min(folder.block_bytes - PAGE),
+            limit,
+            healthy: AtomicBool::new(true),
+            closed: AtomicBool::new(false),
+            errors: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+            marks: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether a read is worth it: looks into the index only.
+    pub(super) fn may_contain(&self, key: &CacheKey) -> bool {
+        self.cache.storage().may_contains(key)
+    }
+
+    /// Writes `record` in place of what lies under `key`, or drops it and only takes the old out of reach.
+    /// `durable` says whether its sequence number may reach the disk.
+    pub(super) fn replace(&self, key: CacheKey, record: Arc<Record>, durable: bool) {
+        if self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        // The old version goes first and at once. Foyer would serve it until the new one is written.
+        let was_there = self.may_contain(&key);
+        if was_there || self.is_healthy() {
+            self.cache.storage().delete(&key);
+        }
+        let admitted = if durable && self.is_healthy() { self.admit(&key, record) } else { None };
+        match admitted {
+            Some(value) => {
+                self.writes.fetch_add(1, Ordering::Relaxed);
+                self.cache.storage_writer(key).insert(value);
+            }
+            None => {
+                self.queue.dropped.fetch_add(1, Ordering::Relaxed);
+                if was_there {
+                    self.mark_gone(key);
+                }
+            }
+        }
+    }
+
+    fn admit(&self, key: &CacheKey, record: Arc<Record>) -> Option<Value> {
+        let head =
+            record.encode_head().inspect_err(|error| tracing::debug!(%error, "not stored on disk")).ok()?;
+        let bytes = on_disk(key.as_bytes().len() + head.len() + record.body().len());
+        if bytes > self.largest {
+            return None;
+        }
+        let ticket = Ticket::for_record(&self.queue, bytes, self.limit)?;
+        Some(Value::Outbound { record, head, ticket })
+    }
+
+    /// Forgets what lies under `key`, also after a restart.
+    pub(super) fn remove(&self, key: &CacheKey) {
+        if !self.closed.load(Ordering::Acquire) {
+            self.cache.storage().delete(key);
+            self.mark_gone(key.clone());
+        }
+    }
+
+    /// Forgets what lies under `key` until the next start.
+    pub(super) fn forget(&self, key: &CacheKey) {
+        if !self.closed.load(Ordering::Acquire) {
+            self.cache.storage().delete(key);
+        }
+    }
+
+    /// Writes a mark over `key`. It also takes the place of a record that waits to be written, which foyer's own
+    /// delete does not reach.
+    fn mark_gone(&self, key: CacheKey) -> Option<u64> {
+        let bytes = on_disk(key.as_bytes().len() + 16);
+        let ticket = Ticket::for_mark(&self.queue, bytes, self.limit + RESERVE)?;
+        let number = self.marks.fetch_add(1, Ordering::Relaxed);
+        self.cache.storage_writer(key).insert(Value::Gone { number, _ticket: ticket });
+        Some(number)
+    }
+
+    /// Reads what lies under `key`. What is odd is counted, unless it is `excused` by then.
+    pub(super) async fn load(&self, key: &CacheKey, excused: impl Fn() -> bool) -> Found {
+        let loaded = tokio::time::timeout(PATIENCE, self.cache.storage().load(key)).await;
+        let odd = match loaded {
+            Ok(Ok(Load::Entry { value, .. })) => return found(&value),
+            Ok(Ok(Load::Piece { piece, .. })) => return found(piece.value()),
+            Ok(Ok(Load::Throttled)) => return Found::Nothing,
+            Ok(Ok(Load::Miss)) => "damaged, or another key's".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the disk does not answer".to_owned(),
+        };
+        if excused() {
+            return Found::Nothing;
+        }
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        // Without the key: query strings hold secrets.
+        tracing::warn!(reason = odd, "stored response could not be read back");
+        Found::Nothing
+    }
+
+    /// Whether a mark can be written and read back.
+    pub(super) async fn probe(&self, key: &CacheKey) -> bool {
+        let storage = self.cache.storage();
+        // Else the one before would be found.
+        storage.delete(key);
+        let read_back = async {
+            let mut mark = self.mark_gone(key.clone());
+            storage.wait().await;
+            if mark.is_none() {
+                // The queue was full.
+                mark = self.mark_gone(key.clone());
+                storage.wait().await;
+            }
+            let loaded = storage.load(key).await;
+            matches!(loaded, Ok(Load::Entry { value: Value::WasGone(found), .. }) if Some(found) == mark)
+        };
+        tokio::time::timeout(PATIENCE, read_back).await.unwrap_or(false)
+    }
+
+    pub(super) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Acquire)
+    }
+
+    /// Sets whether records are written; true if that is news.
+    pub(super) fn set_healthy(&self, healthy: bool) -> bool {
+        self.healthy.swap(healthy, Ordering::AcqRel) != healthy
+    }
+
+    /// Records handed to the writer so far.
+    pub(super) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        match tokio::time::timeout(PATIENCE, self.cache.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "disk cache was not flushed"),
+            Err(_) => tracing::error!("disk cache was not flushed: the disk does not answer"),
+        }
+    }
+
+    pub(super) fn add_usage(&self, usage: &mut Usage) {
+        usage.disk_capacity = self.capacity;
+        usage.disk_healthy = self.is_healthy() && !self.is_closed();
+        usage.disk_dropped = self.queue.dropped.load(Ordering::Relaxed);
+        usage.disk_errors = self.errors.load(Ordering::Relaxed);
+    }
+}
+
+/// Bytes that an entry takes on disk and in the write buffer.
+fn on_disk(bytes: usize) -> u64 {
+    (bytes as u64).saturating_add(ENTRY_HEADER).next_multiple_of(PAGE)
+}
+
+fn found(value: &Value) -> Found {
+    match value {
+        Value::Outbound { record, .. } | Value::Record(record) => Found::Record(record.clone()),
+        Value::Gone { .. } | Value::WasGone(_) => Found::Nothing,
+    }
+}

@@ -1,0 +1,236 @@
+//! The ledger on disk: an append-only file of slots of 32 bytes, each with its own checksum.
+//!
+//! ```text
+//! 0   tag, u8: header, reserved, floor, purged     16  number, u64
+//! 1   zero                                         24  SHA-256 of slot number and bytes 0..24, cut to 8 bytes
+//! 8   handle, u64
+//! ```
+//!
+//! A slot never crosses a disk sector, so a crash leaves it whole, absent, or all zero. Absent and zero at the end is a
+//! torn tail: that purge had not been confirmed. Anything else that does not check is damage.
+//!
+//! The file is given all its room ahead, so that a purge can still be written on a full disk. When it is full it is
+//! written anew beside itself and renamed.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, fallocate};
+use sha2::{Digest, Sha256};
+
+use super::Handle;
+
+const SLOT: usize = 32;
+const HEADER: u8 = b'T';
+/// Stands in the header where other slots have a number.
+const VERSION: u64 = 1;
+
+/// Slots for `max_entries` purges, twice over so that it is seldom written anew.
+pub(super) fn capacity_for(max_entries: usize) -> u64 {
+    (max_entries as u64).saturating_mul(2).saturating_add(1024)
+}
+
+/// One entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// Numbers below this may have been used.
+    Reserved(u64),
+    /// Everything below this number is purged.
+    Floor(u64),
+    /// What carries the handle is purged below this number.
+    Purged(Handle, u64),
+}
+
+/// What the entries add up to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    pub(super) reserved: u64,
+    pub(super) floor: u64,
+    pub(super) purges: HashMap<Handle, u64>,
+}
+
+impl State {
+    fn apply(&mut self, slot: Slot) {
+        let number = match slot {
+            Slot::Reserved(number) => number,
+            Slot::Floor(number) => {
+                self.floor = self.floor.max(number);
+                number.saturating_add(1)
+            }
+            Slot::Purged(handle, number) => {
+                let purged = self.purges.entry(handle).or_insert(number);
+                *purged = number.max(*purged);
+                number.saturating_add(1)
+            }
+        };
+        self.reserved = self.reserved.max(number);
+    }
+
+    fn slots(&self) -> impl Iterator<Item = Slot> {
+        let purges = self.purges.iter().map(|(&handle, &number)| Slot::Purged(handle, number));
+        [Slot::Reserved(self.reserved), Slot::Floor(self.floor)].into_iter().chain(purges)
+    }
+}
+
+/// What lay at the path.
+#[derive(Debug)]
+pub(super) enum Found {
+    Missing,
+    Whole(State, LedgerFile),
+    Damaged {
+        /// Largest number in any slot that checks.
+        highest: u64,
+        /// Where the damage begins.
+        slot: u64,
+    },
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct LedgerFile {
+    path: PathBuf,
+    file: File,
+    slots: u64,
+    /// A write failed: what the file holds is not known any more.
+    failed: bool,
+}
+
+impl LedgerFile {
+    pub(super) fn open(path: &Path) -> io::Result<Found> {
+        let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
+            Err(error) => return Err(error),
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(match parse(&bytes) {
+            Ok((state, slots)) => {
+                file.set_len(slots * SLOT as u64)?;
+                Found::Whole(state, LedgerFile { path: path.to_owned(), file, slots, failed: false })
+            }
+            Err((highest, slot)) => Found::Damaged { highest, slot },
+        })
+    }
+
+    /// Begins a file with `state` and room for `capacity` slots, in place of what is at `path`.
+    pub(super) fn create(path: &Path, state: &State, capacity: u64) -> io::Result<LedgerFile> {
+        let fresh = path.with_extension("new");
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&fresh)?;
+        let mut bytes = encode(0, None).to_vec();
+        for (slot, index) in state.slots().zip(1..) {
+            bytes.extend_from_slice(&encode(index, Some(slot)));
+        }
+        // Where it is not supported, a full disk shows when a purge cannot be written.
+        let _ = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, capacity * SLOT as u64);
+        file.write_all_at(&bytes, 0)?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, path)?;
+        if let Some(dir) = path.parent() {
+            File::open(dir)?.sync_all()?;
+        }
+        let slots = (bytes.len() / SLOT) as u64;
+        Ok(LedgerFile { path: path.to_owned(), file, slots, failed: false })
+    }
+
+    /// Makes `slot` durable. `state` already has it, for when all is written anew.
+    pub(super) fn write(
+        &mut self,
+        slot: Slot,
+        state: impl FnOnce() -> State,
+        capacity: u64,
+    ) -> io::Result<()> {
+        if self.failed || self.slots >= capacity || self.file.metadata()?.nlink() == 0 {
+            match Self::create(&self.path, &state(), capacity) {
+                Ok(fresh) => {
+                    *self = fresh;
+                    return Ok(());
+                }
+                // There may still be room for one more in the old file, if that is intact.
+                Err(error) if self.failed || self.file.metadata()?.nlink() == 0 => return Err(error),
+                Err(_) => {}
+            }
+        }
+        let written = self
+            .file
+            .write_all_at(&encode(self.slots, Some(slot)), self.slots * SLOT as u64)
+            .and_then(|()| self.file.sync_data());
+        match written {
+            Ok(()) => self.slots += 1,
+            Err(_) => self.failed = true,
+        }
+        written
+    }
+}
+
+/// All slots of a file, and their number; or the largest number and the slot at which the damage begins.
+fn parse(bytes: &[u8]) -> Result<(State, u64), (u64, u64)> {
+    let mut state = State::default();
+    let mut damaged = None;
+    let mut end = None;
+    let whole = bytes.chunks_exact(SLOT);
+    for (slot, index) in whole.zip(0_u64..) {
+        match decode(index, slot) {
+            Some(None) if index == 0 => {}
+            Some(Some(entry)) if index > 0 && end.is_none() => state.apply(entry),
+            _ if slot.iter().all(|&byte| byte == 0) && index > 0 => end = end.or(Some(index)),
+            other => {
+                damaged = damaged.or(Some(index));
+                if let Some(Some(entry)) = other {
+                    state.apply(entry);
+                }
+            }
+        }
+    }
+    let whole = (bytes.len() / SLOT) as u64;
+    // Every file is renamed into place with its header and two slots.
+    let damaged = damaged.or((end.unwrap_or(whole) < 3).then_some(0));
+    match damaged {
+        Some(slot) => Err((state.reserved, slot)),
+        None => Ok((state, end.unwrap_or(whole))),
+    }
+}
+
+/// The bytes of `slot`; of the header without one.
+fn encode(index: u64, slot: Option<Slot>) -> [u8; SLOT] {
+    let (tag, handle, number) = match slot {
+        None => (HEADER, 0, VERSION),
+        Some(Slot::Reserved(number)) => (b'R', 0, number),
+        Some(Slot::Floor(number)) => (b'F', 0, number),
+        Some(Slot::Purged(Handle(handle), number)) => (b'P', handle, number),
+    };
+    let mut bytes = [0; SLOT];
+    bytes[0] = tag;
+    bytes[8..16].copy_from_slice(&handle.to_le_bytes());
+    bytes[16..24].copy_from_slice(&number.to_le_bytes());
+    let sum = checksum(index, &bytes[..24]);
+    bytes[24..].copy_from_slice(&sum);
+    bytes
+}
+
+/// The slot in `bytes`; `Some(None)` is the header, `None` is none.
+fn decode(index: u64, bytes: &[u8]) -> Option<Option<Slot>> {
+    let (body, sum) = bytes.split_at_checked(24)?;
+    if checksum(index, body) != sum {
+        return None;
+    }
+    let handle = u64::from_le_bytes(*body[8..].first_chunk()?);
+    let number = u64::from_le_bytes(*body[16..].first_chunk()?);
+    match body[0] {
+        HEADER if number == VERSION => Some(None),
+        b'R' => Some(Some(Slot::Reserved(number))),
+        b'F' => Some(Some(Slot::Floor(number))),
+        b'P' => Some(Some(Slot::Purged(Handle(handle), number))),
+        _ => None,
+    }
+}
+
+fn checksum(index: u64, body: &[u8]) -> [u8; 8] {
+    let digest = Sha256::new().chain_update(index.to_le_bytes()).chain_update(body).finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    first
+}

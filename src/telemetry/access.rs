@@ -1,0 +1,148 @@
+//! One line per exchange, written when the last byte of the answer has gone or the client has.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::counters::{Count, Counters};
+use crate::clock::Stopwatch;
+use crate::message::body::{Body, BodyError};
+
+/// Writes access lines and counts what is sent.
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    enabled: bool,
+    counters: Arc<Counters>,
+}
+
+/// What is known of an exchange when its request has come.
+pub struct Exchange {
+    method: Method,
+    target: Uri,
+    version: Version,
+    client: SocketAddr,
+    started: Stopwatch,
+}
+
+impl Exchange {
+    /// An exchange that begins with `request` from `client`.
+    pub fn begin<B>(request: &Request<B>, client: SocketAddr) -> Self {
+        Exchange {
+            method: request.method().clone(),
+            target: request.uri().clone(),
+            version: request.version(),
+            client,
+            started: Stopwatch::start(),
+        }
+    }
+}
+
+/// What the line says of the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered {
+    /// As in `X-Cache`; `-` where there is none.
+    pub cache: &'static str,
+    /// As the detail in `Cache-Status`.
+    pub detail: &'static str,
+}
+
+impl AccessLog {
+    /// A log that writes lines if `enabled`, and counts in any case.
+    pub fn new(enabled: bool, counters: Arc<Counters>) -> Self {
+        AccessLog { enabled, counters }
+    }
+
+    /// Writes the line now if the body is in one piece, else when it ends.
+    pub fn end(&self, exchange: Exchange, answered: Answered, response: Response<Body>) -> Response<Body> {
+        let mut line =
+            Line { log: self.clone(), status: response.status(), exchange, answered, bytes: 0, whole: false };
+        let (head, body) = response.into_parts();
+        let body = match body {
+            Body::Empty => {
+                line.whole = true;
+                body
+            }
+            Body::Whole(ref bytes) => {
+                line.bytes = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+                line.whole = true;
+                body
+            }
+            streaming => Body::stream(Watched { body: streaming, line }),
+        };
+        Response::from_parts(head, body)
+    }
+}
+
+/// A line to be; written when it is dropped.
+struct Line {
+    log: AccessLog,
+    exchange: Exchange,
+    answered: Answered,
+    status: StatusCode,
+    bytes: u64,
+    whole: bool,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.log.counters.add_many(Count::BytesSent, self.bytes);
+        if !self.log.enabled {
+            return;
+        }
+        let Exchange { method, target, version, client, started } = &self.exchange;
+        let milliseconds = started.elapsed().as_micros() as f64 / 1000.0;
+        tracing::info!(
+            target: "tintype::access",
+            client = %client.ip(),
+            method = %method,
+            target_uri = %target,
+            version = ?version,
+            status = self.status.as_u16(),
+            bytes = self.bytes,
+            ms = milliseconds,
+            cache = self.answered.cache,
+            detail = self.answered.detail,
+            whole = self.whole,
+        );
+    }
+}
+
+/// A streaming body that counts what passes.
+struct Watched {
+    body: Body,
+    line: Line,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.line.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.line.whole = self.body.is_end_stream();
+            }
+            Poll::Ready(None) => self.line.whole = true,
+            _ => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

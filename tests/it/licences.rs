@@ -1,0 +1,130 @@
+//! What the build depends on, held to deny.toml without any network:
+//!
+//! - every crate's licence expression can be met with allowed licences alone;
+//! - no crate is banned, and all come from the registry.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+#[test]
+fn dependencies_keep_to_deny_toml() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let rules = std::fs::read_to_string(format!("{root}/deny.toml")).unwrap();
+    let rules: toml::Table = rules.parse().unwrap();
+    let words = |list: &toml::Value| -> Vec<String> {
+        let word = |v: &toml::Value| v.get("crate").unwrap_or(v).as_str().unwrap().to_owned();
+        list.as_array().unwrap().iter().map(word).collect()
+    };
+    let allowed = words(&rules["licenses"]["allow"]);
+    let banned = words(&rules["bans"]["deny"]);
+    let sources = words(&rules["sources"]["allow-registry"]);
+
+    let packages = packages(root);
+    assert!(packages.len() > 100, "the whole tree, not {}", packages.len());
+    let mut broken = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().unwrap();
+        let licence = package["license"].as_str().unwrap_or("none");
+        if !meets(licence, &allowed) {
+            broken.push(format!("{name}: licence {licence}"));
+        }
+        if banned.iter().any(|banned| banned == name) {
+            broken.push(format!("{name}: banned"));
+        }
+        let source = package["source"].as_str();
+        let is_known = |source: &str| sources.iter().any(|known| source == format!("registry+{known}"));
+        if !source.is_none_or(is_known) {
+            broken.push(format!("{name}: from {}", source.unwrap_or_default()));
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// All packages of the build on this machine. What was built has been fetched, so no network is needed.
+fn packages(root: &str) -> Vec<Value> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let version = Command::new(rustc).arg("-vV").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--locked", "--offline", "--filter-platform", host])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+/// Whether the SPDX `expression` can be met with `allowed` licences. `OR` binds weaker than `AND`; `/` is an old `OR`.
+fn meets(expression: &str, allowed: &[String]) -> bool {
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let mut rest = words.as_slice();
+    either(&mut rest, allowed) && rest.is_empty()
+}
+
+fn either(rest: &mut &[&str], allowed: &[String]) -> bool {
+    let mut met = both(rest, allowed);
+    while let ["OR", after @ ..] = *rest {
+        *rest = after;
+        met |= both(rest, allowed);
+    }
+    met
+}
+
+fn both(rest: &mut &[&str], allowed: &[String]) -> bool {
+    let mut met = one(rest, allowed);
+    while let ["AND", after @ ..] = *rest {
+        *rest = after;
+        met &= one(rest, allowed);
+    }
+    met
+}
+
+fn one(rest: &mut &[&str], allowed: &[String]) -> bool {
+    match *rest {
+        ["(", after @ ..] => {
+            *rest = after;
+            let met = either(rest, allowed);
+            let [")", after @ ..] = *rest else { return false };
+            *rest = after;
+            met
+        }
+        [licence, "WITH", exception, after @ ..] => {
+            *rest = after;
+            allowed.contains(&format!("{licence} WITH {exception}"))
+        }
+        [licence, after @ ..] => {
+            *rest = after;
+            allowed.iter().any(|allowed| allowed == licence)
+        }
+        [] => false,
+    }
+}
+
+#[test]
+fn expressions_are_read_as_spdx_has_them() {
+    let allowed = ["MIT".to_owned(), "ISC".to_owned(), "A WITH x".to_owned()];
+    for (expression, met) in [
+        ("MIT", true),
+        ("GPL-3.0", false),
+        ("GPL-3.0 OR MIT", true),
+        ("GPL-3.0/MIT", true),
+        ("MIT AND GPL-3.0", false),
+        ("MIT AND ISC", true),
+        ("(GPL-3.0 OR MIT) AND ISC", true),
+        ("GPL-3.0 OR MIT AND ISC", true),
+        ("MIT OR ISC AND GPL-3.0", true),
+        ("(MIT OR ISC) AND GPL-3.0", false),
+        ("A WITH x", true),
+        ("A", false),
+        ("A WITH y", false),
+        ("(MIT", false),
+        ("MIT ISC", false),
+        ("", false),
+    ] {
+        assert_eq!(meets(expression, &allowed), met, "{expression}");
+    }
+}

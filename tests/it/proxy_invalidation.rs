@@ -1,0 +1,74 @@
+//! Unsafe methods pass through and invalidate what they spoil (RFC 9111 4.4), in the store and in flight.
+
+use crate::support::*;
+
+async fn stored(paths: &[&str], answer: fn() -> Reply) -> (ScriptedOrigin, Tintype) {
+    let origin = ScriptedOrigin::start(move |request| match request.method.as_str() {
+        "GET" => Reply::ok("abc").header("Cache-Control", "max-age=60"),
+        _ => answer(),
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    for path in paths {
+        tintype.get(path).await;
+    }
+    (origin, tintype)
+}
+
+async fn is_hit(tintype: &Tintype, path: &str) -> bool {
+    tintype.get(path).await.header("x-cache") == Some("HIT")
+}
+
+#[tokio::test]
+async fn unsafe_methods_invalidate_their_target_and_what_they_point_to() {
+    for method in ["POST", "PUT", "DELETE", "PATCH", "FANCY"] {
+        let (origin, tintype) = stored(&["/a", "/b", "/c", "/d"], || {
+            Reply::status(201)
+                .header("Location", "/b")
+                .header("Content-Location", "http://elsewhere.example/c")
+        })
+        .await;
+        let answer = tintype.send(method, "/a").await;
+        assert_eq!((answer.status, answer.header("x-cache")), (201, Some("BYPASS")));
+        assert!(answer.header("cache-status").unwrap().contains("fwd=method"));
+        for (path, hit) in [("/a", false), ("/b", false), ("/c", true), ("/d", true)] {
+            assert_eq!(is_hit(&tintype, path).await, hit, "{method} {path}");
+        }
+        assert_eq!(origin.requests()[4].method, method);
+    }
+}
+
+#[tokio::test]
+async fn error_answers_and_safe_methods_invalidate_nothing() {
+    for (method, answer) in [
+        ("POST", (|| Reply::status(404)) as fn() -> Reply),
+        ("POST", || Reply::status(500)),
+        ("POST", Reply::hang_up),
+        ("OPTIONS", || Reply::status(200)),
+    ] {
+        let (_origin, tintype) = stored(&["/a"], answer).await;
+        tintype.send(method, "/a").await;
+        assert!(is_hit(&tintype, "/a").await, "{method}");
+    }
+}
+
+/// An answer that began before the invalidation is not stored after it.
+#[tokio::test]
+async fn what_is_in_flight_is_invalidated_too() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| match request.method.as_str() {
+            "GET" => Reply::ok("old").header("Cache-Control", "max-age=60").hold(&gate),
+            _ => Reply::status(204),
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    let early = tokio::spawn(Client::new().get(&tintype.url("/a"), &[]));
+    origin.received(1).await;
+    tintype.send("PUT", "/a").await;
+    gate.open();
+    assert_eq!(early.await.unwrap().text(), "old");
+    assert!(!is_hit(&tintype, "/a").await);
+}

@@ -1,0 +1,125 @@
+//! A disk that is full: an error when the store opens, where somebody reads it, and never later.
+//!
+//! These need a small file system of their own and are skipped, with a line that says so, where none can be mounted.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tintype::store::{self, Config, Handle, OpenError, Scope};
+
+use crate::store_fixture::{config, disk_only, get, key, open, put, record, reopen, sequence};
+
+/// A mounted file system of some MiB; unmounted when dropped.
+struct Mount(tempfile::TempDir);
+
+impl Mount {
+    fn new(mebibytes: u64, test: &str) -> Option<Mount> {
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tmpfs"])
+            .arg(dir.path())
+            .stderr(Stdio::null())
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Mount(dir));
+        }
+        eprintln!("SKIPPED {test}: cannot mount a tmpfs here (needs root), a full disk was not tried");
+        None
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let mut file = File::create(self.path().join("filler")).unwrap();
+        while file.write_all(&[1; 4096]).is_ok() {}
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn no_room_is_an_error_when_the_store_opens() {
+    let Some(mount) = Mount::new(6, "no_room_is_an_error_when_the_store_opens") else { return };
+    let dir = mount.path().join("cache");
+    let large = disk_only(&dir);
+    let Err(error) = store::open(&large).await else { panic!("opened 8 MiB on a disk of 6") };
+    assert!(matches!(error, OpenError::NoSpace { bytes, .. } if bytes == large.disk_bytes), "{error}");
+    assert!(error.to_string().contains(&dir.display().to_string()), "{error}");
+    // What had been taken was given back.
+    let store = open(&Config { disk_bytes: 4 << 20, ..large }).await;
+    assert!(store.usage().disk_healthy);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_later_changes_nothing() {
+    let Some(mount) = Mount::new(10, "a_disk_that_fills_up_later_changes_nothing") else { return };
+    let config = disk_only(&mount.path().join("cache"));
+    let store = open(&config).await;
+    mount.fill();
+    store.put(key("purged"), record(store.next_sequence(), &[Handle(7)], 5000));
+    for n in 0..200 {
+        put(&*store, n, 5000);
+    }
+    // More than the file's last page has room for.
+    for handle in 0..500 {
+        store.purge(Scope::Handle(Handle(handle))).expect("a purge needs no new room");
+    }
+    let store = reopen(store, &config).await;
+    assert!(get(&*store, "purged").await.is_none());
+    for n in 0..200 {
+        assert!(get(&*store, n).await.is_some(), "{n}");
+    }
+    assert!(store.usage().disk_healthy);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_died_is_noticed_and_memory_serves_on() {
+    let Some(mount) = Mount::new(10, "a_writer_that_died_is_noticed_and_memory_serves_on") else { return };
+    let dir = mount.path().join("cache");
+    let config = Config { canary_interval: Duration::from_millis(5), ..config(Some(&dir)) };
+    let store = open(&config).await;
+    let stored = put(&*store, "a", 5000);
+    assert!(store.usage().disk_healthy);
+    // Takes the room from under the store: only so can a write fail.
+    for block in std::fs::read_dir(dir.join("blocks")).unwrap() {
+        OpenOptions::new().write(true).open(block.unwrap().path()).unwrap().set_len(0).unwrap();
+    }
+    mount.fill();
+    // The canary looks when something was written.
+    let noticed = async {
+        for n in 0.. {
+            put(&*store, n % 10, 5000);
+            if !store.usage().disk_healthy {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), noticed).await.expect("the canary notices");
+    let later = put(&*store, "later", 5000);
+    assert_eq!(sequence(&*store, "a").await, Some(stored));
+    assert_eq!(sequence(&*store, "later").await, Some(later));
+    assert!(store.usage().disk_dropped > 0);
+    store.close().await;
+    drop(store);
+    // Room again: the next start mends it.
+    std::fs::remove_file(mount.path().join("filler")).unwrap();
+    let store = open(&config).await;
+    assert!(store.usage().disk_healthy);
+    let again = put(&*store, "again", 5000);
+    let store = reopen(store, &config).await;
+    assert_eq!(sequence(&*store, "again").await, Some(again));
+    store.close().await;
+}
