@@ -39,7 +39,7 @@ pub enum NotStored {
     VaryAll,
     /// The response has `Set-Cookie` without explicit freshness.
     SetCookie,
-    /// Nothing gives it a use: no lifetime and no validator.
+    /// Nothing gives it a use: no lifetime, no validator, and no window in which it may be stale.
     NoLifetime,
     /// The body is longer than `max_stored_bytes`.
     TooLarge,
@@ -89,25 +89,11 @@ pub fn admit(
 ) -> Result<StoredResponse, NotStored> {
     let directives = ResponseDirectives::of(fields);
     let (lifetime, source) = freshness::lifetime(status, fields, &directives, received);
-    may_store(request, status, fields, &directives, lifetime, source)?;
+    may_store(request, status, fields, &directives, source)?;
 
-    let s_maxage = directives.s_maxage.is_some();
-    let mut kept = fields.clone();
-    remove_hop_by_hop(&mut kept);
-    for name in [header::AGE, header::PROXY_AUTHENTICATE, header::PROXY_AUTHORIZATION] {
-        kept.remove(name);
-    }
-    kept.remove("proxy-authentication-info");
-    for qualified in [&directives.no_cache, &directives.private] {
-        if let Qualified::Fields(names) = qualified {
-            for name in names {
-                kept.remove(name);
-            }
-        }
-    }
-    Ok(StoredResponse {
+    let mut head = StoredResponse {
         status,
-        fields: kept,
+        fields: HeaderMap::new(),
         request_time: request.sent,
         response_time: received,
         initial_age: freshness::initial_age(fields, request.sent, received),
@@ -118,10 +104,41 @@ pub fn admit(
             .unwrap_or_default(),
         stale_if_error: directives.stale_if_error.or(windows.stale_if_error).unwrap_or_default(),
         no_cache: directives.no_cache == Qualified::Whole,
-        must_revalidate: directives.must_revalidate || directives.proxy_revalidate || s_maxage,
+        must_revalidate: directives.must_revalidate
+            || directives.proxy_revalidate
+            || directives.s_maxage.is_some(),
         own_entity_tag: false,
         cost: received.since(request.sent),
-    })
+    };
+    if !is_useful(&head, fields) {
+        return Err(NotStored::NoLifetime);
+    }
+    head.fields = fields.clone();
+    strip(&mut head.fields);
+    for qualified in [&directives.no_cache, &directives.private] {
+        if let Qualified::Fields(names) = qualified {
+            for name in names {
+                head.fields.remove(name);
+            }
+        }
+    }
+    Ok(head)
+}
+
+/// Whether it has a use: while it is fresh, once it is validated, or stale inside a window.
+fn is_useful(head: &StoredResponse, fields: &HeaderMap) -> bool {
+    let windows = !head.stale_while_revalidate.is_zero() || !head.stale_if_error.is_zero();
+    let may_be_stale = windows && !head.no_cache && !head.must_revalidate;
+    !head.lifetime.is_zero() || may_be_stale || has_validator(fields)
+}
+
+/// Removes the fields that are kept of no response (RFC 9111 section 3.1), and `Age`, which is made anew for each answer.
+pub(super) fn strip(fields: &mut HeaderMap) {
+    remove_hop_by_hop(fields);
+    for name in [header::AGE, header::PROXY_AUTHENTICATE, header::PROXY_AUTHORIZATION] {
+        fields.remove(name);
+    }
+    fields.remove("proxy-authentication-info");
 }
 
 fn may_store(
@@ -129,7 +146,6 @@ fn may_store(
     status: StatusCode,
     fields: &HeaderMap,
     directives: &ResponseDirectives,
-    lifetime: Duration,
     source: LifetimeSource,
 ) -> Result<(), NotStored> {
     if request.method != Method::GET {
@@ -164,12 +180,11 @@ fn may_store(
     if fields.contains_key(header::SET_COOKIE) && !source.is_explicit() {
         return Err(NotStored::SetCookie);
     }
-    let allowed = source.is_explicit() || directives.public || freshness::heuristic_allowed(status);
-    let useful = !lifetime.is_zero() || has_validator(fields);
-    if !(allowed && useful) {
-        return Err(NotStored::NoLifetime);
+    if source.is_explicit() || directives.public || freshness::heuristic_allowed(status) {
+        Ok(())
+    } else {
+        Err(NotStored::NoLifetime)
     }
-    Ok(())
 }
 
 /// The final statuses whose caching requirements we implement (RFC 9110 section 15).
@@ -183,15 +198,10 @@ fn has_validator(fields: &HeaderMap) -> bool {
         || crate::message::date::of_field(fields, &header::LAST_MODIFIED).is_some()
 }
 
-/// The fields that are representation metadata of a body that a 304 does not carry, and so are never
-/// taken from it (RFC 9111 section 3.2).
-pub(super) const NOT_UPDATED: [HeaderName; 5] = [
-    header::CONTENT_LENGTH,
-    header::CONTENT_ENCODING,
-    header::CONTENT_TYPE,
-    header::CONTENT_RANGE,
-    header::TRANSFER_ENCODING,
-];
+/// The fields that are never taken from a 304: they say how the stored octets are framed and coded, which a 304 cannot
+/// change (RFC 9111 section 3.2). Every other one is, `Content-Type` too.
+pub(super) const NOT_UPDATED: [HeaderName; 4] =
+    [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE, header::TRANSFER_ENCODING];
 
 #[cfg(test)]
 mod tests {
@@ -241,6 +251,7 @@ mod tests {
             ),
             (&[], 200, &[("cache-control", "max-age=60, Private")], Some(NotStored::Private)),
             (&[], 200, &[("cache-control", "max-age=60, private=\"x-a\"")], None),
+            (&[], 200, &[("cache-control", "max-age=60, private=\"vary\"")], Some(NotStored::Private)),
             (&[AUTH], 200, &[FRESH], Some(NotStored::Authorization)),
             (&[AUTH], 200, &[("cache-control", "max-age=60, public")], None),
             (&[AUTH], 200, &[("cache-control", "max-age=60, must-revalidate")], None),
@@ -253,6 +264,14 @@ mod tests {
             (&[], 200, &[TAG, ("cache-control", "no-cache")], None),
             (&[], 200, &[TAG, ("cache-control", "max-age=0")], None),
             (&[], 200, &[("cache-control", "max-age=0")], Some(NotStored::NoLifetime)),
+            (&[], 200, &[("cache-control", "max-age=0, stale-while-revalidate=5")], None),
+            (&[], 200, &[("cache-control", "max-age=0, stale-if-error=5")], None),
+            (
+                &[],
+                200,
+                &[("cache-control", "max-age=0, stale-if-error=5, must-revalidate")],
+                Some(NotStored::NoLifetime),
+            ),
             (&[], 200, &[], Some(NotStored::NoLifetime)),
             (&[], 201, &[TAG], Some(NotStored::NoLifetime)),
             (&[], 201, &[TAG, ("cache-control", "public")], None),

@@ -9,6 +9,11 @@ use crate::message::fields;
 /// The largest delta-seconds that is told apart (RFC 9111 section 1.2.2 asks for at least 2^31).
 const MAX_DELTA: u64 = 1 << 31;
 
+/// Without these a response would be stored as something else than it is: for others, for longer, or with octets that cannot be
+/// decoded. A directive that names one of them is taken for the whole response.
+const INDISPENSABLE: [HeaderName; 5] =
+    [header::CACHE_CONTROL, header::CONTENT_ENCODING, header::DATE, header::EXPIRES, header::VARY];
+
 /// A directive that may name the fields it is limited to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Qualified {
@@ -30,9 +35,10 @@ impl Qualified {
         let mut names = Vec::new();
         for name in fields::split_list(argument) {
             match HeaderName::from_bytes(name) {
-                Ok(name) => names.push(name),
-                // A list that cannot be read limits nothing.
-                Err(_) => return *self = Qualified::Whole,
+                // `*` is a valid token, and no field.
+                Ok(name) if name.as_str() != "*" && !INDISPENSABLE.contains(&name) => names.push(name),
+                // A list that cannot be read, or not be obeyed, limits nothing.
+                _ => return *self = Qualified::Whole,
             }
         }
         match self {
@@ -257,6 +263,9 @@ mod tests {
         assert_eq!(of(&["no-cache", "no-cache=\"x-a\""]), Qualified::Whole);
         assert_eq!(of(&["no-cache=\"x a\""]), Qualified::Whole);
         assert_eq!(of(&["no-cache=\"\""]), Qualified::Whole);
+        assert_eq!(of(&["no-cache=*"]), Qualified::Whole);
+        assert_eq!(of(&["no-cache=\"x-a, Vary\""]), Qualified::Whole);
+        assert_eq!(of(&["no-cache=\"cache-control\""]), Qualified::Whole);
         assert_eq!(of(&["max-age=1"]), Qualified::Absent);
     }
 

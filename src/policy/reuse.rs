@@ -59,10 +59,16 @@ pub fn decide(stored: &StoredResponse, request: &RequestDirectives, now: Timesta
         return Reuse::Stale(StaleUse::MaxStale);
     }
     // `must-revalidate` and its kin win over the window (RFC 9111 section 4.2.4).
-    if !stored.must_revalidate && staleness < stored.stale_while_revalidate {
+    if !stored.must_revalidate && !refuses_stale(request) && staleness < stored.stale_while_revalidate {
         return Reuse::Stale(StaleUse::WhileRevalidate);
     }
     Reuse::Validate(MustValidate::Stale)
+}
+
+/// Whether the client is not willing to get a stale response: it names an age or a rest of freshness, or a staleness that was
+/// looked at already (RFC 9111 sections 5.2.1.1 to 5.2.1.3).
+fn refuses_stale(request: &RequestDirectives) -> bool {
+    request.max_age.is_some() || request.min_fresh.is_some() || request.max_stale.is_some()
 }
 
 /// Whether a stored response may cover an origin error now (RFC 5861 section 4, RFC 9111 section 4.2.4).
@@ -123,6 +129,15 @@ mod tests {
             ("max-age=100, stale-while-revalidate=10", "", 110, AS_STALE),
             ("max-age=100, stale-while-revalidate=10", "min-fresh=1", 105, BY_REQUEST),
             ("max-age=100, stale-while-revalidate=10, must-revalidate", "", 105, AS_STALE),
+            ("max-age=100, stale-while-revalidate=10", "max-age=500", 105, AS_STALE),
+            ("max-age=100, stale-while-revalidate=10", "min-fresh=0", 105, AS_STALE),
+            ("max-age=100, stale-while-revalidate=10", "max-stale=2", 105, AS_STALE),
+            (
+                "max-age=100, stale-while-revalidate=10",
+                "max-age=500, max-stale=5",
+                105,
+                Stale(StaleUse::MaxStale),
+            ),
         ] {
             let (head, start) = stored(&[("cache-control", cache_control)]);
             let decision = decide(&head, &request(asked), start + Duration::from_secs(age));

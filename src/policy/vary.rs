@@ -58,7 +58,7 @@ fn append_value(key: &mut Vec<u8>, name: &HeaderName, request: &HeaderMap) {
             if key.len() > start {
                 key.push(b',');
             }
-            key.extend(member.iter().filter(|b| !b.is_ascii_whitespace()).map(u8::to_ascii_lowercase));
+            append_member(key, name, member);
         }
     } else {
         for line in request.get_all(name) {
@@ -70,7 +70,32 @@ fn append_value(key: &mut Vec<u8>, name: &HeaderName, request: &HeaderMap) {
     }
 }
 
-/// The negotiation fields: lists of case-insensitive members (RFC 9110 section 12.5).
+/// Appends one member of a list, without whitespace around its parameters and in lower case; but the case of a media type's
+/// parameters may matter (RFC 9110 section 8.3.1).
+fn append_member(key: &mut Vec<u8>, name: &HeaderName, member: &[u8]) {
+    if member.contains(&b'\\') {
+        // Escapes in a quoted string: too rare to be normalised.
+        return key.extend_from_slice(member);
+    }
+    let mut quoted = false;
+    let parameters = member.split(|&b| {
+        quoted ^= b == b'"';
+        b == b';' && !quoted
+    });
+    for (i, part) in parameters.map(<[u8]>::trim_ascii).enumerate() {
+        if i > 0 {
+            key.push(b';');
+        }
+        let sensitive = match part.iter().position(|&b| b == b'=') {
+            Some(at) if name == header::ACCEPT => at,
+            _ => part.len(),
+        };
+        key.extend(part[..sensitive].iter().map(u8::to_ascii_lowercase));
+        key.extend_from_slice(&part[sensitive..]);
+    }
+}
+
+/// The negotiation fields: lists of members that are case-insensitive, by and large (RFC 9110 section 12.5).
 fn is_list(name: &HeaderName) -> bool {
     [header::ACCEPT, header::ACCEPT_CHARSET, header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE].contains(name)
 }
@@ -119,6 +144,12 @@ mod tests {
             ("accept-language", vec!["de;q=0.5"], vec!["de; q=0.5"], true),
             ("accept-language", vec!["de"], vec!["en"], false),
             ("accept-language", vec!["de"], vec!["de", "en"], false),
+            ("accept", vec!["Text/HTML; Q=0.5 , */*"], vec!["text/html;q=0.5,*/*"], true),
+            ("accept", vec!["a/b;profile=\"X\""], vec!["a/b;profile=\"x\""], false),
+            ("accept", vec!["a/b;profile=\"1 2\""], vec!["a/b;profile=\"12\""], false),
+            ("accept", vec!["a/b;profile=\"1;  2\""], vec!["a/b;profile=\"1;2\""], false),
+            ("accept", vec![r#"a/b;p="\";X""#], vec![r#"a/b;p="\";x""#], false),
+            ("accept-language", vec!["d e"], vec!["de"], false),
             ("user-agent", vec!["A,b"], vec!["A, b"], false),
             ("user-agent", vec!["A"], vec!["a"], false),
             ("x-a", vec![], vec![""], false),
