@@ -112,6 +112,12 @@ fn each_mistake_is_one_problem_at_its_path() {
             "server.max_uri_bytes",
             Kind::Conflict,
         ),
+        (
+            "upstream.api",
+            "preserve_host = true\nprotocol = \"http2\"",
+            "upstream.api.protocol",
+            Kind::Conflict,
+        ),
         ("upstream.api.set_headers", "host = \"x\"", "upstream.api.set_headers.host", Kind::Conflict),
         (
             "upstream.api.set_headers",
