@@ -131,7 +131,8 @@ fn if_range_holds(request: &HeaderMap, response: &HeaderMap) -> bool {
         return false;
     };
     // Modified at least a second before it was sent: it cannot have changed twice within that second.
-    let strong = date::of_field(response, &header::DATE).is_some_and(|sent| sent.as_secs() > modified.as_secs());
+    let strong =
+        date::of_field(response, &header::DATE).is_some_and(|sent| sent.as_secs() > modified.as_secs());
     strong && asked == modified
 }
 
