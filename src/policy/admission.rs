@@ -231,10 +231,16 @@ fn has_validator(fields: &HeaderMap) -> bool {
         || crate::message::date::of_field(fields, &header::LAST_MODIFIED).is_some()
 }
 
-/// The fields that are never taken from a 304: they say how the stored octets are framed and coded, which a 304 cannot
-/// change (RFC 9111 section 3.2). Every other one is, `Content-Type` too.
-pub(super) const NOT_UPDATED: [HeaderName; 4] =
-    [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE, header::TRANSFER_ENCODING];
+/// The fields that are never taken from a 304: they say how the stored octets are framed and coded, or are computed over them, which
+/// a 304 cannot change (RFC 9111 section 3.2). Every other one is, `Content-Type` too.
+pub(super) const NOT_UPDATED: [HeaderName; 6] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    header::TRANSFER_ENCODING,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
+];
 
 #[cfg(test)]
 mod tests {
