@@ -236,16 +236,16 @@ impl Proxy {
                 held = None;
                 self.land_arriving(&mut fetch, &arriving, reader.take());
             }
-            if shared.push(chunk).await.is_err() {
-                tracing::debug!(route = %fetch.route.name, "fetch given up: not stored and nobody reads");
-                shared.finish(Err(BodyError::ReaderTooSlow));
-                return self.flights.leave(&fetch.key, &fetch.flight);
-            }
-            if let Some(reason) = shared.not_kept() {
+            if let Some(reason) = shared.push(chunk) {
+                // Who waits for the head must be able to read before the fetch waits for its readers.
                 if held.take().is_some() {
                     self.land_arriving(&mut fetch, &arriving, reader.take());
                 }
                 self.gave_up_storing(&fetch, reason);
+            }
+            if shared.room().await.is_err() {
+                tracing::debug!(route = %fetch.route.name, "fetch given up: not stored and nobody reads");
+                return shared.finish(Err(BodyError::ReaderTooSlow));
             }
         }
         shared.finish(Ok(()));

@@ -20,6 +20,7 @@ mod proxy_invalidation;
 mod proxy_streaming;
 mod proxy_validation;
 mod proxy_vary;
+mod regression;
 mod remote_exchange;
 mod remote_failures;
 mod store_crash;

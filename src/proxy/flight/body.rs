@@ -92,27 +92,26 @@ impl SharedBody {
         Arc::new(SharedBody { state, progress, budget, max_kept, length })
     }
 
-    /// Adds what has arrived. Waits for the readers once the body is no longer kept whole.
-    /// `Err` if nobody is left to read and nothing is to be stored: the fetch may end.
-    pub async fn push(&self, chunk: Bytes) -> Result<(), Abandoned> {
-        {
-            let mut state = self.state();
-            let length = chunk.len() as u64;
-            state.arrived += length;
-            if state.not_kept.is_none() {
-                if state.arrived > self.max_kept {
-                    state.not_kept = Some(NotKept::TooLarge);
-                } else if !self.budget.take(length) {
-                    state.not_kept = Some(NotKept::BufferFull);
-                } else {
-                    state.budgeted += length;
-                }
+    /// Adds what has arrived. Says so if that is why the body is no longer kept whole; from then on the fetch has to wait for
+    /// [`room`](Self::room) after each chunk.
+    pub fn push(&self, chunk: Bytes) -> Option<NotKept> {
+        let mut state = self.state();
+        let length = chunk.len() as u64;
+        state.arrived += length;
+        let kept = state.not_kept.is_none();
+        if kept {
+            if state.arrived > self.max_kept {
+                state.not_kept = Some(NotKept::TooLarge);
+            } else if !self.budget.take(length) {
+                state.not_kept = Some(NotKept::BufferFull);
+            } else {
+                state.budgeted += length;
             }
-            state.buffered += length;
-            state.chunks.push_back(chunk);
-            state.wake();
         }
-        self.wait_for_readers().await
+        state.buffered += length;
+        state.chunks.push_back(chunk);
+        state.wake();
+        state.not_kept.filter(|_| kept)
     }
 
     /// Marks the end, whole or broken.
@@ -163,7 +162,11 @@ impl SharedBody {
         Some(Reader { body: Arc::clone(self), place, read: 0 })
     }
 
-    async fn wait_for_readers(&self) -> Result<(), Abandoned> {
+    /// Waits for the readers once the body is no longer kept whole.
+    ///
+    /// # Errors
+    /// Nobody is left to read and nothing is to be stored: the fetch may end.
+    pub async fn room(&self) -> Result<(), Abandoned> {
         loop {
             let progress = self.progress.notified();
             {
@@ -313,9 +316,9 @@ mod tests {
     async fn every_reader_sees_everything_whenever_it_joins() {
         let (budget, body) = shared(1000, 1000);
         let early = tokio::spawn(read_all(body.reader().expect("reader")));
-        body.push(Bytes::from_static(b"ab")).await.expect("kept");
+        assert_eq!(body.push(Bytes::from_static(b"ab")), None);
         let late = tokio::spawn(read_all(body.reader().expect("reader")));
-        body.push(Bytes::from_static(b"cd")).await.expect("kept");
+        assert_eq!(body.push(Bytes::from_static(b"cd")), None);
         body.finish(Ok(()));
         let last = read_all(body.reader().expect("reader")).await;
         for read in [early.await.expect("task"), late.await.expect("task"), last] {
@@ -329,7 +332,7 @@ mod tests {
     #[tokio::test]
     async fn a_broken_body_breaks_for_every_reader_and_is_not_whole() {
         let (_, body) = shared(1000, 1000);
-        body.push(Bytes::from_static(b"ab")).await.expect("kept");
+        assert_eq!(body.push(Bytes::from_static(b"ab")), None);
         body.finish(Err(BodyError::Stalled));
         assert!(matches!(read_all(body.reader().expect("reader")).await, Err(BodyError::Stalled)));
         assert_eq!(body.whole(), None);
@@ -342,7 +345,8 @@ mod tests {
         let reading = tokio::spawn(read_all(reader));
         let chunk = Bytes::from(vec![7; 100_000]);
         for _ in 0..20 {
-            body.push(chunk.clone()).await.expect("a reader is there");
+            body.push(chunk.clone());
+            body.room().await.expect("a reader is there");
             assert!(body.state().buffered <= WINDOW + 100_000);
         }
         assert!(body.reader().is_none());
@@ -356,11 +360,13 @@ mod tests {
     async fn a_spent_budget_turns_storing_off() {
         let (budget, body) = shared(3, 10);
         let reader = body.reader().expect("reader");
-        body.push(Bytes::from_static(b"ab")).await.expect("kept");
-        body.push(Bytes::from_static(b"cd")).await.expect("a reader is there");
+        assert_eq!(body.push(Bytes::from_static(b"ab")), None);
+        assert_eq!(body.push(Bytes::from_static(b"cd")), Some(NotKept::BufferFull));
+        assert_eq!(body.room().await, Ok(()));
         assert_eq!(body.not_kept(), Some(NotKept::BufferFull));
         assert_eq!(budget.held.load(Ordering::Relaxed), 0);
         drop(reader);
-        assert_eq!(body.push(Bytes::from_static(b"ef")).await, Err(Abandoned));
+        assert_eq!(body.push(Bytes::from_static(b"ef")), None);
+        assert_eq!(body.room().await, Err(Abandoned));
     }
 }
