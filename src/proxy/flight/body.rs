@@ -80,7 +80,7 @@ struct State {
     budgeted: u64,
     not_kept: Option<NotKept>,
     end: Option<Result<(), BodyError>>,
-    /// Number of the next chunk of each reader; `None` is a free place.
+    /// Number of the next chunk of each reader; `None` is a free place, or that of a reader that was cut off.
     readers: Vec<Option<usize>>,
     wakers: Vec<Waker>,
 }
@@ -127,12 +127,19 @@ impl SharedBody {
         if state.not_kept.is_some() || !matches!(state.end, Some(Ok(()))) || state.first != 0 {
             return None;
         }
-        if state.chunks.len() > 1 {
-            let mut whole = BytesMut::with_capacity(usize::try_from(state.arrived).ok()?);
-            state.chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
-            return Some(whole.freeze());
-        }
-        Some(state.chunks.front_mut().map(|chunk| chunk.clone()).unwrap_or_default())
+        let mut whole = match state.chunks.front() {
+            Some(only) if state.chunks.len() == 1 => only.clone(),
+            _ => {
+                let mut whole = BytesMut::with_capacity(usize::try_from(state.arrived).ok()?);
+                state.chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+                whole.freeze()
+            }
+        };
+        // Readers that lag behind share these bytes from here on, and are no longer part of a fetch under way.
+        let all = whole.clone();
+        state.chunks.iter_mut().for_each(|chunk| *chunk = whole.split_to(chunk.len()));
+        self.budget.give_back(std::mem::take(&mut state.budgeted));
+        Some(all)
     }
 
     /// Why the body is not kept, if it is not.
@@ -224,7 +231,8 @@ impl State {
         if self.readers.iter().flatten().any(|&next| next == end) {
             for place in &mut self.readers {
                 if place.is_some_and(|next| next == self.first) {
-                    *place = Some(end);
+                    // No place at all: at any other it would read on behind a gap.
+                    *place = None;
                 }
             }
             self.wake();
@@ -368,5 +376,36 @@ mod tests {
         drop(reader);
         assert_eq!(body.push(Bytes::from_static(b"ef")), None);
         assert_eq!(body.room().await, Err(Abandoned));
+    }
+
+    /// A reader that was cut off read on behind a gap when more had arrived by the time it was polled.
+    #[tokio::test]
+    async fn a_reader_that_is_cut_off_sees_no_gap() {
+        let (_, body) = shared(1000, 1);
+        let (mut slow, mut fast) = (body.reader().expect("reader"), body.reader().expect("reader"));
+        body.push(Bytes::from_static(b"ab"));
+        assert_eq!(fast.frame().await.expect("a frame").expect("data").into_data().expect("data"), "ab");
+        body.state().cut_laggards();
+        body.push(Bytes::from_static(b"cd"));
+        body.finish(Ok(()));
+        assert!(matches!(slow.frame().await, Some(Err(BodyError::ReaderTooSlow))));
+        assert_eq!(read_all(fast).await.expect("the rest"), "cd");
+    }
+
+    /// Slow readers kept a second copy of what was stored already, and the budget that other fetches need.
+    #[tokio::test]
+    async fn what_is_whole_is_held_once_and_outside_the_budget() {
+        let (budget, body) = shared(1000, 1000);
+        let mut slow = body.reader().expect("reader");
+        body.push(Bytes::from(vec![1; 400]));
+        body.push(Bytes::from(vec![2; 500]));
+        body.finish(Ok(()));
+        let whole = body.whole().expect("whole");
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+        let chunk = slow.frame().await.expect("a frame").expect("data").into_data().expect("data");
+        assert_eq!((chunk.as_ptr(), chunk.len()), (whole.as_ptr(), 400));
+        assert_eq!(read_all(slow).await.expect("the rest"), vec![2; 500]);
+        drop(body);
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
     }
 }
