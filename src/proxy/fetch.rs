@@ -131,8 +131,11 @@ impl Proxy {
         let record = match validation::freshen(head, said, &request.headers, sent, received, windows) {
             Ok(head) => self.keep_as_is(place(fetch), head, body.clone()).await,
             Err(head) => {
-                // It may answer those who wait, once; nobody after them.
-                self.forget(fetch);
+                // It may answer those who wait, once. Nobody after them, unless it was the request that forbade it.
+                let anybody = HeaderMap::new();
+                if validation::freshen(&head, said, &anybody, sent, received, windows).is_err() {
+                    self.forget(fetch);
+                }
                 Arc::new(crate::store::Record {
                     sequence: fetch.flight.sequence,
                     handles: fetch.flight.handles.clone(),
@@ -189,11 +192,14 @@ impl Proxy {
             Ok(head) => self.receive(fetch, head, body, answer.took).await,
             Err(reason) => {
                 tracing::debug!(route = %fetch.route.name, reason = reason.name(), "not stored");
-                if !reuse::is_error(parts.status) {
-                    // What is stored has been superseded by something that may not be.
-                    self.forget(&fetch);
+                // What this one request forbids says nothing of the others'.
+                if !matches!(reason, NotStored::RequestNoStore | NotStored::Authorization) {
+                    if !reuse::is_error(parts.status) {
+                        // What is stored has been superseded by something that may not be.
+                        self.forget(&fetch);
+                    }
+                    self.marks.set_pass(&fetch.key, answer.received);
                 }
-                self.marks.set_pass(&fetch.key, answer.received);
                 parts.extensions.clear();
                 if let Some(leader) = fetch.leader.take() {
                     let _ = leader.send(Share::Whole(Response::from_parts(parts, body), reason));

@@ -54,3 +54,52 @@ async fn a_held_body_that_outgrows_the_budget_is_let_go() {
     rest.open();
     assert_eq!(big.finish().await.body.len(), 700_001);
 }
+
+/// A client that wants nothing of its own exchange stored, or sends credentials, had what was stored for others removed, and
+/// their requests no longer collapsed.
+#[tokio::test]
+async fn what_a_stranger_asks_takes_nothing_from_others() {
+    for field in [("Cache-Control", "no-cache, no-store"), ("Authorization", "Basic x")] {
+        for validator in [("X-None", "1"), ("ETag", "\"1\"")] {
+            let origin = ScriptedOrigin::start(move |request| {
+                let reply = match request.header("if-none-match") {
+                    Some(_) => Reply::status(304),
+                    None => Reply::ok("abc"),
+                };
+                reply.header(validator.0, validator.1).header("Cache-Control", "max-age=60, stale-if-error=60")
+            })
+            .await;
+            let tintype = Tintype::before(&origin).await;
+            tintype.get("/a").await;
+            tintype.later(61);
+            let theirs = tintype.get_with("/a", &[field]).await;
+            assert_eq!((theirs.status, theirs.text().as_str()), (200, "abc"));
+            origin.stop().await;
+            assert_eq!(glance(&tintype.get("/a").await), seen(200, "STALE", "abc"), "{field:?} {validator:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_stranger_asks_does_not_end_collapsing() {
+    for field in [("Cache-Control", "no-store"), ("Authorization", "Basic x")] {
+        let gate = Gate::new();
+        let origin = ScriptedOrigin::start({
+            let gate = gate.clone();
+            move |request| {
+                let reply = Reply::ok("abc").header("Cache-Control", "max-age=60");
+                if request.index > 0 { reply.hold(&gate) } else { reply }
+            }
+        })
+        .await;
+        let tintype = Tintype::before(&origin).await;
+        tintype.get_with("/a", &[field]).await;
+        let herd = herd(&tintype, 10, &[]);
+        counted(&tintype, "/requests", 11).await;
+        gate.open();
+        for one in herd {
+            assert_eq!(one.await.unwrap().text(), "abc");
+        }
+        assert_eq!(origin.count(), 2, "{field:?}");
+    }
+}
