@@ -25,7 +25,7 @@ use crate::origin::OriginError;
 use crate::policy::admission::{self, NotStored, RequestFacts};
 use crate::policy::stored::StoredResponse;
 use crate::policy::{reuse, validation};
-use crate::store::CacheKey;
+use crate::store::{CacheKey, Content, Record};
 use crate::telemetry::counters::Count;
 
 /// How long a response is held back at most for its entity tag.
@@ -48,6 +48,8 @@ pub(super) struct Fetch {
 pub(super) enum Share {
     /// An answer that is not for sharing, and why it is not stored.
     Whole(Response<Body>, NotStored),
+    /// What was stored, confirmed by a 304 that may not be stored itself.
+    Confirmed(Arc<Record>),
     /// Its way through the shared body.
     Reader(Reader),
 }
@@ -85,7 +87,7 @@ impl Proxy {
             && response.status() == StatusCode::NOT_MODIFIED
             && !conditions.is_empty()
         {
-            if self.freshen(&fetch, response.headers(), *sent, *received).await {
+            if self.freshen(&mut fetch, response.headers(), *sent, *received).await {
                 return;
             }
             // The 304 was about something else than what is stored: ask for the whole (RFC 9111 section 4.3.4).
@@ -119,7 +121,7 @@ impl Proxy {
     }
 
     /// Freshens what is stored by a 304. False if the 304 does not speak of it.
-    async fn freshen(&self, fetch: &Fetch, said: &HeaderMap, sent: Timestamp, received: Timestamp) -> bool {
+    async fn freshen(&self, fetch: &mut Fetch, said: &HeaderMap, sent: Timestamp, received: Timestamp) -> bool {
         let Some((head, body)) = fetch.stored.as_ref().and_then(Stored::parts) else {
             return false;
         };
@@ -128,23 +130,30 @@ impl Proxy {
         }
         let request = &fetch.flight.request;
         let windows = fetch.route.windows;
-        let record = match validation::freshen(head, said, &request.headers, sent, received, windows) {
-            Ok(head) => self.keep_as_is(place(fetch), head, body.clone()).await,
+        let landing = match validation::freshen(head, said, &request.headers, sent, received, windows) {
+            Ok(head) => {
+                let record = self.keep_as_is(place(fetch), head, body.clone()).await;
+                Landing::Stored(record, Arrival::Validated)
+            }
             Err(head) => {
-                // It may answer those who wait, once. Nobody after them, unless it was the request that forbade it.
+                // Nobody finds it any more, unless it was the request that forbade to store it.
                 let anybody = HeaderMap::new();
                 if validation::freshen(&head, said, &anybody, sent, received, windows).is_err() {
                     self.forget(fetch);
                 }
-                Arc::new(crate::store::Record {
+                let record = Record {
                     sequence: fetch.flight.sequence,
                     handles: fetch.flight.handles.clone(),
-                    content: crate::store::Content::Response { head: *head, body: body.clone() },
-                })
+                    content: Content::Response { head: *head, body: body.clone() },
+                };
+                if let Some(leader) = fetch.leader.take() {
+                    let _ = leader.send(Share::Confirmed(Arc::new(record)));
+                }
+                Landing::NotShared
             }
         };
         self.marks.clear(&fetch.key);
-        self.land(fetch, Landing::Stored(record, Arrival::Validated));
+        self.land(fetch, landing);
         true
     }
 
@@ -213,7 +222,6 @@ impl Proxy {
     async fn receive(&self, mut fetch: Fetch, head: StoredResponse, mut body: Body, took: Stopwatch) {
         let length = declared_length(&body);
         let shared = SharedBody::new(Arc::clone(&self.budget), self.config.max_stored_bytes, length);
-        let status = head.status;
         let mut held = self.hold(&head, length).then(|| Instant::now() + HOLD);
         let mut reader = shared.reader();
         let arriving = Arc::new(Arriving { head, body: Arc::clone(&shared) });
@@ -261,7 +269,7 @@ impl Proxy {
         let head = StoredResponse { cost: took.elapsed(), ..arriving.head.clone() };
         let record = self.keep(place(&fetch), head, whole).await;
         self.marks.clear(&fetch.key);
-        self.land(&fetch, Landing::Stored(record, Arrival::Fetched(status)));
+        self.land(&fetch, Landing::Stored(record, Arrival::Fetched));
     }
 
     /// Whether the head waits until the body is whole, so that its first answer has an entity tag: a picture,

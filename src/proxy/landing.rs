@@ -16,6 +16,7 @@ use super::{Asked, Proxy};
 use crate::message::body::Body;
 use crate::message::cache_status::{CacheStatus, Forward};
 use crate::origin::OriginError;
+use crate::store::Record;
 use crate::telemetry::counters::Count;
 
 /// Whether a follower may be answered with what the leader's request brought.
@@ -44,19 +45,15 @@ impl Proxy {
         let status = CacheStatus { forward: Some(why), collapsed, ..CacheStatus::default() };
         match landing {
             Landing::Stored(record, arrival) => {
-                let Some(stored) = Stored::new(record) else { return self.lost(status) };
-                let told = match arrival {
-                    Arrival::Fetched(_) => {
+                let status = CacheStatus { stored: true, ..status };
+                match arrival {
+                    Arrival::Fetched => {
+                        let Some(stored) = Stored::new(record) else { return self.lost(status) };
                         self.counters.add(Count::Misses);
-                        Told::new(Verdict::Miss, CacheStatus { stored: true, ..status })
+                        self.from_store(asked, &stored, Told::new(Verdict::Miss, status))
                     }
-                    Arrival::Validated => {
-                        self.counters.add(Count::Revalidated);
-                        let status = CacheStatus { forward_status: Some(304), stored: true, ..status };
-                        Told::new(Verdict::Revalidated, status)
-                    }
-                };
-                self.from_store(asked, &stored, told)
+                    Arrival::Validated => self.confirmed(asked, record, status),
+                }
             }
             Landing::Arriving(arriving) => self.arriving(asked, &arriving, share, status).await,
             Landing::Covered(record, cause) => {
@@ -82,11 +79,20 @@ impl Proxy {
                         self.suit(&mut response, asked);
                         response
                     }
+                    Ok(Share::Confirmed(record)) => self.confirmed(asked, record, status),
                     _ => self.lost(status),
                 },
                 None => self.lost(status),
             },
         }
+    }
+
+    /// The answer with what a 304 confirmed.
+    fn confirmed(&self, asked: &Asked, record: Arc<Record>, status: CacheStatus) -> Response<Body> {
+        let Some(stored) = Stored::new(record) else { return self.lost(status) };
+        self.counters.add(Count::Revalidated);
+        let status = CacheStatus { forward_status: Some(304), ..status };
+        self.from_store(asked, &stored, Told::new(Verdict::Revalidated, status))
     }
 
     async fn arriving(

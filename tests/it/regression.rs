@@ -103,3 +103,34 @@ async fn what_a_stranger_asks_does_not_end_collapsing() {
         assert_eq!(origin.count(), 2, "{field:?}");
     }
 }
+
+/// A 304 that may not be stored, with all its fields, answered everybody who waited.
+#[tokio::test]
+async fn a_304_that_may_not_be_shared_is_not() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| match request.header("if-none-match") {
+            None => Reply::ok("abc").header("ETag", "\"1\"").header("Cache-Control", "max-age=10"),
+            Some(_) => Reply::status(304)
+                .header("Cache-Control", "private")
+                .header("Set-Cookie", format!("for={}", request.index))
+                .hold(&gate),
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    tintype.get("/a").await;
+    tintype.later(20);
+    let herd = herd(&tintype, 4, &[]);
+    counted(&tintype, "/requests", 5).await;
+    gate.open();
+    let mut cookies = Vec::new();
+    for one in herd {
+        let answer = one.await.unwrap();
+        assert_eq!((answer.status, answer.text().as_str()), (200, "abc"));
+        cookies.extend(answer.header("set-cookie").map(str::to_owned));
+    }
+    cookies.sort();
+    assert_eq!(cookies, ["for=1", "for=2", "for=3", "for=4"]);
+}

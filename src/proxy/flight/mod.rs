@@ -37,8 +37,8 @@ pub enum Landing {
 /// How a response came into the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// As a new response with this status.
-    Fetched(StatusCode),
+    /// As a new response.
+    Fetched,
     /// As a stored response that the origin confirmed.
     Validated,
 }
