@@ -168,19 +168,27 @@ impl Proxy {
     /// Lands with what is stored if that may cover an origin error now (RFC 5861 section 4).
     fn covered(&self, fetch: &Fetch, cause: Cause) -> bool {
         self.counters.add(Count::OriginErrors);
-        let now = self.clock.now();
-        let cover = fetch
-            .stored
-            .as_ref()
-            .filter(|stored| stored.head().is_some_and(|head| reuse::covers_error(head, now)))
-            .filter(|stored| !self.store.is_purged(&stored.record().handles, stored.record().sequence));
-        let Some(cover) = cover else {
+        let Some(stored) = &fetch.stored else {
             return false;
         };
-        tracing::warn!(route = %fetch.route.name, ?cause, "origin failed, a stored response covers it");
+        let now = self.clock.now();
+        // Also where it covers nothing: who is served while it is validated need not ask again at once.
         self.marks.set_failed(&fetch.key, now);
-        self.land(fetch, Landing::Covered(Arc::clone(cover.record()), cause));
+        if !self.covers_error(stored, now) {
+            return false;
+        }
+        tracing::warn!(route = %fetch.route.name, ?cause, "origin failed, a stored response covers it");
+        self.land(fetch, Landing::Covered(Arc::clone(stored.record()), cause));
         true
+    }
+
+    /// Whether `stored` may cover an origin error now: its window says so, and it was not purged meanwhile.
+    pub(super) fn covers_error(&self, stored: &Stored, now: Timestamp) -> bool {
+        stored.head().is_some_and(|head| reuse::covers_error(head, now)) && !self.was_purged(stored)
+    }
+
+    fn was_purged(&self, stored: &Stored) -> bool {
+        self.store.is_purged(&stored.record().handles, stored.record().sequence)
     }
 
     /// Decides on a head, and takes the body in if it is for storing.
@@ -201,12 +209,11 @@ impl Proxy {
             Ok(head) => self.receive(fetch, head, body, answer.took).await,
             Err(reason) => {
                 tracing::debug!(route = %fetch.route.name, reason = reason.name(), "not stored");
-                // What this one request forbids says nothing of the others'.
-                if !matches!(reason, NotStored::RequestNoStore | NotStored::Authorization) {
-                    if !reuse::is_error(parts.status) {
-                        // What is stored has been superseded by something that may not be.
-                        self.forget(&fetch);
-                    }
+                // What this one request forbids says nothing of the others', and an error nothing of the next attempt.
+                let of_request = matches!(reason, NotStored::RequestNoStore | NotStored::Authorization);
+                if !of_request && !reuse::is_error(parts.status) {
+                    // What is stored has been superseded by something that may not be.
+                    self.forget(&fetch);
                     self.marks.set_pass(&fetch.key, answer.received);
                 }
                 parts.extensions.clear();

@@ -134,3 +134,50 @@ async fn a_304_that_may_not_be_shared_is_not() {
     cookies.sort();
     assert_eq!(cookies, ["for=1", "for=2", "for=3", "for=4"]);
 }
+
+/// One uncacheable 503 ended collapsing for two minutes: a herd on an origin that was in trouble already.
+#[tokio::test]
+async fn an_error_does_not_end_collapsing() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| match request.index {
+            0 => Reply::status(503),
+            _ => Reply::ok("abc").header("Cache-Control", "max-age=60").hold(&gate),
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    assert_eq!(tintype.get("/a").await.status, 503);
+    let herd = herd(&tintype, 10, &[]);
+    counted(&tintype, "/requests", 11).await;
+    gate.open();
+    for one in herd {
+        assert_eq!(one.await.unwrap().text(), "abc");
+    }
+    assert_eq!(origin.count(), 2);
+}
+
+/// With a stale-while-revalidate window and none for errors, an origin that is down was asked by every request.
+#[tokio::test]
+async fn a_failed_validation_behind_leaves_the_origin_alone_for_a_moment() {
+    for failure in [|| Reply::status(503), Reply::hang_up] {
+        let origin = ScriptedOrigin::start(move |request| match request.index {
+            0 => Reply::ok("abc").header("Cache-Control", "max-age=10, stale-while-revalidate=600"),
+            _ => failure(),
+        })
+        .await;
+        let tintype = Tintype::before(&origin).await;
+        tintype.get("/a").await;
+        tintype.later(20);
+        for _ in 0..3 {
+            assert_eq!(glance(&tintype.get("/a").await), seen(200, "STALE", "abc"));
+            origin.received(2).await;
+            landed(&tintype).await;
+        }
+        assert_eq!(origin.count(), 2);
+        tintype.later(6);
+        assert_eq!(glance(&tintype.get("/a").await), seen(200, "STALE", "abc"));
+        origin.received(3).await;
+    }
+}
