@@ -91,10 +91,13 @@ impl Proxy {
                 return;
             }
             // The 304 was about something else than what is stored: ask for the whole (RFC 9111 section 4.3.4).
-            fetch.stored = None;
             answer = self.ask(&fetch, &[]).await;
         }
         match answer {
+            // What the client has is not what was asked about: to it this would say too much.
+            Ok(Answer { response, .. }) if response.status() == StatusCode::NOT_MODIFIED => {
+                self.failed(&fetch, OriginError::BadResponse("a 304 that nobody asked for".into()));
+            }
             Ok(answer) => {
                 let status = answer.response.status();
                 if !(reuse::is_error(status) && self.covered(&fetch, Cause::Status(status))) {
@@ -120,9 +123,10 @@ impl Proxy {
         Ok(Answer { response, sent, received, took })
     }
 
-    /// Freshens what is stored by a 304. False if the 304 does not speak of it.
+    /// Freshens what is stored by a 304. False if the 304 does not speak of it, or it was purged meanwhile.
     async fn freshen(&self, fetch: &mut Fetch, said: &HeaderMap, sent: Timestamp, received: Timestamp) -> bool {
-        let Some((head, body)) = fetch.stored.as_ref().and_then(Stored::parts) else {
+        let kept = fetch.stored.as_ref().filter(|stored| !self.was_purged(stored));
+        let Some((head, body)) = kept.and_then(Stored::parts) else {
             return false;
         };
         if !validation::confirms(head, said) {

@@ -161,7 +161,7 @@ async fn an_error_does_not_end_collapsing() {
 /// With a stale-while-revalidate window and none for errors, an origin that is down was asked by every request.
 #[tokio::test]
 async fn a_failed_validation_behind_leaves_the_origin_alone_for_a_moment() {
-    for failure in [|| Reply::status(503), Reply::hang_up] {
+    for failure in [|| Reply::status(503), || Reply::raw("garbage\r\n\r\n")] {
         let origin = ScriptedOrigin::start(move |request| match request.index {
             0 => Reply::ok("abc").header("Cache-Control", "max-age=10, stale-while-revalidate=600"),
             _ => failure(),
@@ -180,4 +180,58 @@ async fn a_failed_validation_behind_leaves_the_origin_alone_for_a_moment() {
         assert_eq!(glance(&tintype.get("/a").await), seen(200, "STALE", "abc"));
         origin.received(3).await;
     }
+}
+
+/// A 304 that came after a purge brought back what had been purged.
+#[tokio::test]
+async fn a_304_does_not_bring_back_what_was_purged() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| match (request.index, request.header("if-none-match")) {
+            (0, _) => Reply::ok("old").header("ETag", "\"1\"").header("Cache-Control", "max-age=1"),
+            (_, Some(_)) => Reply::status(304).header("Cache-Control", "max-age=60").hold(&gate),
+            _ => Reply::ok("new").header("ETag", "\"1\"").header("Cache-Control", "max-age=60"),
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    tintype.get("/a").await;
+    tintype.later(5);
+    let waiting = herd(&tintype, 1, &[]).remove(0);
+    origin.received(2).await;
+    tintype.purge("{\"url\": \"/a\"}").await;
+    gate.open();
+    assert_eq!(glance(&waiting.await.unwrap()), seen(200, "MISS", "new"));
+}
+
+/// After a 304 about something else, what is stored was forgotten as a cover for errors, and as what a response that may not be
+/// stored supersedes.
+#[tokio::test]
+async fn after_a_304_about_something_else_the_stored_response_still_counts() {
+    for (second, expected) in [
+        (Reply::status(503), seen(200, "STALE", "old")),
+        (Reply::hang_up(), seen(200, "STALE", "old")),
+        (Reply::ok("new").header("Cache-Control", "no-store"), seen(200, "MISS", "new")),
+    ] {
+        let first = Reply::ok("old").header("ETag", "\"1\"").header("Cache-Control", "max-age=1, stale-if-error=60");
+        let about_another = Reply::status(304).header("ETag", "\"2\"");
+        let origin = ScriptedOrigin::sequence([first, about_another, second, Reply::status(503)]).await;
+        let tintype = Tintype::before(&origin).await;
+        tintype.get("/a").await;
+        tintype.later(5);
+        assert_eq!(glance(&tintype.get("/a").await), expected);
+        let after = if expected.1 == "STALE" { 200 } else { 503 };
+        assert_eq!(tintype.get("/a").await.status, after);
+    }
+}
+
+/// A 304 that nobody asked for went to a client whose own condition it did not answer.
+#[tokio::test]
+async fn a_304_to_an_unconditional_request_is_an_error() {
+    let origin = ScriptedOrigin::start(|_| Reply::status(304).header("ETag", "\"1\"")).await;
+    let tintype = Tintype::before(&origin).await;
+    let answer = tintype.get_with("/a", &[("If-None-Match", "\"mine\"")]).await;
+    assert_eq!((answer.status, answer.header("x-cache")), (502, Some("ERROR")));
+    assert!(answer.header("cache-status").unwrap().contains("detail=bad-response"));
 }
