@@ -58,16 +58,7 @@ impl Proxy {
             Landing::Arriving(arriving) => self.arriving(asked, &arriving, share, status).await,
             Landing::Covered(record, cause) => {
                 let Some(stored) = Stored::new(record) else { return self.lost(status) };
-                self.counters.add(Count::StaleOnError);
-                let status = match cause {
-                    Cause::Status(code) => CacheStatus {
-                        forward_status: Some(code.as_u16()),
-                        detail: Some("stale-if-error"),
-                        ..status
-                    },
-                    Cause::NoAnswer(error) => CacheStatus { detail: Some(error.name()), ..status },
-                };
-                self.from_store(asked, &stored, Told::new(Verdict::Stale, status))
+                self.covering(asked, &stored, &cause, status)
             }
             Landing::Failed(error) => self.refuse(&Refusal::Origin(error), status),
             Landing::NotShared => match share {
@@ -85,6 +76,26 @@ impl Proxy {
                 None => self.lost(status),
             },
         }
+    }
+
+    /// The answer with what covers an origin error.
+    pub(super) fn covering(
+        &self,
+        asked: &Asked,
+        stored: &Stored,
+        cause: &Cause,
+        status: CacheStatus,
+    ) -> Response<Body> {
+        self.counters.add(Count::StaleOnError);
+        let status = match cause {
+            Cause::Status(code) => CacheStatus {
+                forward_status: Some(code.as_u16()),
+                detail: Some("stale-if-error"),
+                ..status
+            },
+            Cause::NoAnswer(error) => CacheStatus { detail: Some(error.name()), ..status },
+        };
+        self.from_store(asked, stored, Told::new(Verdict::Stale, status))
     }
 
     /// The answer with what a 304 confirmed.

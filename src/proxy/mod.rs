@@ -145,9 +145,7 @@ impl Proxy {
                 Ok(response)
             }
             Step::Forward(_) if asked.directives.only_if_cached => Err(Refusal::OnlyIfCached),
-            Step::Forward(why) if pass.is_some() => {
-                self.pass(&asked.route, asked.request, body, peer, why).await
-            }
+            Step::Forward(why) if pass.is_some() => self.pass_covered(asked, &found, body, why).await,
             Step::Forward(why) => self.fetch(asked, found, why).await,
         }
     }
@@ -222,7 +220,7 @@ impl Proxy {
     ) -> Result<Response<Body>, Refusal> {
         // A HEAD is worth a whole capture only where the picture is likely to be asked for next.
         if asked.request.method == Method::HEAD && !asked.route.capture {
-            return self.pass(&asked.route, asked.request, Body::Empty, asked.peer, why).await;
+            return self.pass_covered(asked, &found, Body::Empty, why).await;
         }
         let together =
             !asked.directives.no_store && self.marks.of(&found.key, self.clock.now()) != Some(Mark::Pass);

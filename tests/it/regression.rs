@@ -235,3 +235,26 @@ async fn a_304_to_an_unconditional_request_is_an_error() {
     assert_eq!((answer.status, answer.header("x-cache")), (502, Some("ERROR")));
     assert!(answer.header("cache-status").unwrap().contains("detail=bad-response"));
 }
+
+/// HEAD and Range requests go to the origin as they are, and got its error although a stale response could answer.
+#[tokio::test]
+async fn errors_of_passed_requests_are_covered_too() {
+    for failure in [|| Reply::status(503), Reply::hang_up] {
+        let origin = ScriptedOrigin::start(move |request| match request.index {
+            0 => Reply::ok("abc").header("Cache-Control", "max-age=10, stale-if-error=600"),
+            _ => failure(),
+        })
+        .await;
+        let tintype = Tintype::before(&origin).await;
+        tintype.get("/a").await;
+        tintype.later(20);
+        assert_eq!(glance(&tintype.send("HEAD", "/a").await), seen(200, "STALE", ""));
+        assert_eq!(origin.requests()[1].method, "HEAD");
+        tintype.later(20);
+        let ranged = tintype.get_with("/a", &[("Range", "bytes=0-1")]).await;
+        assert_eq!(glance(&ranged), seen(200, "STALE", "abc"));
+        let status = ranged.header("cache-status").unwrap();
+        assert!(status.starts_with("tintype; "), "{status}");
+        assert_eq!(tintype.stats().await["traffic"]["stale"]["on_error"], 2);
+    }
+}
