@@ -258,3 +258,29 @@ async fn errors_of_passed_requests_are_covered_too() {
         assert_eq!(tintype.stats().await["traffic"]["stale"]["on_error"], 2);
     }
 }
+
+/// Answers of our own lacked `X-Cache-Age`, and what is passed on said 0 whatever its `Age`.
+#[tokio::test]
+async fn every_response_says_what_the_cache_did() {
+    let origin = ScriptedOrigin::start(|request| match request.target.as_str() {
+        "/down" => Reply::hang_up(),
+        _ => Reply::ok("abc").header("Cache-Control", "no-store").header("Age", "7").header("X-Cache-Age", "99"),
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    for (method, path, age) in [
+        ("GET", "/down", "0"),
+        ("POST", "/down", "0"),
+        ("TRACE", "/a", "0"),
+        ("GET", "/a", "7"),
+        ("HEAD", "/a", "7"),
+        ("POST", "/a", "7"),
+    ] {
+        let answer = tintype.send(method, path).await;
+        for field in ["x-cache", "cache-status", "via", "date"] {
+            assert!(answer.header(field).is_some(), "{method} {path}: {field}");
+        }
+        let ages: Vec<_> = answer.headers.get_all("x-cache-age").iter().collect();
+        assert_eq!(ages, [age], "{method} {path}");
+    }
+}
