@@ -65,6 +65,7 @@ struct Answer {
 impl Proxy {
     /// Flies `fetch` to its end in a task of its own.
     pub(super) fn launch(self: &Arc<Self>, fetch: Fetch) {
+        self.under_way.send_modify(|fetches| *fetches += 1);
         let proxy = Arc::clone(self);
         let (flight, key) = (Arc::clone(&fetch.flight), fetch.key.clone());
         let flying = tokio::spawn(async move { proxy.fly(fetch).await });
@@ -76,6 +77,7 @@ impl Proxy {
                 flight.land(Landing::Failed(OriginError::BadResponse("internal fault".into())));
             }
             proxy.flights.leave(&key, &flight);
+            proxy.under_way.send_modify(|fetches| *fetches -= 1);
         });
     }
 

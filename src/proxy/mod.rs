@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
 use crate::message::body::Body;
@@ -49,6 +49,8 @@ pub struct Proxy {
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
     flights: Flights,
+    /// Fetches that have not come to their end, those that nobody can join among them.
+    under_way: watch::Sender<usize>,
     marks: Marks,
     budget: Arc<Budget>,
     /// Held while an index of variants is rewritten.
@@ -84,6 +86,7 @@ impl Proxy {
             clock,
             counters,
             flights: Flights::default(),
+            under_way: watch::Sender::default(),
             marks: Marks::default(),
             budget,
             indexing: tokio::sync::Mutex::default(),
@@ -105,9 +108,15 @@ impl Proxy {
         }
     }
 
-    /// Fetches that clients can join now.
+    /// Fetches that are not yet stored or given up.
     pub fn fetches_under_way(&self) -> usize {
-        self.flights.len()
+        *self.under_way.borrow()
+    }
+
+    /// Waits until no fetch is under way. Fetches outlive the exchanges that began them.
+    pub async fn settled(&self) {
+        // The sender is our own.
+        let _ = self.under_way.subscribe().wait_for(|fetches| *fetches == 0).await;
     }
 
     async fn answer(

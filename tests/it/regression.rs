@@ -284,3 +284,43 @@ async fn every_response_says_what_the_cache_did() {
         assert_eq!(ages, [age], "{method} {path}");
     }
 }
+
+/// The end did not wait for fetches that no client waits for, nor for one whose client had just got its last byte: they were
+/// not stored.
+#[tokio::test]
+async fn shutdown_waits_for_fetches_behind_the_clients_backs() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| match request.index {
+            0 => Reply::ok("old").header("Cache-Control", "max-age=10, stale-while-revalidate=600"),
+            _ => Reply::ok("new").header("Cache-Control", "max-age=600").hold(&gate),
+        }
+    })
+    .await;
+    let store = format!("dir = {:?}\ndisk = \"256MiB\"", folder.path().display().to_string());
+    let toml = Tintype::toml(&origin, "").replace("dir = \"\"", &store);
+    let tintype = Tintype::of(&toml).await;
+    tintype.get("/a").await;
+    tintype.later(20);
+    assert_eq!(glance(&tintype.get("/a").await), seen(200, "STALE", "old"));
+    origin.received(2).await;
+    let (address, client, stats) = (tintype.address, tintype.client.clone(), tintype.admin_url("/stats"));
+    let stopping = tokio::spawn(tintype.stop());
+    within("the listener to close", async {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Figures can be asked for to the end, and that waits for the fetch.
+    for _ in 0..100 {
+        assert!(client.get(&stats, &[]).await.text().contains("\"fetches_under_way\": 1"));
+    }
+    gate.open();
+    within("the end", stopping).await.unwrap();
+    let tintype = Tintype::of(&toml).await;
+    assert_eq!(glance(&tintype.get("/a").await), seen(200, "HIT", "new"));
+    tintype.stop().await;
+}

@@ -153,16 +153,6 @@ impl Flights {
         self.flights().values().any(|flight| matches(flight))
     }
 
-    /// Fetches under way.
-    pub fn len(&self) -> usize {
-        self.flights().len()
-    }
-
-    /// Whether no fetch is under way.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     fn flights(&self) -> MutexGuard<'_, HashMap<CacheKey, Arc<Flight>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
