@@ -126,7 +126,13 @@ impl Proxy {
     }
 
     /// Freshens what is stored by a 304. False if the 304 does not speak of it, or it was purged meanwhile.
-    async fn freshen(&self, fetch: &mut Fetch, said: &HeaderMap, sent: Timestamp, received: Timestamp) -> bool {
+    async fn freshen(
+        &self,
+        fetch: &mut Fetch,
+        said: &HeaderMap,
+        sent: Timestamp,
+        received: Timestamp,
+    ) -> bool {
         let kept = fetch.stored.as_ref().filter(|stored| !self.was_purged(stored));
         let Some((head, body)) = kept.and_then(Stored::parts) else {
             return false;

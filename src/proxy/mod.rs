@@ -231,24 +231,33 @@ impl Proxy {
         if asked.request.method == Method::HEAD && !asked.route.capture {
             return self.pass_covered(asked, &found, Body::Empty, why).await;
         }
-        let together =
-            !asked.directives.no_store && self.marks.of(&found.key, self.clock.now()) != Some(Mark::Pass);
-        if together {
-            let part = self.flights.join(
-                &found.key,
-                |flight| self.store.is_purged(&flight.handles, flight.sequence),
-                || self.begin(&asked, why),
-            );
-            if let Part::Follower(flight) = part {
-                if let Some(response) = self.follow(&asked, &flight, why).await {
-                    return response;
-                }
-            } else if let Part::Leader(flight) = part {
-                return self.lead(asked, found, flight, why).await;
+        let mut found = found;
+        // Twice, as it may turn out only then which variant is waited for.
+        for _ in 0..2 {
+            let passes = self.marks.of(&found.key, self.clock.now()) == Some(Mark::Pass);
+            if passes || asked.directives.no_store {
+                break;
+            }
+            match self.join(&asked, &found.key, why) {
+                Part::Leader(flight) => return self.lead(asked, found, flight, why).await,
+                Part::Follower(flight) => match self.follow(&asked, &flight, why).await {
+                    Followed::Answer(response) => return Ok(response),
+                    Followed::Variant(key) if key != found.key => found.key = key,
+                    Followed::Variant(_) | Followed::Nothing => break,
+                },
             }
         }
         let flight = self.begin(&asked, why);
         self.lead(asked, found, flight, why).await
+    }
+
+    /// Joins the fetch under way for `key`, or enters a new one.
+    fn join(&self, asked: &Asked, key: &CacheKey, why: Forward) -> Part {
+        self.flights.join(
+            key,
+            |flight| self.store.is_purged(&flight.handles, flight.sequence),
+            || self.begin(asked, why),
+        )
     }
 
     async fn lead(
@@ -268,32 +277,31 @@ impl Proxy {
             leader: Some(leader),
         });
         let landing = flight.landing().await;
-        Ok(self.landed(&asked, landing, Some(share), why).await)
+        Ok(self.led(&asked, landing, share, why).await)
     }
 
-    /// Waits for another request's fetch. `None` if its outcome is not for this request, or too long in coming.
-    async fn follow(
-        self: &Arc<Self>,
-        asked: &Asked,
-        flight: &Arc<Flight>,
-        why: Forward,
-    ) -> Option<Result<Response<Body>, Refusal>> {
-        let landing = tokio::time::timeout(self.config.collapse_timeout, flight.landing()).await.ok()?;
-        if !landing::is_for(&landing, &asked.request, &flight.request) {
-            return None;
+    /// Waits for another request's fetch.
+    async fn follow(self: &Arc<Self>, asked: &Asked, flight: &Arc<Flight>, why: Forward) -> Followed {
+        let landing = tokio::time::timeout(self.config.collapse_timeout, flight.landing()).await;
+        let Ok(landing) = landing else { return Followed::Nothing };
+        if let Some(key) = landing::other_variant(&landing, asked, &flight.request) {
+            return Followed::Variant(key);
         }
-        self.counters.add(Count::Collapsed);
-        Some(Ok(self.landed(asked, landing, None, why).await))
+        match self.followed(asked, landing, why) {
+            Some(response) => {
+                self.counters.add(Count::Collapsed);
+                Followed::Answer(response)
+            }
+            None => Followed::Nothing,
+        }
     }
 
-    /// Validates behind the client's back, unless that is under way.
+    /// Validates behind the client's back, unless that is under way or could not be stored.
     fn validate_behind(self: &Arc<Self>, asked: Asked, found: &Found) {
-        let part = self.flights.join(
-            &found.key,
-            |flight| self.store.is_purged(&flight.handles, flight.sequence),
-            || self.begin(&asked, Forward::Stale),
-        );
-        if let Part::Leader(flight) = part {
+        if asked.directives.no_store {
+            return;
+        }
+        if let Part::Leader(flight) = self.join(&asked, &found.key, Forward::Stale) {
             self.launch(Fetch {
                 flight,
                 route: asked.route,
@@ -309,6 +317,16 @@ impl Proxy {
         let handles = asked.route.handles(asked.primary.as_bytes(), &asked.request.uri);
         Flight::new(asked.request.clone(), asked.peer, self.store.next_sequence(), handles, why)
     }
+}
+
+/// What comes of waiting for another request's fetch.
+enum Followed {
+    /// It answers this request too.
+    Answer(Response<Body>),
+    /// It brought another variant: this request selects the one under this key.
+    Variant(CacheKey),
+    /// It is not for this request, or was too long in coming.
+    Nothing,
 }
 
 /// What comes of looking at what is stored.

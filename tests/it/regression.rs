@@ -6,7 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::support::*;
 
 /// Requests `/a` `n` times at once, in tasks of their own.
-fn herd(tintype: &Tintype, n: usize, fields: &'static [(&str, &str)]) -> Vec<tokio::task::JoinHandle<Answer>> {
+fn herd(
+    tintype: &Tintype,
+    n: usize,
+    fields: &'static [(&str, &str)],
+) -> Vec<tokio::task::JoinHandle<Answer>> {
     (0..n).map(|_| tokio::spawn(Client::new().get(&tintype.url("/a"), fields))).collect()
 }
 
@@ -37,11 +41,13 @@ async fn a_held_body_that_outgrows_the_budget_is_let_go() {
     let rest = Gate::new();
     let origin = ScriptedOrigin::start({
         let rest = rest.clone();
-        move |request| match request.target.as_str() {
-            "/big" => Reply::ok(vec![b'x'; 700_000]).gate(&rest).piece("x").header("ETag", "\"1\""),
-            _ => Reply::ok(vec![b'y'; 900_000]),
+        move |request| {
+            match request.target.as_str() {
+                "/big" => Reply::ok(vec![b'x'; 700_000]).gate(&rest).piece("x").header("ETag", "\"1\""),
+                _ => Reply::ok(vec![b'y'; 900_000]),
+            }
+            .header("Cache-Control", "max-age=60")
         }
-        .header("Cache-Control", "max-age=60")
     })
     .await;
     let bounds =
@@ -66,7 +72,9 @@ async fn what_a_stranger_asks_takes_nothing_from_others() {
                     Some(_) => Reply::status(304),
                     None => Reply::ok("abc"),
                 };
-                reply.header(validator.0, validator.1).header("Cache-Control", "max-age=60, stale-if-error=60")
+                reply
+                    .header(validator.0, validator.1)
+                    .header("Cache-Control", "max-age=60, stale-if-error=60")
             })
             .await;
             let tintype = Tintype::before(&origin).await;
@@ -75,7 +83,11 @@ async fn what_a_stranger_asks_takes_nothing_from_others() {
             let theirs = tintype.get_with("/a", &[field]).await;
             assert_eq!((theirs.status, theirs.text().as_str()), (200, "abc"));
             origin.stop().await;
-            assert_eq!(glance(&tintype.get("/a").await), seen(200, "STALE", "abc"), "{field:?} {validator:?}");
+            assert_eq!(
+                glance(&tintype.get("/a").await),
+                seen(200, "STALE", "abc"),
+                "{field:?} {validator:?}"
+            );
         }
     }
 }
@@ -214,7 +226,8 @@ async fn after_a_304_about_something_else_the_stored_response_still_counts() {
         (Reply::hang_up(), seen(200, "STALE", "old")),
         (Reply::ok("new").header("Cache-Control", "no-store"), seen(200, "MISS", "new")),
     ] {
-        let first = Reply::ok("old").header("ETag", "\"1\"").header("Cache-Control", "max-age=1, stale-if-error=60");
+        let first =
+            Reply::ok("old").header("ETag", "\"1\"").header("Cache-Control", "max-age=1, stale-if-error=60");
         let about_another = Reply::status(304).header("ETag", "\"2\"");
         let origin = ScriptedOrigin::sequence([first, about_another, second, Reply::status(503)]).await;
         let tintype = Tintype::before(&origin).await;
@@ -264,7 +277,10 @@ async fn errors_of_passed_requests_are_covered_too() {
 async fn every_response_says_what_the_cache_did() {
     let origin = ScriptedOrigin::start(|request| match request.target.as_str() {
         "/down" => Reply::hang_up(),
-        _ => Reply::ok("abc").header("Cache-Control", "no-store").header("Age", "7").header("X-Cache-Age", "99"),
+        _ => Reply::ok("abc")
+            .header("Cache-Control", "no-store")
+            .header("Age", "7")
+            .header("X-Cache-Age", "99"),
     })
     .await;
     let tintype = Tintype::before(&origin).await;
@@ -323,4 +339,53 @@ async fn shutdown_waits_for_fetches_behind_the_clients_backs() {
     let tintype = Tintype::of(&toml).await;
     assert_eq!(glance(&tintype.get("/a").await), seen(200, "HIT", "new"));
     tintype.stop().await;
+}
+
+/// Followers for whom the leader's variant was not meant each went on their own.
+#[tokio::test]
+async fn a_herd_on_several_variants_costs_one_fetch_for_each() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| {
+            let language = request.header("accept-language").unwrap_or("-").to_owned();
+            Reply::ok(language)
+                .header("Vary", "Accept-Language")
+                .header("Cache-Control", "max-age=60")
+                .hold(&gate)
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    let german = herd(&tintype, 1, &[("Accept-Language", "de")]);
+    origin.received(1).await;
+    let english = herd(&tintype, 10, &[("Accept-Language", "en")]);
+    counted(&tintype, "/requests", 11).await;
+    gate.open();
+    for (herd, text) in [(german, "de"), (english, "en")] {
+        for one in herd {
+            assert_eq!(one.await.unwrap().text(), text);
+        }
+    }
+    assert_eq!(origin.count(), 2);
+}
+
+/// A client that forbids storing started validations behind its back that could not be stored.
+#[tokio::test]
+async fn a_validation_behind_is_not_begun_where_it_could_not_be_stored() {
+    let origin = ScriptedOrigin::start(|_| {
+        Reply::ok("abc").header("Cache-Control", "max-age=10, stale-while-revalidate=600")
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    tintype.get("/a").await;
+    tintype.later(20);
+    for field in [("Cache-Control", "no-store"), ("Accept", "*/*")] {
+        assert_eq!(glance(&tintype.get_with("/a", &[field]).await), seen(200, "STALE", "abc"));
+        landed(&tintype).await;
+    }
+    origin.received(2).await;
+    landed(&tintype).await;
+    assert_eq!(glance(&tintype.get("/a").await), seen(200, "HIT", "abc"));
+    assert_eq!(origin.count(), 2);
 }
