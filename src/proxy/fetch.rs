@@ -242,6 +242,7 @@ impl Proxy {
         let length = declared_length(&body);
         let shared = SharedBody::new(Arc::clone(&self.budget), self.config.max_stored_bytes, length);
         let mut held = self.hold(&head, length).then(|| Instant::now() + HOLD);
+        let _ending = Ending(&shared);
         let mut reader = shared.reader();
         let arriving = Arc::new(Arriving { head, body: Arc::clone(&shared) });
         if held.is_none() {
@@ -340,6 +341,15 @@ impl Proxy {
     fn land(&self, fetch: &Fetch, landing: Landing) {
         self.flights.leave(&fetch.key, &fetch.flight);
         fetch.flight.land(landing);
+    }
+}
+
+/// Breaks a body off that was left without an end, as by a panic: its readers would wait for ever.
+struct Ending<'a>(&'a SharedBody);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.finish(Err(BodyError::Short("internal fault".into())));
     }
 }
 

@@ -238,7 +238,14 @@ impl Proxy {
             if passes || asked.directives.no_store {
                 break;
             }
-            match self.join(&asked, &found.key, why) {
+            match self.join(&asked, &found, why) {
+                Part::Landed(stored) => {
+                    found.stored = Some((stored, Tier::Memory));
+                    if let Step::Answer(stored, told) = self.decide(&asked, &found) {
+                        return Ok(self.from_store(&asked, stored, told));
+                    }
+                    break;
+                }
                 Part::Leader(flight) => return self.lead(asked, found, flight, why).await,
                 Part::Follower(flight) => match self.follow(&asked, &flight, why).await {
                     Followed::Answer(response) => return Ok(response),
@@ -251,13 +258,26 @@ impl Proxy {
         self.lead(asked, found, flight, why).await
     }
 
-    /// Joins the fetch under way for `key`, or enters a new one.
-    fn join(&self, asked: &Asked, key: &CacheKey, why: Forward) -> Part {
+    /// Joins the fetch under way for what `found` has not, or enters a new one.
+    fn join(&self, asked: &Asked, found: &Found, why: Forward) -> Part {
         self.flights.join(
-            key,
+            &found.key,
             |flight| self.store.is_purged(&flight.handles, flight.sequence),
+            || self.landed_since(asked, found),
             || self.begin(asked, why),
         )
+    }
+
+    /// What was stored since `found`, if it answers the request.
+    fn landed_since(&self, asked: &Asked, found: &Found) -> Option<Stored> {
+        let record = self.store.get_memory(found.key.as_bytes())?;
+        let known = found.stored.as_ref().map(|(stored, _)| stored.record().sequence);
+        if known.is_some_and(|known| record.sequence <= known) {
+            return None;
+        }
+        let stored = Stored::new(record)?;
+        let decision = reuse::decide(stored.head()?, &asked.directives, self.clock.now());
+        (decision == Reuse::Fresh).then_some(stored)
     }
 
     async fn lead(
@@ -301,7 +321,7 @@ impl Proxy {
         if asked.directives.no_store {
             return;
         }
-        if let Part::Leader(flight) = self.join(&asked, &found.key, Forward::Stale) {
+        if let Part::Leader(flight) = self.join(&asked, found, Forward::Stale) {
             self.launch(Fetch {
                 flight,
                 route: asked.route,

@@ -15,6 +15,7 @@ mod listener_exchange;
 mod listener_limits;
 mod proxy_cache;
 mod proxy_collapse;
+mod proxy_fetch;
 mod proxy_forwarding;
 mod proxy_invalidation;
 mod proxy_streaming;

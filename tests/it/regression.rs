@@ -1,8 +1,5 @@
 //! Named regressions: one test for each defect that was found, so that it does not come back.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use crate::support::*;
 
 /// Requests `/a` `n` times at once, in tasks of their own.

@@ -11,6 +11,7 @@ use http::StatusCode;
 use http::request::Parts;
 use tokio::sync::watch;
 
+use super::lookup::Stored;
 use crate::message::cache_status::Forward;
 use crate::origin::OriginError;
 use crate::policy::stored::StoredResponse;
@@ -119,14 +120,18 @@ pub enum Part {
     Leader(Arc<Flight>),
     /// It is under way.
     Follower(Arc<Flight>),
+    /// It has landed since one looked into the store: this is what it brought.
+    Landed(Stored),
 }
 
 impl Flights {
-    /// Joins the flight for `key` unless `is_void` says that it is no longer worth joining; else enters the one that `begin` gives.
+    /// Joins the flight for `key` unless `is_void` says that it is no longer worth joining; else enters the one that `begin` gives,
+    /// unless `landed` has what it would bring.
     pub fn join(
         &self,
         key: &CacheKey,
         is_void: impl FnOnce(&Flight) -> bool,
+        landed: impl FnOnce() -> Option<Stored>,
         begin: impl FnOnce() -> Arc<Flight>,
     ) -> Part {
         let mut flights = self.flights();
@@ -134,6 +139,10 @@ impl Flights {
             && !is_void(known)
         {
             return Part::Follower(Arc::clone(known));
+        }
+        // Flights leave once what they brought is stored, so that here it is seen for certain.
+        if let Some(stored) = landed() {
+            return Part::Landed(stored);
         }
         let flight = begin();
         flights.insert(key.clone(), Arc::clone(&flight));
