@@ -1,15 +1,15 @@
 //! DATA PLANE: route, key, lookup, decide, fetch, respond.
 //!
-//! [`Proxy::handle`] tells the story; each step is one hop away: [`route`], [`lookup`], [`flight`] and `fetch`, `keep`, [`respond`],
-//! and [`refusal`] for what tintype answers itself.
+//! [`Proxy::handle`] tells the story; each step is one hop away: [`route`], [`lookup`], `collapse`, [`flight`] and `fetch`,
+//! `keep`, [`respond`], and [`refusal`] for what tintype answers itself.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
-use tokio::sync::{oneshot, watch};
+use http::{HeaderValue, Request, Response};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::message::body::Body;
@@ -19,6 +19,7 @@ use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
 use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
 
+mod collapse;
 mod fetch;
 pub mod flight;
 mod forward;
@@ -33,8 +34,7 @@ pub mod respond;
 pub mod route;
 mod target;
 
-use fetch::Fetch;
-use flight::{Budget, Flight, Flights, Part};
+use flight::{Budget, Flights};
 use lookup::{Found, Stored, Tier};
 use marks::{Mark, Marks};
 use refusal::Refusal;
@@ -219,134 +219,6 @@ impl Proxy {
             None => self.refuse(&Refusal::NoRoute, CacheStatus::default()),
         }
     }
-
-    /// Fetches, together with all who ask for the same at this time.
-    async fn fetch(
-        self: &Arc<Self>,
-        asked: Asked,
-        found: Found,
-        why: Forward,
-    ) -> Result<Response<Body>, Refusal> {
-        // A HEAD is worth a whole capture only where the picture is likely to be asked for next.
-        if asked.request.method == Method::HEAD && !asked.route.capture {
-            return self.pass_covered(asked, &found, Body::Empty, why).await;
-        }
-        let mut found = found;
-        // Twice, as it may turn out only then which variant is waited for.
-        for _ in 0..2 {
-            let passes = self.marks.of(&found.key, self.clock.now()) == Some(Mark::Pass);
-            if passes || asked.directives.no_store {
-                break;
-            }
-            match self.join(&asked, &found, why) {
-                Part::Landed(stored) => {
-                    found.stored = Some((stored, Tier::Memory));
-                    if let Step::Answer(stored, told) = self.decide(&asked, &found) {
-                        return Ok(self.from_store(&asked, stored, told));
-                    }
-                    break;
-                }
-                Part::Leader(flight) => return self.lead(asked, found, flight, why).await,
-                Part::Follower(flight) => match self.follow(&asked, &flight, why).await {
-                    Followed::Answer(response) => return Ok(response),
-                    Followed::Variant(key) if key != found.key => found.key = key,
-                    Followed::Variant(_) | Followed::Nothing => break,
-                },
-            }
-        }
-        let flight = self.begin(&asked, why);
-        self.lead(asked, found, flight, why).await
-    }
-
-    /// Joins the fetch under way for what `found` has not, or enters a new one.
-    fn join(&self, asked: &Asked, found: &Found, why: Forward) -> Part {
-        self.flights.join(
-            &found.key,
-            |flight| self.store.is_purged(&flight.handles, flight.sequence),
-            || self.landed_since(asked, found),
-            || self.begin(asked, why),
-        )
-    }
-
-    /// What was stored since `found`, if it answers the request.
-    fn landed_since(&self, asked: &Asked, found: &Found) -> Option<Stored> {
-        let record = self.store.get_memory(found.key.as_bytes())?;
-        let known = found.stored.as_ref().map(|(stored, _)| stored.record().sequence);
-        if known.is_some_and(|known| record.sequence <= known) {
-            return None;
-        }
-        let stored = Stored::new(record)?;
-        let decision = reuse::decide(stored.head()?, &asked.directives, self.clock.now());
-        (decision == Reuse::Fresh).then_some(stored)
-    }
-
-    async fn lead(
-        self: &Arc<Self>,
-        asked: Asked,
-        found: Found,
-        flight: Arc<Flight>,
-        why: Forward,
-    ) -> Result<Response<Body>, Refusal> {
-        let (leader, share) = oneshot::channel();
-        self.launch(Fetch {
-            flight: Arc::clone(&flight),
-            route: Arc::clone(&asked.route),
-            primary: asked.primary.clone(),
-            key: found.key,
-            stored: found.stored.map(|(stored, _)| stored),
-            leader: Some(leader),
-        });
-        let landing = flight.landing().await;
-        Ok(self.led(&asked, landing, share, why).await)
-    }
-
-    /// Waits for another request's fetch.
-    async fn follow(self: &Arc<Self>, asked: &Asked, flight: &Arc<Flight>, why: Forward) -> Followed {
-        let landing = tokio::time::timeout(self.config.collapse_timeout, flight.landing()).await;
-        let Ok(landing) = landing else { return Followed::Nothing };
-        if let Some(key) = landing::other_variant(&landing, asked, &flight.request) {
-            return Followed::Variant(key);
-        }
-        match self.followed(asked, landing, why) {
-            Some(response) => {
-                self.counters.add(Count::Collapsed);
-                Followed::Answer(response)
-            }
-            None => Followed::Nothing,
-        }
-    }
-
-    /// Validates behind the client's back, unless that is under way or could not be stored.
-    fn validate_behind(self: &Arc<Self>, asked: Asked, found: &Found) {
-        if asked.directives.no_store {
-            return;
-        }
-        if let Part::Leader(flight) = self.join(&asked, found, Forward::Stale) {
-            self.launch(Fetch {
-                flight,
-                route: asked.route,
-                primary: asked.primary,
-                key: found.key.clone(),
-                stored: found.stored.as_ref().map(|(stored, _)| stored.clone()),
-                leader: None,
-            });
-        }
-    }
-
-    fn begin(&self, asked: &Asked, why: Forward) -> Arc<Flight> {
-        let handles = asked.route.handles(asked.primary.as_bytes(), &asked.request.uri);
-        Flight::new(asked.request.clone(), asked.peer, self.store.next_sequence(), handles, why)
-    }
-}
-
-/// What comes of waiting for another request's fetch.
-enum Followed {
-    /// It answers this request too.
-    Answer(Response<Body>),
-    /// It brought another variant: this request selects the one under this key.
-    Variant(CacheKey),
-    /// It is not for this request, or was too long in coming.
-    Nothing,
 }
 
 /// What comes of looking at what is stored.

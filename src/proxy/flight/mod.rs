@@ -12,7 +12,6 @@ use http::request::Parts;
 use tokio::sync::watch;
 
 use super::lookup::Stored;
-use crate::message::cache_status::Forward;
 use crate::origin::OriginError;
 use crate::policy::stored::StoredResponse;
 use crate::store::{CacheKey, Handle, Record};
@@ -71,22 +70,14 @@ pub struct Flight {
     pub handles: Vec<Handle>,
     /// The leader's address.
     pub peer: IpAddr,
-    /// Why it went forward.
-    pub forward: Forward,
     landing: watch::Sender<Option<Landing>>,
 }
 
 impl Flight {
     /// A flight that is about to start.
-    pub fn new(
-        request: Parts,
-        peer: IpAddr,
-        sequence: u64,
-        handles: Vec<Handle>,
-        forward: Forward,
-    ) -> Arc<Self> {
+    pub fn new(request: Parts, peer: IpAddr, sequence: u64, handles: Vec<Handle>) -> Arc<Self> {
         let (landing, _) = watch::channel(None);
-        Arc::new(Flight { request, sequence, handles, peer, forward, landing })
+        Arc::new(Flight { request, sequence, handles, peer, landing })
     }
 
     /// Tells all who wait. The first landing counts.
