@@ -317,7 +317,7 @@ impl Proxy {
         tracing::warn!(route = %fetch.route.name, %error, "response body broke off");
         arriving.body.finish(Err(error.clone()));
         if unseen {
-            return self.failed(&fetch, OriginError::Reset(error.to_string()));
+            return self.failed(fetch, OriginError::Reset(error.to_string()));
         }
         self.counters.add(Count::OriginErrors);
         self.flights.leave(&fetch.key, &fetch.flight);

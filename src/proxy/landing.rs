@@ -59,7 +59,7 @@ impl Proxy {
             (Ok(Share::Whole(response, reason)), _) => {
                 self.counters.add(Count::Misses);
                 let status = CacheStatus { detail: Some(reason.name()), ..status };
-                let mut response = self.from_origin(response, Told::new(Verdict::Miss, status));
+                let mut response = self.answer_passed(response, Told::new(Verdict::Miss, status));
                 // A HEAD that was fetched as a GET gets no body.
                 if asked.request.method == http::Method::HEAD {
                     *response.body_mut() = Body::Empty;
@@ -88,7 +88,7 @@ impl Proxy {
                     Arrival::Fetched => {
                         let stored = Stored::new(record)?;
                         self.counters.add(Count::Misses);
-                        Some(self.from_store(asked, &stored, Told::new(Verdict::Miss, status)))
+                        Some(self.answer_from(asked, &stored, Told::new(Verdict::Miss, status)))
                     }
                     Arrival::Validated => self.confirmed(asked, record, status),
                 }
@@ -121,7 +121,7 @@ impl Proxy {
             }
             Cause::NoAnswer(error) => CacheStatus { detail: Some(error.name()), ..status },
         };
-        self.from_store(asked, stored, Told::new(Verdict::Stale, status))
+        self.answer_from(asked, stored, Told::new(Verdict::Stale, status))
     }
 
     /// The answer with what a 304 confirmed.
@@ -129,7 +129,7 @@ impl Proxy {
         let stored = Stored::new(record)?;
         self.counters.add(Count::Revalidated);
         let status = CacheStatus { forward_status: Some(304), ..status };
-        Some(self.from_store(asked, &stored, Told::new(Verdict::Revalidated, status)))
+        Some(self.answer_from(asked, &stored, Told::new(Verdict::Revalidated, status)))
     }
 
     fn arriving(
@@ -142,7 +142,7 @@ impl Proxy {
         self.counters.add(Count::Misses);
         let told = Told::new(Verdict::Miss, CacheStatus { stored: true, ..status });
         let now = self.clock.now();
-        self.from_stored(&asked.request, &arriving.head, Body::stream(reader), told, now)
+        self.answer_stored(&asked.request, &arriving.head, Body::stream(reader), told, now)
     }
 
     /// What was announced to the leader is not there: a fault of ours.

@@ -147,9 +147,9 @@ impl Proxy {
 
         // May it answer, and how is it brought up to date?
         match self.decide(&asked, &found) {
-            Step::Answer(stored, told) => Ok(self.from_store(&asked, stored, told)),
+            Step::Answer(stored, told) => Ok(self.answer_from(&asked, stored, told)),
             Step::AnswerAndValidate(stored, told) => {
-                let response = self.from_store(&asked, stored, told);
+                let response = self.answer_from(&asked, stored, told);
                 self.validate_behind(asked, &found);
                 Ok(response)
             }
@@ -210,11 +210,11 @@ impl Proxy {
         }
     }
 
-    fn from_store(&self, asked: &Asked, stored: &Stored, told: Told) -> Response<Body> {
+    fn answer_from(&self, asked: &Asked, stored: &Stored, told: Told) -> Response<Body> {
         match stored.parts() {
             Some((head, body)) => {
                 let body = Body::whole(body.clone());
-                self.from_stored(&asked.request, head, body, told, self.clock.now())
+                self.answer_stored(&asked.request, head, body, told, self.clock.now())
             }
             None => self.refuse(&Refusal::NoRoute, CacheStatus::default()),
         }

@@ -73,7 +73,7 @@ impl Told {
 
 impl Proxy {
     /// Answers `request` with a stored head and its body: 304 where the client has it, without body for HEAD.
-    pub(super) fn from_stored(
+    pub(super) fn answer_stored(
         &self,
         request: &Parts,
         head: &StoredResponse,
@@ -110,7 +110,7 @@ impl Proxy {
     }
 
     /// Passes an origin's answer on as it came.
-    pub(super) fn from_origin(&self, mut response: Response<Body>, told: Told) -> Response<Body> {
+    pub(super) fn answer_passed(&self, mut response: Response<Body>, told: Told) -> Response<Body> {
         let fields = response.headers_mut();
         let age = freshness::age_value(fields).as_secs();
         self.tell(fields, &told, age);
