@@ -47,6 +47,10 @@ fn usual_case(text: &[u8]) -> Option<String> {
     if let Some(zone) = usual.strip_suffix("Gmt") {
         usual = format!("{zone}GMT");
     }
+    // A leap second is in the grammar, but not in Unix time (RFC 9110 section 5.6.7).
+    if usual.contains(" 23:59:60 ") {
+        usual = usual.replacen("23:59:60", "23:59:59", 1);
+    }
     Some(usual)
 }
 
@@ -70,8 +74,22 @@ mod tests {
     }
 
     #[test]
+    fn a_leap_second_is_the_second_before_it() {
+        let expected = parse(b"Sat, 31 Dec 2016 23:59:59 GMT");
+        assert!(expected.is_some());
+        for text in ["Sat, 31 Dec 2016 23:59:60 GMT", "Sat Dec 31 23:59:60 2016"] {
+            assert_eq!(parse(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn refuses_everything_else() {
         for text in [
+            "Sun, 06 Nov 1994 08:59:60 GMT",
+            "Sun, 06 Nov 1994 08:49:61 GMT",
+            "Sun, 06 Nov 1994 24:00:00 GMT",
+            "Mon, 06 Nov 1994 08:49:37 GMT",
+            "Wed, 31 Feb 1994 08:49:37 GMT",
             "0",
             "-1",
             "",

@@ -3,8 +3,6 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
-use super::fields;
-
 /// One entity tag, borrowed from the field it stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntityTag<'a> {
@@ -55,15 +53,17 @@ pub enum TagList<'a> {
 }
 
 impl<'a> TagList<'a> {
-    /// Reads all lines of `name`; `None` if the field is absent.
+    /// Reads all lines of `name`; `None` if the field is absent. `*` counts only where it stands alone.
     pub fn of(fields: &'a HeaderMap, name: &HeaderName) -> Option<Self> {
         if !fields.contains_key(name) {
             return None;
         }
-        if fields::list(fields, name).any(|member| member == b"*") {
+        let members: Vec<&[u8]> =
+            fields.get_all(name).iter().flat_map(|line| members(line.as_bytes())).collect();
+        if members == [b"*"] {
             return Some(TagList::Any);
         }
-        Some(TagList::Tags(fields::list(fields, name).filter_map(EntityTag::parse).collect()))
+        Some(TagList::Tags(members.into_iter().filter_map(EntityTag::parse).collect()))
     }
 
     /// Whether a representation with `current` as its tag is listed, by weak comparison.
@@ -74,6 +74,18 @@ impl<'a> TagList<'a> {
             (TagList::Tags(_), None) => false,
         }
     }
+}
+
+/// The members of one line of a tag list. A backslash in a tag is an octet like any other (RFC 9110 section 8.8.3), so the
+/// lists of quoted strings are split otherwise.
+fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut quoted = false;
+    line.split(move |&b| {
+        quoted ^= b == b'"';
+        b == b',' && !quoted
+    })
+    .map(<[u8]>::trim_ascii)
+    .filter(|member| !member.is_empty())
 }
 
 /// The strong tag that we give a body without one: the first 16 hex digits of its SHA-256, quoted.
@@ -123,6 +135,39 @@ mod tests {
             let tag = |text: &'static str| EntityTag::parse(text.as_bytes()).expect(text);
             assert_eq!(tag(a).strong_eq(tag(b)), strong, "{a} {b}");
             assert_eq!(tag(a).weak_eq(tag(b)), weak, "{a} {b}");
+        }
+    }
+
+    /// RFC 9110 sections 8.8.3 and 13.1.2.
+    #[test]
+    fn tag_lists_are_read_by_their_own_grammar() {
+        let of = |lines: &[&'static str]| {
+            let mut fields = HeaderMap::new();
+            for line in lines {
+                fields.append(header::IF_NONE_MATCH, HeaderValue::from_static(line));
+            }
+            TagList::of(&fields, &header::IF_NONE_MATCH).map(|list| match list {
+                TagList::Any => "*".to_owned(),
+                TagList::Tags(tags) => {
+                    let tags: Vec<_> = tags.iter().map(|tag| String::from_utf8_lossy(tag.opaque)).collect();
+                    tags.join(" ")
+                }
+            })
+        };
+        for (lines, expected) in [
+            (&[][..], None),
+            (&[""], Some("")),
+            (&["*"], Some("*")),
+            (&[" * ,"], Some("*")),
+            (&["*, \"a\""], Some("a")),
+            (&["\"a\"", "*"], Some("a")),
+            (&["*", "*"], Some("")),
+            (&[r#""a", W/"b,c" ,"d""#], Some("a b,c d")),
+            (&[r#""a\", "b""#], Some(r"a\ b")),
+            (&[r#""open, "b""#], Some("")),
+            (&[r#""open"#, r#""b""#], Some("b")),
+        ] {
+            assert_eq!(of(lines).as_deref(), expected, "{lines:?}");
         }
     }
 

@@ -76,16 +76,21 @@ pub fn quoted_string(text: &[u8]) -> Option<usize> {
 
 /// Removes hop-by-hop fields and those that `Connection` names (RFC 9110 section 7.6.1).
 ///
-/// A `Connection` that names a field which must stay end-to-end (`Cache-Control`, `Host`, `Authorization`, ...) does
-/// not remove it: a client could otherwise strip what the origin or the cache relies on.
+/// A `Connection` that names a field which is for all recipients (`Cache-Control`, `Host`, `Vary`, ...) does not remove it: a peer
+/// could otherwise strip what says for whom and for how long a response is good.
 pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
-    const KEPT: [HeaderName; 6] = [
-        header::HOST,
-        header::CACHE_CONTROL,
+    const KEPT: [HeaderName; 11] = [
+        header::AGE,
         header::AUTHORIZATION,
+        header::CACHE_CONTROL,
+        header::CONTENT_ENCODING,
         header::CONTENT_LENGTH,
         header::CONTENT_TYPE,
         header::COOKIE,
+        header::DATE,
+        header::EXPIRES,
+        header::HOST,
+        header::VARY,
     ];
     let listed: Vec<HeaderName> = list(fields, &header::CONNECTION)
         .filter_map(|name| HeaderName::from_bytes(name).ok())
@@ -107,14 +112,14 @@ pub mod octets {
         lines.serialize(serializer)
     }
 
-    /// For `#[serde(deserialize_with)]`. Refuses names and values that HTTP does not allow.
+    /// For `#[serde(deserialize_with)]`. Refuses names and values that HTTP does not allow, and more lines than a map takes.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HeaderMap, D::Error> {
         let lines = Vec::<(String, Vec<u8>)>::deserialize(deserializer)?;
-        let mut fields = HeaderMap::with_capacity(lines.len());
+        let mut fields = HeaderMap::try_with_capacity(lines.len()).map_err(D::Error::custom)?;
         for (name, value) in lines {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(D::Error::custom)?;
             let value = HeaderValue::from_bytes(&value).map_err(D::Error::custom)?;
-            fields.append(name, value);
+            fields.try_append(name, value).map_err(D::Error::custom)?;
         }
         Ok(fields)
     }
@@ -145,19 +150,37 @@ mod tests {
     }
 
     #[test]
+    fn more_lines_than_a_map_takes_are_refused_without_a_panic() {
+        #[derive(serde::Serialize, serde::Deserialize)]
+        struct Head(#[serde(with = "octets")] HeaderMap);
+        let read = |lines: &[(&str, &[u8])]| {
+            let written = postcard::to_allocvec(lines).expect("written");
+            postcard::from_bytes::<Head>(&written).map(|head| head.0.len())
+        };
+        assert_eq!(read(&[("a", b"1"), ("a", b"2")]), Ok(2));
+        assert!(read(&vec![("a", &b"1"[..]); 50_000]).is_err());
+        assert!(read(&[("a b", b"1")]).is_err());
+    }
+
+    #[test]
     fn connection_removes_what_it_lists_but_not_what_must_stay() {
         let mut fields = HeaderMap::new();
         for (name, value) in [
-            ("connection", "close, X-Secret, Cache-Control"),
+            ("connection", "close, X-Secret, Cache-Control, vary, Age"),
+            ("connection", "Expires"),
             ("x-secret", "1"),
             ("cache-control", "no-store"),
             ("te", "trailers"),
             ("accept", "*/*"),
+            ("vary", "accept"),
+            ("age", "5"),
+            ("expires", "0"),
         ] {
             fields.append(name, HeaderValue::from_static(value));
         }
         remove_hop_by_hop(&mut fields);
-        let left: Vec<&str> = fields.keys().map(HeaderName::as_str).collect();
-        assert_eq!(left, ["cache-control", "accept"]);
+        let mut left: Vec<&str> = fields.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "age", "cache-control", "expires", "vary"]);
     }
 }

@@ -11,13 +11,32 @@ use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
 use crate::message::fields::remove_hop_by_hop;
 
-/// What a route says where the origin is silent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Windows {
-    /// Stale-while-revalidate window of the route.
+/// What a route says of storing: windows where the origin is silent, whose directives count, what becomes of cookies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Stale-while-revalidate window where the origin gives none.
     pub stale_while_revalidate: Option<Duration>,
-    /// Stale-if-error window of the route.
+    /// Stale-if-error window where the origin gives none.
     pub stale_if_error: Option<Duration>,
+    /// How long a stale response may be served while the origin gives no answer at all, where nothing gives a
+    /// stale-if-error window (RFC 9111 section 4.2.4).
+    pub stale_when_disconnected: Option<Duration>,
+    /// Fields whose directives count before those of `Cache-Control`, the most specific first (RFC 9213).
+    pub targeted: Vec<HeaderName>,
+    /// What becomes of a response with `Set-Cookie`.
+    pub set_cookie: SetCookie,
+}
+
+/// What becomes of a response with `Set-Cookie`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SetCookie {
+    /// It is stored with its cookie if the origin gave explicit freshness (RFC 9111 section 7.3 leaves it to the origin).
+    #[default]
+    Store,
+    /// It is stored without the cookie, and nobody gets it.
+    Strip,
+    /// It is not stored.
+    Never,
 }
 
 /// Why a response is not stored. Each name reaches log and `Cache-Status`.
@@ -37,9 +56,9 @@ pub enum NotStored {
     Authorization,
     /// The response varies on everything (`Vary: *`).
     VaryAll,
-    /// The response has `Set-Cookie` without explicit freshness.
+    /// The response has `Set-Cookie`, and no explicit freshness or a route that stores no such response.
     SetCookie,
-    /// Nothing gives it a use: no lifetime and no validator.
+    /// Nothing gives it a use: no lifetime, no validator, and no window in which it may be stale.
     NoLifetime,
     /// The body is longer than `max_stored_bytes`.
     TooLarge,
@@ -85,43 +104,68 @@ pub fn admit(
     status: StatusCode,
     fields: &HeaderMap,
     received: Timestamp,
-    windows: Windows,
+    terms: &Terms,
 ) -> Result<StoredResponse, NotStored> {
-    let directives = ResponseDirectives::of(fields);
+    let directives = ResponseDirectives::for_cache(fields, &terms.targeted);
     let (lifetime, source) = freshness::lifetime(status, fields, &directives, received);
-    may_store(request, status, fields, &directives, lifetime, source)?;
+    may_store(request, status, fields, &directives, source, terms.set_cookie)?;
 
-    let s_maxage = directives.s_maxage.is_some();
-    let mut kept = fields.clone();
-    remove_hop_by_hop(&mut kept);
-    for name in [header::AGE, header::PROXY_AUTHENTICATE, header::PROXY_AUTHORIZATION] {
-        kept.remove(name);
-    }
-    kept.remove("proxy-authentication-info");
-    for qualified in [&directives.no_cache, &directives.private] {
-        if let Qualified::Fields(names) = qualified {
-            for name in names {
-                kept.remove(name);
-            }
-        }
-    }
-    Ok(StoredResponse {
+    let mut head = StoredResponse {
         status,
-        fields: kept,
+        fields: HeaderMap::new(),
         request_time: request.sent,
         response_time: received,
         initial_age: freshness::initial_age(fields, request.sent, received),
         lifetime,
         stale_while_revalidate: directives
             .stale_while_revalidate
-            .or(windows.stale_while_revalidate)
+            .or(terms.stale_while_revalidate)
             .unwrap_or_default(),
-        stale_if_error: directives.stale_if_error.or(windows.stale_if_error).unwrap_or_default(),
+        stale_if_error: directives.stale_if_error.or(terms.stale_if_error).unwrap_or_default(),
+        stale_when_disconnected: directives
+            .stale_if_error
+            .or(terms.stale_if_error)
+            .or(terms.stale_when_disconnected)
+            .unwrap_or_default(),
         no_cache: directives.no_cache == Qualified::Whole,
-        must_revalidate: directives.must_revalidate || directives.proxy_revalidate || s_maxage,
+        must_revalidate: directives.must_revalidate
+            || directives.proxy_revalidate
+            || directives.s_maxage.is_some(),
         own_entity_tag: false,
         cost: received.since(request.sent),
-    })
+    };
+    if !is_useful(&head, fields) {
+        return Err(NotStored::NoLifetime);
+    }
+    head.fields = fields.clone();
+    strip(&mut head.fields);
+    if terms.set_cookie == SetCookie::Strip {
+        head.fields.remove(header::SET_COOKIE);
+    }
+    for qualified in [&directives.no_cache, &directives.private] {
+        if let Qualified::Fields(names) = qualified {
+            for name in names {
+                head.fields.remove(name);
+            }
+        }
+    }
+    Ok(head)
+}
+
+/// Whether it has a use: while it is fresh, once it is validated, or stale inside a window.
+fn is_useful(head: &StoredResponse, fields: &HeaderMap) -> bool {
+    let windows = !head.stale_while_revalidate.is_zero() || !head.stale_if_error.is_zero();
+    let may_be_stale = windows && !head.no_cache && !head.must_revalidate;
+    !head.lifetime.is_zero() || may_be_stale || has_validator(fields)
+}
+
+/// Removes the fields that are kept of no response (RFC 9111 section 3.1), and `Age`, which is made anew for each answer.
+pub(super) fn strip(fields: &mut HeaderMap) {
+    remove_hop_by_hop(fields);
+    for name in [header::AGE, header::PROXY_AUTHENTICATE, header::PROXY_AUTHORIZATION] {
+        fields.remove(name);
+    }
+    fields.remove("proxy-authentication-info");
 }
 
 fn may_store(
@@ -129,8 +173,8 @@ fn may_store(
     status: StatusCode,
     fields: &HeaderMap,
     directives: &ResponseDirectives,
-    lifetime: Duration,
     source: LifetimeSource,
+    set_cookie: SetCookie,
 ) -> Result<(), NotStored> {
     if request.method != Method::GET {
         return Err(NotStored::Method);
@@ -161,15 +205,19 @@ fn may_store(
     if super::vary::selecting(fields) == super::vary::Selecting::All {
         return Err(NotStored::VaryAll);
     }
-    if fields.contains_key(header::SET_COOKIE) && !source.is_explicit() {
+    let cookie_bars = match set_cookie {
+        SetCookie::Store => !source.is_explicit(),
+        SetCookie::Strip => false,
+        SetCookie::Never => true,
+    };
+    if cookie_bars && fields.contains_key(header::SET_COOKIE) {
         return Err(NotStored::SetCookie);
     }
-    let allowed = source.is_explicit() || directives.public || freshness::heuristic_allowed(status);
-    let useful = !lifetime.is_zero() || has_validator(fields);
-    if !(allowed && useful) {
-        return Err(NotStored::NoLifetime);
+    if source.is_explicit() || directives.public || freshness::heuristic_allowed(status) {
+        Ok(())
+    } else {
+        Err(NotStored::NoLifetime)
     }
-    Ok(())
 }
 
 /// The final statuses whose caching requirements we implement (RFC 9110 section 15).
@@ -183,14 +231,15 @@ fn has_validator(fields: &HeaderMap) -> bool {
         || crate::message::date::of_field(fields, &header::LAST_MODIFIED).is_some()
 }
 
-/// The fields that are representation metadata of a body that a 304 does not carry, and so are never
-/// taken from it (RFC 9111 section 3.2).
-pub(super) const NOT_UPDATED: [HeaderName; 5] = [
+/// The fields that are never taken from a 304: they say how the stored octets are framed and coded, or are computed over them, which
+/// a 304 cannot change (RFC 9111 section 3.2). Every other one is, `Content-Type` too.
+pub(super) const NOT_UPDATED: [HeaderName; 6] = [
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
-    header::CONTENT_TYPE,
     header::CONTENT_RANGE,
     header::TRANSFER_ENCODING,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
 ];
 
 #[cfg(test)]
@@ -216,7 +265,7 @@ mod tests {
         let request = fields(request);
         let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
         let status = StatusCode::from_u16(status).expect("status");
-        admit(facts, status, &fields(response), NOW, Windows::default())
+        admit(facts, status, &fields(response), NOW, &Terms::default())
     }
 
     /// RFC 9111 section 3, clause by clause.
@@ -241,6 +290,7 @@ mod tests {
             ),
             (&[], 200, &[("cache-control", "max-age=60, Private")], Some(NotStored::Private)),
             (&[], 200, &[("cache-control", "max-age=60, private=\"x-a\"")], None),
+            (&[], 200, &[("cache-control", "max-age=60, private=\"vary\"")], Some(NotStored::Private)),
             (&[AUTH], 200, &[FRESH], Some(NotStored::Authorization)),
             (&[AUTH], 200, &[("cache-control", "max-age=60, public")], None),
             (&[AUTH], 200, &[("cache-control", "max-age=60, must-revalidate")], None),
@@ -253,6 +303,14 @@ mod tests {
             (&[], 200, &[TAG, ("cache-control", "no-cache")], None),
             (&[], 200, &[TAG, ("cache-control", "max-age=0")], None),
             (&[], 200, &[("cache-control", "max-age=0")], Some(NotStored::NoLifetime)),
+            (&[], 200, &[("cache-control", "max-age=0, stale-while-revalidate=5")], None),
+            (&[], 200, &[("cache-control", "max-age=0, stale-if-error=5")], None),
+            (
+                &[],
+                200,
+                &[("cache-control", "max-age=0, stale-if-error=5, must-revalidate")],
+                Some(NotStored::NoLifetime),
+            ),
             (&[], 200, &[], Some(NotStored::NoLifetime)),
             (&[], 201, &[TAG], Some(NotStored::NoLifetime)),
             (&[], 201, &[TAG, ("cache-control", "public")], None),
@@ -287,20 +345,65 @@ mod tests {
         assert_eq!(kept.initial_age, Duration::from_secs(5));
     }
 
+    /// The route decides what becomes of cookies; RFC 9111 section 7.3 leaves sharing them to the origin.
+    #[test]
+    fn cookies_table() {
+        const EXPLICIT: (&str, &str) = ("cache-control", "max-age=60");
+        const TAG: (&str, &str) = ("etag", "\"1\"");
+        const COOKIE: (&str, &str) = ("set-cookie", "a=b");
+        let request = HeaderMap::new();
+        let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
+        for (set_cookie, lines, expected) in [
+            (SetCookie::Store, [EXPLICIT, COOKIE], Ok(true)),
+            (SetCookie::Store, [TAG, COOKIE], Err(NotStored::SetCookie)),
+            (SetCookie::Strip, [EXPLICIT, COOKIE], Ok(false)),
+            (SetCookie::Strip, [TAG, COOKIE], Ok(false)),
+            (SetCookie::Never, [EXPLICIT, COOKIE], Err(NotStored::SetCookie)),
+            (SetCookie::Never, [EXPLICIT, TAG], Ok(false)),
+        ] {
+            let terms = Terms { set_cookie, ..Terms::default() };
+            let decided = admit(facts, StatusCode::OK, &fields(&lines), NOW, &terms);
+            let kept = decided.map(|head| head.fields.contains_key("set-cookie"));
+            assert_eq!(kept, expected, "{set_cookie:?} {lines:?}");
+        }
+    }
+
+    /// RFC 9213 section 2.2: a targeted field stands in for Cache-Control and Expires.
+    #[test]
+    fn targeted_directives_decide_alone() {
+        let terms =
+            Terms { targeted: vec![HeaderName::from_static("cdn-cache-control")], ..Terms::default() };
+        let request = HeaderMap::new();
+        let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
+        let decide = |lines: &[_]| admit(facts, StatusCode::OK, &fields(lines), NOW, &terms);
+        for (targeted, other, expected) in [
+            ("max-age=60", ("cache-control", "no-store"), Ok(60)),
+            ("max-age=60", ("cache-control", "max-age=5"), Ok(60)),
+            ("no-store", ("cache-control", "max-age=5"), Err(NotStored::NoStore)),
+            ("foo", ("expires", "Sun, 06 Nov 2094 08:49:37 GMT"), Err(NotStored::NoLifetime)),
+            ("oops=", ("cache-control", "max-age=5"), Ok(5)),
+        ] {
+            let decided =
+                decide(&[("cdn-cache-control", targeted), other]).map(|head| head.lifetime.as_secs());
+            assert_eq!(decided, expected, "{targeted} {other:?}");
+        }
+    }
+
     /// RFC 5861: the origin's windows win over the route's; RFC 9111 5.2.2.10: `s-maxage` forbids stale use.
     #[test]
     fn windows_come_from_the_origin_first() {
         let request = HeaderMap::new();
         let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
-        let route = Windows {
+        let route = Terms {
             stale_while_revalidate: Some(Duration::from_secs(1)),
             stale_if_error: Some(Duration::from_secs(2)),
+            ..Terms::default()
         };
         let said = fields(&[("cache-control", "max-age=1, stale-while-revalidate=8, stale-if-error=0")]);
-        let head = admit(facts, StatusCode::OK, &said, NOW, route).expect("storable");
+        let head = admit(facts, StatusCode::OK, &said, NOW, &route).expect("storable");
         assert_eq!((head.stale_while_revalidate.as_secs(), head.stale_if_error.as_secs()), (8, 0));
         let silent = fields(&[("cache-control", "s-maxage=1")]);
-        let head = admit(facts, StatusCode::OK, &silent, NOW, route).expect("storable");
+        let head = admit(facts, StatusCode::OK, &silent, NOW, &route).expect("storable");
         assert_eq!((head.stale_while_revalidate.as_secs(), head.stale_if_error.as_secs()), (1, 2));
         assert!(head.must_revalidate);
     }

@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header};
 
+use super::targeted;
 use crate::message::fields;
 
 /// The largest delta-seconds that is told apart (RFC 9111 section 1.2.2 asks for at least 2^31).
-const MAX_DELTA: u64 = 1 << 31;
+pub(super) const MAX_DELTA: u64 = 1 << 31;
+
+/// Without these a response would be stored as something else than it is: for others, for longer, or with octets that cannot be
+/// decoded. A directive that names one of them is taken for the whole response.
+const INDISPENSABLE: [HeaderName; 5] =
+    [header::CACHE_CONTROL, header::CONTENT_ENCODING, header::DATE, header::EXPIRES, header::VARY];
 
 /// A directive that may name the fields it is limited to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +28,13 @@ pub enum Qualified {
 }
 
 impl Qualified {
+    /// Limited to the fields that `list` names, or not at all if it cannot be read.
+    pub(super) fn fields(list: &[u8]) -> Self {
+        let mut qualified = Qualified::Absent;
+        qualified.add(Some(list));
+        qualified
+    }
+
     fn add(&mut self, argument: Option<&[u8]>) {
         let Some(argument) = argument else {
             *self = Qualified::Whole;
@@ -30,9 +43,10 @@ impl Qualified {
         let mut names = Vec::new();
         for name in fields::split_list(argument) {
             match HeaderName::from_bytes(name) {
-                Ok(name) => names.push(name),
-                // A list that cannot be read limits nothing.
-                Err(_) => return *self = Qualified::Whole,
+                // `*` is a valid token, and no field.
+                Ok(name) if name.as_str() != "*" && !INDISPENSABLE.contains(&name) => names.push(name),
+                // A list that cannot be read, or not be obeyed, limits nothing.
+                _ => return *self = Qualified::Whole,
             }
         }
         match self {
@@ -71,9 +85,19 @@ pub struct ResponseDirectives {
     pub stale_while_revalidate: Option<Duration>,
     /// `stale-if-error` (RFC 5861 section 4)
     pub stale_if_error: Option<Duration>,
+    /// They come from a targeted field, so that `Expires` does not count (RFC 9213 section 2.2).
+    pub targeted: bool,
 }
 
 impl ResponseDirectives {
+    /// Those of the first valid field of `targets`, or of `Cache-Control`.
+    pub fn for_cache(fields: &HeaderMap, targets: &[HeaderName]) -> Self {
+        match targeted::directives(fields, targets) {
+            Some(directives) => ResponseDirectives { targeted: true, ..directives },
+            None => Self::of(fields),
+        }
+    }
+
     /// Reads all `Cache-Control` lines.
     pub fn of(fields: &HeaderMap) -> Self {
         let mut all = Self::default();
@@ -257,6 +281,9 @@ mod tests {
         assert_eq!(of(&["no-cache", "no-cache=\"x-a\""]), Qualified::Whole);
         assert_eq!(of(&["no-cache=\"x a\""]), Qualified::Whole);
         assert_eq!(of(&["no-cache=\"\""]), Qualified::Whole);
+        assert_eq!(of(&["no-cache=*"]), Qualified::Whole);
+        assert_eq!(of(&["no-cache=\"x-a, Vary\""]), Qualified::Whole);
+        assert_eq!(of(&["no-cache=\"cache-control\""]), Qualified::Whole);
         assert_eq!(of(&["max-age=1"]), Qualified::Absent);
     }
 

@@ -14,10 +14,11 @@ pub fn invalidated(method: &Method, target: &Url, status: StatusCode, response: 
         let Some(reference) = response.get(name).and_then(|value| value.to_str().ok()) else {
             continue;
         };
-        if let Ok(url) = target.join(reference)
-            && url.origin() == target.origin()
-            && !all.contains(&url)
-        {
+        let Ok(mut url) = target.join(reference) else {
+            continue;
+        };
+        url.set_fragment(None);
+        if url.origin() == target.origin() && !all.contains(&url) {
             all.push(url);
         }
     }
@@ -43,6 +44,8 @@ mod tests {
             ("POST", 200, "", vec!["/x"]),
             ("PUT", 204, "/y", vec!["/x", "/y"]),
             ("DELETE", 303, "z?q", vec!["/x", "/z?q"]),
+            ("POST", 201, "/y#part", vec!["/x", "/y"]),
+            ("POST", 201, "#part", vec!["/x"]),
             ("FANCY", 200, "", vec!["/x"]),
             ("POST", 200, "http://b.example/y", vec!["/x"]),
             ("POST", 200, "https://a.example/y", vec!["/x"]),

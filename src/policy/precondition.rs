@@ -50,7 +50,9 @@ pub fn not_modified(
     if let Some(tags) = TagList::of(request, &header::IF_NONE_MATCH) {
         return tags.matches_weakly(EntityTag::of(response));
     }
-    let Some(since) = date::of_field(request, &header::IF_MODIFIED_SINCE) else {
+    // More than one member is to be ignored, be they equal (RFC 9110 section 13.1.3).
+    let single = request.get_all(header::IF_MODIFIED_SINCE).iter().count() == 1;
+    let Some(since) = date::of_field(request, &header::IF_MODIFIED_SINCE).filter(|_| single) else {
         return false;
     };
     let modified = date::of_field(response, &header::LAST_MODIFIED)
@@ -109,6 +111,7 @@ mod tests {
             (&[("if-modified-since", NEW)], tagged, true),
             (&[("if-modified-since", "Sat, 05 Nov 1994 08:49:37 GMT")], tagged, false),
             (&[("if-modified-since", "nonsense")], tagged, false),
+            (&[("if-modified-since", OLD), ("if-modified-since", OLD)], tagged, false),
             (&[("if-modified-since", OLD)], &[("date", NEW)], false),
             (&[("if-modified-since", NEW)], &[("date", NEW)], true),
             (&[("if-none-match", "*")], &[], true),

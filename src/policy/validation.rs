@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::admission::{self, NOT_UPDATED, RequestFacts, Windows};
+use super::admission::{self, NOT_UPDATED, RequestFacts, Terms};
+use super::freshness;
 use super::stored::StoredResponse;
 use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
@@ -29,17 +30,18 @@ pub fn conditions(stored: &StoredResponse) -> Vec<(HeaderName, HeaderValue)> {
 /// Whether a 304 with these fields speaks of `stored` (RFC 9111 section 4.3.4): a strong tag must equal its tag, a weak one
 /// must do so weakly, a modification date must be its own; a 304 without validators means the response that we asked about.
 pub fn confirms(stored: &StoredResponse, not_modified: &HeaderMap) -> bool {
-    if let Some(said) = EntityTag::of(not_modified) {
-        if stored.own_entity_tag {
-            // We never offered a tag, so the date alone was confirmed.
-            return true;
-        }
-        return EntityTag::of(&stored.fields)
-            .is_some_and(|known| if said.weak { known.weak_eq(said) } else { known.strong_eq(said) });
+    let said = EntityTag::of(not_modified);
+    // A tag that we made is none that the origin could confirm.
+    let known = EntityTag::of(&stored.fields).filter(|_| !stored.own_entity_tag);
+    match (said, known) {
+        (Some(said), Some(known)) if said.weak => return known.weak_eq(said),
+        (Some(said), Some(known)) => return known.strong_eq(said),
+        (Some(said), None) if !said.weak => return false,
+        _ => {}
     }
     match date::of_field(not_modified, &header::LAST_MODIFIED) {
-        Some(said) => date::of_field(&stored.fields, &header::LAST_MODIFIED) == Some(said),
-        None => true,
+        Some(date) => date::of_field(&stored.fields, &header::LAST_MODIFIED) == Some(date),
+        None => said.is_none(),
     }
 }
 
@@ -53,7 +55,7 @@ pub fn freshen(
     request: &HeaderMap,
     sent: Timestamp,
     received: Timestamp,
-    windows: Windows,
+    terms: &Terms,
 ) -> Result<StoredResponse, Box<StoredResponse>> {
     let mut update = not_modified.clone();
     fields::remove_hop_by_hop(&mut update);
@@ -74,14 +76,19 @@ pub fn freshen(
     }
     let facts = RequestFacts { method: &Method::GET, fields: request, sent };
     let status = if stored.status == StatusCode::NOT_MODIFIED { StatusCode::OK } else { stored.status };
-    match admission::admit(facts, status, &merged, received, windows) {
+    match admission::admit(facts, status, &merged, received, terms) {
         Ok(head) => Ok(StoredResponse { own_entity_tag: stored.own_entity_tag, cost: stored.cost, ..head }),
-        Err(_) => Err(Box::new(StoredResponse {
-            fields: merged,
-            response_time: received,
-            request_time: sent,
-            ..stored.clone()
-        })),
+        Err(_) => {
+            let initial_age = freshness::initial_age(&merged, sent, received);
+            admission::strip(&mut merged);
+            Err(Box::new(StoredResponse {
+                fields: merged,
+                response_time: received,
+                request_time: sent,
+                initial_age,
+                ..stored.clone()
+            }))
+        }
     }
 }
 
@@ -124,9 +131,18 @@ mod tests {
             (vec![("etag", "\"a\"")], vec![], true),
             (vec![("last-modified", OLD)], vec![("last-modified", OLD)], true),
             (vec![("last-modified", OLD)], vec![("last-modified", NEW)], false),
+            (vec![("last-modified", OLD)], vec![("etag", "\"a\""), ("last-modified", OLD)], false),
+            (vec![("last-modified", OLD)], vec![("etag", "W/\"a\""), ("last-modified", OLD)], true),
+            (vec![("last-modified", OLD)], vec![("etag", "W/\"a\""), ("last-modified", NEW)], false),
+            (vec![("last-modified", OLD)], vec![("etag", "W/\"a\"")], false),
         ] {
-            let (head, _) = stored(&kept);
+            let (mut head, _) = stored(&kept);
             assert_eq!(confirms(&head, &fields(&said)), expected, "{kept:?} {said:?}");
+            if !head.fields.contains_key(header::ETAG) {
+                head.fields.insert(header::ETAG, HeaderValue::from_static("\"ours\""));
+                head.own_entity_tag = true;
+                assert_eq!(confirms(&head, &fields(&said)), expected, "own tag: {kept:?} {said:?}");
+            }
         }
     }
 
@@ -141,6 +157,7 @@ mod tests {
             ("x-kept", "1"),
             ("content-length", "5"),
             ("content-type", "image/png"),
+            ("content-encoding", "gzip"),
         ]);
         let later = start + Duration::from_secs(60);
         let said = fields(&[
@@ -148,18 +165,20 @@ mod tests {
             ("x-many", "3"),
             ("content-length", "0"),
             ("content-type", "text/plain"),
+            ("content-encoding", "br"),
             ("connection", "x-hop"),
             ("x-hop", "1"),
         ]);
         let fresh =
-            freshen(&head, &said, &HeaderMap::new(), later, later, Windows::default()).expect("storable");
+            freshen(&head, &said, &HeaderMap::new(), later, later, &Terms::default()).expect("storable");
         let lines = |name: &str| {
             fresh.fields.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>().join("|")
         };
         assert_eq!(lines("x-many"), "3");
         assert_eq!(lines("x-kept"), "1");
         assert_eq!(lines("content-length"), "5");
-        assert_eq!(lines("content-type"), "image/png");
+        assert_eq!(lines("content-type"), "text/plain");
+        assert_eq!(lines("content-encoding"), "gzip");
         assert_eq!(lines("x-hop"), "");
         assert_eq!(fresh.fresh_until(), later + Duration::from_secs(30));
     }
@@ -167,8 +186,11 @@ mod tests {
     #[test]
     fn a_304_that_forbids_storing_is_obeyed() {
         let (head, start) = stored(&[("etag", "\"a\"")]);
-        let said = fields(&[("cache-control", "no-store")]);
-        let freshened = freshen(&head, &said, &HeaderMap::new(), start, start, Windows::default());
-        assert_eq!(freshened.map_err(|head| head.status), Err(StatusCode::OK));
+        let said = fields(&[("cache-control", "no-store"), ("age", "7"), ("proxy-authenticate", "x")]);
+        let later = start + Duration::from_secs(60);
+        let freshened = freshen(&head, &said, &HeaderMap::new(), later, later, &Terms::default());
+        let once = freshened.expect_err("not to be stored");
+        assert_eq!((once.status, once.current_age(later).as_secs()), (StatusCode::OK, 7));
+        assert!(!once.fields.contains_key("age") && !once.fields.contains_key("proxy-authenticate"));
     }
 }

@@ -141,8 +141,8 @@ impl Proxy {
             return false;
         }
         let request = &fetch.flight.request;
-        let windows = fetch.route.windows;
-        let landing = match validation::freshen(head, said, &request.headers, sent, received, windows) {
+        let terms = &fetch.route.terms;
+        let landing = match validation::freshen(head, said, &request.headers, sent, received, terms) {
             Ok(head) => {
                 let record = self.keep_as_is(place(fetch), head, body.clone()).await;
                 Landing::Stored(record, Arrival::Validated)
@@ -150,7 +150,7 @@ impl Proxy {
             Err(head) => {
                 // Nobody finds it any more, unless it was the request that forbade to store it.
                 let anybody = HeaderMap::new();
-                if validation::freshen(&head, said, &anybody, sent, received, windows).is_err() {
+                if validation::freshen(&head, said, &anybody, sent, received, terms).is_err() {
                     self.forget(fetch);
                 }
                 let record = Record {
@@ -186,7 +186,7 @@ impl Proxy {
         let now = self.clock.now();
         // Also where it covers nothing: who is served while it is validated need not ask again at once.
         self.marks.set_failed(&fetch.key, now);
-        if !self.covers_error(stored, now) {
+        if !self.covers_error(stored, &cause, now) {
             return false;
         }
         tracing::warn!(route = %fetch.route.name, ?cause, "origin failed, a stored response covers it");
@@ -195,8 +195,9 @@ impl Proxy {
     }
 
     /// Whether `stored` may cover an origin error now: its window says so, and it was not purged meanwhile.
-    pub(super) fn covers_error(&self, stored: &Stored, now: Timestamp) -> bool {
-        stored.head().is_some_and(|head| reuse::covers_error(head, now)) && !self.was_purged(stored)
+    pub(super) fn covers_error(&self, stored: &Stored, cause: &Cause, now: Timestamp) -> bool {
+        let answered = matches!(cause, Cause::Status(_));
+        stored.head().is_some_and(|head| reuse::covers_error(head, answered, now)) && !self.was_purged(stored)
     }
 
     fn was_purged(&self, stored: &Stored) -> bool {
@@ -212,7 +213,7 @@ impl Proxy {
             sent: answer.sent,
         };
         let admitted =
-            admission::admit(request, parts.status, &parts.headers, answer.received, fetch.route.windows)
+            admission::admit(request, parts.status, &parts.headers, answer.received, &fetch.route.terms)
                 .and_then(|head| match declared_length(&body) {
                     Some(length) if length > self.config.max_stored_bytes => Err(NotStored::TooLarge),
                     _ => Ok(head),

@@ -53,7 +53,7 @@ impl Proxy {
         if let Some((stored, _)) = &found.stored {
             let now = self.clock.now();
             self.marks.set_failed(&found.key, now);
-            if self.covers_error(stored, now) {
+            if self.covers_error(stored, &cause, now) {
                 return Ok(self.covering(&asked, stored, &cause, status));
             }
         }

@@ -104,7 +104,6 @@ impl Front {
     }
 }
 
-#[expect(clippy::ptr_arg, reason = "the cache calls it with the types that it holds")]
 fn weight(key: &CacheKey, record: &Arc<Record>) -> usize {
     ENTRY + key.as_bytes().len() + record.weight()
 }

@@ -1,4 +1,4 @@
-//! Memory over disk: foyer's block engine as a byte store under the [front](super::front).
+//! Memory over disk: foyer's block engine as a byte store under the front that both stores share.
 //!
 //! Only foyer's storage half is used, through calls that do one thing each: write, load, forget. Its promotion,
 //! its fetching and its `clear` are not. A lookup is `get_memory`, then the engine's index (no I/O), then one read.

@@ -8,7 +8,7 @@
 //! 8   head length, u64
 //! ```
 //!
-//! Numbers are little endian. Whoever changes what postcard sees raises [`VERSION`]: older records are then
+//! Numbers are little endian. Whoever changes what postcard sees raises the version: older records are then
 //! misses. The body has no checksum of its own here; the disk tier checks each value as a whole.
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use super::Handle;
 use crate::policy::stored::{StoredResponse, VariantIndex};
 
 const MAGIC: [u8; 4] = *b"tint";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const PREAMBLE: usize = 32;
 const RESPONSE: u8 = 0;
 const VARIANTS: u8 = 1;

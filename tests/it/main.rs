@@ -3,6 +3,7 @@
 
 mod admin_control;
 mod app_restart;
+mod architecture;
 mod chrome_capture;
 mod chrome_guard;
 mod chrome_life;

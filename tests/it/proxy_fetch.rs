@@ -7,6 +7,7 @@ use std::time::Duration;
 use ::tintype::clock::ManualClock;
 use ::tintype::message::body::Body;
 use ::tintype::origin::{Origin, OriginError};
+use ::tintype::policy::admission::Terms;
 use ::tintype::proxy::route::Routes;
 use ::tintype::proxy::{Config, Proxy, Route};
 use ::tintype::store::{self, CacheKey, Handle, MemoryStore, Record, Scope, Store, Usage};
@@ -27,8 +28,7 @@ fn data_plane(origin: impl Origin, store: impl Store) -> Arc<Proxy> {
         path: "/".into(),
         upstream: "origin".into(),
         capture: false,
-        stale_while_revalidate: None,
-        stale_if_error: None,
+        terms: Terms::default(),
     };
     let config = Config { routes: vec![route], ..Config::default() };
     let origin: Arc<dyn Origin> = Arc::new(origin);

@@ -241,7 +241,7 @@ async fn nothing_covers_what_the_origin_forbids_or_meant() {
         ("s-maxage=10, stale-if-error=60", || Reply::status(503), 503),
         ("max-age=10, stale-if-error=60", || Reply::status(404), 404),
         ("max-age=10, stale-if-error=5", || Reply::status(503), 503),
-        ("max-age=10", Reply::hang_up, 502),
+        ("max-age=10, stale-if-error=0", Reply::hang_up, 502),
     ] {
         let (_origin, tintype) = failing(cache_control, failure, "").await;
         assert_eq!(tintype.get("/a").await.status, status, "{cache_control}");

@@ -174,7 +174,8 @@ impl Disk {
             return Found::Nothing;
         }
         self.errors.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(?key, reason = odd, "stored response could not be read back");
+        // Without the key: query strings hold secrets.
+        tracing::warn!(reason = odd, "stored response could not be read back");
         Found::Nothing
     }
 
