@@ -40,7 +40,7 @@ impl Proxy {
                 Part::Landed(stored) => {
                     found.stored = Some((stored, Tier::Memory));
                     if let Step::Answer(stored, told) = self.decide(&asked, &found) {
-                        return Ok(self.answer_from_store(&asked, stored, told));
+                        return Ok(self.answer_from(&asked, stored, told));
                     }
                     break;
                 }

@@ -88,7 +88,7 @@ impl Proxy {
                     Arrival::Fetched => {
                         let stored = Stored::new(record)?;
                         self.counters.add(Count::Misses);
-                        Some(self.answer_from_store(asked, &stored, Told::new(Verdict::Miss, status)))
+                        Some(self.answer_from(asked, &stored, Told::new(Verdict::Miss, status)))
                     }
                     Arrival::Validated => self.confirmed(asked, record, status),
                 }
@@ -121,7 +121,7 @@ impl Proxy {
             }
             Cause::NoAnswer(error) => CacheStatus { detail: Some(error.name()), ..status },
         };
-        self.answer_from_store(asked, stored, Told::new(Verdict::Stale, status))
+        self.answer_from(asked, stored, Told::new(Verdict::Stale, status))
     }
 
     /// The answer with what a 304 confirmed.
@@ -129,7 +129,7 @@ impl Proxy {
         let stored = Stored::new(record)?;
         self.counters.add(Count::Revalidated);
         let status = CacheStatus { forward_status: Some(304), ..status };
-        Some(self.answer_from_store(asked, &stored, Told::new(Verdict::Revalidated, status)))
+        Some(self.answer_from(asked, &stored, Told::new(Verdict::Revalidated, status)))
     }
 
     fn arriving(

@@ -2,6 +2,7 @@
 //! origin failed a short while ago.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,14 +41,20 @@ enum Noted {
 }
 
 /// The marks, bounded; the oldest go first when there are too many.
+///
+/// They are kept by the hash of their key: keys are as long as clients make them. Two that share a hash share a mark, which costs
+/// a fetch side by side, or one that is not made for a few seconds.
 #[derive(Default)]
-pub struct Marks(Mutex<HashMap<CacheKey, (Noted, Timestamp)>>);
+pub struct Marks {
+    hasher: RandomState,
+    marks: Mutex<HashMap<u64, (Noted, Timestamp)>>,
+}
 
 impl Marks {
     /// What `key` is remembered for at `now`.
     pub fn of(&self, key: &CacheKey, now: Timestamp) -> Option<Mark> {
         let marks = self.marks();
-        let (noted, since) = *marks.get(key)?;
+        let (noted, since) = *marks.get(&self.hasher.hash_one(key))?;
         let ago = now.since(since);
         match noted {
             Noted::Pass => (ago < PASS_FOR).then_some(Mark::Pass),
@@ -69,22 +76,23 @@ impl Marks {
 
     /// All is well with `key` again.
     pub fn clear(&self, key: &CacheKey) {
-        self.marks().remove(key);
+        self.marks().remove(&self.hasher.hash_one(key));
     }
 
     fn set(&self, key: &CacheKey, noted: Noted, now: Timestamp) {
+        let key = self.hasher.hash_one(key);
         let mut marks = self.marks();
-        if marks.len() >= MOST && !marks.contains_key(key) {
+        if marks.len() >= MOST && !marks.contains_key(&key) {
             let mut ages: Vec<Timestamp> = marks.values().map(|(_, since)| *since).collect();
             let (_, median, _) = ages.select_nth_unstable(MOST / 2);
             let median = *median;
             marks.retain(|_, (_, since)| *since > median);
         }
-        marks.insert(key.clone(), (noted, now));
+        marks.insert(key, (noted, now));
     }
 
-    fn marks(&self) -> MutexGuard<'_, HashMap<CacheKey, (Noted, Timestamp)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn marks(&self) -> MutexGuard<'_, HashMap<u64, (Noted, Timestamp)>> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -148,9 +148,9 @@ impl Proxy {
 
         // May it answer, and how is it brought up to date?
         match self.decide(&asked, &found) {
-            Step::Answer(stored, told) => Ok(self.answer_from_store(&asked, stored, told)),
+            Step::Answer(stored, told) => Ok(self.answer_from(&asked, stored, told)),
             Step::AnswerAndValidate(stored, told) => {
-                let response = self.answer_from_store(&asked, stored, told);
+                let response = self.answer_from(&asked, stored, told);
                 self.validate_behind(asked, &found);
                 Ok(response)
             }
@@ -211,7 +211,7 @@ impl Proxy {
         }
     }
 
-    fn answer_from_store(&self, asked: &Asked, stored: &Stored, told: Told) -> Response<Body> {
+    fn answer_from(&self, asked: &Asked, stored: &Stored, told: Told) -> Response<Body> {
         match stored.parts() {
             Some((head, body)) => {
                 let body = Body::whole(body.clone());

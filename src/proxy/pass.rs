@@ -94,8 +94,7 @@ impl Proxy {
             Ok(mut response) => {
                 forward::cleanse(&mut response, self.clock.now());
                 if invalidation::seen_by(&method, response.status()) {
-                    self.invalidate(route, &method, &target, response.status(), response.headers().clone())
-                        .await;
+                    self.invalidate(&method, &target, response.status(), response.headers().clone()).await;
                 }
                 Ok(response)
             }
@@ -111,7 +110,6 @@ impl Proxy {
     /// Makes unusable what an unsafe method spoiled, in the store and in flight (RFC 9111 section 4.4).
     async fn invalidate(
         self: &Arc<Self>,
-        route: &Route,
         method: &http::Method,
         target: &Uri,
         status: StatusCode,
@@ -124,6 +122,8 @@ impl Proxy {
         }
         targets.dedup();
         for target in targets {
+            // What it points to may be another route's.
+            let Some(route) = self.routes.find(&target) else { continue };
             let mut key = Vec::new();
             route.key_into(&mut key, &target);
             let Some(handle) = route.handles(&key, &target).first().copied() else { continue };

@@ -157,3 +157,18 @@ async fn what_is_in_flight_is_purged_too() {
         assert_eq!(origin.count(), before + 2);
     }
 }
+
+/// Where the host is part of the key, a purge by path alone said yes and hit nothing.
+#[tokio::test]
+async fn a_purge_by_path_needs_a_host_where_that_is_part_of_the_key() {
+    let origin = ScriptedOrigin::start(|_| Reply::ok("abc").header("Cache-Control", "max-age=60")).await;
+    let toml = Tintype::toml(&origin, "")
+        .replace("kind = \"remote\"", "kind = \"remote\"\npreserve_host = true\nprotocol = \"http1\"");
+    let tintype = Tintype::of(&toml).await;
+    tintype.get("/a").await;
+    let url = tintype.admin_url("/purge");
+    let by_path = tintype.client.request("POST", &url, &[], "{\"url\": \"/a\"}").await;
+    assert_eq!(by_path.status, 400, "{}", by_path.text());
+    tintype.purge(&format!("{{\"url\": \"{}\"}}", tintype.url("/a"))).await;
+    assert_eq!(tintype.get("/a").await.header("x-cache"), Some("MISS"));
+}

@@ -72,3 +72,17 @@ async fn what_is_in_flight_is_invalidated_too() {
     assert_eq!(early.await.unwrap().text(), "old");
     assert!(!is_hit(&tintype, "/a").await);
 }
+
+/// `Location` was looked for under the route of the request that brought it, though another may answer for it.
+#[tokio::test]
+async fn invalidation_reaches_other_routes() {
+    let origin = ScriptedOrigin::start(|request| match request.method.as_str() {
+        "GET" => Reply::ok("abc").header("Cache-Control", "max-age=60"),
+        _ => Reply::status(201).header("Location", "/shots/1"),
+    })
+    .await;
+    let tintype = Tintype::with(&origin, "[route.shots]\npath = \"/shots\"\nupstream = \"origin\"\n").await;
+    tintype.get("/shots/1").await;
+    tintype.send("POST", "/make").await;
+    assert_eq!(tintype.get("/shots/1").await.header("x-cache"), Some("MISS"));
+}
