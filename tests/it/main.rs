@@ -24,6 +24,7 @@ mod proxy_validation;
 mod proxy_vary;
 mod remote_exchange;
 mod remote_failures;
+mod semantics_oracle;
 mod store_crash;
 mod store_disk;
 mod store_faults;
