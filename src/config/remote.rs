@@ -10,15 +10,21 @@ use super::words::{GIB, KIB, MIB, TIB, secs};
 use crate::origin::remote::{Config, Protocol};
 
 pub(super) fn read(mut s: Section<'_>) -> Config {
+    let preserve_host = s.flag("preserve_host", false);
+    let protocol = s.choice(
+        "protocol",
+        [("auto", Protocol::Auto), ("http1", Protocol::Http1), ("http2", Protocol::Http2)],
+    );
+    if preserve_host && protocol == Protocol::Http2 {
+        // In HTTP/2 the host that is asked for and the one that is connected to are one field.
+        s.refuse("protocol", Kind::Conflict, "\"http2\" with preserve_host", "\"auto\" or \"http1\"");
+    }
     Config {
         base: base(&mut s),
         set_headers: set_headers(s.table("set_headers")),
         set_query: set_query(s.table("set_query")),
-        preserve_host: s.flag("preserve_host", false),
-        protocol: s.choice(
-            "protocol",
-            [("auto", Protocol::Auto), ("http1", Protocol::Http1), ("http2", Protocol::Http2)],
-        ),
+        preserve_host,
+        protocol,
         tls_ca: tls_ca(&mut s),
         connect_timeout: s.duration("connect_timeout", secs(5), millis(10)..=secs(300)),
         first_byte_timeout: s.duration("first_byte_timeout", secs(30), millis(10)..=secs(3600)),

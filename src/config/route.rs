@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::{HeaderName, header};
+
 use super::Upstream;
 use super::chrome::is_host;
 use super::problem::Kind;
@@ -9,6 +11,7 @@ use super::section::{Refusal, Section};
 use super::tree::Node;
 use super::upstream::named;
 use super::words::{days, nearest};
+use crate::policy::admission::{SetCookie, Terms};
 use crate::proxy::Route;
 
 pub(super) fn read_all(mut s: Section<'_>, upstreams: &[(String, Upstream)]) -> Vec<Route> {
@@ -33,18 +36,39 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
         let allowed = format!("a host and path that route.{} does not have", twin.name);
         s.refuse("path", Kind::Conflict, found, &allowed);
     }
-    Route {
-        name: name.to_owned(),
-        host,
-        path,
-        upstream,
-        capture: s.optional_flag("capture", None).unwrap_or(is_chrome),
-        stale_while_revalidate: s.optional_duration(
-            "stale_while_revalidate",
-            None,
-            Duration::ZERO..=days(365),
+    let capture = s.optional_flag("capture", None).unwrap_or(is_chrome);
+    Route { name: name.to_owned(), host, path, upstream, capture, terms: terms(&mut s, capture) }
+}
+
+/// What the route says of storing.
+fn terms(s: &mut Section<'_>, capture: bool) -> Terms {
+    let window = Duration::ZERO..=days(365);
+    let set_cookie = [("store", SetCookie::Store), ("strip", SetCookie::Strip), ("never", SetCookie::Never)];
+    Terms {
+        stale_while_revalidate: s.optional_duration("stale_while_revalidate", None, window.clone()),
+        stale_if_error: s.optional_duration("stale_if_error", None, window.clone()),
+        stale_when_disconnected: Some(s.duration("stale_when_disconnected", days(1), window)),
+        targeted: s.list(
+            "targeted_fields",
+            vec![HeaderName::from_static("cdn-cache-control")],
+            "a response field with cache directives, such as \"CDN-Cache-Control\"",
+            targeted,
         ),
-        stale_if_error: s.optional_duration("stale_if_error", None, Duration::ZERO..=days(365)),
+        // A picture that carried one viewer's cookie to the others would be a gift to nobody.
+        set_cookie: s.choice_of("set_cookie", &set_cookie, false).unwrap_or(if capture {
+            SetCookie::Strip
+        } else {
+            SetCookie::Store
+        }),
+    }
+}
+
+fn targeted(node: &Node) -> Result<HeaderName, Refusal> {
+    let name = HeaderName::from_bytes(node.text()?.as_bytes()).map_err(|_| Kind::Malformed)?;
+    if name == header::CACHE_CONTROL || name == header::EXPIRES {
+        Err(Kind::Conflict.into())
+    } else {
+        Ok(name)
     }
 }
 

@@ -33,7 +33,7 @@ fn a_minimal_file_gets_every_default() {
     assert_eq!(config.store.memory_bytes, 256 << 20);
     assert_eq!(config.store.dir, Some("cache".into()));
     let route = &config.proxy.routes[0];
-    assert_eq!((route.path.as_str(), route.capture, route.stale_if_error), ("/", false, None));
+    assert_eq!((route.path.as_str(), route.capture, route.terms.stale_if_error), ("/", false, None));
 }
 
 #[test]
@@ -110,6 +110,12 @@ fn each_mistake_is_one_problem_at_its_path() {
             "server",
             "max_uri_bytes = \"32KiB\"\nmax_header_bytes = \"16KiB\"",
             "server.max_uri_bytes",
+            Kind::Conflict,
+        ),
+        (
+            "upstream.api",
+            "preserve_host = true\nprotocol = \"http2\"",
+            "upstream.api.protocol",
             Kind::Conflict,
         ),
         ("upstream.api.set_headers", "host = \"x\"", "upstream.api.set_headers.host", Kind::Conflict),
@@ -296,7 +302,7 @@ fn the_drop_in_case_overrides_nothing() {
     assert_eq!(config.store.dir, None);
     let [route] = config.proxy.routes.as_slice() else { panic!() };
     assert_eq!((route.path.as_str(), &route.host, route.capture), ("/", &None, false));
-    assert_eq!((route.stale_if_error, route.stale_while_revalidate), (None, None));
+    assert_eq!((route.terms.stale_if_error, route.terms.stale_while_revalidate), (None, None));
 
     let config =
         Config::for_upstream("http://a", Some("[::1]:1"), Some("127.0.0.1:2"), Some("/tmp/c")).unwrap();
@@ -329,7 +335,7 @@ fn the_shipped_file_is_good_and_tells_no_secret() {
     assert!(matches!(config.upstreams.as_slice(), [(_, Upstream::Chrome(_))]));
     let route = &config.proxy.routes[0];
     assert_eq!((route.path.as_str(), route.capture), ("/screenshot", true));
-    assert!(route.stale_if_error.is_some() && route.stale_while_revalidate.is_some());
+    assert!(route.terms.stale_if_error.is_some() && route.terms.stale_while_revalidate.is_some());
 }
 
 #[test]

@@ -11,13 +11,32 @@ use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
 use crate::message::fields::remove_hop_by_hop;
 
-/// What a route says where the origin is silent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Windows {
-    /// Stale-while-revalidate window of the route.
+/// What a route says of storing: windows where the origin is silent, whose directives count, what becomes of cookies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Stale-while-revalidate window where the origin gives none.
     pub stale_while_revalidate: Option<Duration>,
-    /// Stale-if-error window of the route.
+    /// Stale-if-error window where the origin gives none.
     pub stale_if_error: Option<Duration>,
+    /// How long a stale response may be served while the origin gives no answer at all, where nothing gives a
+    /// stale-if-error window (RFC 9111 section 4.2.4).
+    pub stale_when_disconnected: Option<Duration>,
+    /// Fields whose directives count before those of `Cache-Control`, the most specific first (RFC 9213).
+    pub targeted: Vec<HeaderName>,
+    /// What becomes of a response with `Set-Cookie`.
+    pub set_cookie: SetCookie,
+}
+
+/// What becomes of a response with `Set-Cookie`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SetCookie {
+    /// It is stored with its cookie if the origin gave explicit freshness (RFC 9111 section 7.3 leaves it to the origin).
+    #[default]
+    Store,
+    /// It is stored without the cookie, and nobody gets it.
+    Strip,
+    /// It is not stored.
+    Never,
 }
 
 /// Why a response is not stored. Each name reaches log and `Cache-Status`.
@@ -37,7 +56,7 @@ pub enum NotStored {
     Authorization,
     /// The response varies on everything (`Vary: *`).
     VaryAll,
-    /// The response has `Set-Cookie` without explicit freshness.
+    /// The response has `Set-Cookie`, and no explicit freshness or a route that stores no such response.
     SetCookie,
     /// Nothing gives it a use: no lifetime, no validator, and no window in which it may be stale.
     NoLifetime,
@@ -85,11 +104,11 @@ pub fn admit(
     status: StatusCode,
     fields: &HeaderMap,
     received: Timestamp,
-    windows: Windows,
+    terms: &Terms,
 ) -> Result<StoredResponse, NotStored> {
-    let directives = ResponseDirectives::of(fields);
+    let directives = ResponseDirectives::for_cache(fields, &terms.targeted);
     let (lifetime, source) = freshness::lifetime(status, fields, &directives, received);
-    may_store(request, status, fields, &directives, source)?;
+    may_store(request, status, fields, &directives, source, terms.set_cookie)?;
 
     let mut head = StoredResponse {
         status,
@@ -100,9 +119,14 @@ pub fn admit(
         lifetime,
         stale_while_revalidate: directives
             .stale_while_revalidate
-            .or(windows.stale_while_revalidate)
+            .or(terms.stale_while_revalidate)
             .unwrap_or_default(),
-        stale_if_error: directives.stale_if_error.or(windows.stale_if_error).unwrap_or_default(),
+        stale_if_error: directives.stale_if_error.or(terms.stale_if_error).unwrap_or_default(),
+        stale_when_disconnected: directives
+            .stale_if_error
+            .or(terms.stale_if_error)
+            .or(terms.stale_when_disconnected)
+            .unwrap_or_default(),
         no_cache: directives.no_cache == Qualified::Whole,
         must_revalidate: directives.must_revalidate
             || directives.proxy_revalidate
@@ -115,6 +139,9 @@ pub fn admit(
     }
     head.fields = fields.clone();
     strip(&mut head.fields);
+    if terms.set_cookie == SetCookie::Strip {
+        head.fields.remove(header::SET_COOKIE);
+    }
     for qualified in [&directives.no_cache, &directives.private] {
         if let Qualified::Fields(names) = qualified {
             for name in names {
@@ -147,6 +174,7 @@ fn may_store(
     fields: &HeaderMap,
     directives: &ResponseDirectives,
     source: LifetimeSource,
+    set_cookie: SetCookie,
 ) -> Result<(), NotStored> {
     if request.method != Method::GET {
         return Err(NotStored::Method);
@@ -177,7 +205,12 @@ fn may_store(
     if super::vary::selecting(fields) == super::vary::Selecting::All {
         return Err(NotStored::VaryAll);
     }
-    if fields.contains_key(header::SET_COOKIE) && !source.is_explicit() {
+    let cookie_bars = match set_cookie {
+        SetCookie::Store => !source.is_explicit(),
+        SetCookie::Strip => false,
+        SetCookie::Never => true,
+    };
+    if cookie_bars && fields.contains_key(header::SET_COOKIE) {
         return Err(NotStored::SetCookie);
     }
     if source.is_explicit() || directives.public || freshness::heuristic_allowed(status) {
@@ -198,10 +231,16 @@ fn has_validator(fields: &HeaderMap) -> bool {
         || crate::message::date::of_field(fields, &header::LAST_MODIFIED).is_some()
 }
 
-/// The fields that are never taken from a 304: they say how the stored octets are framed and coded, which a 304 cannot
-/// change (RFC 9111 section 3.2). Every other one is, `Content-Type` too.
-pub(super) const NOT_UPDATED: [HeaderName; 4] =
-    [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE, header::TRANSFER_ENCODING];
+/// The fields that are never taken from a 304: they say how the stored octets are framed and coded, or are computed over them, which
+/// a 304 cannot change (RFC 9111 section 3.2). Every other one is, `Content-Type` too.
+pub(super) const NOT_UPDATED: [HeaderName; 6] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    header::TRANSFER_ENCODING,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -226,7 +265,7 @@ mod tests {
         let request = fields(request);
         let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
         let status = StatusCode::from_u16(status).expect("status");
-        admit(facts, status, &fields(response), NOW, Windows::default())
+        admit(facts, status, &fields(response), NOW, &Terms::default())
     }
 
     /// RFC 9111 section 3, clause by clause.
@@ -306,20 +345,65 @@ mod tests {
         assert_eq!(kept.initial_age, Duration::from_secs(5));
     }
 
+    /// The route decides what becomes of cookies; RFC 9111 section 7.3 leaves sharing them to the origin.
+    #[test]
+    fn cookies_table() {
+        const EXPLICIT: (&str, &str) = ("cache-control", "max-age=60");
+        const TAG: (&str, &str) = ("etag", "\"1\"");
+        const COOKIE: (&str, &str) = ("set-cookie", "a=b");
+        let request = HeaderMap::new();
+        let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
+        for (set_cookie, lines, expected) in [
+            (SetCookie::Store, [EXPLICIT, COOKIE], Ok(true)),
+            (SetCookie::Store, [TAG, COOKIE], Err(NotStored::SetCookie)),
+            (SetCookie::Strip, [EXPLICIT, COOKIE], Ok(false)),
+            (SetCookie::Strip, [TAG, COOKIE], Ok(false)),
+            (SetCookie::Never, [EXPLICIT, COOKIE], Err(NotStored::SetCookie)),
+            (SetCookie::Never, [EXPLICIT, TAG], Ok(false)),
+        ] {
+            let terms = Terms { set_cookie, ..Terms::default() };
+            let decided = admit(facts, StatusCode::OK, &fields(&lines), NOW, &terms);
+            let kept = decided.map(|head| head.fields.contains_key("set-cookie"));
+            assert_eq!(kept, expected, "{set_cookie:?} {lines:?}");
+        }
+    }
+
+    /// RFC 9213 section 2.2: a targeted field stands in for Cache-Control and Expires.
+    #[test]
+    fn targeted_directives_decide_alone() {
+        let terms =
+            Terms { targeted: vec![HeaderName::from_static("cdn-cache-control")], ..Terms::default() };
+        let request = HeaderMap::new();
+        let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
+        let decide = |lines: &[_]| admit(facts, StatusCode::OK, &fields(lines), NOW, &terms);
+        for (targeted, other, expected) in [
+            ("max-age=60", ("cache-control", "no-store"), Ok(60)),
+            ("max-age=60", ("cache-control", "max-age=5"), Ok(60)),
+            ("no-store", ("cache-control", "max-age=5"), Err(NotStored::NoStore)),
+            ("foo", ("expires", "Sun, 06 Nov 2094 08:49:37 GMT"), Err(NotStored::NoLifetime)),
+            ("oops=", ("cache-control", "max-age=5"), Ok(5)),
+        ] {
+            let decided =
+                decide(&[("cdn-cache-control", targeted), other]).map(|head| head.lifetime.as_secs());
+            assert_eq!(decided, expected, "{targeted} {other:?}");
+        }
+    }
+
     /// RFC 5861: the origin's windows win over the route's; RFC 9111 5.2.2.10: `s-maxage` forbids stale use.
     #[test]
     fn windows_come_from_the_origin_first() {
         let request = HeaderMap::new();
         let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
-        let route = Windows {
+        let route = Terms {
             stale_while_revalidate: Some(Duration::from_secs(1)),
             stale_if_error: Some(Duration::from_secs(2)),
+            ..Terms::default()
         };
         let said = fields(&[("cache-control", "max-age=1, stale-while-revalidate=8, stale-if-error=0")]);
-        let head = admit(facts, StatusCode::OK, &said, NOW, route).expect("storable");
+        let head = admit(facts, StatusCode::OK, &said, NOW, &route).expect("storable");
         assert_eq!((head.stale_while_revalidate.as_secs(), head.stale_if_error.as_secs()), (8, 0));
         let silent = fields(&[("cache-control", "s-maxage=1")]);
-        let head = admit(facts, StatusCode::OK, &silent, NOW, route).expect("storable");
+        let head = admit(facts, StatusCode::OK, &silent, NOW, &route).expect("storable");
         assert_eq!((head.stale_while_revalidate.as_secs(), head.stale_if_error.as_secs()), (1, 2));
         assert!(head.must_revalidate);
     }

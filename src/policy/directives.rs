@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header};
 
+use super::targeted;
 use crate::message::fields;
 
 /// The largest delta-seconds that is told apart (RFC 9111 section 1.2.2 asks for at least 2^31).
-const MAX_DELTA: u64 = 1 << 31;
+pub(super) const MAX_DELTA: u64 = 1 << 31;
 
 /// Without these a response would be stored as something else than it is: for others, for longer, or with octets that cannot be
 /// decoded. A directive that names one of them is taken for the whole response.
@@ -27,6 +28,13 @@ pub enum Qualified {
 }
 
 impl Qualified {
+    /// Limited to the fields that `list` names, or not at all if it cannot be read.
+    pub(super) fn fields(list: &[u8]) -> Self {
+        let mut qualified = Qualified::Absent;
+        qualified.add(Some(list));
+        qualified
+    }
+
     fn add(&mut self, argument: Option<&[u8]>) {
         let Some(argument) = argument else {
             *self = Qualified::Whole;
@@ -77,9 +85,19 @@ pub struct ResponseDirectives {
     pub stale_while_revalidate: Option<Duration>,
     /// `stale-if-error` (RFC 5861 section 4)
     pub stale_if_error: Option<Duration>,
+    /// They come from a targeted field, so that `Expires` does not count (RFC 9213 section 2.2).
+    pub targeted: bool,
 }
 
 impl ResponseDirectives {
+    /// Those of the first valid field of `targets`, or of `Cache-Control`.
+    pub fn for_cache(fields: &HeaderMap, targets: &[HeaderName]) -> Self {
+        match targeted::directives(fields, targets) {
+            Some(directives) => ResponseDirectives { targeted: true, ..directives },
+            None => Self::of(fields),
+        }
+    }
+
     /// Reads all `Cache-Control` lines.
     pub fn of(fields: &HeaderMap) -> Self {
         let mut all = Self::default();

@@ -50,7 +50,7 @@ pub fn lifetime(
         return (max_age, LifetimeSource::MaxAge);
     }
     let generated = date::of_field(fields, &header::DATE).unwrap_or(response_time);
-    if fields.contains_key(header::EXPIRES) {
+    if fields.contains_key(header::EXPIRES) && !directives.targeted {
         // An invalid date, `0` above all, is a time in the past (RFC 9111 section 5.3).
         let expires = date::of_field(fields, &header::EXPIRES).unwrap_or_default();
         return (expires.since(generated), LifetimeSource::Expires);

@@ -2,15 +2,19 @@
 //!
 //! In the order in which a request meets them: [`key`] and [`vary`] say where to look, [`reuse`] whether what was found
 //! may answer, [`precondition`] whether a 304 will do, [`validation`] how to ask the origin and what its 304 changes,
-//! [`admission`] whether an answer may be stored, with [`freshness`] for how long, [`invalidation`] what an unsafe method spoils.
+//! [`admission`] whether an answer may be stored, with [`directives`] or [`targeted`] ones and [`freshness`] for how long, [`range`] which
+//! parts of it are sent, [`invalidation`] and [`groups`] what an unsafe method spoils.
 
 pub mod admission;
 pub mod directives;
 pub mod freshness;
+pub mod groups;
 pub mod invalidation;
 pub mod key;
 pub mod precondition;
+pub mod range;
 pub mod reuse;
 pub mod stored;
+pub mod targeted;
 pub mod validation;
 pub mod vary;

@@ -71,12 +71,17 @@ fn refuses_stale(request: &RequestDirectives) -> bool {
     request.max_age.is_some() || request.min_fresh.is_some() || request.max_stale.is_some()
 }
 
-/// Whether a stored response may cover an origin error now (RFC 5861 section 4, RFC 9111 section 4.2.4).
-/// A response that is still fresh may, whatever the request asked for.
-pub fn covers_error(stored: &StoredResponse, now: Timestamp) -> bool {
+/// Whether a stored response may cover an origin error now (RFC 5861 section 4, RFC 9111 section 4.2.4): one that was `answered`, or no
+/// answer at all. A response that is still fresh may, whatever the request asked for.
+pub fn covers_error(stored: &StoredResponse, answered: bool, now: Timestamp) -> bool {
     let staleness = stored.staleness(now);
     let fresh = stored.current_age(now) < stored.lifetime;
-    !stored.no_cache && (fresh || (!stored.must_revalidate && staleness < stored.stale_if_error))
+    let window = if answered {
+        stored.stale_if_error
+    } else {
+        stored.stale_if_error.max(stored.stale_when_disconnected)
+    };
+    !stored.no_cache && (fresh || (!stored.must_revalidate && staleness < window))
 }
 
 /// Whether an origin's answer counts as an error that a stale response may cover: 500, 502, 503, 504 (RFC 5861
@@ -87,8 +92,9 @@ pub fn is_error(status: http::StatusCode) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stored::tests::stored;
+    use super::super::stored::tests::{stored, stored_under};
     use super::*;
+    use crate::policy::admission::Terms;
     use http::{HeaderMap, HeaderValue, StatusCode, header};
     use std::time::Duration;
 
@@ -159,7 +165,28 @@ mod tests {
             ("max-age=100, stale-if-error=10, no-cache", 50, false),
         ] {
             let (head, start) = stored(&[("cache-control", cache_control)]);
-            let covered = covers_error(&head, start + Duration::from_secs(age));
+            let covered = covers_error(&head, true, start + Duration::from_secs(age));
+            assert_eq!(covered, expected, "{cache_control} | {age}");
+        }
+    }
+
+    /// RFC 9111 section 4.2.4: disconnected, a stale response may be served unless that is forbidden; a stale-if-error window that
+    /// the origin gives bounds that too.
+    #[test]
+    fn disconnection_table() {
+        let terms = Terms { stale_when_disconnected: Some(Duration::from_secs(1000)), ..Terms::default() };
+        for (cache_control, age, expected) in [
+            ("max-age=100", 1099, true),
+            ("max-age=100", 1100, false),
+            ("max-age=100, stale-if-error=10", 109, true),
+            ("max-age=100, stale-if-error=10", 110, false),
+            ("max-age=100, must-revalidate", 100, false),
+            ("max-age=100, proxy-revalidate", 100, false),
+            ("s-maxage=100", 100, false),
+            ("max-age=100, no-cache", 50, false),
+        ] {
+            let (head, start) = stored_under(&[("cache-control", cache_control)], &terms);
+            let covered = covers_error(&head, false, start + Duration::from_secs(age));
             assert_eq!(covered, expected, "{cache_control} | {age}");
         }
     }

@@ -30,6 +30,8 @@ pub struct StoredResponse {
     pub stale_while_revalidate: Duration,
     /// How long after that it may cover origin errors (RFC 5861 section 4).
     pub stale_if_error: Duration,
+    /// How long after that it may be served while the origin gives no answer at all (RFC 9111 section 4.2.4).
+    pub stale_when_disconnected: Duration,
     /// It must be validated before every use (unqualified `no-cache`).
     pub no_cache: bool,
     /// It must not be served stale (`must-revalidate`, `proxy-revalidate`, `s-maxage`).
@@ -93,18 +95,26 @@ mod status_code {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::policy::admission::{RequestFacts, Windows, admit};
+    use crate::policy::admission::{RequestFacts, Terms, admit};
     use http::{HeaderValue, Method};
 
     /// A 200 with these fields, stored at the returned moment.
     pub(in crate::policy) fn stored(lines: &[(&'static str, &'static str)]) -> (StoredResponse, Timestamp) {
+        stored_under(lines, &Terms::default())
+    }
+
+    /// The same on a route with these terms.
+    pub(in crate::policy) fn stored_under(
+        lines: &[(&'static str, &'static str)],
+        terms: &Terms,
+    ) -> (StoredResponse, Timestamp) {
         let start = Timestamp::from_secs(1_000_000_000);
         let mut response = HeaderMap::new();
         for (name, value) in lines {
             response.append(*name, HeaderValue::from_static(value));
         }
         let facts = RequestFacts { method: &Method::GET, fields: &HeaderMap::new(), sent: start };
-        let head = admit(facts, StatusCode::OK, &response, start, Windows::default()).expect("storable");
+        let head = admit(facts, StatusCode::OK, &response, start, terms).expect("storable");
         (head, start)
     }
 

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::admission::{self, NOT_UPDATED, RequestFacts, Windows};
+use super::admission::{self, NOT_UPDATED, RequestFacts, Terms};
 use super::freshness;
 use super::stored::StoredResponse;
 use crate::clock::Timestamp;
@@ -55,7 +55,7 @@ pub fn freshen(
     request: &HeaderMap,
     sent: Timestamp,
     received: Timestamp,
-    windows: Windows,
+    terms: &Terms,
 ) -> Result<StoredResponse, Box<StoredResponse>> {
     let mut update = not_modified.clone();
     fields::remove_hop_by_hop(&mut update);
@@ -76,7 +76,7 @@ pub fn freshen(
     }
     let facts = RequestFacts { method: &Method::GET, fields: request, sent };
     let status = if stored.status == StatusCode::NOT_MODIFIED { StatusCode::OK } else { stored.status };
-    match admission::admit(facts, status, &merged, received, windows) {
+    match admission::admit(facts, status, &merged, received, terms) {
         Ok(head) => Ok(StoredResponse { own_entity_tag: stored.own_entity_tag, cost: stored.cost, ..head }),
         Err(_) => {
             let initial_age = freshness::initial_age(&merged, sent, received);
@@ -170,7 +170,7 @@ mod tests {
             ("x-hop", "1"),
         ]);
         let fresh =
-            freshen(&head, &said, &HeaderMap::new(), later, later, Windows::default()).expect("storable");
+            freshen(&head, &said, &HeaderMap::new(), later, later, &Terms::default()).expect("storable");
         let lines = |name: &str| {
             fresh.fields.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>().join("|")
         };
@@ -188,7 +188,7 @@ mod tests {
         let (head, start) = stored(&[("etag", "\"a\"")]);
         let said = fields(&[("cache-control", "no-store"), ("age", "7"), ("proxy-authenticate", "x")]);
         let later = start + Duration::from_secs(60);
-        let freshened = freshen(&head, &said, &HeaderMap::new(), later, later, Windows::default());
+        let freshened = freshen(&head, &said, &HeaderMap::new(), later, later, &Terms::default());
         let once = freshened.expect_err("not to be stored");
         assert_eq!((once.status, once.current_age(later).as_secs()), (StatusCode::OK, 7));
         assert!(!once.fields.contains_key("age") && !once.fields.contains_key("proxy-authenticate"));

@@ -49,33 +49,64 @@ pub fn variant_key<'a>(
     key
 }
 
-/// Appends the normalised value of a selecting field. Where the field's grammar is a list, lines are joined
-/// and whitespace around members goes; other fields count octet by octet.
+/// Appends the normalised value of a selecting field. Where the field's grammar is a list whose order means nothing, lines are
+/// joined, members sorted and whitespace around them goes; of other fields only the lines are joined (RFC 9110 section 5.3).
 fn append_value(key: &mut Vec<u8>, name: &HeaderName, request: &HeaderMap) {
-    let start = key.len();
-    if is_list(name) {
-        for member in fields::list(request, name) {
-            if key.len() > start {
-                key.push(b',');
-            }
-            append_member(key, name, member);
-        }
+    let mut members: Vec<Vec<u8>> = if name == header::ACCEPT_ENCODING {
+        admitted_codings(request)
+    } else if is_list(name) {
+        let mut members: Vec<_> =
+            fields::list(request, name).map(|member| normal_member(name, member)).collect();
+        members.sort_unstable();
+        members
     } else {
-        for line in request.get_all(name) {
-            if key.len() > start {
-                key.push(b',');
-            }
-            key.extend_from_slice(line.as_bytes().trim_ascii());
-        }
-    }
+        request.get_all(name).iter().map(|line| line.as_bytes().trim_ascii().to_vec()).collect()
+    };
+    members.dedup_by(|a, b| is_list(name) && a == b);
+    key.extend_from_slice(&members.join(&b", "[..]));
 }
 
-/// Appends one member of a list, without whitespace around its parameters and in lower case; but the case of a media type's
+/// What `Accept-Encoding` admits, sorted: the codings with a weight above zero, and those refused among `identity` and `*`. Any admitted
+/// coding is acceptable, whatever its weight (RFC 9110 section 12.5.3).
+fn admitted_codings(request: &HeaderMap) -> Vec<Vec<u8>> {
+    let mut codings = Vec::new();
+    for member in fields::list(request, &header::ACCEPT_ENCODING) {
+        let mut parts = member.split(|&b| b == b';').map(<[u8]>::trim_ascii);
+        let mut coding = parts.next().unwrap_or_default().to_ascii_lowercase();
+        if matches!(coding.as_slice(), b"x-gzip" | b"x-compress") {
+            // Other names of the same (RFC 9110 section 8.4.1).
+            coding.drain(..2);
+        }
+        if !parts.any(is_zero_weight) {
+            codings.push(coding);
+        } else if matches!(coding.as_slice(), b"identity" | b"*") {
+            coding.extend_from_slice(b";q=0");
+            codings.push(coding);
+        }
+    }
+    codings.sort_unstable();
+    codings
+}
+
+/// Whether a parameter is a weight of zero: `q=0`, `q=0.000`.
+fn is_zero_weight(parameter: &[u8]) -> bool {
+    let Some(at) = parameter.iter().position(|&b| b == b'=') else {
+        return false;
+    };
+    let (name, weight) = (parameter[..at].trim_ascii(), parameter[at + 1..].trim_ascii());
+    name.eq_ignore_ascii_case(b"q")
+        && weight.first() == Some(&b'0')
+        && weight[1..].iter().all(|b| matches!(b, b'0' | b'.'))
+}
+
+/// One member of a list, without whitespace around its parameters and in lower case; but the case of a media type's
 /// parameters may matter (RFC 9110 section 8.3.1).
-fn append_member(key: &mut Vec<u8>, name: &HeaderName, member: &[u8]) {
+fn normal_member(name: &HeaderName, member: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(member.len());
     if member.contains(&b'\\') {
         // Escapes in a quoted string: too rare to be normalised.
-        return key.extend_from_slice(member);
+        key.extend_from_slice(member);
+        return key;
     }
     let mut quoted = false;
     let parameters = member.split(|&b| {
@@ -93,6 +124,7 @@ fn append_member(key: &mut Vec<u8>, name: &HeaderName, member: &[u8]) {
         key.extend(part[..sensitive].iter().map(u8::to_ascii_lowercase));
         key.extend_from_slice(&part[sensitive..]);
     }
+    key
 }
 
 /// The negotiation fields: lists of members that are case-insensitive, by and large (RFC 9110 section 12.5).
@@ -141,6 +173,19 @@ mod tests {
         for (name, a, b, same) in [
             ("accept-encoding", vec!["gzip, br"], vec!["gzip", "br"], true),
             ("accept-encoding", vec!["gzip,br"], vec!["GZIP ,  br"], true),
+            ("accept-encoding", vec!["br, gzip"], vec!["gzip;q=0.5, br;q=1"], true),
+            ("accept-encoding", vec!["x-gzip"], vec!["gzip"], true),
+            ("accept-encoding", vec!["gzip, br;q=0"], vec!["gzip"], true),
+            ("accept-encoding", vec!["gzip, br;q=0.000"], vec!["gzip, br"], false),
+            ("accept-encoding", vec!["gzip, br;q=0.001"], vec!["gzip, br"], true),
+            ("accept-encoding", vec!["gzip, identity;q=0"], vec!["gzip"], false),
+            ("accept-encoding", vec!["*;q=0"], vec![""], false),
+            ("accept-encoding", vec![], vec![""], false),
+            ("accept-language", vec!["en, de"], vec!["de", "en"], true),
+            ("accept-language", vec!["en, de;q=0.5"], vec!["de, en;q=0.5"], false),
+            ("x-a", vec!["1, 2"], vec!["1", "2"], true),
+            ("x-a", vec!["1", "2"], vec!["2", "1"], false),
+            ("x-a", vec!["1", "1"], vec!["1"], false),
             ("accept-language", vec!["de;q=0.5"], vec!["de; q=0.5"], true),
             ("accept-language", vec!["de"], vec!["en"], false),
             ("accept-language", vec!["de"], vec!["de", "en"], false),

@@ -127,19 +127,19 @@ impl Proxy {
             return false;
         }
         let request = &fetch.flight.request;
-        let windows = fetch.route.windows;
-        let record = match validation::freshen(head, said, &request.headers, sent, received, windows) {
-            Ok(head) => self.keep_as_is(place(fetch), head, body.clone()).await,
-            Err(head) => {
-                // It may answer those who wait, once; nobody after them.
-                self.forget(fetch);
-                Arc::new(crate::store::Record {
-                    sequence: fetch.flight.sequence,
-                    handles: fetch.flight.handles.clone(),
-                    content: crate::store::Content::Response { head: *head, body: body.clone() },
-                })
-            }
-        };
+        let record =
+            match validation::freshen(head, said, &request.headers, sent, received, &fetch.route.terms) {
+                Ok(head) => self.keep_as_is(place(fetch), head, body.clone()).await,
+                Err(head) => {
+                    // It may answer those who wait, once; nobody after them.
+                    self.forget(fetch);
+                    Arc::new(crate::store::Record {
+                        sequence: fetch.flight.sequence,
+                        handles: fetch.flight.handles.clone(),
+                        content: crate::store::Content::Response { head: *head, body: body.clone() },
+                    })
+                }
+            };
         self.marks.clear(&fetch.key);
         self.land(fetch, Landing::Stored(record, Arrival::Validated));
         true
@@ -157,10 +157,11 @@ impl Proxy {
     fn covered(&self, fetch: &Fetch, cause: Cause) -> bool {
         self.counters.add(Count::OriginErrors);
         let now = self.clock.now();
+        let answered = matches!(cause, Cause::Status(_));
         let cover = fetch
             .stored
             .as_ref()
-            .filter(|stored| stored.head().is_some_and(|head| reuse::covers_error(head, now)))
+            .filter(|stored| stored.head().is_some_and(|head| reuse::covers_error(head, answered, now)))
             .filter(|stored| !self.store.is_purged(&stored.record().handles, stored.record().sequence));
         let Some(cover) = cover else {
             return false;
@@ -180,7 +181,7 @@ impl Proxy {
             sent: answer.sent,
         };
         let admitted =
-            admission::admit(request, parts.status, &parts.headers, answer.received, fetch.route.windows)
+            admission::admit(request, parts.status, &parts.headers, answer.received, &fetch.route.terms)
                 .and_then(|head| match declared_length(&body) {
                     Some(length) if length > self.config.max_stored_bytes => Err(NotStored::TooLarge),
                     _ => Ok(head),

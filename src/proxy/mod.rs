@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::message::body::Body;
 use crate::message::cache_status::{CacheStatus, Forward};
+use crate::policy::admission::Terms;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
 use crate::store::{CacheKey, Store};
@@ -189,7 +190,7 @@ impl Proxy {
                 let failing = self.marks.of(&found.key, now).filter(|mark| *mark != Mark::Pass);
                 if let Some(mark) = failing
                     && why == MustValidate::Stale
-                    && reuse::covers_error(head, now)
+                    && reuse::covers_error(head, false, now)
                 {
                     self.counters.add(Count::StaleOnError);
                     let told = told(Verdict::Stale, "stale-if-error");
@@ -367,8 +368,6 @@ pub struct Route {
     pub upstream: String,
     /// Its query names a page to capture in `url`: that page is a handle to purge by.
     pub capture: bool,
-    /// Stale-while-revalidate window where the origin gives none.
-    pub stale_while_revalidate: Option<Duration>,
-    /// Stale-if-error window where the origin gives none.
-    pub stale_if_error: Option<Duration>,
+    /// What it says of storing.
+    pub terms: Terms,
 }

@@ -6,7 +6,7 @@ use http::Uri;
 
 use super::Config;
 use crate::origin::Origin;
-use crate::policy::admission::Windows;
+use crate::policy::admission::Terms;
 use crate::policy::key;
 use crate::store::Handle;
 
@@ -16,8 +16,8 @@ pub struct Route {
     pub name: String,
     /// Where its answers come from.
     pub origin: Arc<dyn Origin>,
-    /// Windows where the origin gives none.
-    pub windows: Windows,
+    /// What it says of storing.
+    pub terms: Terms,
     /// Its query names a page to capture.
     pub capture: bool,
     /// The origin is told the client's host, so the host is part of the key.
@@ -81,10 +81,7 @@ impl Routes {
             routes.push(Arc::new(Route {
                 name: route.name.clone(),
                 origin,
-                windows: Windows {
-                    stale_while_revalidate: route.stale_while_revalidate,
-                    stale_if_error: route.stale_if_error,
-                },
+                terms: route.terms.clone(),
                 capture: route.capture,
                 keyed_by_host,
                 host: route.host.clone(),
@@ -127,8 +124,7 @@ mod tests {
                     path: (*path).into(),
                     upstream: "u".into(),
                     capture: false,
-                    stale_while_revalidate: None,
-                    stale_if_error: None,
+                    terms: Terms::default(),
                 })
                 .collect(),
             ..Config::default()

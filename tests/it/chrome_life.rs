@@ -183,6 +183,21 @@ async fn an_engine_that_is_dropped_takes_its_browser_along() {
     until("the group and the profile are gone", || group(pid).is_empty() && !folder.exists()).await;
 }
 
+#[test]
+fn a_runtime_that_ends_takes_its_browser_along() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (engine, pid) = runtime.block_on(async {
+        let engine = start(config());
+        let pid = browser(&engine).await;
+        (engine, pid)
+    });
+    let folder = profile(pid);
+    drop(runtime);
+    assert_eq!(group(pid), Vec::<u32>::new());
+    assert!(!folder.exists());
+    assert!(!engine.is_ready());
+}
+
 /// Says that this process is the one to be killed.
 const CRASH: &str = "TINTYPE_TEST_CRASH";
 

@@ -56,6 +56,7 @@ pub(crate) fn record(sequence: u64, handles: &[Handle], bytes: usize) -> Arc<Rec
         lifetime: Duration::from_secs(60),
         stale_while_revalidate: Duration::ZERO,
         stale_if_error: Duration::ZERO,
+        stale_when_disconnected: Duration::ZERO,
         no_cache: false,
         must_revalidate: false,
         own_entity_tag: false,

@@ -157,9 +157,9 @@ impl Devtools {
         Devtools { shared, outgoing, closed, call_timeout }
     }
 
-    /// Whether the browser has closed its end.
+    /// Whether the browser has closed its end, or nobody reads what it sends any more.
     pub(super) fn is_closed(&self) -> bool {
-        *self.closed.borrow()
+        *self.closed.borrow() || self.closed.has_changed().is_err()
     }
 
     /// Waits until it has. Holds nothing of the connection meanwhile.

@@ -246,6 +246,10 @@ impl Origin for Engine {
         self.supervisor.pid().is_some()
     }
 
+    fn stats(&self) -> serde_json::Value {
+        serde_json::json!({ "ready": self.is_ready(), "captures": Engine::stats(self) })
+    }
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.supervisor.shutdown())
     }

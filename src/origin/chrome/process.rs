@@ -27,6 +27,9 @@ const MAX_LINE: u64 = 4096;
 const KEPT_LINES: usize = 5;
 /// Time for the members of a killed group to be gone.
 const REAP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Looks at the members of a killed group, and the pause between them, where nothing can be awaited.
+const DROP_TRIES: u32 = 100;
+const DROP_PAUSE: Duration = Duration::from_millis(5);
 
 /// How to launch.
 #[derive(Clone, Debug)]
@@ -188,11 +191,19 @@ impl Process {
 }
 
 impl Drop for Process {
-    // Also on the way that nobody waits for: the runtime ends, a panic. The child is not reaped before this, so
-    // the group's number is still its own.
+    // Also on the way that nobody waits for: the runtime ends, a panic. The leader is not reaped before this, so the
+    // group's number is still its own. What still dies would write into the profile that goes next.
     fn drop(&mut self) {
-        if self.child.id().is_some() {
-            let _ = kill_process_group(self.group, Signal::KILL);
+        if self.child.id().is_none() {
+            return;
+        }
+        let _ = kill_process_group(self.group, Signal::KILL);
+        for _ in 0..DROP_TRIES {
+            let reaped = !matches!(self.child.try_wait(), Ok(None));
+            if reaped && reap_some(self.group) {
+                break;
+            }
+            std::thread::sleep(DROP_PAUSE);
         }
         tracing::trace!(profile = %self.profile.path().display(), "removing the profile");
     }
@@ -201,14 +212,19 @@ impl Drop for Process {
 /// Takes in the group's orphans, which became our children (see [`adopt_orphans`]), until none is left.
 async fn reap(group: Pid) {
     let mut pause = Duration::from_millis(1);
+    while !reap_some(group) {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Takes in those that have died; whether that was all.
+fn reap_some(group: Pid) -> bool {
     loop {
         match waitpgid(group, WaitOptions::NOHANG) {
             Ok(Some(_)) => {}
-            Ok(None) => {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(50));
-            }
-            Err(_) => return,
+            Ok(None) => return false,
+            Err(_) => return true,
         }
     }
 }

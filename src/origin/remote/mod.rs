@@ -19,7 +19,7 @@ use std::time::Duration;
 use http::{HeaderMap, Uri};
 
 /// One remote HTTP server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// Its base: scheme `http` or `https`, authority, and a path prefix put before every request's path.
     pub base: Uri,
@@ -53,6 +53,20 @@ pub struct Config {
     pub max_header_count: usize,
     /// Bytes of a response body; a larger one breaks off.
     pub max_body_bytes: u64,
+}
+
+/// Names what is set on requests, never the values: they are credentials.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let headers: Vec<_> = self.set_headers.keys().map(http::HeaderName::as_str).collect();
+        let query: Vec<_> = self.set_query.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Config")
+            .field("base", &self.base)
+            .field("set_headers", &headers)
+            .field("set_query", &query)
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
+    }
 }
 
 /// HTTP version towards an origin.

@@ -33,6 +33,8 @@ fn response() -> impl Strategy<Value = Content> {
                 lifetime: Duration::from_secs(lifetime.into()),
                 stale_while_revalidate: Duration::from_secs(age.into()),
                 stale_if_error: Duration::MAX,
+
+                stale_when_disconnected: Duration::from_secs(86_400),
                 no_cache,
                 must_revalidate: must,
                 own_entity_tag: own,
@@ -146,7 +148,7 @@ fn causes_are_told_apart() {
     };
     assert_eq!(Record::decode(Bytes::new()), Err(DecodeError::Short));
     assert_eq!(with(0, b'T'), DecodeError::Magic);
-    assert_eq!(with(4, 2), DecodeError::Version(2));
+    assert_eq!(with(4, 9), DecodeError::Version(9));
     assert_eq!(with(6, 9), DecodeError::Kind(9));
     assert_eq!(with(8, 0xff), DecodeError::Length);
     assert_eq!(with(15, 0xff), DecodeError::Length);

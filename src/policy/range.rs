@@ -1,0 +1,230 @@
+//! Which parts of a whole a `Range` request selects (RFC 9110 section 14).
+
+use std::ops::Range;
+
+use http::{HeaderMap, Method, header};
+
+use crate::message::date;
+use crate::message::entity_tag::EntityTag;
+
+/// Ranges in one request beyond which the whole is answered: a set so cut up serves nobody (RFC 9110 section 14.2).
+const MOST_RANGES: usize = 16;
+
+/// What of a whole representation is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selected {
+    /// All of it: no range was asked for, or none that is to be heeded.
+    Whole,
+    /// One part, half-open: 206 with `Content-Range`.
+    Part(Range<u64>),
+    /// Several parts in the order asked for: 206 as `multipart/byteranges`.
+    Parts(Vec<Range<u64>>),
+    /// Nothing of it: 416.
+    Unsatisfiable,
+}
+
+/// Decides what of a 200 with `length` octets and the fields `response` a request selects.
+///
+/// A malformed `Range`, another unit, a method but GET, and an `If-Range` that does not hold leave the whole (RFC 9110 sections
+/// 14.2 and 13.1.5); so do sets that overlap, or are too many.
+pub fn select(method: &Method, request: &HeaderMap, response: &HeaderMap, length: u64) -> Selected {
+    if method != Method::GET {
+        return Selected::Whole;
+    }
+    let mut lines = request.get_all(header::RANGE).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return Selected::Whole;
+    };
+    let Some(asked) = parse(line.as_bytes()) else {
+        return Selected::Whole;
+    };
+    if !if_range_holds(request, response) {
+        return Selected::Whole;
+    }
+    let mut parts: Vec<Range<u64>> = asked.iter().filter_map(|spec| spec.of(length)).collect();
+    match parts.len() {
+        0 => Selected::Unsatisfiable,
+        1 => Selected::Part(parts.remove(0)),
+        _ if overlap(&parts) => Selected::Whole,
+        _ => Selected::Parts(parts),
+    }
+}
+
+/// One member of a range set (RFC 9110 section 14.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spec {
+    /// `first-last`, both included; to the end without `last`.
+    From(u64, Option<u64>),
+    /// `-length`: the last octets.
+    Suffix(u64),
+}
+
+impl Spec {
+    /// The octets of a representation of `length`; `None` if it has none of them.
+    fn of(self, length: u64) -> Option<Range<u64>> {
+        let range = match self {
+            Spec::From(first, last) => first..last.map_or(length, |last| last.saturating_add(1).min(length)),
+            Spec::Suffix(octets) => length.saturating_sub(octets)..length,
+        };
+        (range.start < range.end).then_some(range)
+    }
+}
+
+/// Reads `bytes=...`; `None` if it is not by the grammar, has another unit, or too many members.
+fn parse(line: &[u8]) -> Option<Vec<Spec>> {
+    let (unit, set) = line.split_at(line.iter().position(|&b| b == b'=')?);
+    if !unit.trim_ascii().eq_ignore_ascii_case(b"bytes") {
+        return None;
+    }
+    let mut specs = Vec::new();
+    for member in set[1..].split(|&b| b == b',') {
+        let member = member.trim_ascii();
+        // Empty list members are allowed (RFC 9110 section 5.6.1.2).
+        if member.is_empty() {
+            continue;
+        }
+        let dash = member.iter().position(|&b| b == b'-')?;
+        let (first, last) = (&member[..dash], &member[dash + 1..]);
+        specs.push(match (first.is_empty(), last.is_empty()) {
+            (true, true) => return None,
+            (true, false) => Spec::Suffix(digits(last)?),
+            (false, true) => Spec::From(digits(first)?, None),
+            (false, false) => {
+                let (first, last) = (digits(first)?, digits(last)?);
+                if last < first {
+                    return None;
+                }
+                Spec::From(first, Some(last))
+            }
+        });
+        if specs.len() > MOST_RANGES {
+            return None;
+        }
+    }
+    (!specs.is_empty()).then_some(specs)
+}
+
+/// Digits only; what is too large saturates.
+fn digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(text.iter().fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
+}
+
+/// `If-Range`: a tag by strong comparison, a date by equality with a `Last-Modified` that is strong in the sense of RFC 9110 section
+/// 8.8.2.2 (RFC 9110 section 13.1.5). Absent, it holds.
+fn if_range_holds(request: &HeaderMap, response: &HeaderMap) -> bool {
+    let mut lines = request.get_all(header::IF_RANGE).iter();
+    let Some(line) = lines.next() else {
+        return true;
+    };
+    if lines.next().is_some() {
+        return false;
+    }
+    if let Some(asked) = EntityTag::parse(line.as_bytes()) {
+        return EntityTag::of(response).is_some_and(|current| current.strong_eq(asked));
+    }
+    let (Some(asked), Some(modified)) =
+        (date::parse(line.as_bytes()), date::of_field(response, &header::LAST_MODIFIED))
+    else {
+        return false;
+    };
+    // Modified at least a second before it was sent: it cannot have changed twice within that second.
+    let strong =
+        date::of_field(response, &header::DATE).is_some_and(|sent| sent.as_secs() > modified.as_secs());
+    strong && asked == modified
+}
+
+fn overlap(parts: &[Range<u64>]) -> bool {
+    let mut sorted: Vec<_> = parts.iter().map(|part| (part.start, part.end)).collect();
+    sorted.sort_unstable();
+    sorted.windows(2).any(|pair| pair[1].0 < pair[0].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    const OLD: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const NEW: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
+
+    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut fields = HeaderMap::new();
+        for (name, value) in lines {
+            fields.append(*name, HeaderValue::from_static(value));
+        }
+        fields
+    }
+
+    fn decide(range: &'static str, length: u64) -> Selected {
+        select(&Method::GET, &fields(&[("range", range)]), &HeaderMap::new(), length)
+    }
+
+    /// RFC 9110 sections 14.1.1, 14.1.2 and 14.2.
+    #[test]
+    fn range_table() {
+        use Selected::*;
+        for (range, expected) in [
+            ("bytes=0-1", Part(0..2)),
+            ("bytes=0-0", Part(0..1)),
+            ("bytes=1-", Part(1..10)),
+            ("bytes=-3", Part(7..10)),
+            ("bytes=-30", Part(0..10)),
+            ("bytes=5-99999999999999999999999", Part(5..10)),
+            ("Bytes=0-1", Part(0..2)),
+            ("bytes= 0-1 , , ", Part(0..2)),
+            ("bytes=10-", Unsatisfiable),
+            ("bytes=-0", Unsatisfiable),
+            ("bytes=99-100", Unsatisfiable),
+            ("bytes=0-1,4-5", Parts(vec![0..2, 4..6])),
+            ("bytes=4-5,0-1", Parts(vec![4..6, 0..2])),
+            ("bytes=0-1,99-", Part(0..2)),
+            ("bytes=0-4,4-5", Whole),
+            ("bytes=0-,0-,0-", Whole),
+            ("bytes=2-1", Whole),
+            ("bytes=a-b", Whole),
+            ("bytes=1", Whole),
+            ("bytes=-", Whole),
+            ("bytes=+1-2", Whole),
+            ("bytes=", Whole),
+            ("lines=0-1", Whole),
+            ("0-1", Whole),
+            ("bytes=0-0,1-1,2-2,3-3,4-4,5-5,6-6,7-7,8-8,0-0,1-1,2-2,3-3,4-4,5-5,6-6,7-7", Whole),
+        ] {
+            assert_eq!(decide(range, 10), expected, "{range}");
+        }
+        assert_eq!(decide("bytes=0-", 0), Unsatisfiable);
+        assert_eq!(decide("bytes=-1", 0), Unsatisfiable);
+    }
+
+    /// RFC 9110 section 13.1.5.
+    #[test]
+    fn if_range_compares_strongly() {
+        let tagged: &[(&str, &str)] = &[("etag", "\"a\""), ("last-modified", OLD), ("date", NEW)];
+        for (condition, response, heeded) in [
+            ("\"a\"", tagged, true),
+            ("W/\"a\"", tagged, false),
+            ("\"b\"", tagged, false),
+            ("\"a\"", &[("etag", "W/\"a\"")], false),
+            (OLD, tagged, true),
+            (NEW, tagged, false),
+            (OLD, &[("last-modified", OLD), ("date", OLD)], false),
+            (OLD, &[("last-modified", OLD)], false),
+            ("junk", tagged, false),
+        ] {
+            let request = fields(&[("range", "bytes=0-1"), ("if-range", condition)]);
+            let selected = select(&Method::GET, &request, &fields(response), 10);
+            assert_eq!(selected == Selected::Part(0..2), heeded, "{condition} {response:?}");
+        }
+    }
+
+    #[test]
+    fn only_one_range_line_of_a_get_counts() {
+        let twice = fields(&[("range", "bytes=0-1"), ("range", "bytes=2-3")]);
+        assert_eq!(select(&Method::GET, &twice, &HeaderMap::new(), 10), Selected::Whole);
+        let once = fields(&[("range", "bytes=0-1")]);
+        assert_eq!(select(&Method::HEAD, &once, &HeaderMap::new(), 10), Selected::Whole);
+    }
+}
