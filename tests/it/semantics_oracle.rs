@@ -15,7 +15,7 @@ use http::{HeaderName, Method, Request, Response, StatusCode};
 use http_cache_semantics::{BeforeRequest, CacheOptions, CachePolicy};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
-use tintype::policy::admission::{self, RequestFacts, Windows};
+use tintype::policy::admission::{self, RequestFacts, Terms};
 use tintype::policy::directives::RequestDirectives;
 use tintype::policy::reuse::{self, Reuse, StaleUse};
 use tintype::policy::stored::StoredResponse;
@@ -128,7 +128,7 @@ fn ours(exchange: &Exchange) -> Option<StoredResponse> {
     let sent = NOW - Duration::from_secs(exchange.delay);
     let facts = RequestFacts { method: &method, fields: &fields, sent };
     let status = StatusCode::from_u16(exchange.status).expect("status");
-    admission::admit(facts, status, &exchange.response_fields(), NOW, Windows::default()).ok()
+    admission::admit(facts, status, &exchange.response_fields(), NOW, &Terms::default()).ok()
 }
 
 fn oracle(exchange: &Exchange) -> CachePolicy {

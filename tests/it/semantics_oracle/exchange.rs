@@ -125,7 +125,8 @@ pub(super) fn exchanges() -> impl Strategy<Value = Exchange> {
 }
 
 fn side(directive: impl Strategy<Value = Directive>) -> impl Strategy<Value = Side> {
-    const LANGUAGES: [&[&str]; 7] = [&[], &["de"], &["DE"], &["de, en"], &["de,en"], &["de", "en"], &["en"]];
+    const LANGUAGES: [&[&str]; 8] =
+        [&[], &["de"], &["DE"], &["de, en"], &["en,de"], &["de", "en"], &["en"], &["en", "en"]];
     let language = select(LANGUAGES.to_vec());
     let pragma = select(vec!["", "", "", "", "", "no-cache", "No-Cache", "x"]);
     let directives = prop_oneof![2 => Just(vec![]), 2 => vec(directive, 1..3)];

@@ -165,14 +165,23 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         },
     ),
-    fault("only the first line of a selecting field counts", "RFC 9111 4.1", |exchange| {
-        let join = |side: &mut Side| {
-            if !side.language.is_empty() {
-                side.language = vec![side.language.join(",").replace(' ', "").to_ascii_lowercase()];
+    fault("only the first line of a selecting field counts", "RFC 9110 5.3, RFC 9111 4.1", |exchange| {
+        for Side { language, .. } in [&mut exchange.request, &mut exchange.presented] {
+            if language.len() > 1 {
+                *language = vec![language.join(", ")];
             }
-        };
-        join(&mut exchange.request);
-        join(&mut exchange.presented);
+        }
+    }),
+    fault("selecting fields are compared octet by octet", "RFC 9111 4.1, RFC 9110 12.5.4", |exchange| {
+        for Side { language, .. } in [&mut exchange.request, &mut exchange.presented] {
+            for line in language {
+                let lower = line.to_ascii_lowercase();
+                let mut ranges: Vec<&str> = lower.split(',').map(str::trim).collect();
+                ranges.sort_unstable();
+                ranges.dedup();
+                *line = ranges.join(",");
+            }
+        }
     }),
 ];
 
