@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use http::{Request, Response};
@@ -23,6 +24,9 @@ use crate::store::{self, Scope, Store};
 use crate::telemetry;
 use crate::telemetry::access::{AccessLog, Answered, Exchange};
 use crate::telemetry::counters::{Count, Counters};
+
+/// How long the end waits at least for fetches to be stored.
+const LAST_FETCHES: Duration = Duration::from_secs(1);
 
 /// Why tintype does not start.
 #[derive(Debug, thiserror::Error)]
@@ -86,8 +90,10 @@ pub struct App {
     pub address: SocketAddr,
     /// Where the control plane listens, if there is one.
     pub admin_address: Option<SocketAddr>,
+    proxy: Arc<Proxy>,
     store: Arc<dyn Store>,
     origins: Vec<(String, Arc<dyn Origin>)>,
+    drain_grace: Duration,
     stop: watch::Sender<bool>,
     data_plane: JoinHandle<ServeReport>,
     control_plane: Option<JoinHandle<ServeReport>>,
@@ -102,7 +108,7 @@ impl App {
     /// Everything that keeps it from starting.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         // Listeners first: a taken port is the commonest fault, and costs no browser.
-        let secure = config.server.tls.is_some();
+        let (secure, drain_grace) = (config.server.tls.is_some(), config.server.drain_grace);
         let listener = Listener::bind(config.server).await?;
         let control = match &config.admin {
             Some(admin) => Some((Listener::bind(admin.listener.clone()).await?, admin.token.clone())),
@@ -126,7 +132,7 @@ impl App {
         let access = AccessLog::new(config.log.access, Arc::clone(&counters));
         let data_plane = DataPlane { proxy: Arc::clone(&proxy), access };
         let parts = Parts {
-            proxy,
+            proxy: Arc::clone(&proxy),
             store: Arc::clone(&store),
             counters,
             origins: origins.clone(),
@@ -139,8 +145,10 @@ impl App {
         Ok(App {
             address,
             admin_address,
+            proxy,
             store,
             origins,
+            drain_grace,
             stop,
             data_plane: tokio::spawn(listener.serve(data_plane, stopped(stopping))),
             control_plane,
@@ -151,10 +159,16 @@ impl App {
 
     /// Ends in order: no new connections, current exchanges finish, fetches are stored, browsers go, the disk is flushed.
     pub async fn shutdown(self) {
+        let stopping = Stopwatch::start();
         let _ = self.stop.send(true);
         match self.data_plane.await {
             Ok(report) => tracing::info!(?report, "data plane drained"),
             Err(error) => tracing::error!(%error, "data plane ended abnormally"),
+        }
+        // What an exchange ended with may still be on its way into the store, however long the others took.
+        let left = self.drain_grace.saturating_sub(stopping.elapsed()).max(LAST_FETCHES);
+        if tokio::time::timeout(left, self.proxy.settled()).await.is_err() {
+            tracing::warn!(fetches = self.proxy.fetches_under_way(), "fetches were cut");
         }
         join_all(self.origins.iter().map(|(_, origin)| origin.shutdown())).await;
         self.store.close().await;

@@ -11,6 +11,7 @@ pub mod freshness;
 pub mod groups;
 pub mod invalidation;
 pub mod key;
+pub mod no_vary_search;
 pub mod precondition;
 pub mod range;
 pub mod reuse;

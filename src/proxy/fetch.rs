@@ -25,7 +25,7 @@ use crate::origin::OriginError;
 use crate::policy::admission::{self, NotStored, RequestFacts};
 use crate::policy::stored::StoredResponse;
 use crate::policy::{reuse, validation};
-use crate::store::CacheKey;
+use crate::store::{CacheKey, Content, Record};
 use crate::telemetry::counters::Count;
 
 /// How long a response is held back at most for its entity tag.
@@ -48,6 +48,8 @@ pub(super) struct Fetch {
 pub(super) enum Share {
     /// An answer that is not for sharing, and why it is not stored.
     Whole(Response<Body>, NotStored),
+    /// What was stored, confirmed by a 304 that may not be stored itself.
+    Confirmed(Arc<Record>),
     /// Its way through the shared body.
     Reader(Reader),
 }
@@ -63,6 +65,7 @@ struct Answer {
 impl Proxy {
     /// Flies `fetch` to its end in a task of its own.
     pub(super) fn launch(self: &Arc<Self>, fetch: Fetch) {
+        self.under_way.send_modify(|fetches| *fetches += 1);
         let proxy = Arc::clone(self);
         let (flight, key) = (Arc::clone(&fetch.flight), fetch.key.clone());
         let flying = tokio::spawn(async move { proxy.fly(fetch).await });
@@ -74,6 +77,7 @@ impl Proxy {
                 flight.land(Landing::Failed(OriginError::BadResponse("internal fault".into())));
             }
             proxy.flights.leave(&key, &flight);
+            proxy.under_way.send_modify(|fetches| *fetches -= 1);
         });
     }
 
@@ -85,14 +89,17 @@ impl Proxy {
             && response.status() == StatusCode::NOT_MODIFIED
             && !conditions.is_empty()
         {
-            if self.freshen(&fetch, response.headers(), *sent, *received).await {
+            if self.freshen(&mut fetch, response.headers(), *sent, *received).await {
                 return;
             }
             // The 304 was about something else than what is stored: ask for the whole (RFC 9111 section 4.3.4).
-            fetch.stored = None;
             answer = self.ask(&fetch, &[]).await;
         }
         match answer {
+            // What the client has is not what was asked about: to it this would say too much.
+            Ok(Answer { response, .. }) if response.status() == StatusCode::NOT_MODIFIED => {
+                self.failed(&fetch, OriginError::BadResponse("a 304 that nobody asked for".into()));
+            }
             Ok(answer) => {
                 let status = answer.response.status();
                 if !(reuse::is_error(status) && self.covered(&fetch, Cause::Status(status))) {
@@ -118,30 +125,47 @@ impl Proxy {
         Ok(Answer { response, sent, received, took })
     }
 
-    /// Freshens what is stored by a 304. False if the 304 does not speak of it.
-    async fn freshen(&self, fetch: &Fetch, said: &HeaderMap, sent: Timestamp, received: Timestamp) -> bool {
-        let Some((head, body)) = fetch.stored.as_ref().and_then(Stored::parts) else {
+    /// Freshens what is stored by a 304. False if the 304 does not speak of it, or it was purged meanwhile.
+    async fn freshen(
+        &self,
+        fetch: &mut Fetch,
+        said: &HeaderMap,
+        sent: Timestamp,
+        received: Timestamp,
+    ) -> bool {
+        let kept = fetch.stored.as_ref().filter(|stored| !self.was_purged(stored));
+        let Some((head, body)) = kept.and_then(Stored::parts) else {
             return false;
         };
         if !validation::confirms(head, said) {
             return false;
         }
         let request = &fetch.flight.request;
-        let record =
-            match validation::freshen(head, said, &request.headers, sent, received, &fetch.route.terms) {
-                Ok(head) => self.keep_as_is(place(fetch), head, body.clone()).await,
-                Err(head) => {
-                    // It may answer those who wait, once; nobody after them.
+        let terms = &fetch.route.terms;
+        let landing = match validation::freshen(head, said, &request.headers, sent, received, terms) {
+            Ok(head) => {
+                let record = self.keep_as_is(place(fetch), head, body.clone()).await;
+                Landing::Stored(record, Arrival::Validated)
+            }
+            Err(head) => {
+                // Nobody finds it any more, unless it was the request that forbade to store it.
+                let anybody = HeaderMap::new();
+                if validation::freshen(&head, said, &anybody, sent, received, terms).is_err() {
                     self.forget(fetch);
-                    Arc::new(crate::store::Record {
-                        sequence: fetch.flight.sequence,
-                        handles: fetch.flight.handles.clone(),
-                        content: crate::store::Content::Response { head: *head, body: body.clone() },
-                    })
                 }
-            };
+                let record = Record {
+                    sequence: fetch.flight.sequence,
+                    handles: fetch.flight.handles.clone(),
+                    content: Content::Response { head: *head, body: body.clone() },
+                };
+                if let Some(leader) = fetch.leader.take() {
+                    let _ = leader.send(Share::Confirmed(Arc::new(record)));
+                }
+                Landing::NotShared
+            }
+        };
         self.marks.clear(&fetch.key);
-        self.land(fetch, Landing::Stored(record, Arrival::Validated));
+        self.land(fetch, landing);
         true
     }
 
@@ -156,20 +180,27 @@ impl Proxy {
     /// Lands with what is stored if that may cover an origin error now (RFC 5861 section 4).
     fn covered(&self, fetch: &Fetch, cause: Cause) -> bool {
         self.counters.add(Count::OriginErrors);
-        let now = self.clock.now();
-        let answered = matches!(cause, Cause::Status(_));
-        let cover = fetch
-            .stored
-            .as_ref()
-            .filter(|stored| stored.head().is_some_and(|head| reuse::covers_error(head, answered, now)))
-            .filter(|stored| !self.store.is_purged(&stored.record().handles, stored.record().sequence));
-        let Some(cover) = cover else {
+        let Some(stored) = &fetch.stored else {
             return false;
         };
+        let (now, answered) = (self.clock.now(), cause.is_answer());
+        // Also where it covers nothing: who is served while it is validated need not ask again at once.
+        self.marks.set_failed(&fetch.key, answered, now);
+        if !self.covers_error(stored, answered, now) {
+            return false;
+        }
         tracing::warn!(route = %fetch.route.name, ?cause, "origin failed, a stored response covers it");
-        self.marks.set_failed(&fetch.key, now);
-        self.land(fetch, Landing::Covered(Arc::clone(cover.record()), cause));
+        self.land(fetch, Landing::Covered(Arc::clone(stored.record()), cause));
         true
+    }
+
+    /// Whether `stored` may cover an origin error now: its window says so, and it was not purged meanwhile.
+    pub(super) fn covers_error(&self, stored: &Stored, answered: bool, now: Timestamp) -> bool {
+        stored.head().is_some_and(|head| reuse::covers_error(head, answered, now)) && !self.was_purged(stored)
+    }
+
+    fn was_purged(&self, stored: &Stored) -> bool {
+        self.store.is_purged(&stored.record().handles, stored.record().sequence)
     }
 
     /// Decides on a head, and takes the body in if it is for storing.
@@ -190,11 +221,13 @@ impl Proxy {
             Ok(head) => self.receive(fetch, head, body, answer.took).await,
             Err(reason) => {
                 tracing::debug!(route = %fetch.route.name, reason = reason.name(), "not stored");
-                if !reuse::is_error(parts.status) {
+                // What this one request forbids says nothing of the others', and an error nothing of the next attempt.
+                let of_request = matches!(reason, NotStored::RequestNoStore | NotStored::Authorization);
+                if !of_request && !reuse::is_error(parts.status) {
                     // What is stored has been superseded by something that may not be.
                     self.forget(&fetch);
+                    self.marks.set_pass(&fetch.key, answer.received);
                 }
-                self.marks.set_pass(&fetch.key, answer.received);
                 parts.extensions.clear();
                 if let Some(leader) = fetch.leader.take() {
                     let _ = leader.send(Share::Whole(Response::from_parts(parts, body), reason));
@@ -208,8 +241,8 @@ impl Proxy {
     async fn receive(&self, mut fetch: Fetch, head: StoredResponse, mut body: Body, took: Stopwatch) {
         let length = declared_length(&body);
         let shared = SharedBody::new(Arc::clone(&self.budget), self.config.max_stored_bytes, length);
-        let status = head.status;
         let mut held = self.hold(&head, length).then(|| Instant::now() + HOLD);
+        let _ending = Ending(&shared);
         let mut reader = shared.reader();
         let arriving = Arc::new(Arriving { head, body: Arc::clone(&shared) });
         if held.is_none() {
@@ -237,16 +270,16 @@ impl Proxy {
                 held = None;
                 self.land_arriving(&mut fetch, &arriving, reader.take());
             }
-            if shared.push(chunk).await.is_err() {
-                tracing::debug!(route = %fetch.route.name, "fetch given up: not stored and nobody reads");
-                shared.finish(Err(BodyError::ReaderTooSlow));
-                return self.flights.leave(&fetch.key, &fetch.flight);
-            }
-            if let Some(reason) = shared.not_kept() {
+            if let Some(reason) = shared.push(chunk) {
+                // Who waits for the head must be able to read before the fetch waits for its readers.
                 if held.take().is_some() {
                     self.land_arriving(&mut fetch, &arriving, reader.take());
                 }
                 self.gave_up_storing(&fetch, reason);
+            }
+            if shared.room().await.is_err() {
+                tracing::debug!(route = %fetch.route.name, "fetch given up: not stored and nobody reads");
+                return shared.finish(Err(BodyError::ReaderTooSlow));
             }
         }
         shared.finish(Ok(()));
@@ -256,7 +289,7 @@ impl Proxy {
         let head = StoredResponse { cost: took.elapsed(), ..arriving.head.clone() };
         let record = self.keep(place(&fetch), head, whole).await;
         self.marks.clear(&fetch.key);
-        self.land(&fetch, Landing::Stored(record, Arrival::Fetched(status)));
+        self.land(&fetch, Landing::Stored(record, Arrival::Fetched));
     }
 
     /// Whether the head waits until the body is whole, so that its first answer has an entity tag: a picture,
@@ -284,7 +317,7 @@ impl Proxy {
         tracing::warn!(route = %fetch.route.name, %error, "response body broke off");
         arriving.body.finish(Err(error.clone()));
         if unseen {
-            return self.failed(&fetch, OriginError::Reset(error.to_string()));
+            return self.failed(fetch, OriginError::Reset(error.to_string()));
         }
         self.counters.add(Count::OriginErrors);
         self.flights.leave(&fetch.key, &fetch.flight);
@@ -308,6 +341,15 @@ impl Proxy {
     fn land(&self, fetch: &Fetch, landing: Landing) {
         self.flights.leave(&fetch.key, &fetch.flight);
         fetch.flight.land(landing);
+    }
+}
+
+/// Breaks a body off that was left without an end, as by a panic: its readers would wait for ever.
+struct Ending<'a>(&'a SharedBody);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.finish(Err(BodyError::Short("internal fault".into())));
     }
 }
 

@@ -103,17 +103,6 @@ fn has_content(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Whether two requests select the same variant of a response (RFC 9111 section 4.1).
-pub(super) fn same_variant(head: &StoredResponse, one: &Parts, other: &Parts) -> bool {
-    match vary::selecting(&head.fields) {
-        Selecting::Nothing => true,
-        Selecting::All => false,
-        Selecting::Fields(names) => {
-            vary::variant_key(b"", &names, &one.headers) == vary::variant_key(b"", &names, &other.headers)
-        }
-    }
-}
-
 /// Whether the method is one whose answers come from the store.
 pub(super) fn is_cacheable(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD

@@ -7,8 +7,8 @@ use http::request::Parts;
 use tokio::sync::oneshot;
 
 use super::fetch::Share;
+use super::flight::body::Reader;
 use super::flight::{Arrival, Arriving, Cause, Landing};
-use super::keep::same_variant;
 use super::lookup::Stored;
 use super::refusal::Refusal;
 use super::respond::{Told, Verdict};
@@ -16,108 +16,136 @@ use super::{Asked, Proxy};
 use crate::message::body::Body;
 use crate::message::cache_status::{CacheStatus, Forward};
 use crate::origin::OriginError;
+use crate::policy::vary::{self, Selecting};
+use crate::store::{CacheKey, Content, Record};
 use crate::telemetry::counters::Count;
 
-/// Whether a follower may be answered with what the leader's request brought.
-pub(super) fn is_for(landing: &Landing, follower: &Parts, leader: &Parts) -> bool {
-    match landing {
-        Landing::Stored(record, _) | Landing::Covered(record, _) => Stored::new(Arc::clone(record))
-            .is_some_and(|stored| stored.head().is_some_and(|head| same_variant(head, follower, leader))),
-        Landing::Arriving(arriving) => {
-            same_variant(&arriving.head, follower, leader) && arriving.body.not_kept().is_none()
-        }
-        Landing::Failed(_) => true,
-        Landing::NotShared => false,
-    }
+/// The key that a follower selects if it is not the variant that the leader's request brought.
+pub(super) fn other_variant(landing: &Landing, follower: &Asked, leader: &Parts) -> Option<CacheKey> {
+    let head = match landing {
+        Landing::Stored(record, _) | Landing::Covered(record, _) => match &record.content {
+            Content::Response { head, .. } => head,
+            Content::Variants(_) => return None,
+        },
+        Landing::Arriving(arriving) => &arriving.head,
+        Landing::Failed(_) | Landing::NotShared => return None,
+    };
+    let Selecting::Fields(names) = vary::selecting(&head.fields) else { return None };
+    let key_of = |request: &Parts| {
+        CacheKey::new(vary::variant_key(follower.primary.as_bytes(), &names, &request.headers))
+    };
+    let key = key_of(&follower.request);
+    (key != key_of(leader)).then_some(key)
 }
 
 impl Proxy {
-    /// Answers `asked` with `landing`; the leader has its `share`.
-    pub(super) async fn landed(
+    /// Answers the leader `asked` with `landing`, or with its `share` in it.
+    pub(super) async fn led(
         &self,
         asked: &Asked,
         landing: Landing,
-        share: Option<oneshot::Receiver<Share>>,
+        share: oneshot::Receiver<Share>,
         why: Forward,
     ) -> Response<Body> {
-        let collapsed = share.is_none();
-        let status = CacheStatus { forward: Some(why), collapsed, ..CacheStatus::default() };
-        match landing {
-            Landing::Stored(record, arrival) => {
-                let Some(stored) = Stored::new(record) else { return self.lost(status) };
-                let told = match arrival {
-                    Arrival::Fetched(_) => {
-                        self.counters.add(Count::Misses);
-                        Told::new(Verdict::Miss, CacheStatus { stored: true, ..status })
-                    }
-                    Arrival::Validated => {
-                        self.counters.add(Count::Revalidated);
-                        let status = CacheStatus { forward_status: Some(304), stored: true, ..status };
-                        Told::new(Verdict::Revalidated, status)
-                    }
-                };
-                self.from_store(asked, &stored, told)
+        let status = CacheStatus { forward: Some(why), ..CacheStatus::default() };
+        if !matches!(landing, Landing::Arriving(_) | Landing::NotShared) {
+            let answer = self.shared(asked, landing, status.clone());
+            return answer.unwrap_or_else(|| self.lost(status));
+        }
+        match (share.await, landing) {
+            (Ok(Share::Reader(reader)), Landing::Arriving(arriving)) => {
+                self.arriving(asked, &arriving, reader, status)
             }
-            Landing::Arriving(arriving) => self.arriving(asked, &arriving, share, status).await,
-            Landing::Covered(record, cause) => {
-                let Some(stored) = Stored::new(record) else { return self.lost(status) };
-                self.counters.add(Count::StaleOnError);
-                let status = match cause {
-                    Cause::Status(code) => CacheStatus {
-                        forward_status: Some(code.as_u16()),
-                        detail: Some("stale-if-error"),
-                        ..status
-                    },
-                    Cause::NoAnswer(error) => CacheStatus { detail: Some(error.name()), ..status },
-                };
-                self.from_store(asked, &stored, Told::new(Verdict::Stale, status))
+            (Ok(Share::Whole(response, reason)), _) => {
+                self.counters.add(Count::Misses);
+                let status = CacheStatus { detail: Some(reason.name()), ..status };
+                let mut response = self.answer_passed(response, Told::new(Verdict::Miss, status));
+                // A HEAD that was fetched as a GET gets no body.
+                if asked.request.method == http::Method::HEAD {
+                    *response.body_mut() = Body::Empty;
+                }
+                response
             }
-            Landing::Failed(error) => self.refuse(&Refusal::Origin(error), status),
-            Landing::NotShared => match share {
-                Some(share) => match share.await {
-                    Ok(Share::Whole(response, reason)) => {
-                        self.counters.add(Count::Misses);
-                        let status = CacheStatus { detail: Some(reason.name()), ..status };
-                        let mut response = self.from_origin(response, Told::new(Verdict::Miss, status));
-                        self.suit(&mut response, asked);
-                        response
-                    }
-                    _ => self.lost(status),
-                },
-                None => self.lost(status),
-            },
+            (Ok(Share::Confirmed(record)), _) => {
+                let answer = self.confirmed(asked, record, status.clone());
+                answer.unwrap_or_else(|| self.lost(status))
+            }
+            _ => self.lost(status),
         }
     }
 
-    async fn arriving(
+    /// Answers the follower `asked` with `landing`; `None` if there is nothing in it for others than the leader.
+    pub(super) fn followed(&self, asked: &Asked, landing: Landing, why: Forward) -> Option<Response<Body>> {
+        let status = CacheStatus { forward: Some(why), collapsed: true, ..CacheStatus::default() };
+        self.shared(asked, landing, status)
+    }
+
+    fn shared(&self, asked: &Asked, landing: Landing, status: CacheStatus) -> Option<Response<Body>> {
+        match landing {
+            Landing::Stored(record, arrival) => {
+                let status = CacheStatus { stored: true, ..status };
+                match arrival {
+                    Arrival::Fetched => {
+                        let stored = Stored::new(record)?;
+                        self.counters.add(Count::Misses);
+                        Some(self.answer_from_store(asked, &stored, Told::new(Verdict::Miss, status)))
+                    }
+                    Arrival::Validated => self.confirmed(asked, record, status),
+                }
+            }
+            // It may have turned out too large by now: then it began without this reader.
+            Landing::Arriving(arriving) => {
+                let reader = arriving.body.reader()?;
+                Some(self.arriving(asked, &arriving, reader, status))
+            }
+            Landing::Covered(record, cause) => {
+                Some(self.covering(asked, &Stored::new(record)?, &cause, status))
+            }
+            Landing::Failed(error) => Some(self.refuse(&Refusal::Origin(error), status)),
+            Landing::NotShared => None,
+        }
+    }
+
+    /// The answer with what covers an origin error.
+    pub(super) fn covering(
         &self,
         asked: &Asked,
-        arriving: &Arc<Arriving>,
-        share: Option<oneshot::Receiver<Share>>,
+        stored: &Stored,
+        cause: &Cause,
         status: CacheStatus,
     ) -> Response<Body> {
-        let reader = match share {
-            Some(share) => match share.await {
-                Ok(Share::Reader(reader)) => Some(reader),
-                _ => arriving.body.reader(),
-            },
-            None => arriving.body.reader(),
+        self.counters.add(Count::StaleOnError);
+        let status = match cause {
+            Cause::Status(code) => {
+                CacheStatus { forward_status: Some(code.as_u16()), detail: Some("stale-if-error"), ..status }
+            }
+            Cause::NoAnswer(error) => CacheStatus { detail: Some(error.name()), ..status },
         };
-        let Some(reader) = reader else { return self.lost(status) };
+        self.answer_from_store(asked, stored, Told::new(Verdict::Stale, status))
+    }
+
+    /// The answer with what a 304 confirmed.
+    fn confirmed(&self, asked: &Asked, record: Arc<Record>, status: CacheStatus) -> Option<Response<Body>> {
+        let stored = Stored::new(record)?;
+        self.counters.add(Count::Revalidated);
+        let status = CacheStatus { forward_status: Some(304), ..status };
+        Some(self.answer_from_store(asked, &stored, Told::new(Verdict::Revalidated, status)))
+    }
+
+    fn arriving(
+        &self,
+        asked: &Asked,
+        arriving: &Arriving,
+        reader: Reader,
+        status: CacheStatus,
+    ) -> Response<Body> {
         self.counters.add(Count::Misses);
         let told = Told::new(Verdict::Miss, CacheStatus { stored: true, ..status });
         let now = self.clock.now();
-        self.from_stored(&asked.request, &arriving.head, Body::stream(reader), told, now)
+        self.answer_stored(&asked.request, &arriving.head, Body::stream(reader), told, now)
     }
 
-    /// A HEAD that was fetched as a GET gets no body.
-    fn suit(&self, response: &mut Response<Body>, asked: &Asked) {
-        if asked.request.method == http::Method::HEAD {
-            *response.body_mut() = Body::Empty;
-        }
-    }
-
-    /// What was announced is gone: only a fault of ours, or a reader that came a moment too late.
+    /// What was announced to the leader is not there: a fault of ours.
     fn lost(&self, status: CacheStatus) -> Response<Body> {
         self.refuse(&Refusal::Origin(OriginError::BadResponse("the response was gone".into())), status)
     }

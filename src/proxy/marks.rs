@@ -22,37 +22,49 @@ const REMEMBER_FAILURE: Duration = Duration::from_secs(600);
 pub enum Mark {
     /// Its last answer could not be shared: requests go on their own, side by side.
     Pass,
-    /// Its origin failed just now: a stale response answers without asking.
-    Quiet,
-    /// Its origin failed lately: a stale response answers, and the origin is asked in the background.
-    Failing,
+    /// Its origin failed.
+    Failed {
+        /// By an answer, or by none.
+        answered: bool,
+        /// So short a while ago that a stale response answers without asking; later one does so too, and the origin is asked in the
+        /// background.
+        just_now: bool,
+    },
+}
+
+/// What was noted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    Pass,
+    Failed { answered: bool },
 }
 
 /// The marks, bounded; the oldest go first when there are too many.
 #[derive(Default)]
-pub struct Marks(Mutex<HashMap<CacheKey, (bool, Timestamp)>>);
+pub struct Marks(Mutex<HashMap<CacheKey, (Noted, Timestamp)>>);
 
 impl Marks {
     /// What `key` is remembered for at `now`.
     pub fn of(&self, key: &CacheKey, now: Timestamp) -> Option<Mark> {
         let marks = self.marks();
-        let (failed, since) = marks.get(key)?;
-        let ago = now.since(*since);
-        match failed {
-            false => (ago < PASS_FOR).then_some(Mark::Pass),
-            true if ago < QUIET_FOR => Some(Mark::Quiet),
-            true => (ago < REMEMBER_FAILURE).then_some(Mark::Failing),
+        let (noted, since) = *marks.get(key)?;
+        let ago = now.since(since);
+        match noted {
+            Noted::Pass => (ago < PASS_FOR).then_some(Mark::Pass),
+            Noted::Failed { answered } => {
+                (ago < REMEMBER_FAILURE).then_some(Mark::Failed { answered, just_now: ago < QUIET_FOR })
+            }
         }
     }
 
     /// The answer for `key` could not be shared.
     pub fn set_pass(&self, key: &CacheKey, now: Timestamp) {
-        self.set(key, false, now);
+        self.set(key, Noted::Pass, now);
     }
 
-    /// The origin failed for `key`.
-    pub fn set_failed(&self, key: &CacheKey, now: Timestamp) {
-        self.set(key, true, now);
+    /// The origin failed for `key`: by an answer, or by none.
+    pub fn set_failed(&self, key: &CacheKey, answered: bool, now: Timestamp) {
+        self.set(key, Noted::Failed { answered }, now);
     }
 
     /// All is well with `key` again.
@@ -60,7 +72,7 @@ impl Marks {
         self.marks().remove(key);
     }
 
-    fn set(&self, key: &CacheKey, failed: bool, now: Timestamp) {
+    fn set(&self, key: &CacheKey, noted: Noted, now: Timestamp) {
         let mut marks = self.marks();
         if marks.len() >= MOST && !marks.contains_key(key) {
             let mut ages: Vec<Timestamp> = marks.values().map(|(_, since)| *since).collect();
@@ -68,10 +80,10 @@ impl Marks {
             let median = *median;
             marks.retain(|_, (_, since)| *since > median);
         }
-        marks.insert(key.clone(), (failed, now));
+        marks.insert(key.clone(), (noted, now));
     }
 
-    fn marks(&self) -> MutexGuard<'_, HashMap<CacheKey, (bool, Timestamp)>> {
+    fn marks(&self) -> MutexGuard<'_, HashMap<CacheKey, (Noted, Timestamp)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,9 +100,9 @@ mod tests {
         marks.set_pass(&key, start);
         assert_eq!(marks.of(&key, at(119)), Some(Mark::Pass));
         assert_eq!(marks.of(&key, at(120)), None);
-        marks.set_failed(&key, start);
-        assert_eq!(marks.of(&key, at(4)), Some(Mark::Quiet));
-        assert_eq!(marks.of(&key, at(5)), Some(Mark::Failing));
+        marks.set_failed(&key, true, start);
+        assert_eq!(marks.of(&key, at(4)), Some(Mark::Failed { answered: true, just_now: true }));
+        assert_eq!(marks.of(&key, at(5)), Some(Mark::Failed { answered: true, just_now: false }));
         assert_eq!(marks.of(&key, at(600)), None);
         marks.clear(&key);
         assert_eq!(marks.of(&key, start), None);

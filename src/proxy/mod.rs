@@ -1,15 +1,15 @@
 //! DATA PLANE: route, key, lookup, decide, fetch, respond.
 //!
-//! [`Proxy::handle`] tells the story; each step is one hop away: [`route`], [`lookup`], [`flight`] and `fetch`, `keep`, [`respond`],
-//! and [`refusal`] for what tintype answers itself.
+//! [`Proxy::handle`] tells the story; each step is one hop away: [`route`], [`lookup`], `collapse`, [`flight`] and `fetch`,
+//! `keep`, [`respond`], and [`refusal`] for what tintype answers itself.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
-use tokio::sync::oneshot;
+use http::{HeaderValue, Request, Response};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::message::body::Body;
@@ -20,6 +20,7 @@ use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
 use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
 
+mod collapse;
 mod fetch;
 pub mod flight;
 mod forward;
@@ -34,8 +35,7 @@ pub mod respond;
 pub mod route;
 mod target;
 
-use fetch::Fetch;
-use flight::{Budget, Flight, Flights, Part};
+use flight::{Budget, Flights};
 use lookup::{Found, Stored, Tier};
 use marks::{Mark, Marks};
 use refusal::Refusal;
@@ -50,6 +50,8 @@ pub struct Proxy {
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
     flights: Flights,
+    /// Fetches that have not come to their end, those that nobody can join among them.
+    under_way: watch::Sender<usize>,
     marks: Marks,
     budget: Arc<Budget>,
     /// Held while an index of variants is rewritten.
@@ -85,6 +87,7 @@ impl Proxy {
             clock,
             counters,
             flights: Flights::default(),
+            under_way: watch::Sender::default(),
             marks: Marks::default(),
             budget,
             indexing: tokio::sync::Mutex::default(),
@@ -106,9 +109,15 @@ impl Proxy {
         }
     }
 
-    /// Fetches that clients can join now.
+    /// Fetches that are not yet stored or given up.
     pub fn fetches_under_way(&self) -> usize {
-        self.flights.len()
+        *self.under_way.borrow()
+    }
+
+    /// Waits until no fetch is under way. Fetches outlive the exchanges that began them.
+    pub async fn settled(&self) {
+        // The sender is our own.
+        let _ = self.under_way.subscribe().wait_for(|fetches| *fetches == 0).await;
     }
 
     async fn answer(
@@ -139,16 +148,14 @@ impl Proxy {
 
         // May it answer, and how is it brought up to date?
         match self.decide(&asked, &found) {
-            Step::Answer(stored, told) => Ok(self.from_store(&asked, stored, told)),
+            Step::Answer(stored, told) => Ok(self.answer_from_store(&asked, stored, told)),
             Step::AnswerAndValidate(stored, told) => {
-                let response = self.from_store(&asked, stored, told);
+                let response = self.answer_from_store(&asked, stored, told);
                 self.validate_behind(asked, &found);
                 Ok(response)
             }
             Step::Forward(_) if asked.directives.only_if_cached => Err(Refusal::OnlyIfCached),
-            Step::Forward(why) if pass.is_some() => {
-                self.pass(&asked.route, asked.request, body, peer, why).await
-            }
+            Step::Forward(why) if pass.is_some() => self.pass_covered(asked, &found, body, why).await,
             Step::Forward(why) => self.fetch(asked, found, why).await,
         }
     }
@@ -182,21 +189,21 @@ impl Proxy {
                 let told = told(Verdict::Stale, "stale-while-revalidate");
                 match self.marks.of(&found.key, now) {
                     // It failed just now: not again for each request in the window.
-                    Some(Mark::Quiet) => Step::Answer(stored, told),
+                    Some(Mark::Failed { just_now: true, .. }) => Step::Answer(stored, told),
                     _ => Step::AnswerAndValidate(stored, told),
                 }
             }
             Reuse::Validate(why) => {
-                let failing = self.marks.of(&found.key, now).filter(|mark| *mark != Mark::Pass);
-                if let Some(mark) = failing
+                if let Some(Mark::Failed { answered, just_now }) = self.marks.of(&found.key, now)
                     && why == MustValidate::Stale
-                    && reuse::covers_error(head, false, now)
+                    && reuse::covers_error(head, answered, now)
                 {
                     self.counters.add(Count::StaleOnError);
                     let told = told(Verdict::Stale, "stale-if-error");
-                    return match mark {
-                        Mark::Quiet => Step::Answer(stored, told),
-                        _ => Step::AnswerAndValidate(stored, told),
+                    return if just_now {
+                        Step::Answer(stored, told)
+                    } else {
+                        Step::AnswerAndValidate(stored, told)
                     };
                 }
                 Step::Forward(if why == MustValidate::Request { Forward::Request } else { Forward::Stale })
@@ -204,104 +211,14 @@ impl Proxy {
         }
     }
 
-    fn from_store(&self, asked: &Asked, stored: &Stored, told: Told) -> Response<Body> {
+    fn answer_from_store(&self, asked: &Asked, stored: &Stored, told: Told) -> Response<Body> {
         match stored.parts() {
             Some((head, body)) => {
                 let body = Body::whole(body.clone());
-                self.from_stored(&asked.request, head, body, told, self.clock.now())
+                self.answer_stored(&asked.request, head, body, told, self.clock.now())
             }
             None => self.refuse(&Refusal::NoRoute, CacheStatus::default()),
         }
-    }
-
-    /// Fetches, together with all who ask for the same at this time.
-    async fn fetch(
-        self: &Arc<Self>,
-        asked: Asked,
-        found: Found,
-        why: Forward,
-    ) -> Result<Response<Body>, Refusal> {
-        // A HEAD is worth a whole capture only where the picture is likely to be asked for next.
-        if asked.request.method == Method::HEAD && !asked.route.capture {
-            return self.pass(&asked.route, asked.request, Body::Empty, asked.peer, why).await;
-        }
-        let together =
-            !asked.directives.no_store && self.marks.of(&found.key, self.clock.now()) != Some(Mark::Pass);
-        if together {
-            let part = self.flights.join(
-                &found.key,
-                |flight| self.store.is_purged(&flight.handles, flight.sequence),
-                || self.begin(&asked, why),
-            );
-            if let Part::Follower(flight) = part {
-                if let Some(response) = self.follow(&asked, &flight, why).await {
-                    return response;
-                }
-            } else if let Part::Leader(flight) = part {
-                return self.lead(asked, found, flight, why).await;
-            }
-        }
-        let flight = self.begin(&asked, why);
-        self.lead(asked, found, flight, why).await
-    }
-
-    async fn lead(
-        self: &Arc<Self>,
-        asked: Asked,
-        found: Found,
-        flight: Arc<Flight>,
-        why: Forward,
-    ) -> Result<Response<Body>, Refusal> {
-        let (leader, share) = oneshot::channel();
-        self.launch(Fetch {
-            flight: Arc::clone(&flight),
-            route: Arc::clone(&asked.route),
-            primary: asked.primary.clone(),
-            key: found.key,
-            stored: found.stored.map(|(stored, _)| stored),
-            leader: Some(leader),
-        });
-        let landing = flight.landing().await;
-        Ok(self.landed(&asked, landing, Some(share), why).await)
-    }
-
-    /// Waits for another request's fetch. `None` if its outcome is not for this request, or too long in coming.
-    async fn follow(
-        self: &Arc<Self>,
-        asked: &Asked,
-        flight: &Arc<Flight>,
-        why: Forward,
-    ) -> Option<Result<Response<Body>, Refusal>> {
-        let landing = tokio::time::timeout(self.config.collapse_timeout, flight.landing()).await.ok()?;
-        if !landing::is_for(&landing, &asked.request, &flight.request) {
-            return None;
-        }
-        self.counters.add(Count::Collapsed);
-        Some(Ok(self.landed(asked, landing, None, why).await))
-    }
-
-    /// Validates behind the client's back, unless that is under way.
-    fn validate_behind(self: &Arc<Self>, asked: Asked, found: &Found) {
-        let part = self.flights.join(
-            &found.key,
-            |flight| self.store.is_purged(&flight.handles, flight.sequence),
-            || self.begin(&asked, Forward::Stale),
-        );
-        if let Part::Leader(flight) = part {
-            self.launch(Fetch {
-                flight,
-                route: asked.route,
-                primary: asked.primary,
-                key: found.key.clone(),
-                stored: found.stored.as_ref().map(|(stored, _)| stored.clone()),
-                leader: None,
-            });
-        }
-    }
-
-    fn begin(&self, asked: &Asked, why: Forward) -> Arc<Flight> {
-        let handles = asked.route.handles(asked.primary.as_bytes(), &asked.request.uri);
-        Flight::new(asked.request.clone(), asked.peer, self.store.next_sequence(), handles, why)
     }
 }
 

@@ -9,13 +9,15 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use url::Url;
 
+use super::flight::Cause;
+use super::lookup::Found;
 use super::refusal::Refusal;
 use super::respond::{Told, Verdict};
 use super::route::Route;
-use super::{Proxy, forward};
+use super::{Asked, Proxy, forward};
 use crate::message::body::Body;
 use crate::message::cache_status::{CacheStatus, Forward};
-use crate::policy::invalidation;
+use crate::policy::{invalidation, reuse};
 use crate::store::{CacheKey, Scope};
 use crate::telemetry::counters::Count;
 
@@ -24,12 +26,61 @@ impl Proxy {
     pub(super) async fn pass(
         self: &Arc<Self>,
         route: &Route,
-        mut request: Parts,
+        request: Parts,
         body: Body,
         peer: IpAddr,
         why: Forward,
     ) -> Result<Response<Body>, Refusal> {
+        let answered = self.send_on(route, request, body, peer).await;
+        self.passed(answered, CacheStatus { forward: Some(why), ..CacheStatus::default() })
+    }
+
+    /// Passes a HEAD or a range on. What is stored covers an origin error (RFC 5861 section 4).
+    pub(super) async fn pass_covered(
+        self: &Arc<Self>,
+        asked: Asked,
+        found: &Found,
+        body: Body,
+        why: Forward,
+    ) -> Result<Response<Body>, Refusal> {
+        let status = CacheStatus { forward: Some(why), ..CacheStatus::default() };
+        let answered = self.send_on(&asked.route, asked.request.clone(), body, asked.peer).await;
+        let cause = match &answered {
+            Ok(response) if reuse::is_error(response.status()) => Cause::Status(response.status()),
+            Err(Refusal::Origin(error)) => Cause::NoAnswer(error.clone()),
+            _ => return self.passed(answered, status),
+        };
+        if let Some((stored, _)) = &found.stored {
+            let (now, answered) = (self.clock.now(), cause.is_answer());
+            self.marks.set_failed(&found.key, answered, now);
+            if self.covers_error(stored, answered, now) {
+                return Ok(self.covering(&asked, stored, &cause, status));
+            }
+        }
+        self.passed(answered, status)
+    }
+
+    fn passed(
+        &self,
+        answered: Result<Response<Body>, Refusal>,
+        status: CacheStatus,
+    ) -> Result<Response<Body>, Refusal> {
         self.counters.add(Count::Bypassed);
+        match answered {
+            Ok(response) => Ok(self.answer_passed(response, Told::new(Verdict::Bypass, status))),
+            Err(refusal @ Refusal::Origin(_)) => Ok(self.refuse(&refusal, status)),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Sends `request` as it is, within the bounds of its body, and heeds what its answer invalidates.
+    async fn send_on(
+        self: &Arc<Self>,
+        route: &Route,
+        mut request: Parts,
+        body: Body,
+        peer: IpAddr,
+    ) -> Result<Response<Body>, Refusal> {
         let limit = self.config.max_request_body;
         let too_large = Refusal::BodyTooLarge { limit };
         if body.size_hint().lower() > limit {
@@ -38,23 +89,21 @@ impl Proxy {
         forward::prepare(&mut request, peer, &self.config.pseudonym);
         let (body, exceeded) = body.limited(limit);
         self.counters.add(Count::OriginRequests);
-        let status = CacheStatus { forward: Some(why), ..CacheStatus::default() };
         let (method, target) = (request.method.clone(), request.uri.clone());
         match route.origin.fetch(Request::from_parts(request, body)).await {
             Ok(mut response) => {
                 forward::cleanse(&mut response, self.clock.now());
-                let seen = invalidation::seen_by(&method, response.status());
-                if seen {
+                if invalidation::seen_by(&method, response.status()) {
                     self.invalidate(route, &method, &target, response.status(), response.headers().clone())
                         .await;
                 }
-                Ok(self.from_origin(response, Told::new(Verdict::Bypass, status)))
+                Ok(response)
             }
             Err(_) if exceeded.load(Ordering::Relaxed) => Err(too_large),
             Err(error) => {
                 self.counters.add(Count::OriginErrors);
                 tracing::warn!(route = %route.name, %error, "origin failed");
-                Ok(self.refuse(&Refusal::Origin(error), status))
+                Err(Refusal::Origin(error))
             }
         }
     }

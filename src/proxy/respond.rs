@@ -8,8 +8,8 @@ use super::refusal::Refusal;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
-use crate::policy::precondition;
 use crate::policy::stored::StoredResponse;
+use crate::policy::{freshness, precondition};
 use crate::telemetry::counters::Count;
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
@@ -73,7 +73,7 @@ impl Told {
 
 impl Proxy {
     /// Answers `request` with a stored head and its body: 304 where the client has it, without body for HEAD.
-    pub(super) fn from_stored(
+    pub(super) fn answer_stored(
         &self,
         request: &Parts,
         head: &StoredResponse,
@@ -90,9 +90,8 @@ impl Proxy {
         if told.verdict != Verdict::Miss || age > 0 {
             fields.insert(header::AGE, HeaderValue::from(age));
         }
-        fields.insert(X_CACHE_AGE, HeaderValue::from(age));
         told.status.ttl = Some(ttl(head, now));
-        self.tell(fields, &told);
+        self.tell(fields, &told, age);
         if precondition::not_modified(
             &request.method,
             &request.headers,
@@ -111,10 +110,10 @@ impl Proxy {
     }
 
     /// Passes an origin's answer on as it came.
-    pub(super) fn from_origin(&self, mut response: Response<Body>, told: Told) -> Response<Body> {
+    pub(super) fn answer_passed(&self, mut response: Response<Body>, told: Told) -> Response<Body> {
         let fields = response.headers_mut();
-        fields.insert(X_CACHE_AGE, HeaderValue::from(0));
-        self.tell(fields, &told);
+        let age = freshness::age_value(fields).as_secs();
+        self.tell(fields, &told, age);
         finish(response, &told)
     }
 
@@ -124,11 +123,12 @@ impl Proxy {
         let mut response = refusal.to_response();
         status.detail = Some(refusal.name());
         let told = Told::new(Verdict::Error, status);
-        self.tell(response.headers_mut(), &told);
+        self.tell(response.headers_mut(), &told, 0);
         finish(response, &told)
     }
 
-    fn tell(&self, fields: &mut HeaderMap, told: &Told) {
+    fn tell(&self, fields: &mut HeaderMap, told: &Told, age: u64) {
+        fields.insert(X_CACHE_AGE, HeaderValue::from(age));
         fields.insert(X_CACHE, HeaderValue::from_static(told.verdict.name()));
         told.status.append_to(fields, &self.config.pseudonym);
         fields.append(header::VIA, self.via.clone());

@@ -1,6 +1,5 @@
 //! Integration tests: one binary, a file per behaviour. Each file opens with the rules it proves.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken expectation is a failed test")]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admin_control;
 mod app_restart;
@@ -17,11 +16,13 @@ mod listener_exchange;
 mod listener_limits;
 mod proxy_cache;
 mod proxy_collapse;
+mod proxy_fetch;
 mod proxy_forwarding;
 mod proxy_invalidation;
 mod proxy_streaming;
 mod proxy_validation;
 mod proxy_vary;
+mod regression;
 mod remote_exchange;
 mod remote_failures;
 mod semantics_oracle;

@@ -241,11 +241,23 @@ async fn nothing_covers_what_the_origin_forbids_or_meant() {
         ("s-maxage=10, stale-if-error=60", || Reply::status(503), 503),
         ("max-age=10, stale-if-error=60", || Reply::status(404), 404),
         ("max-age=10, stale-if-error=5", || Reply::status(503), 503),
-        ("max-age=10", Reply::hang_up, 502),
+        ("max-age=10", || Reply::status(503), 503),
+        ("max-age=10, stale-if-error=5", Reply::hang_up, 502),
+        ("max-age=10, must-revalidate", Reply::hang_up, 502),
     ] {
         let (_origin, tintype) = failing(cache_control, failure, "").await;
         assert_eq!(tintype.get("/a").await.status, status, "{cache_control}");
     }
+}
+
+/// RFC 9111 section 4.2.4: disconnected, a stale response may be served; for as long as the route says.
+#[tokio::test]
+async fn a_stale_response_is_served_while_the_origin_gives_no_answer() {
+    let (_origin, tintype) =
+        failing("max-age=10", Reply::hang_up, "stale_when_disconnected = \"1m\"\n").await;
+    assert_eq!(glance(&tintype.get("/a").await), seen(200, "STALE", "good"));
+    tintype.later(60);
+    assert_eq!(tintype.get("/a").await.status, 502);
 }
 
 /// An origin that is down is not asked by every request in the window.

@@ -80,7 +80,7 @@ struct State {
     budgeted: u64,
     not_kept: Option<NotKept>,
     end: Option<Result<(), BodyError>>,
-    /// Number of the next chunk of each reader; `None` is a free place.
+    /// Number of the next chunk of each reader; `None` is a free place, or that of a reader that was cut off.
     readers: Vec<Option<usize>>,
     wakers: Vec<Waker>,
 }
@@ -92,27 +92,26 @@ impl SharedBody {
         Arc::new(SharedBody { state, progress, budget, max_kept, length })
     }
 
-    /// Adds what has arrived. Waits for the readers once the body is no longer kept whole.
-    /// `Err` if nobody is left to read and nothing is to be stored: the fetch may end.
-    pub async fn push(&self, chunk: Bytes) -> Result<(), Abandoned> {
-        {
-            let mut state = self.state();
-            let length = chunk.len() as u64;
-            state.arrived += length;
-            if state.not_kept.is_none() {
-                if state.arrived > self.max_kept {
-                    state.not_kept = Some(NotKept::TooLarge);
-                } else if !self.budget.take(length) {
-                    state.not_kept = Some(NotKept::BufferFull);
-                } else {
-                    state.budgeted += length;
-                }
+    /// Adds what has arrived. Says so if that is why the body is no longer kept whole; from then on the fetch has to wait for
+    /// [`room`](Self::room) after each chunk.
+    pub fn push(&self, chunk: Bytes) -> Option<NotKept> {
+        let mut state = self.state();
+        let length = chunk.len() as u64;
+        state.arrived += length;
+        let kept = state.not_kept.is_none();
+        if kept {
+            if state.arrived > self.max_kept {
+                state.not_kept = Some(NotKept::TooLarge);
+            } else if !self.budget.take(length) {
+                state.not_kept = Some(NotKept::BufferFull);
+            } else {
+                state.budgeted += length;
             }
-            state.buffered += length;
-            state.chunks.push_back(chunk);
-            state.wake();
         }
-        self.wait_for_readers().await
+        state.buffered += length;
+        state.chunks.push_back(chunk);
+        state.wake();
+        state.not_kept.filter(|_| kept)
     }
 
     /// Marks the end, whole or broken.
@@ -128,12 +127,19 @@ impl SharedBody {
         if state.not_kept.is_some() || !matches!(state.end, Some(Ok(()))) || state.first != 0 {
             return None;
         }
-        if state.chunks.len() > 1 {
-            let mut whole = BytesMut::with_capacity(usize::try_from(state.arrived).ok()?);
-            state.chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
-            return Some(whole.freeze());
-        }
-        Some(state.chunks.front_mut().map(|chunk| chunk.clone()).unwrap_or_default())
+        let mut whole = match state.chunks.front() {
+            Some(only) if state.chunks.len() == 1 => only.clone(),
+            _ => {
+                let mut whole = BytesMut::with_capacity(usize::try_from(state.arrived).ok()?);
+                state.chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+                whole.freeze()
+            }
+        };
+        // Readers that lag behind share these bytes from here on, and are no longer part of a fetch under way.
+        let all = whole.clone();
+        state.chunks.iter_mut().for_each(|chunk| *chunk = whole.split_to(chunk.len()));
+        self.budget.give_back(std::mem::take(&mut state.budgeted));
+        Some(all)
     }
 
     /// Why the body is not kept, if it is not.
@@ -163,7 +169,11 @@ impl SharedBody {
         Some(Reader { body: Arc::clone(self), place, read: 0 })
     }
 
-    async fn wait_for_readers(&self) -> Result<(), Abandoned> {
+    /// Waits for the readers once the body is no longer kept whole.
+    ///
+    /// # Errors
+    /// Nobody is left to read and nothing is to be stored: the fetch may end.
+    pub async fn room(&self) -> Result<(), Abandoned> {
         loop {
             let progress = self.progress.notified();
             {
@@ -221,7 +231,8 @@ impl State {
         if self.readers.iter().flatten().any(|&next| next == end) {
             for place in &mut self.readers {
                 if place.is_some_and(|next| next == self.first) {
-                    *place = Some(end);
+                    // No place at all: at any other it would read on behind a gap.
+                    *place = None;
                 }
             }
             self.wake();
@@ -313,9 +324,9 @@ mod tests {
     async fn every_reader_sees_everything_whenever_it_joins() {
         let (budget, body) = shared(1000, 1000);
         let early = tokio::spawn(read_all(body.reader().expect("reader")));
-        body.push(Bytes::from_static(b"ab")).await.expect("kept");
+        assert_eq!(body.push(Bytes::from_static(b"ab")), None);
         let late = tokio::spawn(read_all(body.reader().expect("reader")));
-        body.push(Bytes::from_static(b"cd")).await.expect("kept");
+        assert_eq!(body.push(Bytes::from_static(b"cd")), None);
         body.finish(Ok(()));
         let last = read_all(body.reader().expect("reader")).await;
         for read in [early.await.expect("task"), late.await.expect("task"), last] {
@@ -329,7 +340,7 @@ mod tests {
     #[tokio::test]
     async fn a_broken_body_breaks_for_every_reader_and_is_not_whole() {
         let (_, body) = shared(1000, 1000);
-        body.push(Bytes::from_static(b"ab")).await.expect("kept");
+        assert_eq!(body.push(Bytes::from_static(b"ab")), None);
         body.finish(Err(BodyError::Stalled));
         assert!(matches!(read_all(body.reader().expect("reader")).await, Err(BodyError::Stalled)));
         assert_eq!(body.whole(), None);
@@ -342,7 +353,8 @@ mod tests {
         let reading = tokio::spawn(read_all(reader));
         let chunk = Bytes::from(vec![7; 100_000]);
         for _ in 0..20 {
-            body.push(chunk.clone()).await.expect("a reader is there");
+            body.push(chunk.clone());
+            body.room().await.expect("a reader is there");
             assert!(body.state().buffered <= WINDOW + 100_000);
         }
         assert!(body.reader().is_none());
@@ -356,11 +368,44 @@ mod tests {
     async fn a_spent_budget_turns_storing_off() {
         let (budget, body) = shared(3, 10);
         let reader = body.reader().expect("reader");
-        body.push(Bytes::from_static(b"ab")).await.expect("kept");
-        body.push(Bytes::from_static(b"cd")).await.expect("a reader is there");
+        assert_eq!(body.push(Bytes::from_static(b"ab")), None);
+        assert_eq!(body.push(Bytes::from_static(b"cd")), Some(NotKept::BufferFull));
+        assert_eq!(body.room().await, Ok(()));
         assert_eq!(body.not_kept(), Some(NotKept::BufferFull));
         assert_eq!(budget.held.load(Ordering::Relaxed), 0);
         drop(reader);
-        assert_eq!(body.push(Bytes::from_static(b"ef")).await, Err(Abandoned));
+        assert_eq!(body.push(Bytes::from_static(b"ef")), None);
+        assert_eq!(body.room().await, Err(Abandoned));
+    }
+
+    /// A reader that was cut off read on behind a gap when more had arrived by the time it was polled.
+    #[tokio::test]
+    async fn a_reader_that_is_cut_off_sees_no_gap() {
+        let (_, body) = shared(1000, 1);
+        let (mut slow, mut fast) = (body.reader().expect("reader"), body.reader().expect("reader"));
+        body.push(Bytes::from_static(b"ab"));
+        assert_eq!(fast.frame().await.expect("a frame").expect("data").into_data().expect("data"), "ab");
+        body.state().cut_laggards();
+        body.push(Bytes::from_static(b"cd"));
+        body.finish(Ok(()));
+        assert!(matches!(slow.frame().await, Some(Err(BodyError::ReaderTooSlow))));
+        assert_eq!(read_all(fast).await.expect("the rest"), "cd");
+    }
+
+    /// Slow readers kept a second copy of what was stored already, and the budget that other fetches need.
+    #[tokio::test]
+    async fn what_is_whole_is_held_once_and_outside_the_budget() {
+        let (budget, body) = shared(1000, 1000);
+        let mut slow = body.reader().expect("reader");
+        body.push(Bytes::from(vec![1; 400]));
+        body.push(Bytes::from(vec![2; 500]));
+        body.finish(Ok(()));
+        let whole = body.whole().expect("whole");
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+        let chunk = slow.frame().await.expect("a frame").expect("data").into_data().expect("data");
+        assert_eq!((chunk.as_ptr(), chunk.len()), (whole.as_ptr(), 400));
+        assert_eq!(read_all(slow).await.expect("the rest"), vec![2; 500]);
+        drop(body);
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
     }
 }

@@ -11,7 +11,7 @@ use http::StatusCode;
 use http::request::Parts;
 use tokio::sync::watch;
 
-use crate::message::cache_status::Forward;
+use super::lookup::Stored;
 use crate::origin::OriginError;
 use crate::policy::stored::StoredResponse;
 use crate::store::{CacheKey, Handle, Record};
@@ -37,8 +37,8 @@ pub enum Landing {
 /// How a response came into the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// As a new response with this status.
-    Fetched(StatusCode),
+    /// As a new response.
+    Fetched,
     /// As a stored response that the origin confirmed.
     Validated,
 }
@@ -50,6 +50,13 @@ pub enum Cause {
     NoAnswer(OriginError),
     /// It answered with an error status.
     Status(StatusCode),
+}
+
+impl Cause {
+    /// Whether the origin answered at all.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Cause::Status(_))
+    }
 }
 
 /// A response on its way in.
@@ -70,22 +77,14 @@ pub struct Flight {
     pub handles: Vec<Handle>,
     /// The leader's address.
     pub peer: IpAddr,
-    /// Why it went forward.
-    pub forward: Forward,
     landing: watch::Sender<Option<Landing>>,
 }
 
 impl Flight {
     /// A flight that is about to start.
-    pub fn new(
-        request: Parts,
-        peer: IpAddr,
-        sequence: u64,
-        handles: Vec<Handle>,
-        forward: Forward,
-    ) -> Arc<Self> {
+    pub fn new(request: Parts, peer: IpAddr, sequence: u64, handles: Vec<Handle>) -> Arc<Self> {
         let (landing, _) = watch::channel(None);
-        Arc::new(Flight { request, sequence, handles, peer, forward, landing })
+        Arc::new(Flight { request, sequence, handles, peer, landing })
     }
 
     /// Tells all who wait. The first landing counts.
@@ -119,14 +118,18 @@ pub enum Part {
     Leader(Arc<Flight>),
     /// It is under way.
     Follower(Arc<Flight>),
+    /// It has landed since one looked into the store: this is what it brought.
+    Landed(Stored),
 }
 
 impl Flights {
-    /// Joins the flight for `key` unless `is_void` says that it is no longer worth joining; else enters the one that `begin` gives.
+    /// Joins the flight for `key` unless `is_void` says that it is no longer worth joining; else enters the one that `begin` gives,
+    /// unless `landed` has what it would bring.
     pub fn join(
         &self,
         key: &CacheKey,
         is_void: impl FnOnce(&Flight) -> bool,
+        landed: impl FnOnce() -> Option<Stored>,
         begin: impl FnOnce() -> Arc<Flight>,
     ) -> Part {
         let mut flights = self.flights();
@@ -134,6 +137,10 @@ impl Flights {
             && !is_void(known)
         {
             return Part::Follower(Arc::clone(known));
+        }
+        // Flights leave once what they brought is stored, so that here it is seen for certain.
+        if let Some(stored) = landed() {
+            return Part::Landed(stored);
         }
         let flight = begin();
         flights.insert(key.clone(), Arc::clone(&flight));
@@ -151,16 +158,6 @@ impl Flights {
     /// Whether a fetch under way is as `matches` says.
     pub fn any(&self, matches: impl Fn(&Flight) -> bool) -> bool {
         self.flights().values().any(|flight| matches(flight))
-    }
-
-    /// Fetches under way.
-    pub fn len(&self) -> usize {
-        self.flights().len()
-    }
-
-    /// Whether no fetch is under way.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     fn flights(&self) -> MutexGuard<'_, HashMap<CacheKey, Arc<Flight>>> {

@@ -1,0 +1,129 @@
+//! Which parts of a query do not change the response (`No-Vary-Search`, draft-ietf-httpbis-no-vary-search).
+
+use http::{HeaderMap, HeaderName};
+use sfv::{BareItem, Dictionary, InnerList, ListEntry, Parser};
+use url::form_urlencoded;
+
+use super::targeted::joined;
+
+const NO_VARY_SEARCH: HeaderName = HeaderName::from_static("no-vary-search");
+
+/// Parameter names that one rule may list; a longer rule is not heeded.
+const MOST_NAMES: usize = 64;
+
+/// What a response says of the queries that it answers alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The order of the keys does not matter.
+    key_order: bool,
+    ignored: Ignored,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ignored {
+    /// These parameters.
+    Only(Vec<String>),
+    /// All parameters but these.
+    AllBut(Vec<String>),
+}
+
+impl Rule {
+    /// The rule of a response; `None` if it has none, or says nothing that changes a key.
+    pub fn of(response: &HeaderMap) -> Option<Self> {
+        let text = joined(response, &NO_VARY_SEARCH)?;
+        let dictionary: Dictionary = Parser::new(&text).parse().ok()?;
+        let key_order = flag(dictionary.get("key-order"))?;
+        let ignored = match (dictionary.get("params"), dictionary.get("except")) {
+            (Some(ListEntry::InnerList(names)), None) => Ignored::Only(strings(names)?),
+            (Some(entry), except) => match (flag(Some(entry))?, except) {
+                (true, None) => Ignored::AllBut(Vec::new()),
+                (true, Some(ListEntry::InnerList(names))) => Ignored::AllBut(strings(names)?),
+                (false, None) => Ignored::Only(Vec::new()),
+                _ => return None,
+            },
+            (None, None) => Ignored::Only(Vec::new()),
+            (None, Some(_)) => return None,
+        };
+        let rule = Rule { key_order, ignored };
+        (rule != Rule { key_order: false, ignored: Ignored::Only(Vec::new()) }).then_some(rule)
+    }
+
+    /// The query that stands for all that are alike: what is ignored left out, sorted by key where order does not matter (stably: the order
+    /// of equal keys does), and serialised as application/x-www-form-urlencoded.
+    pub fn canonical(&self, query: &str) -> String {
+        let mut pairs: Vec<_> =
+            form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| !self.ignores(name)).collect();
+        if self.key_order {
+            pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        }
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    }
+
+    fn ignores(&self, name: &str) -> bool {
+        match &self.ignored {
+            Ignored::Only(names) => names.iter().any(|known| known == name),
+            Ignored::AllBut(names) => !names.iter().any(|known| known == name),
+        }
+    }
+}
+
+/// A Boolean, false where there is none; `None` for another type, which spoils the rule.
+fn flag(entry: Option<&ListEntry>) -> Option<bool> {
+    match entry {
+        None => Some(false),
+        Some(ListEntry::Item(item)) => match item.bare_item {
+            BareItem::Boolean(value) => Some(value),
+            _ => None,
+        },
+        Some(ListEntry::InnerList(_)) => None,
+    }
+}
+
+/// The Strings of an inner list, read as parts of a query are; `None` if a member is something else, or there are too many.
+fn strings(list: &InnerList) -> Option<Vec<String>> {
+    if list.items.len() > MOST_NAMES {
+        return None;
+    }
+    let names = list.items.iter().map(|item| match &item.bare_item {
+        BareItem::String(name) => {
+            let decoded = form_urlencoded::parse(name.as_str().as_bytes()).next();
+            Some(decoded.map(|(name, _)| name.into_owned()).unwrap_or_default())
+        }
+        _ => None,
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn canonical(rule: &'static str, query: &str) -> Option<String> {
+        let mut fields = HeaderMap::new();
+        fields.append(NO_VARY_SEARCH, HeaderValue::from_static(rule));
+        Rule::of(&fields).map(|rule| rule.canonical(query))
+    }
+
+    #[test]
+    fn queries_that_are_alike_have_one_form() {
+        for (rule, query, expected) in [
+            ("key-order", "b=2&a=1&b=1", Some("a=1&b=2&b=1")),
+            ("params", "a=1&b=2", Some("")),
+            (r#"params=("utm" "x")"#, "utm=1&a=2&x", Some("a=2")),
+            (r#"params, except=("a")"#, "b=1&a=2&c", Some("a=2")),
+            (r#"key-order, params=("t")"#, "z=1&t=5&a=%20", Some("a=+&z=1")),
+            (r#"params=("%C3%A9")"#, "%c3%a9=1&e=2", Some("e=2")),
+            ("params=?0", "a=1", None),
+            ("key-order=?0", "a=1", None),
+            ("params=1", "a=1", None),
+            (r#"params=("a" 5)"#, "a=1", None),
+            (r#"except=("a")"#, "a=1", None),
+            (r#"params=("a"), except=("b")"#, "a=1", None),
+            ("key-order=1", "a=1", None),
+            ("!", "a=1", None),
+        ] {
+            assert_eq!(canonical(rule, query).as_deref(), expected, "{rule} {query}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Who fetches: one for all who ask for the same at a time, the others wait for what comes of it.
+
+use std::sync::Arc;
+
+use http::{Method, Response};
+use tokio::sync::oneshot;
+
+use super::fetch::Fetch;
+use super::flight::{Flight, Part};
+use super::lookup::{Found, Stored, Tier};
+use super::marks::Mark;
+use super::refusal::Refusal;
+use super::{Asked, Proxy, Step, landing};
+use crate::message::body::Body;
+use crate::message::cache_status::Forward;
+use crate::policy::reuse::{self, Reuse};
+use crate::store::CacheKey;
+use crate::telemetry::counters::Count;
+
+impl Proxy {
+    /// Fetches, together with all who ask for the same at this time.
+    pub(super) async fn fetch(
+        self: &Arc<Self>,
+        asked: Asked,
+        found: Found,
+        why: Forward,
+    ) -> Result<Response<Body>, Refusal> {
+        // A HEAD is worth a whole capture only where the picture is likely to be asked for next.
+        if asked.request.method == Method::HEAD && !asked.route.capture {
+            return self.pass_covered(asked, &found, Body::Empty, why).await;
+        }
+        let mut found = found;
+        // Twice, as it may turn out only then which variant is waited for.
+        for _ in 0..2 {
+            let passes = self.marks.of(&found.key, self.clock.now()) == Some(Mark::Pass);
+            if passes || asked.directives.no_store {
+                break;
+            }
+            match self.join(&asked, &found) {
+                Part::Landed(stored) => {
+                    found.stored = Some((stored, Tier::Memory));
+                    if let Step::Answer(stored, told) = self.decide(&asked, &found) {
+                        return Ok(self.answer_from_store(&asked, stored, told));
+                    }
+                    break;
+                }
+                Part::Leader(flight) => return self.lead(asked, found, flight, why).await,
+                Part::Follower(flight) => match self.follow(&asked, &flight, why).await {
+                    Followed::Answer(response) => return Ok(response),
+                    Followed::Variant(key) if key != found.key => found.key = key,
+                    Followed::Variant(_) | Followed::Nothing => break,
+                },
+            }
+        }
+        let flight = self.begin(&asked);
+        self.lead(asked, found, flight, why).await
+    }
+
+    /// Joins the fetch under way for what `found` has not, or enters a new one.
+    fn join(&self, asked: &Asked, found: &Found) -> Part {
+        self.flights.join(
+            &found.key,
+            |flight| self.store.is_purged(&flight.handles, flight.sequence),
+            || self.landed_since(asked, found),
+            || self.begin(asked),
+        )
+    }
+
+    /// What was stored since `found`, if it answers the request.
+    fn landed_since(&self, asked: &Asked, found: &Found) -> Option<Stored> {
+        let record = self.store.get_memory(found.key.as_bytes())?;
+        let known = found.stored.as_ref().map(|(stored, _)| stored.record().sequence);
+        if known.is_some_and(|known| record.sequence <= known) {
+            return None;
+        }
+        let stored = Stored::new(record)?;
+        let decision = reuse::decide(stored.head()?, &asked.directives, self.clock.now());
+        (decision == Reuse::Fresh).then_some(stored)
+    }
+
+    async fn lead(
+        self: &Arc<Self>,
+        asked: Asked,
+        found: Found,
+        flight: Arc<Flight>,
+        why: Forward,
+    ) -> Result<Response<Body>, Refusal> {
+        let (leader, share) = oneshot::channel();
+        self.launch(Fetch {
+            flight: Arc::clone(&flight),
+            route: Arc::clone(&asked.route),
+            primary: asked.primary.clone(),
+            key: found.key,
+            stored: found.stored.map(|(stored, _)| stored),
+            leader: Some(leader),
+        });
+        let landing = flight.landing().await;
+        Ok(self.led(&asked, landing, share, why).await)
+    }
+
+    /// Waits for another request's fetch.
+    async fn follow(self: &Arc<Self>, asked: &Asked, flight: &Arc<Flight>, why: Forward) -> Followed {
+        let landing = tokio::time::timeout(self.config.collapse_timeout, flight.landing()).await;
+        let Ok(landing) = landing else { return Followed::Nothing };
+        if let Some(key) = landing::other_variant(&landing, asked, &flight.request) {
+            return Followed::Variant(key);
+        }
+        match self.followed(asked, landing, why) {
+            Some(response) => {
+                self.counters.add(Count::Collapsed);
+                Followed::Answer(response)
+            }
+            None => Followed::Nothing,
+        }
+    }
+
+    /// Validates behind the client's back, unless that is under way or could not be stored.
+    pub(super) fn validate_behind(self: &Arc<Self>, asked: Asked, found: &Found) {
+        if asked.directives.no_store {
+            return;
+        }
+        if let Part::Leader(flight) = self.join(&asked, found) {
+            self.launch(Fetch {
+                flight,
+                route: asked.route,
+                primary: asked.primary,
+                key: found.key.clone(),
+                stored: found.stored.as_ref().map(|(stored, _)| stored.clone()),
+                leader: None,
+            });
+        }
+    }
+
+    fn begin(&self, asked: &Asked) -> Arc<Flight> {
+        let handles = asked.route.handles(asked.primary.as_bytes(), &asked.request.uri);
+        Flight::new(asked.request.clone(), asked.peer, self.store.next_sequence(), handles)
+    }
+}
+
+/// What comes of waiting for another request's fetch.
+enum Followed {
+    /// It answers this request too.
+    Answer(Response<Body>),
+    /// It brought another variant: this request selects the one under this key.
+    Variant(CacheKey),
+    /// It is not for this request, or was too long in coming.
+    Nothing,
+}
