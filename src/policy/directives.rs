@@ -136,7 +136,7 @@ pub struct RequestDirectives {
     pub max_age: Option<Duration>,
     /// `min-fresh`; the largest where it cannot be read
     pub min_fresh: Option<Duration>,
-    /// `max-stale`; without argument the largest
+    /// `max-stale`; without argument no staleness is too much
     pub max_stale: Option<Duration>,
 }
 
@@ -161,7 +161,7 @@ impl RequestDirectives {
                     all.min_fresh = Some(all.min_fresh.map_or(asked, |known| known.max(asked)));
                 }
                 "max-stale" => match argument {
-                    None => all.max_stale = all.max_stale.or(Some(Duration::from_secs(MAX_DELTA))),
+                    None => all.max_stale = all.max_stale.or(Some(Duration::MAX)),
                     Some(argument) => {
                         if let Some(limit) = delta_seconds(argument) {
                             all.max_stale = Some(all.max_stale.map_or(limit, |known| known.min(limit)));
@@ -317,7 +317,9 @@ mod tests {
     #[test]
     fn request_directives_are_read_strictly() {
         let of = |lines| RequestDirectives::of(&fields(lines));
-        assert_eq!(of(&["max-stale"]).max_stale, seconds(1 << 31));
+        assert_eq!(of(&["max-stale"]).max_stale, Some(Duration::MAX));
+        assert_eq!(of(&["max-stale, max-stale=5"]).max_stale, seconds(5));
+        assert_eq!(of(&["max-stale=5, max-stale"]).max_stale, seconds(5));
         assert_eq!(of(&["max-stale=5"]).max_stale, seconds(5));
         assert_eq!(of(&["max-stale=x"]).max_stale, None);
         assert_eq!(of(&["min-fresh=5"]).min_fresh, seconds(5));

@@ -41,6 +41,10 @@ pub fn select(method: &Method, request: &HeaderMap, response: &HeaderMap, length
     if !if_range_holds(request, response) {
         return Selected::Whole;
     }
+    if length == 0 && asked.iter().any(|spec| matches!(spec, Spec::Suffix(1..))) {
+        // Satisfiable, but no Content-Range can say so (RFC 9110 sections 14.1.1 and 14.4).
+        return Selected::Whole;
+    }
     let mut parts: Vec<Range<u64>> = asked.iter().filter_map(|spec| spec.of(length)).collect();
     match parts.len() {
         0 => Selected::Unsatisfiable,
@@ -196,7 +200,8 @@ mod tests {
             assert_eq!(decide(range, 10), expected, "{range}");
         }
         assert_eq!(decide("bytes=0-", 0), Unsatisfiable);
-        assert_eq!(decide("bytes=-1", 0), Unsatisfiable);
+        assert_eq!(decide("bytes=-0", 0), Unsatisfiable);
+        assert_eq!(decide("bytes=-1", 0), Whole);
     }
 
     /// RFC 9110 section 13.1.5.

@@ -126,6 +126,7 @@ mod tests {
             ("max-age=100", "min-fresh=10", 90, Fresh),
             ("max-age=100", "min-fresh=10", 91, BY_REQUEST),
             ("max-age=100", "max-stale", 1_000_000, Stale(StaleUse::MaxStale)),
+            ("max-age=100", "max-stale", 1 << 40, Stale(StaleUse::MaxStale)),
             ("max-age=100", "max-stale=10", 110, Stale(StaleUse::MaxStale)),
             ("max-age=100", "max-stale=10", 111, AS_STALE),
             ("max-age=100, must-revalidate", "max-stale", 101, AS_STALE),

@@ -66,10 +66,10 @@ fn append_value(key: &mut Vec<u8>, name: &HeaderName, request: &HeaderMap) {
     key.extend_from_slice(&members.join(&b", "[..]));
 }
 
-/// What `Accept-Encoding` admits, sorted: the codings with a weight above zero, and those refused among `identity` and `*`. Any admitted
-/// coding is acceptable, whatever its weight (RFC 9110 section 12.5.3).
+/// What `Accept-Encoding` admits, sorted: the codings with a weight above zero, and those refused among `identity` and `*`, or in
+/// exception to an admitted `*`. Any admitted coding is acceptable, whatever its weight (RFC 9110 section 12.5.3).
 fn admitted_codings(request: &HeaderMap) -> Vec<Vec<u8>> {
-    let mut codings = Vec::new();
+    let (mut codings, mut refused) = (Vec::new(), Vec::new());
     for member in fields::list(request, &header::ACCEPT_ENCODING) {
         let mut parts = member.split(|&b| b == b';').map(<[u8]>::trim_ascii);
         let mut coding = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -79,10 +79,14 @@ fn admitted_codings(request: &HeaderMap) -> Vec<Vec<u8>> {
         }
         if !parts.any(is_zero_weight) {
             codings.push(coding);
-        } else if matches!(coding.as_slice(), b"identity" | b"*") {
+        } else {
+            let lasting = matches!(coding.as_slice(), b"identity" | b"*");
             coding.extend_from_slice(b";q=0");
-            codings.push(coding);
+            if lasting { &mut codings } else { &mut refused }.push(coding);
         }
+    }
+    if codings.iter().any(|coding| coding == b"*") {
+        codings.append(&mut refused);
     }
     codings.sort_unstable();
     codings
@@ -180,6 +184,8 @@ mod tests {
             ("accept-encoding", vec!["gzip, br;q=0.001"], vec!["gzip, br"], true),
             ("accept-encoding", vec!["gzip, identity;q=0"], vec!["gzip"], false),
             ("accept-encoding", vec!["*;q=0"], vec![""], false),
+            ("accept-encoding", vec!["gzip;q=0, *"], vec!["*"], false),
+            ("accept-encoding", vec!["gzip;q=0, br"], vec!["br"], true),
             ("accept-encoding", vec![], vec![""], false),
             ("accept-language", vec!["en, de"], vec!["de", "en"], true),
             ("accept-language", vec!["en, de;q=0.5"], vec!["de, en;q=0.5"], false),

@@ -25,6 +25,7 @@ mod proxy_vary;
 mod regression;
 mod remote_exchange;
 mod remote_failures;
+mod semantics_oracle;
 mod store_crash;
 mod store_disk;
 mod store_faults;
