@@ -152,6 +152,25 @@ pub fn admit(
     Ok(head)
 }
 
+/// Whether the answer to a POST may be stored for later GETs of `target`: it says itself that it represents that (`Content-Location`), and has
+/// explicit freshness (RFC 9110 section 9.3.3). Whether it may be stored at all, [`admit`] says.
+pub fn answers_get(
+    method: &Method,
+    target: &url::Url,
+    status: StatusCode,
+    fields: &HeaderMap,
+    terms: &Terms,
+) -> bool {
+    let location = fields.get(header::CONTENT_LOCATION).and_then(|value| value.to_str().ok());
+    let directives = ResponseDirectives::for_cache(fields, &terms.targeted);
+    let (lifetime, source) = freshness::lifetime(status, fields, &directives, Timestamp::default());
+    method == Method::POST
+        && status == StatusCode::OK
+        && location.and_then(|location| target.join(location).ok()).is_some_and(|url| url == *target)
+        && source.is_explicit()
+        && !lifetime.is_zero()
+}
+
 /// Whether it has a use: while it is fresh, once it is validated, or stale inside a window.
 fn is_useful(head: &StoredResponse, fields: &HeaderMap) -> bool {
     let windows = !head.stale_while_revalidate.is_zero() || !head.stale_if_error.is_zero();
@@ -365,6 +384,27 @@ mod tests {
             let decided = admit(facts, StatusCode::OK, &fields(&lines), NOW, &terms);
             let kept = decided.map(|head| head.fields.contains_key("set-cookie"));
             assert_eq!(kept, expected, "{set_cookie:?} {lines:?}");
+        }
+    }
+
+    /// RFC 9110 section 9.3.3.
+    #[test]
+    fn answers_to_posts_table() {
+        let target = url::Url::parse("http://h/a?b").expect("url");
+        const FRESH: (&str, &str) = ("cache-control", "max-age=60");
+        for (method, status, lines, expected) in [
+            (Method::POST, 200, vec![FRESH, ("content-location", "/a?b")], true),
+            (Method::POST, 200, vec![FRESH, ("content-location", "http://h:80/a?b")], true),
+            (Method::POST, 200, vec![FRESH, ("content-location", "/a")], false),
+            (Method::POST, 200, vec![FRESH], false),
+            (Method::POST, 200, vec![("content-location", "/a?b"), ("etag", "\"a\"")], false),
+            (Method::POST, 200, vec![("content-location", "/a?b"), ("cache-control", "max-age=0")], false),
+            (Method::POST, 201, vec![FRESH, ("content-location", "/a?b")], false),
+            (Method::PUT, 200, vec![FRESH, ("content-location", "/a?b")], false),
+        ] {
+            let status = StatusCode::from_u16(status).expect("status");
+            let found = answers_get(&method, &target, status, &fields(&lines), &Terms::default());
+            assert_eq!(found, expected, "{method} {status} {lines:?}");
         }
     }
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::admission::{self, NOT_UPDATED, RequestFacts, Terms};
 use super::freshness;
-use super::stored::StoredResponse;
+use super::stored::{StoredResponse, Variant};
 use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
 use crate::message::{date, fields};
@@ -25,6 +25,51 @@ pub fn conditions(stored: &StoredResponse) -> Vec<(HeaderName, HeaderValue)> {
         conditions.push((header::IF_MODIFIED_SINCE, modified.clone()));
     }
     conditions
+}
+
+/// Entity tags of other variants that are offered at most.
+const MOST_OFFERED: usize = 16;
+
+/// The condition of a request for a variant that is not stored: the tags of those that are, so that the origin can say which of them
+/// the request selects (RFC 9111 section 4.1). Empty if none has a tag that the origin knows.
+pub fn offer(variants: &[Variant]) -> Vec<(HeaderName, HeaderValue)> {
+    let mut tags: Vec<&[u8]> = variants.iter().filter_map(|variant| variant.entity_tag.as_deref()).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    tags.truncate(MOST_OFFERED);
+    match HeaderValue::from_bytes(&tags.join(&b", "[..])) {
+        Ok(all) if !tags.is_empty() => vec![(header::IF_NONE_MATCH, all)],
+        _ => Vec::new(),
+    }
+}
+
+/// The variant that a 304 chooses from an offer, by its tag (RFC 9111 section 4.3.4).
+pub fn chosen<'a>(variants: &'a [Variant], not_modified: &HeaderMap) -> Option<&'a Variant> {
+    let said = EntityTag::of(not_modified)?;
+    variants.iter().find(|variant| {
+        variant.entity_tag.as_deref().and_then(EntityTag::parse).is_some_and(|known| known.weak_eq(said))
+    })
+}
+
+/// What the 200 to a HEAD says of a stored GET response of `length` octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadSays {
+    /// It is the same: its fields freshen it.
+    Same,
+    /// It is another one: what is stored is stale.
+    Other,
+}
+
+/// Compares the validators and the length that a HEAD's 200 has with what is stored (RFC 9111 section 4.3.5).
+pub fn by_head(stored: &StoredResponse, length: u64, head: &HeaderMap) -> HeadSays {
+    let tag_differs = !stored.own_entity_tag
+        && head.contains_key(header::ETAG)
+        && EntityTag::of(head) != EntityTag::of(&stored.fields);
+    let date_differs = head.contains_key(header::LAST_MODIFIED)
+        && head.get(header::LAST_MODIFIED) != stored.fields.get(header::LAST_MODIFIED);
+    let said_length = head.get(header::CONTENT_LENGTH).map(|value| value.as_bytes());
+    let length_differs = said_length.is_some_and(|said| said != length.to_string().as_bytes());
+    if tag_differs || date_differs || length_differs { HeadSays::Other } else { HeadSays::Same }
 }
 
 /// Whether a 304 with these fields speaks of `stored` (RFC 9111 section 4.3.4): a strong tag must equal its tag, a weak one
@@ -117,6 +162,46 @@ mod tests {
         assert_eq!(names(&head), [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE]);
         head.own_entity_tag = true;
         assert_eq!(names(&head), [header::IF_MODIFIED_SINCE]);
+    }
+
+    /// RFC 9111 section 4.1.
+    #[test]
+    fn other_variants_are_offered_and_chosen_by_tag() {
+        let variant = |key: &str, tag: Option<&str>| Variant {
+            key: key.into(),
+            entity_tag: tag.map(|tag| tag.as_bytes().to_vec()),
+        };
+        let variants = [
+            variant("1", Some("\"a\"")),
+            variant("2", None),
+            variant("3", Some("W/\"b\"")),
+            variant("4", Some("\"a\"")),
+        ];
+        let offered = offer(&variants);
+        assert_eq!(offered, [(header::IF_NONE_MATCH, HeaderValue::from_static("\"a\", W/\"b\""))]);
+        assert!(offer(&variants[1..2]).is_empty());
+        let key = |tag| chosen(&variants, &fields(&[("etag", tag)])).map(|variant| variant.key.as_slice());
+        assert_eq!(key("\"b\""), Some(&b"3"[..]));
+        assert_eq!(key("\"a\""), Some(&b"1"[..]));
+        assert_eq!(key("\"c\""), None);
+        assert!(chosen(&variants, &HeaderMap::new()).is_none());
+    }
+
+    /// RFC 9111 section 4.3.5.
+    #[test]
+    fn a_head_confirms_or_contradicts_the_stored_get() {
+        let kept = [("etag", "\"a\""), ("last-modified", OLD)];
+        for (said, expected) in [
+            (vec![], HeadSays::Same),
+            (vec![("etag", "\"a\""), ("last-modified", OLD), ("content-length", "5")], HeadSays::Same),
+            (vec![("etag", "\"b\"")], HeadSays::Other),
+            (vec![("etag", "W/\"a\"")], HeadSays::Other),
+            (vec![("last-modified", NEW)], HeadSays::Other),
+            (vec![("content-length", "6")], HeadSays::Other),
+        ] {
+            let (head, _) = stored(&kept);
+            assert_eq!(by_head(&head, 5, &fields(&said)), expected, "{said:?}");
+        }
     }
 
     /// RFC 9111 section 4.3.4.

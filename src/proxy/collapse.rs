@@ -92,6 +92,7 @@ impl Proxy {
             primary: asked.primary.clone(),
             key: found.key,
             stored: found.stored.map(|(stored, _)| stored),
+            others: found.variants,
             leader: Some(leader),
         });
         let landing = flight.landing().await;
@@ -126,6 +127,7 @@ impl Proxy {
                 primary: asked.primary,
                 key: found.key.clone(),
                 stored: found.stored.as_ref().map(|(stored, _)| stored.clone()),
+                others: Vec::new(),
                 leader: None,
             });
         }

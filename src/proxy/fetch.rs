@@ -23,7 +23,7 @@ use crate::message::body::{Body, BodyError};
 use crate::message::entity_tag::EntityTag;
 use crate::origin::OriginError;
 use crate::policy::admission::{self, NotStored, RequestFacts};
-use crate::policy::stored::StoredResponse;
+use crate::policy::stored::{StoredResponse, Variant};
 use crate::policy::{reuse, validation};
 use crate::store::{CacheKey, Content, Record};
 use crate::telemetry::counters::Count;
@@ -40,6 +40,8 @@ pub(super) struct Fetch {
     pub(super) key: CacheKey,
     /// What is stored already: validated, and a cover for errors.
     pub(super) stored: Option<Stored>,
+    /// Variants that are stored where the selected one is not: their tags are offered.
+    pub(super) others: Vec<Variant>,
     /// The leader, if it is a client and not a validation in the background.
     pub(super) leader: Option<oneshot::Sender<Share>>,
 }
@@ -55,20 +57,32 @@ pub(super) enum Share {
 }
 
 /// An origin's answer with the times around it.
-struct Answer {
+pub(super) struct Answer {
     response: Response<Body>,
     sent: Timestamp,
     received: Timestamp,
     took: Stopwatch,
 }
 
+impl Answer {
+    /// `response`, whose request was sent at `sent` and whose head came at `received`.
+    pub(super) fn new(response: Response<Body>, sent: Timestamp, received: Timestamp) -> Self {
+        Answer { response, sent, received, took: Stopwatch::start() }
+    }
+}
+
 impl Proxy {
     /// Flies `fetch` to its end in a task of its own.
     pub(super) fn launch(self: &Arc<Self>, fetch: Fetch) {
+        self.launch_with(fetch, None);
+    }
+
+    /// Flies `fetch`, to which the origin has given `answer` already, if it has.
+    pub(super) fn launch_with(self: &Arc<Self>, fetch: Fetch, answer: Option<Answer>) {
         self.under_way.send_modify(|fetches| *fetches += 1);
         let proxy = Arc::clone(self);
         let (flight, key) = (Arc::clone(&fetch.flight), fetch.key.clone());
-        let flying = tokio::spawn(async move { proxy.fly(fetch).await });
+        let flying = tokio::spawn(async move { proxy.fly(fetch, answer).await });
         let proxy = Arc::clone(self);
         tokio::spawn(async move {
             // A panic in the fetch must not leave a flight behind that everybody waits for.
@@ -81,15 +95,24 @@ impl Proxy {
         });
     }
 
-    async fn fly(self: &Arc<Self>, mut fetch: Fetch) {
-        let conditions =
-            fetch.stored.as_ref().and_then(Stored::head).map(validation::conditions).unwrap_or_default();
+    async fn fly(self: &Arc<Self>, mut fetch: Fetch, answer: Option<Answer>) {
+        if let Some(answer) = answer {
+            return self.take_in(fetch, answer).await;
+        }
+        let conditions = match fetch.stored.as_ref().and_then(Stored::head) {
+            Some(head) => validation::conditions(head),
+            None => validation::offer(&fetch.others),
+        };
         let mut answer = self.ask(&fetch, &conditions).await;
         if let Ok(Answer { response, sent, received, .. }) = &answer
             && response.status() == StatusCode::NOT_MODIFIED
             && !conditions.is_empty()
         {
-            if self.freshen(&mut fetch, response.headers(), *sent, *received).await {
+            let (said, sent, received) = (response.headers().clone(), *sent, *received);
+            if fetch.stored.is_none() {
+                fetch.stored = self.chosen(&fetch, &said).await;
+            }
+            if self.freshen(&mut fetch, &said, sent, received).await {
                 return;
             }
             // The 304 was about something else than what is stored: ask for the whole (RFC 9111 section 4.3.4).
@@ -123,6 +146,13 @@ impl Proxy {
         let received = self.clock.now();
         forward::cleanse(&mut response, received);
         Ok(Answer { response, sent, received, took })
+    }
+
+    /// The stored variant that a 304 chose among those offered.
+    async fn chosen(&self, fetch: &Fetch, said: &HeaderMap) -> Option<Stored> {
+        let variant = validation::chosen(&fetch.others, said)?;
+        let (record, _) = self.read(&CacheKey::new(variant.key.clone())).await?;
+        Stored::new(record)
     }
 
     /// Freshens what is stored by a 304. False if the 304 does not speak of it, or it was purged meanwhile.
@@ -359,6 +389,7 @@ fn place(fetch: &Fetch) -> Place<'_> {
         request: &fetch.flight.request,
         sequence: fetch.flight.sequence,
         handles: &fetch.flight.handles,
+        scope: fetch.route.scope(&fetch.flight.request.uri),
     }
 }
 

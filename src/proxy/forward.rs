@@ -12,7 +12,7 @@ use crate::policy::precondition::CONDITIONS;
 
 /// Fields by which an origin might answer something else than the key says. A client must not set them on what
 /// is stored for others.
-const UNKEYED: [&str; 9] = [
+const UNKEYED: [&str; 12] = [
     "forwarded",
     "x-forwarded-host",
     "x-forwarded-port",
@@ -20,6 +20,9 @@ const UNKEYED: [&str; 9] = [
     "x-forwarded-server",
     "x-original-url",
     "x-rewrite-url",
+    "x-host",
+    "x-forwarded-scheme",
+    "x-http-method",
     "x-http-method-override",
     "x-method-override",
 ];
@@ -27,8 +30,16 @@ const UNKEYED: [&str; 9] = [
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Makes a client's request head fit to be sent on: hop-by-hop fields leave, `Via` and the client's address are added
-/// (RFC 9110 sections 7.6.1 and 7.6.3).
+/// Removes what is not sent on: hop-by-hop fields, and those by which an origin might answer something unkeyed. Before anything is keyed by
+/// the request, so that a field which `Connection` takes away selects no variant.
+pub(super) fn sanitize(fields: &mut HeaderMap) {
+    fields::remove_hop_by_hop(fields);
+    for name in UNKEYED {
+        fields.remove(name);
+    }
+}
+
+/// Makes a sanitized request head fit to be sent on: `Via` and the client's address are added (RFC 9110 section 7.6.3).
 pub(super) fn prepare(request: &mut Parts, peer: IpAddr, pseudonym: &str) {
     let version = match request.version {
         http::Version::HTTP_2 => "2",
@@ -36,10 +47,6 @@ pub(super) fn prepare(request: &mut Parts, peer: IpAddr, pseudonym: &str) {
         _ => "1.1",
     };
     let fields = &mut request.headers;
-    fields::remove_hop_by_hop(fields);
-    for name in UNKEYED {
-        fields.remove(name);
-    }
     if let Ok(address) = HeaderValue::try_from(peer.to_canonical().to_string()) {
         fields.insert(X_FORWARDED_FOR, address);
     }
@@ -107,6 +114,7 @@ mod tests {
             ("via", "1.0 fred"),
             ("accept", "image/png"),
         ]);
+        sanitize(&mut request.headers);
         prepare(&mut request, IpAddr::from([127, 0, 0, 1]), "tintype");
         let sent = &request.headers;
         assert!(!sent.contains_key("x-forwarded-host") && !sent.contains_key("x-original-url"));

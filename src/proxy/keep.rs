@@ -1,5 +1,6 @@
 //! Putting a whole response into the store: under its key, or as a variant with an entry in the index.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 
 use super::Proxy;
 use crate::message::entity_tag::{self, EntityTag};
+use crate::policy::groups;
 use crate::policy::stored::{StoredResponse, Variant, VariantIndex};
 use crate::policy::vary::{self, Selecting};
 use crate::store::{CacheKey, Content, Handle, Record};
@@ -19,6 +21,22 @@ pub(super) struct Place<'a> {
     pub(super) request: &'a Parts,
     pub(super) sequence: u64,
     pub(super) handles: &'a [Handle],
+    /// What stands for the origin.
+    pub(super) scope: Cow<'a, str>,
+}
+
+impl Place<'_> {
+    /// What a purge of the response with this head would name: its groups too (RFC 9875).
+    fn handles_of(&self, head: &StoredResponse) -> Vec<Handle> {
+        let mut handles = self.handles.to_vec();
+        for group in groups::of(&head.fields) {
+            let handle = Handle::of_group(&self.scope, &group);
+            if !handles.contains(&handle) {
+                handles.push(handle);
+            }
+        }
+        handles
+    }
 }
 
 impl Proxy {
@@ -42,7 +60,7 @@ impl Proxy {
             .flatten();
         let record = Arc::new(Record {
             sequence: place.sequence,
-            handles: place.handles.to_vec(),
+            handles: place.handles_of(&head),
             content: Content::Response { head, body },
         });
         self.counters.add(Count::Stored);

@@ -6,7 +6,7 @@ use http::HeaderName;
 use http::request::Parts;
 
 use super::Proxy;
-use crate::policy::stored::{StoredResponse, VariantIndex};
+use crate::policy::stored::{StoredResponse, Variant, VariantIndex};
 use crate::policy::vary;
 use crate::store::{CacheKey, Content, Record};
 
@@ -35,8 +35,8 @@ pub struct Found {
     pub key: CacheKey,
     /// The stored response, if there is one.
     pub stored: Option<(Stored, Tier)>,
-    /// The target has variants, whichever are stored.
-    pub varies: bool,
+    /// The variants that are known of a target of which the selected one is not stored.
+    pub variants: Vec<Variant>,
 }
 
 /// A record that is known to hold a response.
@@ -72,26 +72,29 @@ impl Proxy {
     /// Finds what is stored for `request` under `primary`, through the index of variants where there is one.
     pub(super) async fn look_up(&self, primary: &CacheKey, request: &Parts) -> Found {
         let Some((record, tier)) = self.read(primary).await else {
-            return Found { key: primary.clone(), stored: None, varies: false };
+            return Found { key: primary.clone(), stored: None, variants: Vec::new() };
         };
         match &record.content {
             Content::Response { .. } => Found {
                 key: primary.clone(),
                 stored: Stored::new(record).map(|stored| (stored, tier)),
-                varies: false,
+                variants: Vec::new(),
             },
             Content::Variants(index) => {
                 let key = select(primary, index, request);
+                // One that is not listed was forgotten, and must not come back by another's entry.
+                let listed = index.variants.iter().any(|variant| variant.key == key.as_bytes());
                 let stored = match self.read(&key).await {
-                    Some((variant, tier)) => Stored::new(variant).map(|stored| (stored, tier)),
-                    None => None,
+                    Some((variant, tier)) if listed => Stored::new(variant).map(|stored| (stored, tier)),
+                    _ => None,
                 };
-                Found { key, stored, varies: true }
+                let variants = if stored.is_none() { index.variants.clone() } else { Vec::new() };
+                Found { key, stored, variants }
             }
         }
     }
 
-    async fn read(&self, key: &CacheKey) -> Option<(Arc<Record>, Tier)> {
+    pub(super) async fn read(&self, key: &CacheKey) -> Option<(Arc<Record>, Tier)> {
         if let Some(record) = self.store.get_memory(key.as_bytes()) {
             return Some((record, Tier::Memory));
         }

@@ -24,10 +24,12 @@ mod collapse;
 mod fetch;
 pub mod flight;
 mod forward;
+mod heed;
 mod keep;
 mod landing;
 pub mod lookup;
 pub mod marks;
+mod part;
 mod pass;
 pub mod purge;
 pub mod refusal;
@@ -130,20 +132,18 @@ impl Proxy {
         let (mut request, body) = request.into_parts();
         target::complete(&mut request, secure, self.config.max_uri_bytes)?;
         let route = Arc::clone(self.routes.find(&request.uri).ok_or(Refusal::NoRoute)?);
+        forward::sanitize(&mut request.headers);
 
         // Is it for the cache at all?
         let pass = pass::why_pass(&request, &body);
         if let Some(why @ (Forward::Method | Forward::Bypass)) = pass
             && !pass::is_plain_range(&request, &body)
         {
-            return self.pass(&route, request, body, peer, why).await;
+            return self.pass(route, request, body, peer, why).await;
         }
 
         // What is stored under its key?
-        let mut key = Vec::with_capacity(128);
-        route.key_into(&mut key, &request.uri);
-        let directives = RequestDirectives::of(&request.headers);
-        let asked = Asked { route, request, directives, peer, primary: CacheKey::new(key) };
+        let asked = self.asked(route, request, peer);
         let found = self.look_up(&asked.primary, &asked.request).await;
 
         // May it answer, and how is it brought up to date?
@@ -155,15 +155,30 @@ impl Proxy {
                 Ok(response)
             }
             Step::Forward(_) if asked.directives.only_if_cached => Err(Refusal::OnlyIfCached),
-            Step::Forward(why) if pass.is_some() => self.pass_covered(asked, &found, body, why).await,
+            // Of a picture, the whole is made and stored, and cut.
+            Step::Forward(why) if pass.is_some() && !asked.route.capture => {
+                self.pass_covered(asked, &found, body, why).await
+            }
             Step::Forward(why) => self.fetch(asked, found, why).await,
         }
+    }
+
+    /// `request` with its key and its directives.
+    fn asked(&self, route: Arc<Routed>, request: Parts, peer: IpAddr) -> Asked {
+        let mut key = Vec::with_capacity(128);
+        route.key_into(&mut key, &request.uri);
+        let directives = RequestDirectives::of(&request.headers);
+        Asked { route, request, directives, peer, primary: CacheKey::new(key) }
     }
 
     /// What to do with what was found.
     fn decide<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
         let Some((stored, tier)) = &found.stored else {
-            return Step::Forward(if found.varies { Forward::VaryMiss } else { Forward::UriMiss });
+            return Step::Forward(if found.variants.is_empty() {
+                Forward::UriMiss
+            } else {
+                Forward::VaryMiss
+            });
         };
         let Some(head) = stored.head() else {
             return Step::Forward(Forward::UriMiss);
@@ -206,7 +221,11 @@ impl Proxy {
                         Step::AnswerAndValidate(stored, told)
                     };
                 }
-                Step::Forward(if why == MustValidate::Request { Forward::Request } else { Forward::Stale })
+                let stale = head.current_age(now) >= head.lifetime;
+                Step::Forward(match why {
+                    MustValidate::Request if !stale => Forward::Request,
+                    _ => Forward::Stale,
+                })
             }
         }
     }

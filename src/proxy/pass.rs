@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use url::Url;
 
@@ -17,21 +17,35 @@ use super::route::Route;
 use super::{Asked, Proxy, forward};
 use crate::message::body::Body;
 use crate::message::cache_status::{CacheStatus, Forward};
-use crate::policy::{invalidation, reuse};
-use crate::store::{CacheKey, Scope};
+use crate::policy::{admission, invalidation, reuse};
 use crate::telemetry::counters::Count;
 
 impl Proxy {
-    /// Passes `request` on as it is and its answer back as it comes; nothing is stored.
+    /// Passes `request` on as it is and its answer back as it comes; only that to a POST may be stored, if it says so itself.
     pub(super) async fn pass(
         self: &Arc<Self>,
-        route: &Route,
+        route: Arc<Route>,
         request: Parts,
         body: Body,
         peer: IpAddr,
         why: Forward,
     ) -> Result<Response<Body>, Refusal> {
-        let answered = self.send_on(route, request, body, peer).await;
+        let sent = self.clock.now();
+        let answered = self.send_on(&route, request.clone(), body, peer).await;
+        let target = Url::parse(&request.uri.to_string());
+        if let (Ok(response), Ok(target)) = (&answered, &target)
+            && admission::answers_get(
+                &request.method,
+                target,
+                response.status(),
+                response.headers(),
+                &route.terms,
+            )
+        {
+            let asked = self.asked(route, request, peer);
+            let response = answered?;
+            return Ok(self.take_in_post(asked, response, sent).await);
+        }
         self.passed(answered, CacheStatus { forward: Some(why), ..CacheStatus::default() })
     }
 
@@ -44,7 +58,15 @@ impl Proxy {
         why: Forward,
     ) -> Result<Response<Body>, Refusal> {
         let status = CacheStatus { forward: Some(why), ..CacheStatus::default() };
+        let (sent, sequence) = (self.clock.now(), self.store.next_sequence());
         let answered = self.send_on(&asked.route, asked.request.clone(), body, asked.peer).await;
+        if let (Ok(response), Some((stored, _))) = (&answered, &found.stored)
+            && asked.request.method == Method::HEAD
+            && response.status() == StatusCode::OK
+        {
+            let said = response.headers().clone();
+            self.heed_head(&asked, stored, &said, sequence, sent).await;
+        }
         let cause = match &answered {
             Ok(response) if reuse::is_error(response.status()) => Cause::Status(response.status()),
             Err(Refusal::Origin(error)) => Cause::NoAnswer(error.clone()),
@@ -103,41 +125,6 @@ impl Proxy {
                 self.counters.add(Count::OriginErrors);
                 tracing::warn!(route = %route.name, %error, "origin failed");
                 Err(Refusal::Origin(error))
-            }
-        }
-    }
-
-    /// Makes unusable what an unsafe method spoiled, in the store and in flight (RFC 9111 section 4.4).
-    async fn invalidate(
-        self: &Arc<Self>,
-        method: &http::Method,
-        target: &Uri,
-        status: StatusCode,
-        answered: HeaderMap,
-    ) {
-        let mut targets = vec![target.clone()];
-        if let Ok(url) = Url::parse(&target.to_string()) {
-            let spoiled = invalidation::invalidated(method, &url, status, &answered);
-            targets.extend(spoiled.iter().filter_map(|url| url.as_str().parse::<Uri>().ok()));
-        }
-        targets.dedup();
-        for target in targets {
-            // What it points to may be another route's.
-            let Some(route) = self.routes.find(&target) else { continue };
-            let mut key = Vec::new();
-            route.key_into(&mut key, &target);
-            let Some(handle) = route.handles(&key, &target).first().copied() else { continue };
-            let key = CacheKey::new(key);
-            // Only what is there needs an entry in the ledger; else any client could fill it.
-            let there = self.store.get_memory(key.as_bytes()).is_some()
-                || self.flights.any(|flight| flight.handles.contains(&handle))
-                || self.store.get_disk(&key).await.is_some();
-            if there {
-                let store = Arc::clone(&self.store);
-                let purged = tokio::task::spawn_blocking(move || store.purge(Scope::Handle(handle))).await;
-                if !matches!(purged, Ok(Ok(()))) {
-                    tracing::error!(route = %route.name, "an invalidation could not be made durable");
-                }
             }
         }
     }

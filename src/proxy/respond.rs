@@ -3,8 +3,8 @@
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
-use super::Proxy;
 use super::refusal::Refusal;
+use super::{Proxy, part};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
@@ -105,6 +105,8 @@ impl Proxy {
             *response.body_mut() = Body::Empty;
         } else if request.method == Method::HEAD {
             *response.body_mut() = Body::Empty;
+        } else if request.headers.contains_key(header::RANGE) {
+            part::cut(request, &mut response);
         }
         finish(response, &told)
     }

@@ -1,5 +1,6 @@
 //! Which origin answers a request.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::Uri;
@@ -30,14 +31,16 @@ impl Route {
     /// Writes the primary cache key of `target` into `key`, over what was there.
     pub fn key_into(&self, key: &mut Vec<u8>, target: &Uri) {
         key.clear();
+        key::append(key, &self.scope(target), target);
+    }
+
+    /// What stands for the origin in keys: the route's name, and the host where the origin is told it.
+    pub fn scope(&self, target: &Uri) -> Cow<'_, str> {
         match target.authority() {
             Some(authority) if self.keyed_by_host => {
-                key.extend_from_slice(self.name.as_bytes());
-                key.push(b'@');
-                let scope = authority.as_str().to_ascii_lowercase();
-                key::append(key, &scope, target);
+                format!("{}@{}", self.name, authority.as_str().to_ascii_lowercase()).into()
             }
-            _ => key::append(key, &self.name, target),
+            _ => Cow::Borrowed(&self.name),
         }
     }
 

@@ -52,6 +52,11 @@ impl Handle {
         Self::of("target", url)
     }
 
+    /// The handle of one group of an origin (RFC 9875); `scope` stands for the origin.
+    pub fn of_group(scope: &str, group: &str) -> Self {
+        Self::of("group", &format!("{scope}\n{group}"))
+    }
+
     fn of(domain: &str, name: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(domain.as_bytes());

@@ -1,0 +1,120 @@
+//! What exchanges that pass by say of what is stored: unsafe methods invalidate, a HEAD freshens or spoils, the answer to a POST may be one that
+//! GETs are answered with.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Response, StatusCode, Uri};
+use tokio::sync::oneshot;
+use url::Url;
+
+use super::fetch::{Answer, Fetch};
+use super::flight::Flight;
+use super::keep::Place;
+use super::lookup::Stored;
+use super::{Asked, Proxy};
+use crate::clock::Timestamp;
+use crate::message::body::Body;
+use crate::message::cache_status::Forward;
+use crate::policy::stored::StoredResponse;
+use crate::policy::validation::HeadSays;
+use crate::policy::{groups, invalidation, validation};
+use crate::store::{CacheKey, Handle, Scope};
+
+impl Proxy {
+    /// Makes unusable what an unsafe method spoiled, in the store and in flight (RFC 9111 section 4.4).
+    pub(super) async fn invalidate(
+        self: &Arc<Self>,
+        method: &http::Method,
+        target: &Uri,
+        status: StatusCode,
+        answered: HeaderMap,
+    ) {
+        let mut targets = vec![target.clone()];
+        if let Ok(url) = Url::parse(&target.to_string()) {
+            let spoiled = invalidation::invalidated(method, &url, status, &answered);
+            targets.extend(spoiled.iter().filter_map(|url| url.as_str().parse::<Uri>().ok()));
+        }
+        targets.dedup();
+        if let Some(route) = self.routes.find(target) {
+            for group in groups::invalidated(method, status, &answered) {
+                self.purge_durably(Handle::of_group(&route.scope(target), &group)).await;
+            }
+        }
+        for target in targets {
+            // What it points to may be another route's.
+            let Some(route) = self.routes.find(&target) else { continue };
+            let mut key = Vec::new();
+            route.key_into(&mut key, &target);
+            let Some(handle) = route.handles(&key, &target).first().copied() else { continue };
+            let key = CacheKey::new(key);
+            // Only what is there needs an entry in the ledger; else any client could fill it.
+            let there = self.store.get_memory(key.as_bytes()).is_some()
+                || self.flights.any(|flight| flight.handles.contains(&handle))
+                || self.store.get_disk(&key).await.is_some();
+            if there {
+                self.purge_durably(handle).await;
+            }
+        }
+    }
+
+    async fn purge_durably(&self, handle: Handle) {
+        let store = Arc::clone(&self.store);
+        // The ledger waits for the disk.
+        let purged = tokio::task::spawn_blocking(move || store.purge(Scope::Handle(handle))).await;
+        if !matches!(purged, Ok(Ok(()))) {
+            tracing::error!("an invalidation could not be made durable");
+        }
+    }
+
+    /// Updates the stored GET response that a HEAD's 200 speaks of, or makes it stale (RFC 9111 section 4.3.5).
+    pub(super) async fn heed_head(
+        &self,
+        asked: &Asked,
+        stored: &Stored,
+        said: &HeaderMap,
+        sequence: u64,
+        sent: Timestamp,
+    ) {
+        let Some((head, body)) = stored.parts() else { return };
+        let head = match validation::by_head(head, body.len() as u64, said) {
+            HeadSays::Same => {
+                let (fields, now) = (&asked.request.headers, self.clock.now());
+                match validation::freshen(head, said, fields, sent, now, &asked.route.terms) {
+                    Ok(fresh) => fresh,
+                    Err(_) => return,
+                }
+            }
+            HeadSays::Other => StoredResponse { lifetime: std::time::Duration::ZERO, ..head.clone() },
+        };
+        let handles = &stored.record().handles;
+        let scope = asked.route.scope(&asked.request.uri);
+        let place = Place { primary: &asked.primary, request: &asked.request, sequence, handles, scope };
+        self.keep_as_is(place, head, body.clone()).await;
+    }
+
+    /// Takes in the answer to a POST that later GETs may be answered with (RFC 9110 section 9.3.3).
+    pub(super) async fn take_in_post(
+        self: &Arc<Self>,
+        asked: Asked,
+        response: Response<Body>,
+        sent: Timestamp,
+    ) -> Response<Body> {
+        let handles = asked.route.handles(asked.primary.as_bytes(), &asked.request.uri);
+        // After what the POST invalidated.
+        let sequence = self.store.next_sequence();
+        let flight = Flight::new(asked.request.clone(), asked.peer, sequence, handles);
+        let (leader, share) = oneshot::channel();
+        let fetch = Fetch {
+            flight: Arc::clone(&flight),
+            route: Arc::clone(&asked.route),
+            primary: asked.primary.clone(),
+            key: asked.primary.clone(),
+            stored: None,
+            others: Vec::new(),
+            leader: Some(leader),
+        };
+        self.launch_with(fetch, Some(Answer::new(response, sent, self.clock.now())));
+        let landing = flight.landing().await;
+        self.led(&asked, landing, share, Forward::Method).await
+    }
+}

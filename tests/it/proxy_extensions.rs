@@ -1,0 +1,166 @@
+//! What extends RFC 9111: targeted fields (RFC 9213), cache groups (RFC 9875), answers to HEAD and POST that speak of a stored GET (RFC 9111
+//! section 4.3.5, RFC 9110 section 9.3.3), tags of other variants offered (RFC 9111 section 4.1), cookies by route.
+
+use crate::support::*;
+
+#[tokio::test]
+async fn a_targeted_field_stands_in_for_cache_control_and_is_passed_on() {
+    let origin = ScriptedOrigin::start(|request| {
+        let reply = Reply::ok("abc");
+        match request.target.as_str() {
+            "/long" => reply.header("CDN-Cache-Control", "max-age=60").header("Cache-Control", "no-store"),
+            "/never" => reply.header("CDN-Cache-Control", "no-store").header("Cache-Control", "max-age=60"),
+            _ => reply.header("CDN-Cache-Control", "max-age = oops").header("Cache-Control", "max-age=60"),
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    for (path, cache) in [("/long", "HIT"), ("/never", "MISS"), ("/broken", "HIT")] {
+        tintype.get(path).await;
+        let second = tintype.get(path).await;
+        assert_eq!(second.header("x-cache"), Some(cache), "{path}");
+        assert!(second.header("cdn-cache-control").is_some() && second.header("cache-control").is_some());
+    }
+}
+
+#[tokio::test]
+async fn groups_are_invalidated_together_and_only_by_unsafe_methods() {
+    let origin = ScriptedOrigin::start(|request| match (request.method.as_str(), request.target.as_str()) {
+        ("GET", "/other") => {
+            Reply::ok("x").header("Cache-Control", "max-age=60").header("Cache-Groups", "\"else\"")
+        }
+        ("GET", _) => Reply::ok("x")
+            .header("Cache-Control", "max-age=60")
+            .header("Cache-Groups", "\"shots\", \"all\"")
+            .header("Cache-Group-Invalidation", "\"else\""),
+        _ => Reply::status(204).header("Cache-Group-Invalidation", "\"shots\""),
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    for path in ["/a", "/b", "/other"] {
+        tintype.get(path).await;
+    }
+    tintype.send("POST", "/elsewhere").await;
+    for (path, cache) in [("/a", "MISS"), ("/b", "MISS"), ("/other", "HIT")] {
+        assert_eq!(tintype.get(path).await.header("x-cache"), Some(cache), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_freshens_the_stored_get_or_makes_it_stale() {
+    for (tag, cache) in [("\"v1\"", "HIT"), ("\"v2\"", "MISS")] {
+        let origin = ScriptedOrigin::start(move |request| {
+            let reply = match request.method.as_str() {
+                "HEAD" => Reply::ok("").length(3).header("ETag", tag).header("X-New", "yes"),
+                _ => Reply::ok("abc").header("ETag", "\"v1\""),
+            };
+            reply.header("Cache-Control", "max-age=60")
+        })
+        .await;
+        let tintype = Tintype::before(&origin).await;
+        tintype.get("/a").await;
+        tintype.later(50);
+        let head = [("Cache-Control", "no-cache")];
+        tintype.client.request("HEAD", &tintype.url("/a"), &head, "").await;
+        tintype.later(50 * u64::from(cache == "HIT"));
+        let after = tintype.get("/a").await;
+        assert_eq!(after.header("x-cache"), Some(cache), "{tag}");
+        assert_eq!(after.header("x-new").is_some(), cache == "HIT");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_a_post_that_says_so_answers_later_gets() {
+    let origin = ScriptedOrigin::start(|request| {
+        let reply = Reply::ok("made").header("Cache-Control", "max-age=60");
+        match request.target.as_str() {
+            "/same" => reply.header("Content-Location", "/same"),
+            "/other" => reply.header("Content-Location", "/same"),
+            _ => reply,
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    for (path, cache) in [("/same", "HIT"), ("/other", "MISS"), ("/none", "MISS")] {
+        let posted = tintype.client.request("POST", &tintype.url(path), &[], "body").await;
+        assert_eq!((posted.status, posted.text().as_str()), (200, "made"));
+        assert_eq!(tintype.get(path).await.header("x-cache"), Some(cache), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_tags_of_other_variants_are_offered_and_one_may_be_chosen() {
+    let origin = ScriptedOrigin::start(|request| {
+        let reply = match request.header("if-none-match") {
+            Some("\"latin\"") => Reply::status(304),
+            _ => Reply::ok("latin letters"),
+        };
+        reply
+            .header("ETag", "\"latin\"")
+            .header("Vary", "Accept-Language")
+            .header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    let ask = async |language: &str| tintype.get_with("/a", &[("Accept-Language", language)]).await;
+    assert_eq!(glance(&ask("de").await), seen(200, "MISS", "latin letters"));
+    // The origin says that English readers get the same: no body is sent again.
+    assert_eq!(glance(&ask("en").await), seen(200, "REVALIDATED", "latin letters"));
+    assert_eq!(glance(&ask("en").await), seen(200, "HIT", "latin letters"));
+    assert_eq!(glance(&ask("de").await), seen(200, "HIT", "latin letters"));
+    assert_eq!(origin.count(), 2);
+}
+
+#[tokio::test]
+async fn the_route_decides_what_becomes_of_cookies() {
+    for (setting, cache, cookie) in
+        [("store", "HIT", Some("a=b")), ("strip", "HIT", None), ("never", "MISS", Some("a=b"))]
+    {
+        let origin = ScriptedOrigin::start(|_| {
+            Reply::ok("abc").header("Set-Cookie", "a=b").header("Cache-Control", "max-age=60")
+        })
+        .await;
+        let tintype = Tintype::with(&origin, &format!("set_cookie = \"{setting}\"\n")).await;
+        tintype.get("/a").await;
+        let second = tintype.get("/a").await;
+        assert_eq!(
+            (second.header("x-cache"), second.header("set-cookie")),
+            (Some(cache), cookie),
+            "{setting}"
+        );
+    }
+}
+
+/// What `Connection` takes away does not reach the origin, and so must select no variant.
+#[tokio::test]
+async fn a_field_that_connection_takes_away_selects_nothing() {
+    let origin = ScriptedOrigin::start(|request| {
+        let kind = request.header("accept").unwrap_or("none").to_owned();
+        Reply::ok(kind).header("Vary", "Accept").header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    let poisoned = tintype.get_with("/a", &[("Connection", "accept"), ("Accept", "image/webp")]).await;
+    assert_eq!(poisoned.text(), "none");
+    assert_eq!(
+        glance(&tintype.get_with("/a", &[("Accept", "image/webp")]).await),
+        seen(200, "MISS", "image/webp")
+    );
+}
+
+/// A variant that an invalidation or another's entry has made forgotten does not come back.
+#[tokio::test]
+async fn only_listed_variants_answer() {
+    let origin = ScriptedOrigin::start(|request| {
+        let value = request.header("x-v").unwrap_or("-").to_owned();
+        let names = if request.target == "/a?2" { "X-V, X-W" } else { "X-V" };
+        Reply::ok(value).header("Vary", names).header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let toml = Tintype::toml(&origin, "").replace("dir = \"\"", "dir = \"\"\nmax_variants = 1");
+    let tintype = Tintype::of(&toml).await;
+    for (value, cache) in [("1", "MISS"), ("2", "MISS"), ("1", "MISS"), ("1", "HIT")] {
+        let answer = tintype.get_with("/a", &[("X-V", value)]).await;
+        assert_eq!(glance(&answer), seen(200, cache, value));
+    }
+}
