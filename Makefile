@@ -11,8 +11,18 @@ run: needs ## Install what is missing, build, and serve what proxy.toml describe
 	$(CARGO) run --release --locked -- serve --config proxy.toml
 
 .PHONY: test
-test: needs ## Install what the tests need and run all of them, with a real browser
+test: needs ## Install what the tests need and run all of them, with a real browser and the public caching suite
 	$(CARGO) test --locked
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory conformance; \
+	else \
+		echo "Node.js is not installed: the public caching suite was not run (make conformance)"; \
+	fi
+
+.PHONY: conformance
+conformance: ## Run the public HTTP caching suite against the real binary (needs Node.js)
+	$(CARGO) build --locked
+	scripts/conformance "$${CARGO_TARGET_DIR:-target}/debug/tintype"
 
 .PHONY: check
 check: fmt lint doc ## Format, lints, documentation and all tests, without installing anything

@@ -152,6 +152,25 @@ pub fn admit(
     Ok(head)
 }
 
+/// The fields that are not kept for others because `no-cache` or `private` names them; who asked first gets them all the same
+/// (RFC 9111 sections 5.2.2.4 and 5.2.2.7).
+pub fn withheld(fields: &HeaderMap, terms: &Terms) -> HeaderMap {
+    let directives = ResponseDirectives::for_cache(fields, &terms.targeted);
+    let mut withheld = HeaderMap::new();
+    for qualified in [&directives.no_cache, &directives.private] {
+        if let Qualified::Fields(names) = qualified {
+            for name in names.iter().filter(|name| !withheld.contains_key(*name)).cloned().collect::<Vec<_>>()
+            {
+                for value in fields.get_all(&name) {
+                    withheld.append(name.clone(), value.clone());
+                }
+            }
+        }
+    }
+    strip(&mut withheld);
+    withheld
+}
+
 /// Whether the answer to a POST may be stored for later GETs of `target`: it says itself that it represents that (`Content-Location`), and has
 /// explicit freshness (RFC 9110 section 9.3.3). Whether it may be stored at all, [`admit`] says.
 pub fn answers_get(

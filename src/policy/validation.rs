@@ -43,12 +43,18 @@ pub fn offer(variants: &[Variant]) -> Vec<(HeaderName, HeaderValue)> {
     }
 }
 
-/// The variant that a 304 chooses from an offer, by its tag (RFC 9111 section 4.3.4).
+/// The variant that a 304 chooses from an offer: by its tag (RFC 9111 section 4.3.4), or by there having been but one.
 pub fn chosen<'a>(variants: &'a [Variant], not_modified: &HeaderMap) -> Option<&'a Variant> {
-    let said = EntityTag::of(not_modified)?;
-    variants.iter().find(|variant| {
-        variant.entity_tag.as_deref().and_then(EntityTag::parse).is_some_and(|known| known.weak_eq(said))
-    })
+    let mut tagged = variants.iter().filter_map(|variant| {
+        let tag = variant.entity_tag.as_deref().and_then(EntityTag::parse)?;
+        Some((variant, tag))
+    });
+    if not_modified.contains_key(header::ETAG) {
+        let said = EntityTag::of(not_modified)?;
+        return tagged.find(|(_, tag)| tag.weak_eq(said)).map(|(variant, _)| variant);
+    }
+    let (only, tag) = tagged.next()?;
+    tagged.all(|(_, other)| other == tag).then_some(only)
 }
 
 /// What the 200 to a HEAD says of a stored GET response of `length` octets.
@@ -185,6 +191,8 @@ mod tests {
         assert_eq!(key("\"a\""), Some(&b"1"[..]));
         assert_eq!(key("\"c\""), None);
         assert!(chosen(&variants, &HeaderMap::new()).is_none());
+        let only = chosen(&variants[..2], &HeaderMap::new()).map(|variant| variant.key.as_slice());
+        assert_eq!(only, Some(&b"1"[..]));
     }
 
     /// RFC 9111 section 4.3.5.

@@ -52,8 +52,10 @@ pub(super) enum Share {
     Whole(Response<Body>, NotStored),
     /// What was stored, confirmed by a 304 that may not be stored itself.
     Confirmed(Arc<Record>),
-    /// Its way through the shared body.
-    Reader(Reader),
+    /// Its way through the shared body, and the fields that are for it alone.
+    Reader(Reader, HeaderMap),
+    /// The fields that are for it alone, of what was stored.
+    Withheld(HeaderMap),
 }
 
 /// An origin's answer with the times around it.
@@ -248,7 +250,10 @@ impl Proxy {
                     _ => Ok(head),
                 });
         match admitted {
-            Ok(head) => self.receive(fetch, head, body, answer.took).await,
+            Ok(head) => {
+                let withheld = admission::withheld(&parts.headers, &fetch.route.terms);
+                self.receive(fetch, head, withheld, body, answer.took).await;
+            }
             Err(reason) => {
                 tracing::debug!(route = %fetch.route.name, reason = reason.name(), "not stored");
                 // What this one request forbids says nothing of the others', and an error nothing of the next attempt.
@@ -268,15 +273,24 @@ impl Proxy {
     }
 
     /// Takes the body in, sharing it while it comes, and stores it when it is whole.
-    async fn receive(&self, mut fetch: Fetch, head: StoredResponse, mut body: Body, took: Stopwatch) {
+    async fn receive(
+        &self,
+        mut fetch: Fetch,
+        head: StoredResponse,
+        withheld: HeaderMap,
+        mut body: Body,
+        took: Stopwatch,
+    ) {
         let length = declared_length(&body);
         let shared = SharedBody::new(Arc::clone(&self.budget), self.config.max_stored_bytes, length);
         let mut held = self.hold(&head, length).then(|| Instant::now() + HOLD);
         let _ending = Ending(&shared);
         let mut reader = shared.reader();
         let arriving = Arc::new(Arriving { head, body: Arc::clone(&shared) });
+        let land_arriving =
+            |fetch: &mut Fetch, reader| self.land_arriving(fetch, &arriving, reader, &withheld);
         if held.is_none() {
-            self.land_arriving(&mut fetch, &arriving, reader.take());
+            land_arriving(&mut fetch, reader.take());
         }
         loop {
             let chunk = match held {
@@ -284,7 +298,7 @@ impl Proxy {
                     Ok(chunk) => chunk,
                     Err(_) => {
                         held = None;
-                        self.land_arriving(&mut fetch, &arriving, reader.take());
+                        land_arriving(&mut fetch, reader.take());
                         continue;
                     }
                 },
@@ -298,12 +312,12 @@ impl Proxy {
             self.counters.add_many(Count::BytesFetched, chunk.len() as u64);
             if held.is_some() && shared.arrived() + chunk.len() as u64 > self.config.hold_for_tag {
                 held = None;
-                self.land_arriving(&mut fetch, &arriving, reader.take());
+                land_arriving(&mut fetch, reader.take());
             }
             if let Some(reason) = shared.push(chunk) {
                 // Who waits for the head must be able to read before the fetch waits for its readers.
                 if held.take().is_some() {
-                    self.land_arriving(&mut fetch, &arriving, reader.take());
+                    land_arriving(&mut fetch, reader.take());
                 }
                 self.gave_up_storing(&fetch, reason);
             }
@@ -319,6 +333,11 @@ impl Proxy {
         let head = StoredResponse { cost: took.elapsed(), ..arriving.head.clone() };
         let record = self.keep(place(&fetch), head, whole).await;
         self.marks.clear(&fetch.key);
+        if !withheld.is_empty()
+            && let Some(leader) = fetch.leader.take()
+        {
+            let _ = leader.send(Share::Withheld(withheld));
+        }
         self.land(&fetch, Landing::Stored(record, Arrival::Fetched));
     }
 
@@ -335,9 +354,15 @@ impl Proxy {
             }
     }
 
-    fn land_arriving(&self, fetch: &mut Fetch, arriving: &Arc<Arriving>, reader: Option<Reader>) {
+    fn land_arriving(
+        &self,
+        fetch: &mut Fetch,
+        arriving: &Arc<Arriving>,
+        reader: Option<Reader>,
+        withheld: &HeaderMap,
+    ) {
         if let (Some(leader), Some(reader)) = (fetch.leader.take(), reader) {
-            let _ = leader.send(Share::Reader(reader));
+            let _ = leader.send(Share::Reader(reader, withheld.clone()));
         }
         fetch.flight.land(Landing::Arriving(Arc::clone(arriving)));
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::Response;
 use http::request::Parts;
+use http::{HeaderMap, Response, StatusCode};
 use tokio::sync::oneshot;
 
 use super::fetch::Share;
@@ -38,23 +38,38 @@ pub(super) fn other_variant(landing: &Landing, follower: &Asked, leader: &Parts)
     (key != key_of(leader)).then_some(key)
 }
 
+/// Gives the leader the fields that are for it alone; a 304 has none of them.
+fn give(answer: &mut Response<Body>, fields: HeaderMap) {
+    if answer.status() != StatusCode::NOT_MODIFIED {
+        for (name, value) in &fields {
+            answer.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+}
+
 impl Proxy {
     /// Answers the leader `asked` with `landing`, or with its `share` in it.
     pub(super) async fn led(
         &self,
         asked: &Asked,
         landing: Landing,
-        share: oneshot::Receiver<Share>,
+        mut share: oneshot::Receiver<Share>,
         why: Forward,
     ) -> Response<Body> {
         let status = CacheStatus { forward: Some(why), ..CacheStatus::default() };
         if !matches!(landing, Landing::Arriving(_) | Landing::NotShared) {
             let answer = self.shared(asked, landing, status.clone());
-            return answer.unwrap_or_else(|| self.lost(status));
+            let mut answer = answer.unwrap_or_else(|| self.lost(status));
+            if let Ok(Share::Withheld(fields)) = share.try_recv() {
+                give(&mut answer, fields);
+            }
+            return answer;
         }
         match (share.await, landing) {
-            (Ok(Share::Reader(reader)), Landing::Arriving(arriving)) => {
-                self.arriving(asked, &arriving, reader, status)
+            (Ok(Share::Reader(reader, fields)), Landing::Arriving(arriving)) => {
+                let mut answer = self.arriving(asked, &arriving, reader, status);
+                give(&mut answer, fields);
+                answer
             }
             (Ok(Share::Whole(response, reason)), _) => {
                 self.counters.add(Count::Misses);

@@ -164,3 +164,24 @@ async fn only_listed_variants_answer() {
         assert_eq!(glance(&answer), seen(200, cache, value));
     }
 }
+
+/// Fields that `no-cache` or `private` names are for the client that asked first, and for nobody else (RFC 9111 5.2.2.4, 5.2.2.7).
+#[tokio::test]
+async fn qualified_directives_keep_their_fields_from_the_others_only() {
+    for chunked in [false, true] {
+        let origin = ScriptedOrigin::start(move |_| {
+            let reply = Reply::ok("abc")
+                .header("Cache-Control", "max-age=60, private=\"x-secret\", no-cache=\"X-Once\"")
+                .header("X-Secret", "1")
+                .header("X-Once", "2");
+            if chunked { reply.chunked() } else { reply }
+        })
+        .await;
+        let tintype = Tintype::before(&origin).await;
+        let first = tintype.get("/a").await;
+        assert_eq!((first.header("x-secret"), first.header("x-once")), (Some("1"), Some("2")));
+        let second = tintype.get("/a").await;
+        assert_eq!(glance(&second), seen(200, "HIT", "abc"));
+        assert_eq!((second.header("x-secret"), second.header("x-once")), (None, None));
+    }
+}
