@@ -161,6 +161,7 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
     let proxy = crate::proxy::Config {
         routes,
         pseudonym: bounds.pseudonym,
+        tell_key: bounds.tell_key,
         max_uri_bytes: bounds.max_uri_bytes,
         max_request_body: bounds.max_request_body,
         max_stored_bytes: kept.max_stored_bytes,

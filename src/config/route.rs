@@ -37,7 +37,16 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
         s.refuse("path", Kind::Conflict, found, &allowed);
     }
     let capture = s.optional_flag("capture", None).unwrap_or(is_chrome);
-    Route { name: name.to_owned(), host, path, upstream, capture, terms: terms(&mut s, capture) }
+    let no_vary_search = s.flag("no_vary_search", false);
+    Route {
+        name: name.to_owned(),
+        host,
+        path,
+        upstream,
+        capture,
+        no_vary_search,
+        terms: terms(&mut s, capture),
+    }
 }
 
 /// What the route says of storing.

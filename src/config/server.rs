@@ -15,6 +15,7 @@ use crate::listener::{self, TlsFiles};
 /// What `[server]` says beside the listener.
 pub(super) struct Bounds {
     pub(super) pseudonym: String,
+    pub(super) tell_key: bool,
     pub(super) max_uri_bytes: usize,
     pub(super) max_request_body: u64,
 }
@@ -41,6 +42,7 @@ pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
     };
     let bounds = Bounds {
         pseudonym: pseudonym(&mut s),
+        tell_key: s.flag("cache_status_key", false),
         // The longest request target that the `http` crate holds is 65534 bytes.
         max_uri_bytes: s.size("max_uri_bytes", 16 * KIB, 256..=65_534),
         max_request_body: s.size("max_request_body", 16 * MIB, 0..=64 * GIB),

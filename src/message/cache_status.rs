@@ -97,9 +97,49 @@ impl CacheStatus {
     }
 }
 
+/// Adds the `key` parameter to the last member, which is ours (RFC 9211 section 2.7): the key as a String, octets that a String cannot have
+/// percent-encoded.
+pub fn add_key(fields: &mut HeaderMap, key: &[u8]) {
+    let mut text = String::with_capacity(key.len() + 8);
+    text.push_str("; key=\"");
+    for &octet in key {
+        match octet {
+            b'"' | b'\\' => text.extend(['\\', char::from(octet)]),
+            b' '..=b'~' => text.push(char::from(octet)),
+            _ => {
+                let _ = write!(text, "%{octet:02X}");
+            }
+        }
+    }
+    text.push('"');
+    let last = fields.get_all(CACHE_STATUS).iter().next_back().cloned();
+    let Some(mut member) = last.map(|member| member.as_bytes().to_vec()) else {
+        return;
+    };
+    member.extend_from_slice(text.as_bytes());
+    let mut all: Vec<HeaderValue> = fields.get_all(CACHE_STATUS).iter().cloned().collect();
+    if let (Ok(value), Some(last)) = (HeaderValue::from_bytes(&member), all.last_mut()) {
+        *last = value;
+        fields.remove(CACHE_STATUS);
+        for value in all {
+            fields.append(CACHE_STATUS, value);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_key_joins_our_own_member() {
+        let mut fields = HeaderMap::new();
+        fields.append(CACHE_STATUS, HeaderValue::from_static("inner; hit"));
+        CacheStatus { hit: true, ..CacheStatus::default() }.append_to(&mut fields, "t");
+        add_key(&mut fields, b"r /a?\"b\"\n\xff");
+        let all: Vec<_> = fields.get_all(CACHE_STATUS).iter().collect();
+        assert_eq!(all, ["inner; hit", "t; hit; key=\"r /a?\\\"b\\\"%0A%FF\""]);
+    }
 
     #[test]
     fn members_read_as_rfc_9211_writes_them() {

@@ -331,6 +331,9 @@ impl Proxy {
             return;
         };
         let head = StoredResponse { cost: took.elapsed(), ..arriving.head.clone() };
+        if fetch.route.no_vary_search {
+            fetch.primary = self.learn_search(&fetch.route, &fetch.flight.request.uri, &head.fields);
+        }
         let record = self.keep(place(&fetch), head, whole).await;
         self.marks.clear(&fetch.key);
         if !withheld.is_empty()

@@ -44,7 +44,7 @@ impl Proxy {
             // What it points to may be another route's.
             let Some(route) = self.routes.find(&target) else { continue };
             let mut key = Vec::new();
-            route.key_into(&mut key, &target);
+            self.search.key_into(route, &mut key, &target);
             let Some(handle) = route.handles(&key, &target).first().copied() else { continue };
             let key = CacheKey::new(key);
             // Only what is there needs an entry in the ledger; else any client could fill it.

@@ -29,8 +29,10 @@ impl Place<'_> {
     /// What a purge of the response with this head would name: its groups too (RFC 9875).
     fn handles_of(&self, head: &StoredResponse) -> Vec<Handle> {
         let mut handles = self.handles.to_vec();
-        for group in groups::of(&head.fields) {
-            let handle = Handle::of_group(&self.scope, &group);
+        // The key may be one that the response itself made common to several URLs (No-Vary-Search).
+        let own = Handle::of_url(&String::from_utf8_lossy(self.primary.as_bytes()));
+        let groups = groups::of(&head.fields);
+        for handle in groups.iter().map(|group| Handle::of_group(&self.scope, group)).chain([own]) {
             if !handles.contains(&handle) {
                 handles.push(handle);
             }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::message::body::Body;
-use crate::message::cache_status::{CacheStatus, Forward};
+use crate::message::cache_status::{self, CacheStatus, Forward};
 use crate::policy::admission::Terms;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
@@ -35,6 +35,7 @@ pub mod purge;
 pub mod refusal;
 pub mod respond;
 pub mod route;
+mod search;
 mod target;
 
 use flight::{Budget, Flights};
@@ -43,6 +44,7 @@ use marks::{Mark, Marks};
 use refusal::Refusal;
 use respond::{Told, Verdict};
 use route::{Route as Routed, Routes};
+use search::SearchRules;
 
 /// The data plane: everything that a request meets between the listener and the origin.
 pub struct Proxy {
@@ -58,6 +60,8 @@ pub struct Proxy {
     budget: Arc<Budget>,
     /// Held while an index of variants is rewritten.
     indexing: tokio::sync::Mutex<()>,
+    /// What responses said of their queries.
+    search: SearchRules,
     via: HeaderValue,
 }
 
@@ -93,6 +97,7 @@ impl Proxy {
             marks: Marks::default(),
             budget,
             indexing: tokio::sync::Mutex::default(),
+            search: SearchRules::default(),
             via,
         })
     }
@@ -147,7 +152,8 @@ impl Proxy {
         let found = self.look_up(&asked.primary, &asked.request).await;
 
         // May it answer, and how is it brought up to date?
-        match self.decide(&asked, &found) {
+        let key = self.config.tell_key.then(|| found.key.clone());
+        let answered = match self.decide(&asked, &found) {
             Step::Answer(stored, told) => Ok(self.answer_from(&asked, stored, told)),
             Step::AnswerAndValidate(stored, told) => {
                 let response = self.answer_from(&asked, stored, told);
@@ -160,13 +166,19 @@ impl Proxy {
                 self.pass_covered(asked, &found, body, why).await
             }
             Step::Forward(why) => self.fetch(asked, found, why).await,
-        }
+        };
+        answered.map(|mut response| {
+            if let Some(key) = key {
+                cache_status::add_key(response.headers_mut(), key.as_bytes());
+            }
+            response
+        })
     }
 
     /// `request` with its key and its directives.
     fn asked(&self, route: Arc<Routed>, request: Parts, peer: IpAddr) -> Asked {
         let mut key = Vec::with_capacity(128);
-        route.key_into(&mut key, &request.uri);
+        self.search.key_into(&route, &mut key, &request.uri);
         let directives = RequestDirectives::of(&request.headers);
         Asked { route, request, directives, peer, primary: CacheKey::new(key) }
     }
@@ -258,6 +270,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Pseudonym of this proxy in `Via` and `Cache-Status`.
     pub pseudonym: String,
+    /// `Cache-Status` tells the cache key (RFC 9211 section 2.7).
+    pub tell_key: bool,
     /// Bytes of a request target; 414 beyond.
     pub max_uri_bytes: usize,
     /// Bytes of a request body; 413 beyond.
@@ -280,6 +294,7 @@ impl Default for Config {
         Config {
             routes: Vec::new(),
             pseudonym: "tintype".into(),
+            tell_key: false,
             max_uri_bytes: 16 << 10,
             max_request_body: 10 << 20,
             max_stored_bytes: 32 << 20,
@@ -304,6 +319,8 @@ pub struct Route {
     pub upstream: String,
     /// Its query names a page to capture in `url`: that page is a handle to purge by.
     pub capture: bool,
+    /// It heeds `No-Vary-Search`: queries that the origin answers alike share a key.
+    pub no_vary_search: bool,
     /// What it says of storing.
     pub terms: Terms,
 }

@@ -19,7 +19,7 @@ impl Proxy {
             && !(route.keyed_by_host && is_path(url))
         {
             let mut key = Vec::new();
-            route.key_into(&mut key, &target);
+            self.search.key_into(route, &mut key, &target);
             scopes.extend(route.handles(&key, &target).first().copied().map(Scope::Handle));
         }
         if let Some(page) = key::page_url(url) {

@@ -23,6 +23,8 @@ pub struct Route {
     pub capture: bool,
     /// The origin is told the client's host, so the host is part of the key.
     pub keyed_by_host: bool,
+    /// It heeds `No-Vary-Search`.
+    pub no_vary_search: bool,
     host: Option<String>,
     path: String,
 }
@@ -87,6 +89,7 @@ impl Routes {
                 terms: route.terms.clone(),
                 capture: route.capture,
                 keyed_by_host,
+                no_vary_search: route.no_vary_search,
                 host: route.host.clone(),
                 path: route.path.clone(),
             }));
@@ -127,6 +130,7 @@ mod tests {
                     path: (*path).into(),
                     upstream: "u".into(),
                     capture: false,
+                    no_vary_search: false,
                     terms: Terms::default(),
                 })
                 .collect(),

@@ -185,3 +185,78 @@ async fn qualified_directives_keep_their_fields_from_the_others_only() {
         assert_eq!((second.header("x-secret"), second.header("x-once")), (None, None));
     }
 }
+
+/// No-Vary-Search is heeded where the route switches it on: the origin's rule makes one key of several queries.
+#[tokio::test]
+async fn queries_that_the_origin_answers_alike_share_a_response_where_the_route_says_so() {
+    for (setting, cache) in [("no_vary_search = true\n", "HIT"), ("", "MISS")] {
+        let origin = ScriptedOrigin::start(|_| {
+            Reply::ok("abc")
+                .header("Cache-Control", "max-age=60")
+                .header("No-Vary-Search", "key-order, params=(\"utm\")")
+        })
+        .await;
+        let tintype = Tintype::with(&origin, setting).await;
+        tintype.get("/a?x=1&y=2&utm=mail").await;
+        assert_eq!(tintype.get("/a?y=2&x=1&utm=web").await.header("x-cache"), Some(cache));
+        assert_eq!(tintype.get("/a?y=3&x=1").await.header("x-cache"), Some("MISS"));
+        assert_eq!(tintype.get("/b?y=2&x=1").await.header("x-cache"), Some("MISS"));
+        tintype.purge("{\"url\": \"/a?utm=other&x=1&y=2\"}").await;
+        if cache == "HIT" {
+            assert_eq!(tintype.get("/a?x=1&y=2").await.header("x-cache"), Some("MISS"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn cache_status_tells_the_key_where_it_is_configured() {
+    let origin = ScriptedOrigin::start(|_| Reply::ok("abc").header("Cache-Control", "max-age=60")).await;
+    let toml = Tintype::toml(&origin, "").replace("[server]", "[server]\ncache_status_key = true");
+    let tintype = Tintype::of(&toml).await;
+    tintype.get("/a?b").await;
+    let hit = tintype.get("/a?b").await;
+    assert_eq!(hit.header("cache-status"), Some("tintype; hit; ttl=60; detail=memory; key=\"all /a?b\""));
+}
+
+/// A flood of values of a selecting field grows neither the store nor what other keys cost.
+#[tokio::test]
+async fn many_variants_of_one_key_stay_bounded() {
+    let origin = ScriptedOrigin::start(|request| {
+        let reply = Reply::ok("abc").header("Cache-Control", "max-age=600");
+        if request.target == "/a" { reply.header("Vary", "X-V") } else { reply }
+    })
+    .await;
+    let toml = Tintype::toml(&origin, "").replace("dir = \"\"", "dir = \"\"\nmax_variants = 8");
+    let tintype = Tintype::of(&toml).await;
+    tintype.get("/other").await;
+    for value in 0..500 {
+        tintype.get_with("/a", &[("X-V", &value.to_string())]).await;
+    }
+    // The index, its 8 variants and the other key.
+    assert_eq!(tintype.stats().await["store"]["memory_records"], 10);
+    assert_eq!(tintype.get("/other").await.header("x-cache"), Some("HIT"));
+    assert_eq!(tintype.get_with("/a", &[("X-V", "499")]).await.header("x-cache"), Some("HIT"));
+    assert_eq!(tintype.get_with("/a", &[("X-V", "0")]).await.header("x-cache"), Some("MISS"));
+}
+
+/// A leader whose origin stalls is left after a while: the others fetch on their own.
+#[tokio::test]
+async fn followers_do_not_wait_for_a_stalled_leader_for_ever() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| {
+            let reply = Reply::ok("abc").header("Cache-Control", "max-age=60");
+            if request.index == 0 { reply.hold(&gate) } else { reply }
+        }
+    })
+    .await;
+    let toml = Tintype::toml(&origin, "").replace("dir = \"\"", "dir = \"\"\ncollapse_timeout = \"1s\"");
+    let tintype = Tintype::of(&toml).await;
+    let leader = tokio::spawn(Client::new().get(&tintype.url("/a"), &[]));
+    origin.received(1).await;
+    assert_eq!(glance(&tintype.get("/a").await), seen(200, "MISS", "abc"));
+    assert!(!leader.is_finished());
+    gate.open();
+    assert_eq!(leader.await.unwrap().status, 200);
+}
