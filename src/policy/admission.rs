@@ -131,6 +131,7 @@ pub fn admit(
         must_revalidate: directives.must_revalidate
             || directives.proxy_revalidate
             || directives.s_maxage.is_some(),
+        immutable: directives.immutable,
         own_entity_tag: false,
         cost: received.since(request.sent),
     };

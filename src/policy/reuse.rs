@@ -1,5 +1,7 @@
 //! Whether a stored response may answer a request (RFC 9111 section 4, RFC 5861).
 
+use std::time::Duration;
+
 use super::directives::RequestDirectives;
 use super::stored::StoredResponse;
 use crate::clock::Timestamp;
@@ -44,7 +46,10 @@ pub fn decide(stored: &StoredResponse, request: &RequestDirectives, now: Timesta
         return Reuse::Validate(MustValidate::Request);
     }
     let age = stored.current_age(now);
-    if request.max_age.is_some_and(|limit| limit.is_zero() || age > limit) {
+    // A reload (max-age=0) of what cannot have changed need not go forward; a forced one (no-cache) must (RFC 8246 section 2).
+    let reloads_immutable =
+        stored.immutable && request.max_age == Some(Duration::ZERO) && age < stored.lifetime;
+    if !reloads_immutable && request.max_age.is_some_and(|limit| limit.is_zero() || age > limit) {
         return Reuse::Validate(MustValidate::Request);
     }
     let remaining = stored.lifetime.saturating_sub(age);
@@ -122,6 +127,10 @@ mod tests {
             ("max-age=100", "max-age=50", 50, Fresh),
             ("max-age=100", "max-age=50", 51, BY_REQUEST),
             ("max-age=100", "max-age=0", 0, BY_REQUEST),
+            ("max-age=100, immutable", "max-age=0", 99, Fresh),
+            ("max-age=100, immutable", "max-age=0", 100, BY_REQUEST),
+            ("max-age=100, immutable", "max-age=5", 6, BY_REQUEST),
+            ("max-age=100, immutable", "no-cache", 1, BY_REQUEST),
             ("max-age=100", "max-age=50, max-stale", 51, BY_REQUEST),
             ("max-age=100", "min-fresh=10", 90, Fresh),
             ("max-age=100", "min-fresh=10", 91, BY_REQUEST),

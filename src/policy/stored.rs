@@ -36,6 +36,8 @@ pub struct StoredResponse {
     pub no_cache: bool,
     /// It must not be served stale (`must-revalidate`, `proxy-revalidate`, `s-maxage`).
     pub must_revalidate: bool,
+    /// It does not change while it is fresh (RFC 8246).
+    pub immutable: bool,
     /// The entity tag is one that we made; the origin does not know it.
     pub own_entity_tag: bool,
     /// Time it took to get, from request to last byte: what a hit saves.

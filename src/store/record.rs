@@ -20,7 +20,7 @@ use super::Handle;
 use crate::policy::stored::{StoredResponse, VariantIndex};
 
 const MAGIC: [u8; 4] = *b"tint";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const PREAMBLE: usize = 32;
 const RESPONSE: u8 = 0;
 const VARIANTS: u8 = 1;

@@ -59,6 +59,7 @@ pub(crate) fn record(sequence: u64, handles: &[Handle], bytes: usize) -> Arc<Rec
         stale_when_disconnected: Duration::ZERO,
         no_cache: false,
         must_revalidate: false,
+        immutable: false,
         own_entity_tag: false,
         cost: Duration::from_secs(3),
     };

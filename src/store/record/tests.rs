@@ -37,6 +37,7 @@ fn response() -> impl Strategy<Value = Content> {
                 stale_when_disconnected: Duration::from_secs(86_400),
                 no_cache,
                 must_revalidate: must,
+                immutable: true,
                 own_entity_tag: own,
                 cost: Duration::from_nanos(lifetime.into()),
             },

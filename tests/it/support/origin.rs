@@ -174,6 +174,8 @@ async fn accept(
     let mut connections = JoinSet::new();
     for number in 0.. {
         let Ok((stream, _)) = listener.accept().await else { return };
+        // Head and body are written apart; without this each answer waits for a delayed acknowledgement.
+        let _ = stream.set_nodelay(true);
         log.send_modify(|log| log.connections += 1);
         let (tls, script, log) = (tls.clone(), script.clone(), log.clone());
         connections.spawn(async move {
