@@ -125,6 +125,16 @@ pub mod octets {
     }
 }
 
+/// A map of these lines, for tests.
+#[cfg(test)]
+pub(crate) fn lines(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for (name, value) in lines {
+        fields.append(*name, HeaderValue::from_static(value));
+    }
+    fields
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -284,17 +284,9 @@ pub(super) const NOT_UPDATED: [HeaderName; 6] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use crate::message::fields::lines as fields;
 
     const NOW: Timestamp = Timestamp::from_secs(784_111_777);
-
-    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut fields = HeaderMap::new();
-        for (name, value) in lines {
-            fields.append(*name, HeaderValue::from_static(value));
-        }
-        fields
-    }
 
     fn decide(
         request: &[(&'static str, &'static str)],

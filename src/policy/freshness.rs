@@ -89,14 +89,10 @@ pub fn age_value(fields: &HeaderMap) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderName, HeaderValue};
+    use crate::message::fields::lines as fields;
 
     const NOW: Timestamp = Timestamp::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
     const DATE: (&str, &str) = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
-
-    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
-    }
 
     /// RFC 9111 section 4.2.1 (order of sources), 5.3 (invalid Expires), 4.2.2 (heuristic).
     #[test]

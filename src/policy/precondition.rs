@@ -78,18 +78,10 @@ pub fn keep_304_fields(fields: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use crate::message::fields::lines as fields;
 
     const OLD: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const NEW: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
-
-    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut fields = HeaderMap::new();
-        for (name, value) in lines {
-            fields.append(*name, HeaderValue::from_static(value));
-        }
-        fields
-    }
 
     /// RFC 9110 sections 13.1.2, 13.1.3, 13.2.2; RFC 9111 section 4.3.2.
     #[test]

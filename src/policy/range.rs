@@ -149,18 +149,10 @@ fn overlap(parts: &[Range<u64>]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use crate::message::fields::lines as fields;
 
     const OLD: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const NEW: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
-
-    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut fields = HeaderMap::new();
-        for (name, value) in lines {
-            fields.append(*name, HeaderValue::from_static(value));
-        }
-        fields
-    }
 
     fn decide(range: &'static str, length: u64) -> Selected {
         select(&Method::GET, &fields(&[("range", range)]), &HeaderMap::new(), length)

@@ -147,18 +147,11 @@ pub fn freshen(
 mod tests {
     use super::super::stored::tests::stored;
     use super::*;
+    use crate::message::fields::lines as fields;
     use std::time::Duration;
 
     const OLD: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const NEW: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
-
-    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut fields = HeaderMap::new();
-        for (name, value) in lines {
-            fields.append(*name, HeaderValue::from_static(value));
-        }
-        fields
-    }
 
     /// RFC 9111 section 4.3.1.
     #[test]

@@ -139,15 +139,7 @@ fn is_list(name: &HeaderName) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
-
-    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut fields = HeaderMap::new();
-        for (name, value) in lines {
-            fields.append(*name, HeaderValue::from_static(value));
-        }
-        fields
-    }
+    use crate::message::fields::lines as fields;
 
     #[test]
     fn vary_is_read_in_all_its_spellings() {

@@ -1,35 +1,25 @@
 //! One fetch: ask the origin, decide on its head, take the body in, land.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::header;
 use http::{HeaderMap, Response, StatusCode};
-use http_body::Body as _;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
 
 use super::flight::body::Reader;
-use super::flight::{Arrival, Arriving, Cause, Flight, Landing, NotKept, SharedBody};
+use super::flight::{Arrival, Cause, Flight, Landing};
+use super::intake::declared_length;
 use super::keep::Place;
 use super::lookup::Stored;
 use super::route::Route;
 use super::{Proxy, forward};
 use crate::clock::{Stopwatch, Timestamp};
-use crate::message::body::{Body, BodyError};
-use crate::message::entity_tag::EntityTag;
+use crate::message::body::Body;
 use crate::origin::OriginError;
 use crate::policy::admission::{self, NotStored, RequestFacts};
-use crate::policy::stored::{StoredResponse, Variant};
+use crate::policy::stored::Variant;
 use crate::policy::{reuse, validation};
 use crate::store::{CacheKey, Content, Record};
 use crate::telemetry::counters::Count;
-
-/// How long a response is held back at most for its entity tag.
-const HOLD: Duration = Duration::from_secs(1);
 
 /// What a fetch has to do.
 pub(super) struct Fetch {
@@ -202,7 +192,7 @@ impl Proxy {
     }
 
     /// No answer came: a stored response covers it, or everybody is told.
-    fn failed(&self, fetch: &Fetch, error: OriginError) {
+    pub(super) fn failed(&self, fetch: &Fetch, error: OriginError) {
         if !self.covered(fetch, Cause::NoAnswer(error.clone())) {
             tracing::warn!(route = %fetch.route.name, %error, "origin failed");
             self.land(fetch, Landing::Failed(error));
@@ -272,123 +262,6 @@ impl Proxy {
         }
     }
 
-    /// Takes the body in, sharing it while it comes, and stores it when it is whole.
-    async fn receive(
-        &self,
-        mut fetch: Fetch,
-        head: StoredResponse,
-        withheld: HeaderMap,
-        mut body: Body,
-        took: Stopwatch,
-    ) {
-        let length = declared_length(&body);
-        let shared = SharedBody::new(Arc::clone(&self.budget), self.config.max_stored_bytes, length);
-        let mut held = self.hold(&head, length).then(|| Instant::now() + HOLD);
-        let _ending = Ending(&shared);
-        let mut reader = shared.reader();
-        let arriving = Arc::new(Arriving { head, body: Arc::clone(&shared) });
-        let land_arriving =
-            |fetch: &mut Fetch, reader| self.land_arriving(fetch, &arriving, reader, &withheld);
-        if held.is_none() {
-            land_arriving(&mut fetch, reader.take());
-        }
-        loop {
-            let chunk = match held {
-                Some(until) => match timeout_at(until, next_chunk(&mut body)).await {
-                    Ok(chunk) => chunk,
-                    Err(_) => {
-                        held = None;
-                        land_arriving(&mut fetch, reader.take());
-                        continue;
-                    }
-                },
-                None => next_chunk(&mut body).await,
-            };
-            let chunk = match chunk {
-                Some(Ok(chunk)) => chunk,
-                Some(Err(error)) => return self.broke_off(&fetch, &arriving, error, held.is_some()),
-                None => break,
-            };
-            self.counters.add_many(Count::BytesFetched, chunk.len() as u64);
-            if held.is_some() && shared.arrived() + chunk.len() as u64 > self.config.hold_for_tag {
-                held = None;
-                land_arriving(&mut fetch, reader.take());
-            }
-            if let Some(reason) = shared.push(chunk) {
-                // Who waits for the head must be able to read before the fetch waits for its readers.
-                if held.take().is_some() {
-                    land_arriving(&mut fetch, reader.take());
-                }
-                self.gave_up_storing(&fetch, reason);
-            }
-            if shared.room().await.is_err() {
-                tracing::debug!(route = %fetch.route.name, "fetch given up: not stored and nobody reads");
-                return shared.finish(Err(BodyError::ReaderTooSlow));
-            }
-        }
-        shared.finish(Ok(()));
-        let Some(whole) = shared.whole() else {
-            return;
-        };
-        let head = StoredResponse { cost: took.elapsed(), ..arriving.head.clone() };
-        if fetch.route.no_vary_search {
-            fetch.primary = self.learn_search(&fetch.route, &fetch.flight.request.uri, &head.fields);
-        }
-        let record = self.keep(place(&fetch), head, whole).await;
-        self.marks.clear(&fetch.key);
-        if !withheld.is_empty()
-            && let Some(leader) = fetch.leader.take()
-        {
-            let _ = leader.send(Share::Withheld(withheld));
-        }
-        self.land(&fetch, Landing::Stored(record, Arrival::Fetched));
-    }
-
-    /// Whether the head waits until the body is whole, so that its first answer has an entity tag: a picture,
-    /// or anything short, whose origin gave none.
-    fn hold(&self, head: &StoredResponse, length: Option<u64>) -> bool {
-        let untagged = EntityTag::of(&head.fields).is_none() && head.status == StatusCode::OK;
-        untagged
-            && match length {
-                Some(length) => length <= self.config.hold_for_tag,
-                None => {
-                    head.fields.get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"image/"))
-                }
-            }
-    }
-
-    fn land_arriving(
-        &self,
-        fetch: &mut Fetch,
-        arriving: &Arc<Arriving>,
-        reader: Option<Reader>,
-        withheld: &HeaderMap,
-    ) {
-        if let (Some(leader), Some(reader)) = (fetch.leader.take(), reader) {
-            let _ = leader.send(Share::Reader(reader, withheld.clone()));
-        }
-        fetch.flight.land(Landing::Arriving(Arc::clone(arriving)));
-    }
-
-    /// The body ended short: it breaks off for those who read it; who has seen nothing of it yet gets an error or a stale response.
-    fn broke_off(&self, fetch: &Fetch, arriving: &Arriving, error: BodyError, unseen: bool) {
-        tracing::warn!(route = %fetch.route.name, %error, "response body broke off");
-        arriving.body.finish(Err(error.clone()));
-        if unseen {
-            return self.failed(fetch, OriginError::Reset(error.to_string()));
-        }
-        self.counters.add(Count::OriginErrors);
-        self.flights.leave(&fetch.key, &fetch.flight);
-    }
-
-    fn gave_up_storing(&self, fetch: &Fetch, reason: NotKept) {
-        tracing::debug!(route = %fetch.route.name, ?reason, "no longer kept for storing");
-        if reason == NotKept::TooLarge {
-            self.marks.set_pass(&fetch.key, self.clock.now());
-        }
-        self.flights.leave(&fetch.key, &fetch.flight);
-    }
-
     fn forget(&self, fetch: &Fetch) {
         if fetch.stored.is_some() {
             self.store.remove(&fetch.key);
@@ -396,22 +269,13 @@ impl Proxy {
     }
 
     /// Leaves first, so that who comes now looks into the store.
-    fn land(&self, fetch: &Fetch, landing: Landing) {
+    pub(super) fn land(&self, fetch: &Fetch, landing: Landing) {
         self.flights.leave(&fetch.key, &fetch.flight);
         fetch.flight.land(landing);
     }
 }
 
-/// Breaks a body off that was left without an end, as by a panic: its readers would wait for ever.
-struct Ending<'a>(&'a SharedBody);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.finish(Err(BodyError::Short("internal fault".into())));
-    }
-}
-
-fn place(fetch: &Fetch) -> Place<'_> {
+pub(super) fn place(fetch: &Fetch) -> Place<'_> {
     Place {
         primary: &fetch.primary,
         request: &fetch.flight.request,
@@ -419,21 +283,4 @@ fn place(fetch: &Fetch) -> Place<'_> {
         handles: &fetch.flight.handles,
         scope: fetch.route.scope(&fetch.flight.request.uri),
     }
-}
-
-/// The next bytes of a body; trailers are dropped.
-async fn next_chunk(body: &mut Body) -> Option<Result<Bytes, BodyError>> {
-    loop {
-        match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await? {
-            Ok(frame) => match frame.into_data() {
-                Ok(data) => return Some(Ok(data)),
-                Err(_) => continue,
-            },
-            Err(error) => return Some(Err(error)),
-        }
-    }
-}
-
-fn declared_length(body: &Body) -> Option<u64> {
-    body.size_hint().exact()
 }

@@ -25,6 +25,7 @@ mod fetch;
 pub mod flight;
 mod forward;
 mod heed;
+mod intake;
 mod keep;
 mod landing;
 pub mod lookup;
