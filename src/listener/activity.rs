@@ -6,9 +6,12 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::interim::Interims;
 
 /// Shared by the socket, the exchanges and the timer of one connection.
 #[derive(Debug, Default)]
@@ -53,6 +56,7 @@ impl Activity {
 #[derive(Debug)]
 pub(super) struct Turn {
     activity: Arc<Activity>,
+    number: usize,
     ours: bool,
 }
 
@@ -60,10 +64,15 @@ impl Turn {
     /// An exchange begins: its head has arrived whole.
     pub(super) fn begin(activity: &Arc<Activity>) -> Self {
         activity.working.fetch_add(1, Relaxed);
-        activity.exchanges.fetch_add(1, Relaxed);
+        let number = activity.exchanges.fetch_add(1, Relaxed) + 1;
         activity.unclaimed.store(false, Relaxed);
         activity.step();
-        Turn { activity: activity.clone(), ours: true }
+        Turn { activity: activity.clone(), number, ours: true }
+    }
+
+    /// Of the exchange on its connection, from 1.
+    pub(super) fn number(&self) -> usize {
+        self.number
     }
 
     /// The handler has to take the next step.
@@ -92,21 +101,39 @@ impl Drop for Turn {
     }
 }
 
-/// A socket that notes the bytes it moves, and gives back bytes that were read ahead.
+/// A socket that notes the bytes it moves, gives back bytes that were read ahead, and writes interim responses between those of
+/// hyper.
 #[derive(Debug)]
 pub(super) struct Watched<IO> {
     io: IO,
     activity: Arc<Activity>,
     ahead: Vec<u8>,
+    interims: Arc<Interims>,
+    /// What is left to write of interim responses, before anything else.
+    interim: Bytes,
 }
 
 impl<IO> Watched<IO> {
     /// Watches `io`, of which `ahead` was already read.
-    pub(super) fn new(io: IO, ahead: Vec<u8>, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(io: IO, ahead: Vec<u8>, activity: Arc<Activity>, interims: Arc<Interims>) -> Self {
         if !ahead.is_empty() {
             activity.read();
         }
-        Watched { io, activity, ahead }
+        Watched { io, activity, ahead, interims, interim: Bytes::new() }
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> Watched<IO> {
+    /// Writes what is left of interim responses.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.interim.is_empty() {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.interim))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.interim.advance(written),
+            }
+            self.activity.step();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -133,6 +160,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
         let written = Pin::new(&mut self.io).poll_write(cx, data);
         if matches!(written, Poll::Ready(Ok(1..))) {
             self.activity.step();
@@ -145,6 +173,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
         cx: &mut Context<'_>,
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, data);
         if matches!(written, Poll::Ready(Ok(1..))) {
             self.activity.step();
@@ -157,10 +186,18 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        // The only call that means: all of hyper's bytes are written.
+        loop {
+            ready!(self.poll_interim(cx))?;
+            match self.interims.take() {
+                Some(bytes) => self.interim = bytes.into(),
+                None => return Pin::new(&mut self.io).poll_flush(cx),
+            }
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_interim(cx))?;
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::activity::{Activity, Watched};
 use super::exchange::{Limits, Tracked, service};
+use super::interim::Interims;
 use super::protocol::{Protocols, Version, detect};
 use super::timer::{Timer, Verdict};
 use super::{Config, Handler, Peer};
@@ -143,8 +144,9 @@ impl<H: Handler> Shared<H> {
         clock: Pin<&mut Sleep>,
     ) -> End {
         let activity = Arc::new(Activity::default());
-        let io = TokioIo::new(Watched::new(io, ahead, activity.clone()));
-        let service = service(self.handler.clone(), peer, self.limits, activity.clone());
+        let interims = Arc::new(Interims::default());
+        let io = TokioIo::new(Watched::new(io, ahead, activity.clone(), interims.clone()));
+        let service = service(self.handler.clone(), peer, self.limits, activity.clone(), interims);
         let timer = Timer::new(
             clock,
             activity,

@@ -1,20 +1,21 @@
 //! One exchange: from hyper's request to the handler, and from its response to hyper.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 
 use super::activity::{Activity, Turn};
+use super::interim::Interims;
 use super::upload;
 use crate::message::body::{Body, BodyError};
 
@@ -33,7 +34,8 @@ pub struct Peer {
 ///
 /// Every `Fn(Request<Body>, Peer) -> impl Future<Output = Response<Body>>` is one. The request's version is the
 /// connection's. If the peer resets its stream or connection, the future or the response's body is dropped; one
-/// that only closes its sending half still gets its answer.
+/// that only closes its sending half still gets its answer. The request of a client that understands interim responses
+/// carries an [`Interim`](crate::message::interim::Interim).
 pub trait Handler: Clone + Send + Sync + 'static {
     /// Answers `request`, which came from `peer`.
     fn handle(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
@@ -64,6 +66,7 @@ pub(super) fn service<H: Handler>(
     peer: Peer,
     limits: Limits,
     activity: Arc<Activity>,
+    interims: Arc<Interims>,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<Tracked>,
@@ -71,7 +74,7 @@ pub(super) fn service<H: Handler>(
     Future: Future<Output = Result<Response<Tracked>, Infallible>> + Send + 'static,
 > {
     service_fn(move |request: Request<Incoming>| {
-        let handler = handler.clone();
+        let (handler, interims) = (handler.clone(), interims.clone());
         let mut turn = Turn::begin(&activity);
         async move {
             // HTTP/2 bounds the bytes of a head but not its fields.
@@ -79,7 +82,12 @@ pub(super) fn service<H: Handler>(
                 refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
             } else {
                 let request = request.map(|body| upload::receive(body, limits.idle_timeout));
-                handler.handle(request, peer).await
+                // An older client takes any response for the final one, and hyper has no place for others in HTTP/2.
+                if request.version() == Version::HTTP_11 {
+                    told(&handler, request, peer, &mut turn, &interims).await
+                } else {
+                    handler.handle(request, peer).await
+                }
             };
             // From here on it is the peer's turn, unless the body has to wait for its source: a peer that opens no
             // HTTP/2 window would otherwise count as being worked for.
@@ -87,6 +95,26 @@ pub(super) fn service<H: Handler>(
             Ok(response.map(|body| Tracked { body, turn }))
         }
     })
+}
+
+/// What `handler` answers to a request whose client is told interim responses before.
+async fn told<H: Handler>(
+    handler: &H,
+    mut request: Request<Body>,
+    peer: Peer,
+    turn: &mut Turn,
+    interims: &Arc<Interims>,
+) -> Response<Body> {
+    request.extensions_mut().insert(interims.begin(turn.number()));
+    let mut answer = pin!(handler.handle(request, peer));
+    let response = poll_fn(|cx| {
+        interims.watch(cx);
+        answer.as_mut().poll(cx)
+    })
+    .await;
+    turn.theirs();
+    poll_fn(|cx| interims.poll_end(cx)).await;
+    response
 }
 
 fn refuse(status: StatusCode) -> Response<Body> {

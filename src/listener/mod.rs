@@ -8,6 +8,7 @@ mod accept;
 mod activity;
 mod connection;
 mod exchange;
+mod interim;
 mod protocol;
 mod timer;
 mod tls;

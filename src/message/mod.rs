@@ -5,3 +5,4 @@ pub mod cache_status;
 pub mod date;
 pub mod entity_tag;
 pub mod fields;
+pub mod interim;

@@ -1,4 +1,5 @@
-//! Bodies in both directions: a response's is bounded in bytes and pauses, a request's tells of its progress.
+//! Bodies in both directions: a response's is bounded in bytes and pauses and loses its trailers, a request's tells of its
+//! progress.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -85,6 +86,11 @@ impl HttpBody for Answer {
                 Poll::Ready(None)
             }
             Some(Err(error)) => this.fail(BodyError::Short(chain(&error))),
+            // Nobody asked for trailers, and what is stored has no place for them (RFC 9110 section 6.5.1).
+            Some(Ok(frame)) if frame.is_trailers() => {
+                this.source = None;
+                Poll::Ready(None)
+            }
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
                 let Some(left) = this.left.checked_sub(bytes) else {

@@ -1,35 +1,36 @@
-//! Connections to the origin: name, TCP, TLS, all within one limit; and what is known of each.
+//! Connections to the origin: name, TCP, TLS, all within one limit.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector, dns::Name};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower::Service;
 
 use super::Protocol;
 use super::failure::{Fault, causes, chain};
+use super::wire::Wire;
 
 /// Makes connections to any URI's scheme and authority.
 #[derive(Clone)]
 pub(super) struct Connector {
     https: HttpsConnector<Tcp>,
     timeout: Duration,
+    /// HTTP/2 is known to be spoken without being negotiated.
+    prior_knowledge: bool,
+    /// Bytes of a response's head in HTTP/1.1.
+    head_limit: usize,
 }
 
 impl Connector {
-    /// A connector that offers `protocol` over TLS and gives up after `timeout`.
-    pub(super) fn new(tls: ClientConfig, protocol: Protocol, timeout: Duration) -> Self {
+    /// A connector that offers `protocol` over TLS and gives up after `timeout`. Connections over HTTP/1.1 break off at a
+    /// response head of more than `head_limit` bytes.
+    pub(super) fn new(tls: ClientConfig, protocol: Protocol, timeout: Duration, head_limit: usize) -> Self {
         let mut http = HttpConnector::new_with_resolver(Resolver);
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -39,7 +40,7 @@ impl Connector {
             Protocol::Http1 => schemes.enable_http1().wrap_connector(Tcp(http)),
             Protocol::Http2 => schemes.enable_http2().wrap_connector(Tcp(http)),
         };
-        Connector { https, timeout }
+        Connector { https, timeout, prior_knowledge: protocol == Protocol::Http2, head_limit }
     }
 }
 
@@ -54,11 +55,10 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, destination: Uri) -> Self::Future {
         let (connecting, limit) = (self.https.call(destination), self.timeout);
+        let (prior_knowledge, head_limit) = (self.prior_knowledge, self.head_limit);
         Box::pin(async move {
             match tokio::time::timeout(limit, connecting).await {
-                Ok(Ok(stream)) => {
-                    Ok(TokioIo::new(Wire { stream: TokioIo::new(stream), link: Arc::default() }))
-                }
+                Ok(Ok(stream)) => Ok(TokioIo::new(Wire::new(stream, prior_knowledge, head_limit))),
                 Ok(Err(error)) => Err(fault(error)),
                 Err(_elapsed) => Err(Fault::Slow(limit)),
             }
@@ -125,79 +125,5 @@ impl Service<Name> for Resolver {
             }
             Ok(found.into_iter())
         })
-    }
-}
-
-/// What is known of one connection. It tells whether a request that failed met a connection that the origin had
-/// closed meanwhile.
-#[derive(Debug, Default)]
-pub(super) struct Link {
-    /// A response came over it.
-    pub(super) answered: AtomicBool,
-    /// A byte came since the last one was sent.
-    pub(super) heard: AtomicBool,
-}
-
-/// A connection that keeps its [`Link`] up to date.
-pub(super) struct Wire {
-    stream: TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>,
-    link: Arc<Link>,
-}
-
-impl Wire {
-    fn sent(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(written, Poll::Ready(Ok(1..))) {
-            self.link.heard.store(false, Relaxed);
-        }
-        written
-    }
-}
-
-impl Connection for Wire {
-    fn connected(&self) -> Connected {
-        self.stream.inner().connected().extra(self.link.clone())
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.link.heard.store(true, Relaxed);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, data);
-        self.sent(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        data: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, data);
-        self.sent(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

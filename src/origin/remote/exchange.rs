@@ -7,22 +7,26 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use http::header::CONTENT_LENGTH;
 use http::uri::Scheme;
-use http::{Extensions, Method, Request, Response, StatusCode, request, response};
+use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, request, response};
 use hyper::body::Incoming;
-use hyper::ext::ReasonPhrase;
+use hyper::ext::{ReasonPhrase, on_informational};
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::connect::{Connector, Link};
+use super::connect::Connector;
 use super::failure::{CONNECT, FIRST_BYTE, classify};
+use super::framing::{Violation, content_length};
 use super::outgoing::Outgoing;
 use super::slots::{Slot, Slots};
+use super::wire::Link;
 use super::{Config, Protocol, body, tls};
 use crate::message::body::Body;
+use crate::message::interim::Interim;
 use crate::origin::{Origin, OriginError};
 
 /// The smallest buffer that hyper takes.
@@ -89,7 +93,8 @@ impl Remote {
         };
         let https = config.base.scheme() == Some(&Scheme::HTTPS);
         let tls = tls::client(https, config.tls_ca.as_deref())?;
-        let connector = Connector::new(tls, protocol, config.connect_timeout);
+        let head_limit = config.max_header_bytes.max(SMALLEST_BUFFER);
+        let connector = Connector::new(tls, protocol, config.connect_timeout, head_limit);
         let client = RwLock::new(Some(client(&config, protocol).build(connector)));
         let slots = Slots::new(config.max_concurrent, config.connect_timeout);
         Ok(Remote { client, outgoing, slots, config })
@@ -97,29 +102,42 @@ impl Remote {
 
     async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, OriginError> {
         let (mut head, body) = request.into_parts();
+        let interim = head.extensions.remove::<Interim>();
         self.outgoing.rewrite(&mut head)?;
         let slot = self.slots.take().await?;
-        let response = self.send(head, body).await?;
+        let response = self.send(head, body, interim.as_ref()).await?;
         self.bounded(response, slot)
     }
 
     /// Sends a request, twice if the first connection turns out to be stale and nothing can have happened.
-    async fn send(&self, head: request::Parts, body: Body) -> Result<Response<Incoming>, OriginError> {
+    async fn send(
+        &self,
+        head: request::Parts,
+        body: Body,
+        interim: Option<&Interim>,
+    ) -> Result<Response<Incoming>, OriginError> {
         let repeatable = matches!(head.method, Method::GET | Method::HEAD) && matches!(body, Body::Empty);
         let spare = repeatable.then(|| head.clone());
-        match (self.attempt(Request::from_parts(head, body)).await, spare) {
+        match (self.attempt(Request::from_parts(head, body), interim).await, spare) {
             (Err(Failed { stale: true, error }), Some(head)) => {
                 tracing::debug!(%error, "stale connection, asking once more");
-                let again = self.attempt(Request::from_parts(head, Body::Empty)).await;
+                let again = self.attempt(Request::from_parts(head, Body::Empty), interim).await;
                 again.map_err(|failed| failed.error)
             }
             (first, _) => first.map_err(|failed| failed.error),
         }
     }
 
-    async fn attempt(&self, request: Request<Body>) -> Result<Response<Incoming>, Failed> {
+    async fn attempt(
+        &self,
+        request: Request<Body>,
+        interim: Option<&Interim>,
+    ) -> Result<Response<Incoming>, Failed> {
         let progress = Arc::new(Notify::new());
         let mut request = request.map(|body| body::telling(body, &progress));
+        if let Some(interim) = interim.cloned() {
+            on_informational(&mut request, move |said| interim.send(said.status(), said.headers()));
+        }
         let mut captured = capture_connection(&mut request);
         let Some(client) = self.client.read().ok().and_then(|client| client.clone()) else {
             return Err(OriginError::Connect("this origin is shut down".to_owned()).into());
@@ -164,6 +182,7 @@ impl Remote {
         if let Some(fault) = fault_of(&head, self.config.max_header_bytes, self.config.max_header_count) {
             return Err(OriginError::BadResponse(fault.to_owned()));
         }
+        state_length_once(&mut head);
         // What the client left there concerns its connection.
         let reason = head.extensions.remove::<ReasonPhrase>();
         head.extensions = Extensions::new();
@@ -235,7 +254,30 @@ fn fault_of(head: &response::Parts, max_bytes: usize, max_count: usize) -> Optio
         Some("response head with too many fields")
     } else if head.status == StatusCode::SWITCHING_PROTOCOLS {
         Some("switches protocols though nobody asked")
+    } else if head.status.as_u16() > 599 {
+        // The class that is left to the recipient to guess (RFC 9110 section 15).
+        Some("status code outside 100 to 599")
+    } else if length(head).is_err() {
+        // HTTP/2 is read without `framing`.
+        Some("malformed or contradictory Content-Length")
     } else {
         None
+    }
+}
+
+fn length(head: &response::Parts) -> Result<Option<u64>, Violation> {
+    content_length(head.headers.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes))
+}
+
+/// Leaves one plain `Content-Length` of several that agree, and none where none may be (RFC 9110 section 8.6).
+fn state_length_once(head: &mut response::Parts) {
+    match length(head) {
+        Ok(Some(_)) if head.status == StatusCode::NO_CONTENT => {
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        Ok(Some(length)) => {
+            head.headers.insert(CONTENT_LENGTH, length.into());
+        }
+        _ => {}
     }
 }

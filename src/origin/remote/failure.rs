@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use super::framing::Violation;
 use crate::message::body::BodyError;
 use crate::origin::OriginError;
 
@@ -44,11 +45,19 @@ pub(super) fn classify(error: &(dyn StdError + 'static)) -> OriginError {
         if let Some(error) = cause.downcast_ref::<BodyError>() {
             return OriginError::Reset(format!("request body broke off: {error}"));
         }
+        if let Some(violation) = violation(cause) {
+            return OriginError::BadResponse(violation.to_string());
+        }
         if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
             return OriginError::BadResponse(chain(cause));
         }
     }
     OriginError::Reset(chain(error))
+}
+
+/// The breach of framing that an I/O error carries, if it does: its own `source` leaves that out.
+fn violation<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Violation> {
+    error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref()
 }
 
 /// An error and its causes, outermost first.
@@ -91,7 +100,9 @@ mod tests {
     fn the_known_cause_in_a_chain_decides() {
         let slow = Duration::from_secs(5);
         let reset = io::Error::new(io::ErrorKind::ConnectionReset, "reset by peer");
-        let cases: [(Box<dyn StdError + Send + Sync>, OriginError); 6] = [
+        let broken = io::Error::new(io::ErrorKind::InvalidData, Violation::Coding);
+        let cases: [(Box<dyn StdError + Send + Sync>, OriginError); 7] = [
+            (broken.into(), OriginError::BadResponse("transfer coding other than chunked".into())),
             (Fault::Resolve("o.test".into()).into(), OriginError::Resolve { host: "o.test".into() }),
             (Fault::Connect("refused".into()).into(), OriginError::Connect("refused".into())),
             (Fault::Tls("expired".into()).into(), OriginError::Tls("expired".into())),

@@ -1,16 +1,19 @@
 //! The remote origin: an HTTP server behind a pooled client.
 //!
 //! [`Remote`] turns a request into the one to send (`outgoing`), waits for a slot (`slots`), sends it over a pooled
-//! connection (`exchange`, `connect`) and bounds the answer (`body`). Whatever goes wrong on the way is one
+//! connection (`exchange`, `connect`, `wire`) and bounds the answer (`body`). An answer whose framing is not beyond
+//! doubt ends there (`framing`). Whatever goes wrong on the way is one
 //! [`OriginError`](crate::origin::OriginError) (`failure`).
 
 mod body;
 mod connect;
 mod exchange;
 mod failure;
+mod framing;
 mod outgoing;
 mod slots;
 mod tls;
+mod wire;
 
 pub use exchange::{Error, Remote};
 

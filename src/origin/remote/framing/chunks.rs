@@ -1,0 +1,147 @@
+//! The chunks of a body up to its trailers (RFC 9112 section 7.1), by the letter: line ends are CRLF.
+
+use super::Violation;
+
+/// Bytes of extensions in one body.
+const MAX_EXTENSIONS: usize = 8 << 10;
+
+/// Where in its chunks a body is.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    place: Place,
+    /// The chunk's size, or what is left of it.
+    size: u64,
+    extensions: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// Before the size's first digit.
+    #[default]
+    Start,
+    Size(u8),
+    /// In blanks after the size.
+    Blank,
+    Extension,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    /// Behind the last chunk's size line.
+    End,
+}
+
+impl Chunks {
+    /// Whether trailers and an empty line are all that is to come.
+    pub(super) fn is_done(&self) -> bool {
+        self.place == Place::End
+    }
+
+    /// Takes what belongs to the chunks from `bytes`, and says how much that is.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
+        let mut used = 0;
+        while let Some(&octet) = bytes.get(used) {
+            match self.place {
+                Place::End => break,
+                Place::Data => {
+                    let here = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len() - used);
+                    self.size -= here as u64;
+                    used += here;
+                    if self.size == 0 {
+                        self.place = Place::DataCr;
+                    }
+                }
+                _ => {
+                    self.place = self.step(octet)?;
+                    used += 1;
+                }
+            }
+        }
+        Ok(used)
+    }
+
+    fn step(&mut self, octet: u8) -> Result<Place, Violation> {
+        Ok(match (self.place, octet) {
+            (Place::Start, _) => {
+                self.size = digit(octet)?;
+                Place::Size(1)
+            }
+            (Place::Size(_) | Place::Blank | Place::Extension, b'\r') => Place::SizeLf,
+            (Place::Size(_) | Place::Blank, b';') => self.extended()?,
+            (Place::Size(_) | Place::Blank, b' ' | b'\t') => {
+                self.extended()?;
+                Place::Blank
+            }
+            // Sixteen digits fill what a size is kept in.
+            (Place::Size(digits @ ..16), _) => {
+                self.size = self.size << 4 | digit(octet)?;
+                Place::Size(digits + 1)
+            }
+            (Place::Extension, b'\t' | b' '..=b'~' | 0x80..) => self.extended()?,
+            (Place::SizeLf, b'\n') if self.size == 0 => Place::End,
+            (Place::SizeLf, b'\n') => Place::Data,
+            (Place::DataCr, b'\r') => Place::DataLf,
+            (Place::DataLf, b'\n') => Place::Start,
+            _ => return Err(Violation::Chunk),
+        })
+    }
+
+    fn extended(&mut self) -> Result<Place, Violation> {
+        self.extensions += 1;
+        if self.extensions > MAX_EXTENSIONS { Err(Violation::TooLarge) } else { Ok(Place::Extension) }
+    }
+}
+
+fn digit(octet: u8) -> Result<u64, Violation> {
+    char::from(octet).to_digit(16).map(u64::from).ok_or(Violation::Chunk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_end_behind_their_last_size_line() {
+        for (bytes, used) in [
+            ("0\r\n", 3),
+            ("0\r\n\r\n", 3),
+            ("2\r\nab\r\n0\r\nX: 1\r\n", 10),
+            ("A;x=\"y\"\r\n0123456789\r\n00 ;z\r\n\r\n", 28),
+            ("2 \t\r\n\r\n\r\n0\r\n", 12),
+        ] {
+            let mut chunks = Chunks::default();
+            assert_eq!((chunks.feed(bytes.as_bytes()), chunks.is_done()), (Ok(used), true), "{bytes:?}");
+            let mut chunks = Chunks::default();
+            let one_by_one = bytes.as_bytes().chunks(1).map(|byte| chunks.feed(byte).expect("right"));
+            assert_eq!(one_by_one.sum::<usize>(), used, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_chunks() {
+        for bytes in [
+            "\r\n",
+            "x\r\n",
+            " 2\r\n",
+            "-1\r\n",
+            "+1\r\n",
+            "0x1\r\n",
+            "1 1\r\n",
+            "1\n",
+            "1;x\n",
+            "1\rx",
+            "1\r\nab",
+            "1\r\na\n",
+            "1\r\na\rx",
+            "1;\0\r\n",
+            "10000000000000000\r\n",
+            "00000000000000001\r\n",
+        ] {
+            assert_eq!(Chunks::default().feed(bytes.as_bytes()), Err(Violation::Chunk), "{bytes:?}");
+        }
+        let endless = format!("1;{}", "x".repeat(MAX_EXTENSIONS));
+        assert_eq!(Chunks::default().feed(endless.as_bytes()), Err(Violation::TooLarge));
+        let mut largest = Chunks::default();
+        assert_eq!(largest.feed(b"FFFFFFFFFFFFFFFF\r\nabc"), Ok(21));
+    }
+}

@@ -1,0 +1,161 @@
+//! One message from its first byte to its last, in whatever pieces it comes.
+
+use super::Violation;
+use super::chunks::Chunks;
+use super::head::{Extent, Head, field};
+
+/// How far a message has come.
+#[derive(Debug)]
+pub(super) struct Message {
+    place: Place,
+    head: Head,
+    /// The line that has come in part.
+    line: Vec<u8>,
+    /// Bytes of this head, or of the trailers.
+    lines: usize,
+}
+
+#[derive(Debug)]
+enum Place {
+    Start,
+    Fields,
+    Length(u64),
+    Chunks(Chunks),
+    Trailers,
+    UntilClose,
+    Done,
+}
+
+impl Message {
+    pub(super) fn request() -> Self {
+        Message { head: Head::of_request(), ..Message::response() }
+    }
+
+    pub(super) fn response() -> Self {
+        Message { place: Place::Start, head: Head::default(), line: Vec::new(), lines: 0 }
+    }
+
+    /// Whether not one byte of it has come.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self.place, Place::Start) && self.lines == 0
+    }
+
+    /// Whether its last byte has come.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.place, Place::Done)
+    }
+
+    /// Takes what belongs to the message from `bytes`, and says how much that is. `limit` bounds the bytes of a head, and of
+    /// trailers; `decide` says of a whole head how the message goes on.
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        limit: usize,
+        mut decide: impl FnMut(&Head) -> Result<Extent, Violation>,
+    ) -> Result<usize, Violation> {
+        let mut used = 0;
+        while used < bytes.len() {
+            let rest = &bytes[used..];
+            used += match &mut self.place {
+                Place::Done => break,
+                Place::UntilClose => rest.len(),
+                Place::Length(left) => {
+                    let here = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                    *left -= here as u64;
+                    if *left == 0 {
+                        self.place = Place::Done;
+                    }
+                    here
+                }
+                Place::Chunks(chunks) => {
+                    let here = chunks.feed(rest)?;
+                    if chunks.is_done() {
+                        (self.place, self.lines) = (Place::Trailers, 0);
+                    }
+                    here
+                }
+                Place::Start | Place::Fields | Place::Trailers => {
+                    let end = rest.iter().position(|&octet| octet == b'\n').map(|at| at + 1);
+                    let here = end.unwrap_or(rest.len());
+                    self.lines += here;
+                    if self.lines > limit {
+                        return Err(Violation::TooLarge);
+                    }
+                    if end.is_none() || !self.line.is_empty() {
+                        self.line.extend_from_slice(&rest[..here]);
+                        let line = std::mem::take(&mut self.line);
+                        if end.is_none() {
+                            self.line = line;
+                        } else {
+                            self.line(&line, &mut decide)?;
+                        }
+                    } else {
+                        self.line(&rest[..here], &mut decide)?;
+                    }
+                    here
+                }
+            };
+        }
+        Ok(used)
+    }
+
+    /// Takes a whole line with its end. In a head LF alone ends one too (RFC 9112 section 2.2).
+    fn line(
+        &mut self,
+        line: &[u8],
+        decide: &mut impl FnMut(&Head) -> Result<Extent, Violation>,
+    ) -> Result<(), Violation> {
+        let text = match (line, &self.place) {
+            ([text @ .., b'\r', b'\n'], _) => text,
+            (_, Place::Trailers) => return Err(Violation::Chunk),
+            ([text @ .., b'\n'], _) => text,
+            _ => line,
+        };
+        match (&self.place, text) {
+            (Place::Trailers, []) => self.place = Place::Done,
+            (Place::Trailers, _) => drop(field(text)?),
+            (Place::Start, _) => {
+                self.head.start(text)?;
+                self.place = Place::Fields;
+            }
+            (_, []) => match decide(&self.head)? {
+                Extent::Interim => *self = Message::response(),
+                Extent::Empty | Extent::Unsound | Extent::Length(0) => self.place = Place::Done,
+                Extent::Length(length) => self.place = Place::Length(length),
+                Extent::Chunked => self.place = Place::Chunks(Chunks::default()),
+                Extent::UntilClose => self.place = Place::UntilClose,
+            },
+            _ => self.head.field(text)?,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fed(bytes: &str) -> Result<usize, Violation> {
+        Message::response().feed(bytes.as_bytes(), 60, |head| head.response_extent(false))
+    }
+
+    #[test]
+    fn heads_and_trailers_are_bounded_and_checked() {
+        let chunked = "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+        let long = "x".repeat(60);
+        for (bytes, expected) in [
+            (format!("HTTP/1.1 200\r\nX: {long}"), Err(Violation::TooLarge)),
+            (format!("HTTP/1.1 200\r\n{}", "X:1\r\n".repeat(10)), Err(Violation::TooLarge)),
+            (format!("{chunked}X: {long}"), Err(Violation::TooLarge)),
+            (format!("{chunked}X: 1\r\n\r\nmore"), Ok(chunked.len() + 8)),
+            (format!("{chunked}X: 1\n\r\n"), Err(Violation::Chunk)),
+            (format!("{chunked}\n"), Err(Violation::Chunk)),
+            (format!("{chunked}X\r\n\r\n"), Err(Violation::Field)),
+            (format!("{chunked} folded: 1\r\n\r\n"), Err(Violation::Field)),
+            ("\r\nHTTP/1.1 200\r\n\r\n".to_owned(), Err(Violation::StartLine)),
+            ("HTTP/1.1 200\r\nX: 1\r\n folded\r\n\r\n".to_owned(), Err(Violation::Field)),
+        ] {
+            assert_eq!(fed(&bytes), expected, "{bytes:?}");
+        }
+    }
+}

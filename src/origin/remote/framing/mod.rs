@@ -1,0 +1,244 @@
+//! The framing of HTTP/1.1 on one connection (RFC 9112), watched beside hyper and more strictly.
+//!
+//! hyper frames what it reads by the generous rules: a `Content-Length` beside `Transfer-Encoding` is ignored, a coding it does
+//! not know is passed on, and bytes behind a response end the connection but not the response. A cache must not keep what came
+//! so. [`Watch`] sees every byte in both directions, follows where messages begin and end, and breaks the connection off
+//! where a response leaves the rules, before hyper has read its last bytes.
+
+use thiserror::Error;
+
+mod chunks;
+mod head;
+mod message;
+
+pub(super) use head::content_length;
+
+use head::Extent;
+use message::Message;
+
+/// Interim responses (1xx) before one final response.
+const MAX_INTERIM: usize = 100;
+
+/// How an origin broke the framing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(super) enum Violation {
+    #[error("malformed status line")]
+    StartLine,
+    #[error("status code outside 100 to 599")]
+    Status,
+    #[error("malformed field line")]
+    Field,
+    #[error("malformed or contradictory Content-Length")]
+    Length,
+    #[error("transfer coding other than chunked")]
+    Coding,
+    #[error("Content-Length together with Transfer-Encoding")]
+    Both,
+    #[error("malformed chunk")]
+    Chunk,
+    #[error("head or trailers larger than their limit")]
+    TooLarge,
+    #[error("too many interim responses")]
+    Interims,
+    #[error("interim response with content")]
+    InterimContent,
+    #[error("switches protocols though nobody asked")]
+    Switch,
+    #[error("bytes where no response is expected")]
+    Surplus,
+    #[error("next request before the response's end")]
+    Order,
+}
+
+/// Follows the exchanges of one connection.
+pub(super) struct Watch {
+    request: Message,
+    response: Message,
+    /// The request's first bytes: enough to tell HEAD from all others.
+    method: Vec<u8>,
+    /// A final response is being waited for, or arrives.
+    awaited: bool,
+    /// The connection's last response has ended.
+    over: bool,
+    interims: usize,
+    limit: usize,
+}
+
+impl Watch {
+    /// A new connection; `limit` bounds the bytes of a response's head, and of its trailers.
+    pub(super) fn new(limit: usize) -> Self {
+        Watch {
+            request: Message::request(),
+            response: Message::response(),
+            method: Vec::with_capacity(HEAD.len()),
+            awaited: false,
+            over: false,
+            interims: 0,
+            limit,
+        }
+    }
+
+    /// Whether the next byte that is sent begins a request.
+    pub(super) fn is_between(&self) -> bool {
+        !self.awaited && self.request.is_new()
+    }
+
+    /// Whether a response has ended, so that nothing may follow it.
+    pub(super) fn is_done(&self) -> bool {
+        self.response.is_done() && !self.over
+    }
+
+    /// Whether nothing more must be sent or heard on this connection.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Notes `bytes` as sent.
+    pub(super) fn sent(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
+        while !bytes.is_empty() {
+            if self.request.is_new() {
+                if self.awaited {
+                    return Err(Violation::Order);
+                }
+                self.awaited = true;
+                self.interims = 0;
+                self.method.clear();
+                self.response = Message::response();
+            }
+            let missing = HEAD.len() - self.method.len();
+            self.method.extend_from_slice(&bytes[..missing.min(bytes.len())]);
+            let used = self.request.feed(bytes, usize::MAX, |head| head.request_extent())?;
+            bytes = &bytes[used..];
+            if self.request.is_done() {
+                self.request = Message::request();
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes `bytes` as heard. Gives how many of them are for the reader; none if the connection is over.
+    ///
+    /// # Errors
+    /// None of them are for the reader: the response they belong to is broken, whatever else it is.
+    pub(super) fn heard(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
+        let mut used = 0;
+        while used < bytes.len() && !self.over {
+            if !self.awaited {
+                return Err(Violation::Surplus);
+            }
+            let Watch { response, method, interims, over, .. } = self;
+            used += response.feed(&bytes[used..], self.limit, |head| {
+                let extent = head.response_extent(method == HEAD)?;
+                match extent {
+                    Extent::Interim if *interims == MAX_INTERIM => return Err(Violation::Interims),
+                    Extent::Interim => *interims += 1,
+                    // Content may follow where none can be: nothing behind this is a response.
+                    Extent::Unsound => *over = true,
+                    _ => {}
+                }
+                Ok(extent)
+            })?;
+            if self.response.is_done() {
+                self.awaited = false;
+            }
+        }
+        Ok(used)
+    }
+}
+
+const HEAD: &[u8] = b"HEAD ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: o\r\n\r\n";
+
+    fn answered(request: &[u8], response: &[u8]) -> Result<(usize, bool, bool), Violation> {
+        let mut watch = Watch::new(1000);
+        watch.sent(request)?;
+        let used = watch.heard(response)?;
+        Ok((used, watch.is_between(), watch.is_over()))
+    }
+
+    #[test]
+    fn the_end_of_every_kind_of_response_is_found() {
+        let put = b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc";
+        let chunked = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
+        let head = b"HEAD / HTTP/1.1\r\n\r\n";
+        for (request, response, ended) in [
+            (GET, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", true),
+            (GET, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na", false),
+            (GET, "HTTP/1.1 200\r\ncontent-length: 02, 2\r\nContent-Length:2\r\n\r\nab", true),
+            (GET, "HTTP/1.1 200 OK\nContent-Length: 0\n\n", true),
+            (GET, "HTTP/1.1 200 OK\r\n\r\nanything", false),
+            (GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", true),
+            (GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX: 1\r\n\r\n", true),
+            (GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX: 1\r\n", false),
+            (GET, "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", true),
+            (GET, "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", true),
+            (head, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", true),
+            (head, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true),
+            (GET, "HTTP/1.1 100 Continue\r\n\r\n", false),
+            (GET, "HTTP/1.1 103 E\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true),
+            (put, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na", true),
+            (chunked, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na", true),
+            (&put[..39], "HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n", false),
+        ] {
+            let expected = Ok((response.len(), ended, false));
+            assert_eq!(answered(request, response.as_bytes()), expected, "{response}");
+            // However it is cut into reads.
+            let mut watch = Watch::new(1000);
+            request.chunks(1).for_each(|byte| watch.sent(byte).expect("a request"));
+            for byte in response.as_bytes().chunks(1) {
+                assert_eq!(watch.heard(byte), Ok(1), "{response}");
+            }
+            assert_eq!(watch.is_between(), ended, "{response}");
+        }
+    }
+
+    #[test]
+    fn surplus_is_told_from_the_next_response() {
+        let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab";
+        for surplus in ["c", "\r\n", ok] {
+            assert_eq!(answered(GET, format!("{ok}{surplus}").as_bytes()), Err(Violation::Surplus));
+        }
+        let mut watch = Watch::new(1000);
+        assert_eq!(watch.heard(b"220 hello"), Err(Violation::Surplus));
+        for _ in 0..2 {
+            assert_eq!((watch.is_between(), watch.sent(GET)), (true, Ok(())));
+            assert_eq!(watch.heard(ok.as_bytes()), Ok(ok.len()));
+        }
+        assert_eq!(watch.heard(b"c"), Err(Violation::Surplus));
+        // A response that is whole before its request is, leaves nothing to be heard either.
+        let mut watch = Watch::new(1000);
+        assert_eq!(watch.sent(b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\na"), Ok(()));
+        assert_eq!((watch.heard(ok.as_bytes()), watch.is_between()), (Ok(ok.len()), false));
+        assert_eq!((watch.sent(b"bc"), watch.is_between()), (Ok(()), true));
+    }
+
+    #[test]
+    fn a_204_that_announces_content_is_the_last() {
+        for field in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+            let head = format!("HTTP/1.1 204 No Content\r\n{field}\r\n\r\n");
+            let all = format!("{head}hello");
+            assert_eq!(answered(GET, all.as_bytes()), Ok((head.len(), true, true)), "{field}");
+        }
+    }
+
+    #[test]
+    fn interim_responses_are_bounded() {
+        let interim = "HTTP/1.1 102 Processing\r\n\r\n";
+        assert_eq!(answered(GET, interim.repeat(101).as_bytes()), Err(Violation::Interims));
+        let with = |field| format!("HTTP/1.1 103 Early\r\n{field}\r\n\r\n");
+        for field in ["Content-Length: 1", "Transfer-Encoding: chunked"] {
+            assert_eq!(answered(GET, with(field).as_bytes()), Err(Violation::InterimContent));
+        }
+    }
+
+    #[test]
+    fn a_request_must_wait_for_the_response() {
+        let mut watch = Watch::new(1000);
+        assert_eq!((watch.sent(GET), watch.sent(GET)), (Ok(()), Err(Violation::Order)));
+    }
+}
