@@ -260,3 +260,28 @@ async fn followers_do_not_wait_for_a_stalled_leader_for_ever() {
     gate.open();
     assert_eq!(leader.await.unwrap().status, 200);
 }
+
+/// Fields that the answer has of its own went out a second time where a qualified directive names them.
+#[tokio::test]
+async fn withheld_fields_do_not_double_those_of_the_answer() {
+    let origin = ScriptedOrigin::start(|_| {
+        Reply::ok("abc")
+            .header("Cache-Control", "max-age=60, no-cache=\"content-length, etag, set-cookie\"")
+            .header("ETag", "\"v1\"")
+            .header("Set-Cookie", "a=b")
+    })
+    .await;
+    for (setting, cookie) in [("store", Some("a=b")), ("strip", None)] {
+        let tintype = Tintype::with(&origin, &format!("set_cookie = \"{setting}\"\n")).await;
+        let first = tintype.get("/a").await;
+        assert_eq!(glance(&first), seen(200, "MISS", "abc"));
+        assert_eq!(
+            (
+                first.headers.get_all("content-length").iter().count(),
+                first.headers.get_all("etag").iter().count()
+            ),
+            (1, 1)
+        );
+        assert_eq!(first.header("set-cookie"), cookie, "{setting}");
+    }
+}
