@@ -85,7 +85,13 @@ pub fn by_head(stored: &StoredResponse, length: u64, head: &HeaderMap) -> HeadSa
         && head.get(header::LAST_MODIFIED) != stored.fields.get(header::LAST_MODIFIED);
     let said_length = head.get(header::CONTENT_LENGTH).map(|value| value.as_bytes());
     let length_differs = said_length.is_some_and(|said| said != length.to_string().as_bytes());
-    if tag_differs || date_differs || length_differs { HeadSays::Other } else { HeadSays::Same }
+    // Where there was nothing, there is something now.
+    let status_differs = stored.status != StatusCode::OK;
+    if status_differs || tag_differs || date_differs || length_differs {
+        HeadSays::Other
+    } else {
+        HeadSays::Same
+    }
 }
 
 /// Whether a 304 with these fields speaks of `stored` (RFC 9111 section 4.3.4): a strong tag must equal its tag, a weak one

@@ -285,3 +285,17 @@ async fn withheld_fields_do_not_double_those_of_the_answer() {
         assert_eq!(first.header("set-cookie"), cookie, "{setting}");
     }
 }
+
+/// A HEAD's 200 gave a stored 404 another lifetime.
+#[tokio::test]
+async fn a_head_that_finds_something_makes_a_stored_404_stale() {
+    let origin = ScriptedOrigin::start(|request| {
+        let reply = if request.index == 0 { Reply::status(404).piece("x") } else { Reply::ok("y") };
+        reply.header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    assert_eq!(tintype.get("/a").await.status, 404);
+    tintype.client.request("HEAD", &tintype.url("/a"), &[("Cache-Control", "no-cache")], "").await;
+    assert_eq!(tintype.get("/a").await.status, 200);
+}
