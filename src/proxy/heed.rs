@@ -75,6 +75,11 @@ impl Proxy {
         sequence: u64,
         sent: Timestamp,
     ) {
+        // What was purged or replaced meanwhile must not come back.
+        let now_stored = self.look_up(&asked.primary, &asked.request).await.stored;
+        if now_stored.is_none_or(|(now, _)| now.record().sequence != stored.record().sequence) {
+            return;
+        }
         let Some((head, body)) = stored.parts() else { return };
         let head = match validation::by_head(head, body.len() as u64, said) {
             HeadSays::Same => {

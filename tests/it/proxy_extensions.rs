@@ -299,3 +299,29 @@ async fn a_head_that_finds_something_makes_a_stored_404_stale() {
     tintype.client.request("HEAD", &tintype.url("/a"), &[("Cache-Control", "no-cache")], "").await;
     assert_eq!(tintype.get("/a").await.status, 200);
 }
+
+/// The answer to a HEAD brought back what had been forgotten since it was asked, as its successor was not for storing.
+#[tokio::test]
+async fn a_late_head_puts_nothing_forgotten_back() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| match (request.method.as_str(), request.index) {
+            ("HEAD", _) => Reply::ok("old").header("Cache-Control", "max-age=60").hold(&gate),
+            (_, 0) => Reply::ok("old").header("Cache-Control", "max-age=60"),
+            _ => Reply::ok("new").header("Cache-Control", "no-store"),
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    tintype.get("/a").await;
+    let url = tintype.url("/a");
+    let head = tokio::spawn(async move {
+        Client::new().request("HEAD", &url, &[("Cache-Control", "no-cache")], "").await
+    });
+    origin.received(2).await;
+    assert_eq!(tintype.get_with("/a", &[("Cache-Control", "no-cache")]).await.text(), "new");
+    gate.open();
+    assert_eq!(head.await.unwrap().status, 200);
+    assert_eq!(glance(&tintype.get("/a").await), seen(200, "MISS", "new"));
+}
