@@ -101,11 +101,16 @@ impl Proxy {
             && !conditions.is_empty()
         {
             let (said, sent, received) = (response.headers().clone(), *sent, *received);
-            if fetch.stored.is_none() {
+            let offered = fetch.stored.is_none();
+            if offered {
                 fetch.stored = self.chosen(&fetch, &said).await;
             }
             if self.freshen(&mut fetch, &said, sent, received).await {
                 return;
+            }
+            if offered {
+                // It is another request's, and must not cover what comes of this one.
+                fetch.stored = None;
             }
             // The 304 was about something else than what is stored: ask for the whole (RFC 9111 section 4.3.4).
             answer = self.ask(&fetch, &[]).await;

@@ -325,3 +325,22 @@ async fn a_late_head_puts_nothing_forgotten_back() {
     assert_eq!(head.await.unwrap().status, 200);
     assert_eq!(glance(&tintype.get("/a").await), seen(200, "MISS", "new"));
 }
+
+/// A variant that was chosen in vain covered the error of a request that does not select it.
+#[tokio::test]
+async fn a_variant_that_a_304_chose_in_vain_covers_no_error() {
+    let origin = ScriptedOrigin::start(|request| match (request.index, request.header("if-none-match")) {
+        (0, _) => Reply::ok("latin")
+            .header("ETag", "W/\"1\"")
+            .header("Vary", "Accept-Language")
+            .header("Cache-Control", "max-age=60"),
+        // A strong tag does not confirm a weak one.
+        (_, Some(_)) => Reply::status(304).header("ETag", "\"1\""),
+        _ => Reply::status(500).piece("oops"),
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    tintype.get_with("/a", &[("Accept-Language", "de")]).await;
+    let other = tintype.get_with("/a", &[("Accept-Language", "ar")]).await;
+    assert_eq!((other.status, other.text().as_str()), (500, "oops"));
+}
