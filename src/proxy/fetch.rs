@@ -256,7 +256,10 @@ impl Proxy {
                 if !of_request && !reuse::is_error(parts.status) {
                     // What is stored has been superseded by something that may not be.
                     self.forget(&fetch);
-                    self.marks.set_pass(&fetch.key, answer.received);
+                    // The answer to a POST is none to the GETs that might wait for each other.
+                    if fetch.flight.request.method != http::Method::POST {
+                        self.marks.set_pass(&fetch.key, answer.received);
+                    }
                 }
                 parts.extensions.clear();
                 if let Some(leader) = fetch.leader.take() {

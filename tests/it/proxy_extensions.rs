@@ -344,3 +344,38 @@ async fn a_variant_that_a_304_chose_in_vain_covers_no_error() {
     let other = tintype.get_with("/a", &[("Accept-Language", "ar")]).await;
     assert_eq!((other.status, other.text().as_str()), (500, "oops"));
 }
+
+/// An answer to a POST that is for its client alone ended collapsing for the GETs of its target.
+#[tokio::test]
+async fn the_answer_to_a_post_says_nothing_of_collapsing() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| match request.method.as_str() {
+            "POST" => {
+                Reply::ok("x").header("Cache-Control", "max-age=60, private").header("Content-Location", "/a")
+            }
+            _ => Reply::ok("x").header("Cache-Control", "max-age=60").hold(&gate),
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    tintype.send("POST", "/a").await;
+    let herd: Vec<_> = (0..3)
+        .map(|_| {
+            let url = tintype.url("/a");
+            tokio::spawn(async move { Client::new().get(&url, &[]).await })
+        })
+        .collect();
+    within("the herd", async {
+        while tintype.stats().await["traffic"]["requests"].as_u64() < Some(4) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    gate.open();
+    for one in herd {
+        assert_eq!(one.await.unwrap().status, 200);
+    }
+    assert_eq!(origin.count(), 2);
+}
