@@ -72,6 +72,7 @@ impl Proxy {
     /// Flies `fetch`, to which the origin has given `answer` already, if it has.
     pub(super) fn launch_with(self: &Arc<Self>, fetch: Fetch, answer: Option<Answer>) {
         self.under_way.send_modify(|fetches| *fetches += 1);
+        self.flights.watch(&fetch.flight);
         let proxy = Arc::clone(self);
         let (flight, key) = (Arc::clone(&fetch.flight), fetch.key.clone());
         let flying = tokio::spawn(async move { proxy.fly(fetch, answer).await });
