@@ -169,6 +169,9 @@ pub fn withheld(fields: &HeaderMap, terms: &Terms) -> HeaderMap {
         }
     }
     strip(&mut withheld);
+    if terms.set_cookie == SetCookie::Strip {
+        withheld.remove(header::SET_COOKIE);
+    }
     withheld
 }
 

@@ -29,14 +29,24 @@ pub fn conditions(stored: &StoredResponse) -> Vec<(HeaderName, HeaderValue)> {
 
 /// Entity tags of other variants that are offered at most.
 const MOST_OFFERED: usize = 16;
+/// Octets of an offer: origins refuse requests whose fields are too long.
+const LONGEST_OFFER: usize = 2048;
 
 /// The condition of a request for a variant that is not stored: the tags of those that are, so that the origin can say which of them
-/// the request selects (RFC 9111 section 4.1). Empty if none has a tag that the origin knows.
+/// the request selects (RFC 9111 section 4.1). Empty if none has a tag that the origin knows; malformed ones are left out.
 pub fn offer(variants: &[Variant]) -> Vec<(HeaderName, HeaderValue)> {
-    let mut tags: Vec<&[u8]> = variants.iter().filter_map(|variant| variant.entity_tag.as_deref()).collect();
+    let known = variants.iter().filter_map(|variant| variant.entity_tag.as_deref());
+    let mut tags: Vec<&[u8]> = known.filter(|tag| EntityTag::parse(tag).is_some()).collect();
     tags.sort_unstable();
     tags.dedup();
     tags.truncate(MOST_OFFERED);
+    let mut length = 0;
+    tags.retain(|tag| {
+        let longer = length + tag.len() + 2;
+        let fits = longer <= LONGEST_OFFER;
+        length = if fits { longer } else { length };
+        fits
+    });
     match HeaderValue::from_bytes(&tags.join(&b", "[..])) {
         Ok(all) if !tags.is_empty() => vec![(header::IF_NONE_MATCH, all)],
         _ => Vec::new(),
@@ -75,7 +85,13 @@ pub fn by_head(stored: &StoredResponse, length: u64, head: &HeaderMap) -> HeadSa
         && head.get(header::LAST_MODIFIED) != stored.fields.get(header::LAST_MODIFIED);
     let said_length = head.get(header::CONTENT_LENGTH).map(|value| value.as_bytes());
     let length_differs = said_length.is_some_and(|said| said != length.to_string().as_bytes());
-    if tag_differs || date_differs || length_differs { HeadSays::Other } else { HeadSays::Same }
+    // Where there was nothing, there is something now.
+    let status_differs = stored.status != StatusCode::OK;
+    if status_differs || tag_differs || date_differs || length_differs {
+        HeadSays::Other
+    } else {
+        HeadSays::Same
+    }
 }
 
 /// Whether a 304 with these fields speaks of `stored` (RFC 9111 section 4.3.4): a strong tag must equal its tag, a weak one
@@ -179,6 +195,11 @@ mod tests {
         let offered = offer(&variants);
         assert_eq!(offered, [(header::IF_NONE_MATCH, HeaderValue::from_static("\"a\", W/\"b\""))]);
         assert!(offer(&variants[1..2]).is_empty());
+        // What is no tag would spoil the list, and a list too long the request.
+        assert!(offer(&[variant("5", Some("*")), variant("6", Some("a"))]).is_empty());
+        let long: Vec<Variant> =
+            (0..9).map(|i| variant("7", Some(&format!("\"{}{i}\"", "x".repeat(1000))))).collect();
+        assert!(offer(&long)[0].1.len() <= LONGEST_OFFER);
         let key = |tag| chosen(&variants, &fields(&[("etag", tag)])).map(|variant| variant.key.as_slice());
         assert_eq!(key("\"b\""), Some(&b"3"[..]));
         assert_eq!(key("\"a\""), Some(&b"1"[..]));

@@ -72,6 +72,7 @@ impl Proxy {
     /// Flies `fetch`, to which the origin has given `answer` already, if it has.
     pub(super) fn launch_with(self: &Arc<Self>, fetch: Fetch, answer: Option<Answer>) {
         self.under_way.send_modify(|fetches| *fetches += 1);
+        self.flights.watch(&fetch.flight);
         let proxy = Arc::clone(self);
         let (flight, key) = (Arc::clone(&fetch.flight), fetch.key.clone());
         let flying = tokio::spawn(async move { proxy.fly(fetch, answer).await });
@@ -101,11 +102,16 @@ impl Proxy {
             && !conditions.is_empty()
         {
             let (said, sent, received) = (response.headers().clone(), *sent, *received);
-            if fetch.stored.is_none() {
+            let offered = fetch.stored.is_none();
+            if offered {
                 fetch.stored = self.chosen(&fetch, &said).await;
             }
             if self.freshen(&mut fetch, &said, sent, received).await {
                 return;
+            }
+            if offered {
+                // It is another request's, and must not cover what comes of this one.
+                fetch.stored = None;
             }
             // The 304 was about something else than what is stored: ask for the whole (RFC 9111 section 4.3.4).
             answer = self.ask(&fetch, &[]).await;
@@ -251,7 +257,10 @@ impl Proxy {
                 if !of_request && !reuse::is_error(parts.status) {
                     // What is stored has been superseded by something that may not be.
                     self.forget(&fetch);
-                    self.marks.set_pass(&fetch.key, answer.received);
+                    // The answer to a POST is none to the GETs that might wait for each other.
+                    if fetch.flight.request.method != http::Method::POST {
+                        self.marks.set_pass(&fetch.key, answer.received);
+                    }
                 }
                 parts.extensions.clear();
                 if let Some(leader) = fetch.leader.take() {

@@ -1,8 +1,10 @@
 //! What exchanges that pass by say of what is stored: unsafe methods invalidate, a HEAD freshens or spoils, the answer to a POST may be one that
 //! GETs are answered with.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode, Uri};
 use tokio::sync::oneshot;
 use url::Url;
@@ -11,6 +13,7 @@ use super::fetch::{Answer, Fetch};
 use super::flight::Flight;
 use super::keep::Place;
 use super::lookup::Stored;
+use super::route::Route;
 use super::{Asked, Proxy};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
@@ -18,9 +21,17 @@ use crate::message::cache_status::Forward;
 use crate::policy::stored::StoredResponse;
 use crate::policy::validation::HeadSays;
 use crate::policy::{groups, invalidation, validation};
-use crate::store::{CacheKey, Handle, Scope};
+use crate::store::{Handle, Scope};
 
 impl Proxy {
+    /// A flight for a POST that is about to be sent, so that what is invalidated before its answer comes is known to concern it.
+    pub(super) fn begin_post(&self, route: &Route, request: &Parts, peer: IpAddr) -> Arc<Flight> {
+        let handles = self.search.handles(route, &request.uri);
+        let flight = Flight::new(request.clone(), peer, self.store.next_sequence(), handles);
+        self.flights.watch(&flight);
+        flight
+    }
+
     /// Makes unusable what an unsafe method spoiled, in the store and in flight (RFC 9111 section 4.4).
     pub(super) async fn invalidate(
         self: &Arc<Self>,
@@ -43,16 +54,14 @@ impl Proxy {
         for target in targets {
             // What it points to may be another route's.
             let Some(route) = self.routes.find(&target) else { continue };
-            let mut key = Vec::new();
-            self.search.key_into(route, &mut key, &target);
-            let Some(handle) = route.handles(&key, &target).first().copied() else { continue };
-            let key = CacheKey::new(key);
-            // Only what is there needs an entry in the ledger; else any client could fill it.
-            let there = self.store.get_memory(key.as_bytes()).is_some()
-                || self.flights.any(|flight| flight.handles.contains(&handle))
-                || self.store.get_disk(&key).await.is_some();
-            if there {
-                self.purge_durably(handle).await;
+            for (key, handle) in self.search.names(route, &target) {
+                // Only what is there needs an entry in the ledger; else any client could fill it.
+                let there = self.store.get_memory(key.as_bytes()).is_some()
+                    || self.flights.any(|flight| flight.handles.contains(&handle))
+                    || self.store.get_disk(&key).await.is_some();
+                if there {
+                    self.purge_durably(handle).await;
+                }
             }
         }
     }
@@ -75,6 +84,11 @@ impl Proxy {
         sequence: u64,
         sent: Timestamp,
     ) {
+        // What was purged or replaced meanwhile must not come back.
+        let now_stored = self.look_up(&asked.primary, &asked.request).await.stored;
+        if now_stored.is_none_or(|(now, _)| now.record().sequence != stored.record().sequence) {
+            return;
+        }
         let Some((head, body)) = stored.parts() else { return };
         let head = match validation::by_head(head, body.len() as u64, said) {
             HeadSays::Same => {

@@ -84,7 +84,8 @@ impl Proxy {
         };
         let head = StoredResponse { cost: took.elapsed(), ..arriving.head.clone() };
         if fetch.route.no_vary_search {
-            fetch.primary = self.learn_search(&fetch.route, &fetch.flight.request.uri, &head.fields);
+            let (target, sequence) = (&fetch.flight.request.uri, fetch.flight.sequence);
+            fetch.primary = self.learn_search(&fetch.route, target, &head.fields, sequence);
         }
         let record = self.keep(place(&fetch), head, whole).await;
         self.marks.clear(&fetch.key);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
 use super::fetch::Share;
@@ -38,11 +38,17 @@ pub(super) fn other_variant(landing: &Landing, follower: &Asked, leader: &Parts)
     (key != key_of(leader)).then_some(key)
 }
 
-/// Gives the leader the fields that are for it alone; a 304 has none of them.
+/// Gives the leader the fields that are for it alone, but for those that the answer has of its own (length, entity tag); a 304 has
+/// none of them.
 fn give(answer: &mut Response<Body>, fields: HeaderMap) {
     if answer.status() != StatusCode::NOT_MODIFIED {
-        for (name, value) in &fields {
-            answer.headers_mut().append(name.clone(), value.clone());
+        for name in fields.keys().filter(|name| **name != header::CONTENT_LENGTH) {
+            if answer.headers().contains_key(name) {
+                continue;
+            }
+            for value in fields.get_all(name) {
+                answer.headers_mut().append(name.clone(), value.clone());
+            }
         }
     }
 }

@@ -13,6 +13,10 @@ use sha2::{Digest, Sha256};
 use crate::message::body::Body;
 use crate::policy::range::{self, Selected};
 
+/// Digests of what is sent, not of what it is a part of (RFC 9530 section 2).
+const OF_CONTENT: [HeaderName; 2] =
+    [HeaderName::from_static("content-digest"), HeaderName::from_static("content-md5")];
+
 /// Cuts `response`, a 200 from the store, down to what `request` selects of it. A body that is not in one piece stays whole.
 pub(super) fn cut(request: &Parts, response: &mut Response<Body>) {
     if response.status() != StatusCode::OK {
@@ -23,7 +27,9 @@ pub(super) fn cut(request: &Parts, response: &mut Response<Body>) {
     };
     let length = whole.len() as u64;
     match range::select(&request.method, &request.headers, response.headers(), length) {
-        Selected::Whole => {}
+        Selected::Whole => return,
+        // Its parts are coded, a multipart of them is not, and no field could say so (RFC 9110 section 8.4).
+        Selected::Parts(_) if response.headers().contains_key(header::CONTENT_ENCODING) => return,
         Selected::Part(part) => {
             let fields = response.headers_mut();
             insert(fields, header::CONTENT_RANGE, &content_range(&part, length));
@@ -37,9 +43,13 @@ pub(super) fn cut(request: &Parts, response: &mut Response<Body>) {
             insert(fields, header::CONTENT_RANGE, &format!("bytes */{length}"));
             fields.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
             fields.remove(header::CONTENT_TYPE);
+            fields.remove(header::CONTENT_ENCODING);
             *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
             *response.body_mut() = Body::Empty;
         }
+    }
+    for name in OF_CONTENT {
+        response.headers_mut().remove(name);
     }
 }
 

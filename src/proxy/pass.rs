@@ -31,9 +31,18 @@ impl Proxy {
         why: Forward,
     ) -> Result<Response<Body>, Refusal> {
         let sent = self.clock.now();
+        let post = (request.method == Method::POST).then(|| self.begin_post(&route, &request, peer));
         let answered = self.send_on(&route, request.clone(), body, peer).await;
+        // Whatever others invalidated or purged meanwhile; its own invalidation comes after.
+        let overtaken = post.is_some_and(|flight| self.store.is_purged(&flight.handles, flight.sequence));
+        let told = answered.as_ref().ok().map(|response| (response.status(), response.headers().clone()));
+        if let Some((status, fields)) = told
+            && invalidation::seen_by(&request.method, status)
+        {
+            self.invalidate(&request.method, &request.uri, status, fields).await;
+        }
         let target = Url::parse(&request.uri.to_string());
-        if let (Ok(response), Ok(target)) = (&answered, &target)
+        if let (Ok(response), Ok(target), false) = (&answered, &target, overtaken)
             && admission::answers_get(
                 &request.method,
                 target,
@@ -95,7 +104,7 @@ impl Proxy {
         }
     }
 
-    /// Sends `request` as it is, within the bounds of its body, and heeds what its answer invalidates.
+    /// Sends `request` as it is, within the bounds of its body.
     async fn send_on(
         self: &Arc<Self>,
         route: &Route,
@@ -111,13 +120,9 @@ impl Proxy {
         forward::prepare(&mut request, peer, &self.config.pseudonym);
         let (body, exceeded) = body.limited(limit);
         self.counters.add(Count::OriginRequests);
-        let (method, target) = (request.method.clone(), request.uri.clone());
         match route.origin.fetch(Request::from_parts(request, body)).await {
             Ok(mut response) => {
                 forward::cleanse(&mut response, self.clock.now());
-                if invalidation::seen_by(&method, response.status()) {
-                    self.invalidate(&method, &target, response.status(), response.headers().clone()).await;
-                }
                 Ok(response)
             }
             Err(_) if exceeded.load(Ordering::Relaxed) => Err(too_large),

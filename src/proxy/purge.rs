@@ -18,9 +18,7 @@ impl Proxy {
             // A path alone names nothing where the host is part of the key.
             && !(route.keyed_by_host && is_path(url))
         {
-            let mut key = Vec::new();
-            self.search.key_into(route, &mut key, &target);
-            scopes.extend(route.handles(&key, &target).first().copied().map(Scope::Handle));
+            scopes.extend(self.search.handles(route, &target).into_iter().map(Scope::Handle));
         }
         if let Some(page) = key::page_url(url) {
             scopes.push(Scope::Handle(Handle::of_target(&page)));

@@ -11,14 +11,22 @@ use http::{HeaderMap, Uri};
 use super::Proxy;
 use super::route::Route;
 use crate::policy::no_vary_search::Rule;
-use crate::store::CacheKey;
+use crate::store::{CacheKey, Handle};
 
 /// Paths whose rules are remembered; beyond, all are forgotten and learnt anew.
 const MOST: usize = 10_000;
 
 /// The rules that were learnt, by route and path.
 #[derive(Default)]
-pub(super) struct SearchRules(Mutex<HashMap<String, Rule>>);
+pub(super) struct SearchRules(Mutex<HashMap<String, Learnt>>);
+
+/// A rule and when it was learnt.
+struct Learnt {
+    rule: Rule,
+    /// Stands in the keys that the rule gives. A rule that was lost or replaced, and is learnt again, gives other ones: what a purge
+    /// in between could not name stays out of reach, and so does what was stored without the rule.
+    sequence: u64,
+}
 
 impl SearchRules {
     /// Writes the primary cache key of `target` into `key`, over what was there.
@@ -27,15 +35,37 @@ impl SearchRules {
         let Some(query) = target.query().filter(|_| route.no_vary_search) else {
             return;
         };
-        let canonical = self.rules().get(&place(route, target)).map(|rule| rule.canonical(query));
-        if let Some(canonical) = canonical {
+        let rules = self.rules();
+        if let Some(Learnt { rule, sequence }) = rules.get(&place(route, target)) {
             key.truncate(key.len() - query.len());
-            key.extend_from_slice(canonical.as_bytes());
+            key.extend_from_slice(rule.canonical(query).as_bytes());
+            // No URL has such an octet.
+            key.extend_from_slice(format!("\n?{sequence}").as_bytes());
         }
     }
 
-    /// Learns what `response` says of the queries of its path.
-    pub(super) fn learn(&self, route: &Route, target: &Uri, response: &HeaderMap) {
+    /// The keys under which a response to `target` may be stored, each with its handle: octet by octet, and as the rule has it.
+    pub(super) fn names(&self, route: &Route, target: &Uri) -> Vec<(CacheKey, Handle)> {
+        let (mut plain, mut canonical) = (Vec::new(), Vec::new());
+        route.key_into(&mut plain, target);
+        self.key_into(route, &mut canonical, target);
+        let mut keys = vec![plain, canonical];
+        keys.dedup();
+        keys.into_iter()
+            .map(|key| {
+                let handle = Handle::of_url(&String::from_utf8_lossy(&key));
+                (CacheKey::new(key), handle)
+            })
+            .collect()
+    }
+
+    /// What a purge of `target` as a URL would name.
+    pub(super) fn handles(&self, route: &Route, target: &Uri) -> Vec<Handle> {
+        self.names(route, target).into_iter().map(|(_, handle)| handle).collect()
+    }
+
+    /// Learns what `response`, begun at `sequence`, says of the queries of its path.
+    fn learn(&self, route: &Route, target: &Uri, response: &HeaderMap, sequence: u64) {
         if !route.no_vary_search {
             return;
         }
@@ -46,7 +76,9 @@ impl SearchRules {
                 if rules.len() >= MOST && !rules.contains_key(&place) {
                     rules.clear();
                 }
-                rules.insert(place, rule);
+                if rules.get(&place).is_none_or(|known| known.rule != rule) {
+                    rules.insert(place, Learnt { rule, sequence });
+                }
             }
             None => {
                 rules.remove(&place);
@@ -54,7 +86,7 @@ impl SearchRules {
         }
     }
 
-    fn rules(&self) -> MutexGuard<'_, HashMap<String, Rule>> {
+    fn rules(&self) -> MutexGuard<'_, HashMap<String, Learnt>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,8 +97,14 @@ fn place(route: &Route, target: &Uri) -> String {
 
 impl Proxy {
     /// Learns what `response` says of the queries of its path, and gives the key that it is then stored under.
-    pub(super) fn learn_search(&self, route: &Route, target: &Uri, response: &HeaderMap) -> CacheKey {
-        self.search.learn(route, target, response);
+    pub(super) fn learn_search(
+        &self,
+        route: &Route,
+        target: &Uri,
+        response: &HeaderMap,
+        sequence: u64,
+    ) -> CacheKey {
+        self.search.learn(route, target, response, sequence);
         let mut key = Vec::new();
         self.search.key_into(route, &mut key, target);
         CacheKey::new(key)

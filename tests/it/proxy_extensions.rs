@@ -260,3 +260,161 @@ async fn followers_do_not_wait_for_a_stalled_leader_for_ever() {
     gate.open();
     assert_eq!(leader.await.unwrap().status, 200);
 }
+
+/// Fields that the answer has of its own went out a second time where a qualified directive names them.
+#[tokio::test]
+async fn withheld_fields_do_not_double_those_of_the_answer() {
+    let origin = ScriptedOrigin::start(|_| {
+        Reply::ok("abc")
+            .header("Cache-Control", "max-age=60, no-cache=\"content-length, etag, set-cookie\"")
+            .header("ETag", "\"v1\"")
+            .header("Set-Cookie", "a=b")
+    })
+    .await;
+    for (setting, cookie) in [("store", Some("a=b")), ("strip", None)] {
+        let tintype = Tintype::with(&origin, &format!("set_cookie = \"{setting}\"\n")).await;
+        let first = tintype.get("/a").await;
+        assert_eq!(glance(&first), seen(200, "MISS", "abc"));
+        assert_eq!(
+            (
+                first.headers.get_all("content-length").iter().count(),
+                first.headers.get_all("etag").iter().count()
+            ),
+            (1, 1)
+        );
+        assert_eq!(first.header("set-cookie"), cookie, "{setting}");
+    }
+}
+
+/// A HEAD's 200 gave a stored 404 another lifetime.
+#[tokio::test]
+async fn a_head_that_finds_something_makes_a_stored_404_stale() {
+    let origin = ScriptedOrigin::start(|request| {
+        let reply = if request.index == 0 { Reply::status(404).piece("x") } else { Reply::ok("y") };
+        reply.header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    assert_eq!(tintype.get("/a").await.status, 404);
+    tintype.client.request("HEAD", &tintype.url("/a"), &[("Cache-Control", "no-cache")], "").await;
+    assert_eq!(tintype.get("/a").await.status, 200);
+}
+
+/// The answer to a HEAD brought back what had been forgotten since it was asked, as its successor was not for storing.
+#[tokio::test]
+async fn a_late_head_puts_nothing_forgotten_back() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| match (request.method.as_str(), request.index) {
+            ("HEAD", _) => Reply::ok("old").header("Cache-Control", "max-age=60").hold(&gate),
+            (_, 0) => Reply::ok("old").header("Cache-Control", "max-age=60"),
+            _ => Reply::ok("new").header("Cache-Control", "no-store"),
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    tintype.get("/a").await;
+    let url = tintype.url("/a");
+    let head = tokio::spawn(async move {
+        Client::new().request("HEAD", &url, &[("Cache-Control", "no-cache")], "").await
+    });
+    origin.received(2).await;
+    assert_eq!(tintype.get_with("/a", &[("Cache-Control", "no-cache")]).await.text(), "new");
+    gate.open();
+    assert_eq!(head.await.unwrap().status, 200);
+    assert_eq!(glance(&tintype.get("/a").await), seen(200, "MISS", "new"));
+}
+
+/// A variant that was chosen in vain covered the error of a request that does not select it.
+#[tokio::test]
+async fn a_variant_that_a_304_chose_in_vain_covers_no_error() {
+    let origin = ScriptedOrigin::start(|request| match (request.index, request.header("if-none-match")) {
+        (0, _) => Reply::ok("latin")
+            .header("ETag", "W/\"1\"")
+            .header("Vary", "Accept-Language")
+            .header("Cache-Control", "max-age=60"),
+        // A strong tag does not confirm a weak one.
+        (_, Some(_)) => Reply::status(304).header("ETag", "\"1\""),
+        _ => Reply::status(500).piece("oops"),
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    tintype.get_with("/a", &[("Accept-Language", "de")]).await;
+    let other = tintype.get_with("/a", &[("Accept-Language", "ar")]).await;
+    assert_eq!((other.status, other.text().as_str()), (500, "oops"));
+}
+
+/// An answer to a POST that is for its client alone ended collapsing for the GETs of its target.
+#[tokio::test]
+async fn the_answer_to_a_post_says_nothing_of_collapsing() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| match request.method.as_str() {
+            "POST" => {
+                Reply::ok("x").header("Cache-Control", "max-age=60, private").header("Content-Location", "/a")
+            }
+            _ => Reply::ok("x").header("Cache-Control", "max-age=60").hold(&gate),
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    tintype.send("POST", "/a").await;
+    let herd: Vec<_> = (0..3)
+        .map(|_| {
+            let url = tintype.url("/a");
+            tokio::spawn(async move { Client::new().get(&url, &[]).await })
+        })
+        .collect();
+    within("the herd", async {
+        while tintype.stats().await["traffic"]["requests"].as_u64() < Some(4) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    gate.open();
+    for one in herd {
+        assert_eq!(one.await.unwrap().status, 200);
+    }
+    assert_eq!(origin.count(), 2);
+}
+
+/// An answer to a POST begun before an invalidation or purge was stored after it.
+#[tokio::test]
+async fn the_answer_to_a_post_that_was_overtaken_is_not_stored() {
+    for (overtake, held) in [("PUT", true), ("PUT", false), ("purge", true), ("purge", false)] {
+        let gate = Gate::new();
+        let origin = ScriptedOrigin::start({
+            let gate = gate.clone();
+            move |request| {
+                let reply = Reply::ok("made").header("Cache-Control", "max-age=60");
+                match request.method.as_str() {
+                    "POST" if held => reply.header("Content-Location", "/a").hold(&gate),
+                    "POST" => {
+                        reply.header("Content-Location", "/a").header("ETag", "\"1\"").gate(&gate).piece("!")
+                    }
+                    _ => reply,
+                }
+            }
+        })
+        .await;
+        let tintype = Tintype::before(&origin).await;
+        let url = tintype.url("/a");
+        let post = if held {
+            tokio::spawn(async move { Client::new().request("POST", &url, &[], "").await.status })
+        } else {
+            let open = tintype.client.open("POST", &url, &[], "").await;
+            tokio::spawn(async move { open.finish().await.status })
+        };
+        origin.received(1).await;
+        match overtake {
+            "PUT" => drop(tintype.send("PUT", "/a").await),
+            _ => tintype.purge("{\"url\": \"/a\"}").await,
+        }
+        gate.open();
+        assert_eq!(post.await.unwrap(), 200);
+        let after = tintype.get("/a").await;
+        assert_eq!(after.header("x-cache"), Some("MISS"), "{overtake} {held}");
+    }
+}

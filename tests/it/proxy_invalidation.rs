@@ -86,3 +86,52 @@ async fn invalidation_reaches_other_routes() {
     tintype.send("POST", "/make").await;
     assert_eq!(tintype.get("/shots/1").await.header("x-cache"), Some("MISS"));
 }
+
+/// A fetch that nobody can join, as of a key whose answers were not for sharing, was not seen by an invalidation.
+#[tokio::test]
+async fn a_fetch_on_its_own_is_invalidated_too() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| match request.index {
+            0 => Reply::ok("private").header("Cache-Control", "private"),
+            1 => Reply::ok("before").header("Cache-Control", "max-age=60").hold(&gate),
+            _ => Reply::ok("after").header("Cache-Control", "max-age=60"),
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    tintype.get("/a").await;
+    let url = tintype.url("/a");
+    let overtaken = tokio::spawn(async move { Client::new().get(&url, &[]).await });
+    origin.received(2).await;
+    tintype.send("PUT", "/a").await;
+    gate.open();
+    assert_eq!(overtaken.await.unwrap().text(), "before");
+    assert_eq!(glance(&tintype.get("/a").await), seen(200, "MISS", "after"));
+}
+
+/// What was stored under one rule of `No-Vary-Search` answered by another's, and came back from behind a purge.
+#[tokio::test]
+async fn what_another_rule_stored_is_not_found_by_this_one() {
+    let origin = ScriptedOrigin::start(|request| {
+        let reply = Reply::ok(request.target.clone()).header("Cache-Control", "max-age=60");
+        match request.target.as_str() {
+            "/a?x=1" => reply,
+            target if target.contains("u=") => reply.header("No-Vary-Search", "params=(\"u\")"),
+            _ => reply.header("No-Vary-Search", "params=(\"t\")"),
+        }
+    })
+    .await;
+    let tintype = Tintype::with(&origin, "no_vary_search = true\n").await;
+    // It says that all of its query counts.
+    tintype.get("/a?x=1").await;
+    tintype.get("/a?y=1&t=1").await;
+    assert_eq!(tintype.get("/a?y=1&t=2").await.header("x-cache"), Some("HIT"));
+    assert_eq!(tintype.get("/a?x=1&t=2").await.text(), "/a?x=1&t=2");
+    // Another rule, and back: the purge in between is not undone.
+    tintype.get("/a?z=1&u=1").await;
+    tintype.purge("{\"url\": \"/a?y=1&t=2\"}").await;
+    tintype.get("/a?z=2&t=1").await;
+    assert_eq!(tintype.get("/a?y=1&t=2").await.header("x-cache"), Some("MISS"));
+}

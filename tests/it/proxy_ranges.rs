@@ -76,3 +76,41 @@ async fn preconditions_of_unsafe_methods_go_through_untouched() {
         assert_eq!(sent.header(name), Some(value));
     }
 }
+
+/// A digest of the content is of what was sent (RFC 9530 section 2): that of the whole went out with each part.
+#[tokio::test]
+async fn a_part_does_not_carry_the_digest_of_the_whole() {
+    let origin = ScriptedOrigin::start(|_| {
+        Reply::ok("0123456789")
+            .header("Cache-Control", "max-age=60")
+            .header("Content-Digest", "sha-256=:AAAA:")
+            .header("Content-MD5", "AAAA")
+            .header("Repr-Digest", "sha-256=:AAAA:")
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    assert!(tintype.get("/a").await.header("content-digest").is_some());
+    for (range, status) in [("bytes=0-1", 206), ("bytes=0-1,4-5", 206), ("bytes=10-", 416)] {
+        let answer = tintype.get_with("/a", &[("Range", range)]).await;
+        assert_eq!(answer.status, status);
+        assert_eq!((answer.header("content-digest"), answer.header("content-md5")), (None, None), "{range}");
+        assert!(answer.header("repr-digest").is_some());
+    }
+}
+
+/// A multipart body is in no coding, its parts are (RFC 9110 section 8.4): it was said to be gzip.
+#[tokio::test]
+async fn several_parts_of_a_coded_representation_are_answered_with_the_whole() {
+    let origin = ScriptedOrigin::start(|_| {
+        Reply::ok("0123456789").header("Cache-Control", "max-age=60").header("Content-Encoding", "gzip")
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    tintype.get("/a").await;
+    let several = tintype.get_with("/a", &[("Range", "bytes=0-1,4-5")]).await;
+    assert_eq!(glance(&several), seen(200, "HIT", "0123456789"));
+    let one = tintype.get_with("/a", &[("Range", "bytes=0-1")]).await;
+    assert_eq!((one.status, one.header("content-encoding")), (206, Some("gzip")));
+    let none = tintype.get_with("/a", &[("Range", "bytes=10-")]).await;
+    assert_eq!((none.status, none.header("content-encoding")), (416, None));
+}

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use http::StatusCode;
 use http::request::Parts;
@@ -108,9 +108,12 @@ impl Flight {
     }
 }
 
-/// The fetches under way, by key.
+/// The fetches under way, by key; and all of them, those that nobody can join among them.
 #[derive(Default)]
-pub struct Flights(Mutex<HashMap<CacheKey, Arc<Flight>>>);
+pub struct Flights {
+    by_key: Mutex<HashMap<CacheKey, Arc<Flight>>>,
+    all: Mutex<Vec<Weak<Flight>>>,
+}
 
 /// One's part in a flight.
 pub enum Part {
@@ -155,12 +158,26 @@ impl Flights {
         }
     }
 
+    /// Makes `flight` known to [`any`](Self::any) for as long as it lasts.
+    pub fn watch(&self, flight: &Arc<Flight>) {
+        let mut all = self.all();
+        if all.len() == all.capacity() {
+            all.retain(|known| known.strong_count() > 0);
+        }
+        all.push(Arc::downgrade(flight));
+    }
+
     /// Whether a fetch under way is as `matches` says.
     pub fn any(&self, matches: impl Fn(&Flight) -> bool) -> bool {
         self.flights().values().any(|flight| matches(flight))
+            || self.all().iter().filter_map(Weak::upgrade).any(|flight| matches(&flight))
     }
 
     fn flights(&self) -> MutexGuard<'_, HashMap<CacheKey, Arc<Flight>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Weak<Flight>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
