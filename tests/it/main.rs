@@ -8,6 +8,8 @@ mod chrome_capture;
 mod chrome_guard;
 mod chrome_life;
 mod chrome_site;
+mod chrome_ssrf;
+mod chrome_ssrf_roads;
 mod cli_check;
 mod cli_health;
 mod licences;
