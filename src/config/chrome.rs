@@ -32,6 +32,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         allow_ports: s.list("allow_ports", vec![80, 443, 8080, 8443], "a port from 1 to 65535", port),
         max_page_bytes: s.size("max_page_bytes", 64 * MIB, 64 * KIB..=16 * GIB),
         max_page_connections: s.number("max_page_connections", 256, 1..=10_000),
+        max_page_requests: s.number("max_page_requests", 4096, 1..=1_000_000),
     };
     if config.limits.max_delay >= config.deadline {
         let allowed = format!("less than deadline, which is {}", write_duration(config.deadline));

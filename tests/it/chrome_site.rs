@@ -21,6 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tintype::clock::{ManualClock, Timestamp};
 use tintype::message::body::{Body, BodyError};
+use tintype::origin::chrome::resolver::Resolver;
 use tintype::origin::chrome::{Config, Engine, Limits, Sandbox};
 use tintype::origin::{Origin, OriginError};
 use tokio::net::TcpListener;
@@ -56,11 +57,17 @@ pub(crate) fn config() -> Config {
         allow_ports: vec![80, 443],
         max_page_bytes: 64 << 20,
         max_page_connections: 256,
+        max_page_requests: 1000,
     }
 }
 
 pub(crate) fn start(config: Config) -> Arc<Engine> {
     Engine::start(config, Arc::new(ManualClock::at(NOW))).expect("a browser is installed")
+}
+
+/// As [`start`], with names as `resolver` has them.
+pub(crate) fn start_with(config: Config, resolver: Arc<dyn Resolver>) -> Arc<Engine> {
+    Engine::start_with(config, Arc::new(ManualClock::at(NOW)), resolver).expect("a browser is installed")
 }
 
 /// Asks for a capture of `url` with further parameters.
@@ -134,6 +141,14 @@ pub(crate) enum Answer {
     Never,
     /// A document that ends before its length.
     Short,
+    /// These fields and this body.
+    Full(u16, Vec<(&'static str, String)>, String),
+    /// A document that goes on for ever, a little at a time.
+    Drip,
+    /// Nothing until as many have come as this waits for.
+    Together(Arc<tokio::sync::Barrier>),
+    /// 401 without a user name and password.
+    Secret,
 }
 
 pub(crate) fn html(body: impl Into<String>) -> Answer {
@@ -153,7 +168,14 @@ impl Site {
     }
 
     pub(crate) async fn on(at: Ipv4Addr, paths: impl IntoIterator<Item = (&'static str, Answer)>) -> Self {
-        let listener = TcpListener::bind((at, 0)).await.unwrap();
+        Self::serve(TcpListener::bind((at, 0)).await.unwrap(), paths)
+    }
+
+    /// On a listener that is there already.
+    pub(crate) fn serve(
+        listener: TcpListener,
+        paths: impl IntoIterator<Item = (&'static str, Answer)>,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let paths: Arc<HashMap<&str, Answer>> = Arc::new(paths.into_iter().collect());
         let connections = Arc::new(AtomicUsize::new(0));
@@ -177,6 +199,11 @@ impl Site {
 
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    /// The paths that were asked for, in turn.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.requests.borrow().clone()
     }
 
     /// Waits until `path` was asked for `times` times.
@@ -209,6 +236,30 @@ async fn serve(
             Ok(response)
         }
         Some(Answer::Never) => std::future::pending().await,
+        Some(Answer::Full(status, fields, body)) => {
+            let mut response = Response::builder().status(status);
+            for (name, value) in fields {
+                response = response.header(name, value);
+            }
+            Ok(response.body(Body::whole(body)).unwrap())
+        }
+        Some(Answer::Together(barrier)) => {
+            barrier.wait().await;
+            reply(200, "content-type", "text/plain", String::new())
+        }
+        Some(Answer::Secret) if request.headers().contains_key("authorization") => {
+            reply(200, "content-type", "text/plain", "secret".into())
+        }
+        Some(Answer::Secret) => reply(401, "www-authenticate", "Basic realm=x", String::new()),
+        Some(Answer::Drip) => {
+            let mut response = reply(200, "content-type", "text/html", String::new())?;
+            let drops = stream::unfold((), |()| async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Some((Ok(Frame::data("<p>drop".into())), ()))
+            });
+            *response.body_mut() = Body::stream(StreamBody::new(Box::pin(drops)));
+            Ok(response)
+        }
         Some(Answer::Short) => {
             let mut response = reply(200, "content-type", "text/html", String::new())?;
             // Head and beginning go out before the end breaks off.

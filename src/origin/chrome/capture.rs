@@ -11,7 +11,7 @@ use url::Url;
 
 use super::Limits;
 use super::exit::ExitProxy;
-use super::guard::Barred;
+use super::guard::{Barred, is_web};
 use super::process::Browser;
 use super::roads::Roads;
 use super::slots::Place;
@@ -149,6 +149,9 @@ fn check(tab: &Tab, document: &Document) -> Result<(), Failure> {
         return Err(
             trouble.map_or_else(|| Failure::Page("the page went to an error".into()), Failure::Barred)
         );
+    }
+    if !is_web(&url) {
+        return Err(Failure::Page(format!("the page went to a {}: URL", url.scheme())));
     }
     if document.status < 400 {
         return Ok(());

@@ -11,9 +11,10 @@ use serde::Serialize;
 use super::answer::{self, Picture};
 use super::capture::{Failure, capture};
 use super::exit::ExitProxy;
-use super::guard::{Barred, Guard, resolve};
+use super::guard::{Barred, Guard};
 use super::process::{self, Launch};
 use super::program::{self, StartError};
+use super::resolver::{Resolver, System};
 use super::roads::{Allowance, Roads};
 use super::slots::{Place, Slots};
 use super::spec::CaptureSpec;
@@ -85,6 +86,18 @@ impl Engine {
     /// If no browser is installed, or its sandbox cannot be as configured. That a browser does not start is an
     /// error of the requests, and tried again.
     pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        Self::start_with(config, clock, Arc::new(System))
+    }
+
+    /// As [`start`](Engine::start), with names as `resolver` has them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        resolver: Arc<dyn Resolver>,
+    ) -> Result<Arc<Self>, StartError> {
         let program = program::find(&config)?;
         let sandboxed = program::sandboxed(&config, rustix::process::geteuid().is_root())?;
         if !sandboxed {
@@ -103,7 +116,7 @@ impl Engine {
         };
         Ok(Arc::new(Engine {
             clock,
-            guard: Arc::new(Guard::new(&config)),
+            guard: Arc::new(Guard::new(&config, resolver)),
             slots: Slots::new(config.max_concurrent, config.max_queue),
             supervisor: Supervisor::start(launch, config.recycle_after),
             counts: Counts::default(),
@@ -170,7 +183,7 @@ impl Engine {
         let host = spec.url.host_str().unwrap_or_default().to_owned();
         let port = spec.url.port_or_known_default().unwrap_or_default();
         let vetted = async {
-            let addresses = resolve(&host).await?;
+            let addresses = self.guard.resolve(&host).await?;
             self.guard.vet(&host, port, &addresses).map(|()| addresses)
         };
         let addresses = match tokio::time::timeout(left(), vetted).await.map_err(|_| late("resolve"))? {
@@ -217,8 +230,11 @@ impl Engine {
         place: Arc<Place>,
     ) -> Result<Vec<u8>, Try> {
         let browser = self.supervisor.browser().await.map_err(Try::Engine)?;
-        let allowance =
-            Allowance { bytes: self.config.max_page_bytes, connections: self.config.max_page_connections };
+        let allowance = Allowance {
+            bytes: self.config.max_page_bytes,
+            connections: self.config.max_page_connections,
+            requests: self.config.max_page_requests,
+        };
         let exit = ExitProxy::open(Roads::new(self.guard.clone(), allowance, host, addresses)).await;
         let exit = exit.map_err(|error| Try::Engine(format!("no exit proxy: {error}")))?;
         capture(browser, exit, place, spec, &self.config.limits).await.map_err(Try::Page)

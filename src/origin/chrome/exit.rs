@@ -120,9 +120,10 @@ impl Exit {
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
         let Some(site) = site(request.method(), request.uri()) else { return empty(StatusCode::BAD_REQUEST) };
-        let answer = match *request.method() {
-            Method::CONNECT => self.tunnel(&site, request).await,
-            _ => self.forward(&site, request).await,
+        let answer = match (self.roads.admit(), request.method()) {
+            (Err(spent), _) => Err(spent),
+            (Ok(()), &Method::CONNECT) => self.tunnel(&site, request).await,
+            (Ok(()), _) => self.forward(&site, request).await,
         };
         // Quick and empty, so that a page goes on without what is barred.
         answer.unwrap_or_else(|why| {
@@ -185,6 +186,10 @@ impl Exit {
         idle.entry(site.clone()).or_default().push(sender);
         fields::remove_hop_by_hop(response.headers_mut());
         *response.version_mut() = Version::HTTP_11;
+        // A page's server is no proxy: the browser would take this for the exit's own demand of a password.
+        if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            *response.status_mut() = StatusCode::FORBIDDEN;
+        }
         response.map(Body::Incoming)
     }
 }

@@ -4,17 +4,14 @@
 //! consent to all of it; `allow_ports` governs the public rest. On a network that reaches IPv4 by NAT64 alone,
 //! `64:ff9b::/96` has to be among the allowed ranges.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
+use url::Url;
 
 use super::address::{Special, special};
-
-/// Time that one name may take to resolve.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Addresses of one name that are looked at.
-const MAX_ADDRESSES: usize = 64;
+use super::resolver::{self, Resolver};
 
 /// The operator's rules.
 #[derive(Clone, Debug)]
@@ -22,6 +19,7 @@ pub struct Guard {
     hosts: Vec<String>,
     ranges: Vec<IpNet>,
     ports: Vec<u16>,
+    resolver: Arc<dyn Resolver>,
 }
 
 /// Why the way to a host is barred. The texts reach strangers: they name no resolved address.
@@ -77,13 +75,23 @@ impl Barred {
 }
 
 impl Guard {
-    /// The rules of `config`. Host names are compared without case and without a trailing dot.
-    pub fn new(config: &super::Config) -> Self {
+    /// The rules of `config`, over names as `resolver` has them. Host names are compared without case and
+    /// without a trailing dot.
+    pub fn new(config: &super::Config, resolver: Arc<dyn Resolver>) -> Self {
         Guard {
             hosts: config.allow_hosts.iter().map(|host| plain(host)).collect(),
             ranges: config.allow_ranges.clone(),
             ports: config.allow_ports.clone(),
+            resolver,
         }
+    }
+
+    /// The addresses of `host`, which may be a literal in any notation, in brackets or not.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Barred> {
+        resolver::resolve(&*self.resolver, host).await
     }
 
     /// Whether `host`, which has these addresses, may be reached on `port`. One bad address bars all:
@@ -127,19 +135,9 @@ fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
-/// The addresses of `host`, which may be a literal, in brackets or not.
-pub async fn resolve(host: &str) -> Result<Vec<IpAddr>, Barred> {
-    let bare = bare(host);
-    if let Ok(address) = bare.parse() {
-        return Ok(vec![address]);
-    }
-    let unresolved = || Barred::Unresolved { host: host.to_owned() };
-    let lookup = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((bare, 0)));
-    let found = lookup.await.map_err(|_| unresolved())?.map_err(|_| unresolved())?;
-    let mut addresses: Vec<IpAddr> =
-        found.take(MAX_ADDRESSES).map(|socket: SocketAddr| socket.ip()).collect();
-    addresses.dedup();
-    if addresses.is_empty() { Err(unresolved()) } else { Ok(addresses) }
+/// Whether a document at `url` may be captured: one of the web, not of a file, of the browser or of a script.
+pub fn is_web(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty())
 }
 
 #[cfg(test)]
@@ -151,6 +149,7 @@ mod tests {
             hosts: vec!["intra.example".into(), "*.lab.example".into(), "::1".into()],
             ranges: vec!["10.1.0.0/16".parse().unwrap()],
             ports: vec![80, 443],
+            resolver: Arc::new(resolver::System),
         }
     }
 
@@ -186,10 +185,73 @@ mod tests {
         }
     }
 
+    /// What a URL that was parsed leads to, without any name looked up.
     #[tokio::test]
-    async fn literals_need_no_lookup() {
-        for (host, expected) in [("127.0.0.1", "127.0.0.1"), ("[::1]", "::1"), ("::1", "::1")] {
-            assert_eq!(resolve(host).await, Ok(vec![expected.parse().unwrap()]), "{host}");
+    async fn no_notation_of_an_address_hides_it() {
+        use Special::*;
+        let guard = Guard { hosts: Vec::new(), ..guard() };
+        for (url, expected) in [
+            ("http://127.0.0.1/", Some(Loopback)),
+            ("http://2130706433/", Some(Loopback)),
+            ("http://017700000001/", Some(Loopback)),
+            ("http://0x7f.1/", Some(Loopback)),
+            ("http://127.1/", Some(Loopback)),
+            ("http://127.0.0.1./", Some(Loopback)),
+            ("http:127.0.0.1", Some(Loopback)),
+            ("http:\\\\127.0.0.1\\", Some(Loopback)),
+            ("ht\ntp://12\t7.0.0.1", Some(Loopback)),
+            ("http://1.1.1.1@127.0.0.1/", Some(Loopback)),
+            ("http://1.1.1.1:80@127.0.0.1/", Some(Loopback)),
+            ("http://127.0.0.1\\@1.1.1.1/", Some(Loopback)),
+            ("http://127.0.0.1#@1.1.1.1/", Some(Loopback)),
+            ("http://127.0.0.1?@1.1.1.1/", Some(Loopback)),
+            ("http://%31%32%37.0.0.1/", Some(Loopback)),
+            ("http://１２７。０。０。１/", Some(Loopback)),
+            ("http://0/", Some(Unspecified)),
+            ("http://[::]/", Some(Unspecified)),
+            ("http://[::1]/", Some(Loopback)),
+            ("http://[::ffff:127.0.0.1]/", Some(Embedded)),
+            ("http://[::ffff:7f00:1]/", Some(Embedded)),
+            ("http://[::127.0.0.1]/", Some(Embedded)),
+            ("http://[64:ff9b::7f00:1]/", Some(Embedded)),
+            ("http://[64:ff9b::10.0.0.1]/", Some(Embedded)),
+            ("http://[2002:a00:1::]/", Some(Embedded)),
+            ("http://[2001::f5ff:fffe]/", Some(Embedded)),
+            ("http://[fd00::1]/", Some(Private)),
+            ("http://0xA9FEA9FE/", Some(LinkLocal)),
+            ("http://192.168.257/", Some(Private)),
+            ("http://0x0a000001/", Some(Private)),
+            ("http://1.1/", None),
+            ("http://127.0.0.1@1.1.1.1/", None),
+        ] {
+            let parsed = Url::parse(url).expect(url);
+            let host = parsed.host_str().unwrap();
+            let addresses = guard.resolve(host).await.expect(url);
+            let why = guard.vet(host, 80, &addresses).err();
+            let expected = expected.map(|why| Barred::Address { host: host.into(), why });
+            assert_eq!(why, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn only_documents_of_the_web_are_captured() {
+        for (url, expected) in [
+            ("http://a.example/", true),
+            ("HTTPS://a.example/", true),
+            ("file:///etc/passwd", false),
+            ("chrome://version", false),
+            ("chrome-error://chromewebdata/", false),
+            ("devtools://devtools/bundled/inspector.html", false),
+            ("view-source:http://a.example/", false),
+            ("blob:http://a.example/6b0e", false),
+            ("filesystem:http://a.example/temporary/x", false),
+            ("data:text/html,x", false),
+            ("javascript:alert(1)", false),
+            ("about:blank", false),
+            ("ftp://a.example/", false),
+            ("ws://a.example/", false),
+        ] {
+            assert_eq!(is_web(&Url::parse(url).unwrap()), expected, "{url}");
         }
     }
 }

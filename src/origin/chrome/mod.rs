@@ -16,11 +16,13 @@ mod devtools;
 mod engine;
 mod exit;
 pub mod guard;
+mod isolation;
 mod metered;
 mod pipe;
 mod process;
 mod profile;
 mod program;
+pub mod resolver;
 mod roads;
 mod slots;
 pub mod spec;
@@ -64,6 +66,9 @@ pub struct Config {
     pub max_page_bytes: u64,
     /// Connections that one capture may open through the guard.
     pub max_page_connections: usize,
+    /// Requests that one capture may make through the guard, refused ones too. Within TLS they are not seen: there a
+    /// connection is one.
+    pub max_page_requests: usize,
 }
 
 /// Chrome's own sandbox.
@@ -128,6 +133,7 @@ mod tests {
             allow_ports: vec![80, 443],
             max_page_bytes: 64 << 20,
             max_page_connections: 64,
+            max_page_requests: 1000,
         }
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn sandboxed(config: &Config, root: bool) -> Result<bool, StartError>
 /// Nothing leaves but through a context's exit proxy: the browser's own proxy is a name that resolves to nothing,
 /// names are not resolved at all, and WebRTC sends nothing beside the proxy (headless shell heeds the
 /// one flag, the whole browser the other).
-const ARGUMENTS: [&str; 32] = [
+const ARGUMENTS: [&str; 33] = [
     "--headless=new",
     "--remote-debugging-pipe",
     "--proxy-server=http://exit.invalid:80",
@@ -90,7 +90,8 @@ const ARGUMENTS: [&str; 32] = [
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--disable-quic",
-    // No traffic and no windows of its own.
+    // No traffic and no windows of its own, and none that a page opens.
+    "--block-new-web-contents",
     "--disable-background-networking",
     "--disable-breakpad",
     "--disable-client-side-phishing-detection",

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
-use super::guard::{Barred, Guard, resolve};
+use super::guard::{Barred, Guard};
 use super::metered::{Budget, Metered};
 
 /// Time to connect to one address.
@@ -28,6 +28,8 @@ pub(super) struct Allowance {
     pub(super) bytes: u64,
     /// Connections opened to origins.
     pub(super) connections: usize,
+    /// Requests taken from the browser, refused ones too; a tunnel is one.
+    pub(super) requests: usize,
 }
 
 /// Host, as it was named, and port.
@@ -41,6 +43,7 @@ pub(super) struct Roads {
     budget: Arc<Budget>,
     allowance: Allowance,
     opened: AtomicUsize,
+    asked: AtomicUsize,
     troubles: Mutex<Vec<(Site, Barred)>>,
 }
 
@@ -54,8 +57,18 @@ impl Roads {
             budget: Arc::new(Budget::new(allowance.bytes)),
             allowance,
             opened: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
             troubles: Mutex::default(),
         }
+    }
+
+    /// Counts one request. An error if it is beyond what one capture may make.
+    pub(super) fn admit(&self) -> Result<(), Barred> {
+        let limit = self.allowance.requests;
+        if self.asked.fetch_add(1, Ordering::Relaxed) >= limit {
+            return Err(Barred::Limit { limit: limit as u64, what: "requests" });
+        }
+        Ok(())
     }
 
     /// Connects to a vetted address of `site`.
@@ -91,7 +104,7 @@ impl Roads {
             }
             names.entry(host.to_owned()).or_default().clone()
         };
-        cell.get_or_init(|| resolve(host)).await.clone()
+        cell.get_or_init(|| self.guard.resolve(host)).await.clone()
     }
 
     /// Remembers why the way to `site` is barred.

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::devtools::{CallError, Event};
 use super::exit::ExitProxy;
+use super::isolation;
 use super::process::Browser;
 use super::roads::Roads;
 use super::slots::Place;
@@ -104,8 +105,7 @@ impl Tab {
             Context { browser, id, exit: Some(exit), place: Some(place), runtime: Handle::current() };
         let devtools = &context.browser.devtools;
 
-        let deny = json!({ "behavior": "deny", "browserContextId": context.id });
-        devtools.call(None, "Browser.setDownloadBehavior", deny).await?;
+        isolation::deny(devtools, &context.id).await?;
         let blank = json!({ "url": "about:blank", "browserContextId": context.id });
         let frame = text(&devtools.call(None, "Target.createTarget", blank).await?, "targetId");
         let attach = json!({ "targetId": frame, "flatten": true });
