@@ -135,3 +135,42 @@ async fn what_another_rule_stored_is_not_found_by_this_one() {
     tintype.get("/a?z=2&t=1").await;
     assert_eq!(tintype.get("/a?y=1&t=2").await.header("x-cache"), Some("MISS"));
 }
+
+/// An answer to a POST begun before an invalidation or purge was stored after it.
+#[tokio::test]
+async fn the_answer_to_a_post_that_was_overtaken_is_not_stored() {
+    for (overtake, held) in [("PUT", true), ("PUT", false), ("purge", true), ("purge", false)] {
+        let gate = Gate::new();
+        let origin = ScriptedOrigin::start({
+            let gate = gate.clone();
+            move |request| {
+                let reply = Reply::ok("made").header("Cache-Control", "max-age=60");
+                match request.method.as_str() {
+                    "POST" if held => reply.header("Content-Location", "/a").hold(&gate),
+                    "POST" => {
+                        reply.header("Content-Location", "/a").header("ETag", "\"1\"").gate(&gate).piece("!")
+                    }
+                    _ => reply,
+                }
+            }
+        })
+        .await;
+        let tintype = Tintype::before(&origin).await;
+        let url = tintype.url("/a");
+        let post = if held {
+            tokio::spawn(async move { Client::new().request("POST", &url, &[], "").await.status })
+        } else {
+            let open = tintype.client.open("POST", &url, &[], "").await;
+            tokio::spawn(async move { open.finish().await.status })
+        };
+        origin.received(1).await;
+        match overtake {
+            "PUT" => drop(tintype.send("PUT", "/a").await),
+            _ => tintype.purge("{\"url\": \"/a\"}").await,
+        }
+        gate.open();
+        assert_eq!(post.await.unwrap(), 200);
+        let after = tintype.get("/a").await;
+        assert_eq!(after.header("x-cache"), Some("MISS"), "{overtake} {held}");
+    }
+}
