@@ -79,10 +79,11 @@ pub fn quoted_string(text: &[u8]) -> Option<usize> {
 /// A `Connection` that names a field which is for all recipients (`Cache-Control`, `Host`, `Vary`, ...) does not remove it: a peer
 /// could otherwise strip what says for whom and for how long a response is good.
 pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
-    const KEPT: [HeaderName; 11] = [
+    const KEPT: [HeaderName; 12] = [
         header::AGE,
         header::AUTHORIZATION,
         header::CACHE_CONTROL,
+        HeaderName::from_static("cdn-cache-control"),
         header::CONTENT_ENCODING,
         header::CONTENT_LENGTH,
         header::CONTENT_TYPE,
