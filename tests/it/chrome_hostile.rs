@@ -172,7 +172,7 @@ async fn pages_without_an_end_end() {
         ("/history", html(format!("{lime}<script>for (let n = 0; n < 1000; n++) try {{ history.pushState(n, '', '?' + n) }} catch (e) {{}}</script>"))),
     ])
     .await;
-    let deadline = Duration::from_secs(8);
+    let deadline = Duration::from_secs(10);
     let engine = start(Config { deadline, max_concurrent: 16, max_page_connections: 64, ..config() });
     let paths = [
         "/drip", "/refresh", "/reload", "/ping", "/circle", "/font", "/poll", "/scroll", "/frames",

@@ -214,7 +214,8 @@ impl Engine {
                 Ok(Outcome::Picture(picture))
             }
             Err(Try::Page(Failure::Barred(why))) if why.is_refusal() => Ok(Outcome::Refused(why)),
-            Err(Try::Page(Failure::Tab(error))) if error != TabError::BrokenOff => {
+            // A call that is refused is the page's doing: it went elsewhere meanwhile.
+            Err(Try::Page(Failure::Tab(error))) if error != TabError::BrokenOff && !error.is_refusal() => {
                 Err(OriginError::Browser(error.to_string()))
             }
             Err(Try::Page(error)) => Err(OriginError::Capture(error.to_string())),
