@@ -24,6 +24,10 @@ conformance: ## Run the public HTTP caching suite against the real binary (needs
 	$(CARGO) build --locked
 	scripts/conformance "$${CARGO_TARGET_DIR:-target}/debug/tintype"
 
+.PHONY: soak
+soak: needs ## Make 1,000 captures (SOAK_CAPTURES) of mixed pages and print what grows: nothing should
+	$(CARGO) test --locked --test it chrome_soak -- --ignored --nocapture
+
 .PHONY: check
 check: fmt lint doc ## Format, lints, documentation and all tests, without installing anything
 	$(CARGO) test --locked

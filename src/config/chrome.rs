@@ -9,7 +9,10 @@ use super::problem::Kind;
 use super::section::{Refusal, Section};
 use super::tree::{Node, Value};
 use super::words::{GIB, KIB, MIB, days, secs, write_duration};
-use crate::origin::chrome::{Config, Limits, Sandbox};
+use crate::origin::chrome::{Config, Endpoint, Limits, Sandbox};
+
+const REMOTE: &str =
+    "a DevTools endpoint such as \"http://host:9222\" or \"ws://host:9222/devtools/browser/...\"";
 
 pub(super) fn read(mut s: Section<'_>) -> Config {
     let config = Config {
@@ -20,6 +23,12 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         deadline: s.duration("deadline", secs(30), secs(1)..=secs(600)),
         launch_timeout: s.duration("launch_timeout", secs(20), secs(1)..=secs(300)),
         recycle_after: s.number("recycle_after", 500, 1..=1_000_000),
+        recycle_age: s.duration("recycle_age", secs(4 * 3600), secs(1)..=days(365)),
+        recycle_memory: s.size("recycle_memory", 2 * GIB, 64 * MIB..=1024 * GIB),
+        health_interval: s.duration("health_interval", secs(10), secs(1)..=secs(3600)),
+        health_timeout: s.duration("health_timeout", secs(10), secs(1)..=secs(300)),
+        remote: remote(&mut s),
+        remote_unguarded: s.flag("remote_unguarded", false),
         lifetime: s.duration("lifetime", secs(900), Duration::ZERO..=days(365)),
         limits: limits(&mut s),
         allow_hosts: s.list(
@@ -37,6 +46,10 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
     if config.limits.max_delay >= config.deadline {
         let allowed = format!("less than deadline, which is {}", write_duration(config.deadline));
         s.refuse("max_delay", Kind::Conflict, write_duration(config.limits.max_delay), &allowed);
+    }
+    if !config.remote.is_empty() && !config.remote_unguarded {
+        let allowed = "`remote_unguarded = true` beside it: no guard keeps the pages of a remote browser out of its network";
+        s.refuse("remote", Kind::Conflict, "remote browsers without consent", allowed);
     }
     if config.allow_ports.is_empty() {
         s.refuse("allow_ports", Kind::OutOfRange, "[]", "at least one port: without any no page can load");
@@ -87,6 +100,16 @@ fn program(s: &mut Section<'_>) -> Option<PathBuf> {
         s.refuse("program", Kind::NotFound, format!("{text:?}, which is not there"), ALLOWED);
     }
     found
+}
+
+/// Endpoints are not shown: their queries often hold tokens.
+fn remote(s: &mut Section<'_>) -> Vec<Endpoint> {
+    let texts = s.list("remote", Vec::new(), REMOTE, |node| Ok(node.text()?.to_owned()));
+    let endpoints: Result<Vec<Endpoint>, _> = texts.iter().map(|text| text.parse()).collect();
+    endpoints.unwrap_or_else(|_| {
+        s.refuse("remote", Kind::Malformed, "something else", REMOTE);
+        Vec::new()
+    })
 }
 
 /// An exact host name or a `*.suffix`, in lower case as URLs have them.

@@ -151,6 +151,18 @@ fn each_mistake_is_one_problem_at_its_path() {
             "upstream.c.program",
             Kind::NotFound,
         ),
+        (
+            "upstream.c",
+            "kind = \"chrome\"\nremote = [\"http://browser:9222\"]",
+            "upstream.c.remote",
+            Kind::Conflict,
+        ),
+        (
+            "upstream.c",
+            "kind = \"chrome\"\nremote = [\"host:9222\"]\nremote_unguarded = true",
+            "upstream.c.remote",
+            Kind::Malformed,
+        ),
         ("upstream.c", "kind = \"chrome\"\nmax_scale = nan", "upstream.c.max_scale", Kind::OutOfRange),
     ] {
         let toml = with(section, line);
@@ -192,6 +204,7 @@ fn secrets_are_never_shown() {
         ("upstream.api.set_headers", "authorization = \"hunter2\\n\""),
         ("upstream.api.set_headers", "authorization = [\"hunter2\"]"),
         ("upstream.api.set_query", "key = [\"hunter2\"]"),
+        ("upstream.two", "kind = \"chrome\"\nremote = [\"wss://a?token=hunter2\"]\nremote_unguarded = true"),
         ("upstream.two", "kind = \"remote\"\nurl = \"http://x:hunter2@a\""),
         ("upstream.two", "kind = \"remote\"\nurl = \"http://a/?key=hunter2\""),
         ("admin", "token = \"hunter2"),

@@ -10,22 +10,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tintype::clock::SystemClock;
 use tintype::origin::chrome::{Config, Engine, StartError};
 use tintype::origin::{Origin, OriginError};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::chrome_site::{Answer, Site, alive, config, group, html, picture, profile, shoot, start, until};
+use crate::chrome_site::{
+    Answer, Site, alive, browser, config, group, html, picture, profile, shoot, signal, signal_type, start,
+    until,
+};
 
 fn kill(pid: u32) {
-    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    kill_process(pid, Signal::KILL).unwrap();
-}
-
-async fn browser(engine: &Engine) -> u32 {
-    until("ready", || engine.is_ready()).await;
-    engine.stats().browser.expect("a browser")
+    signal(pid, Signal::KILL);
 }
 
 async fn site() -> Site {
@@ -76,25 +73,20 @@ async fn a_capture_whose_browser_is_killed_is_tried_on_another() {
 }
 
 #[tokio::test]
-async fn a_crashing_page_is_an_error_of_its_own() {
+async fn a_page_that_crashes_twice_is_an_error_of_its_own() {
     let (site, engine) = (site().await, start(config()));
     let first = browser(&engine).await;
     let url = site.url("/waits");
     let capture = async { shoot(&engine, &url, "").await };
     let script = async {
-        site.requested("/never", 1).await;
-        // Kill the renderers alone.
-        for pid in group(first) {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            if String::from_utf8_lossy(&line).contains("--type=renderer") {
-                kill(pid);
-            }
+        for times in [1, 2] {
+            site.requested("/never", times).await;
+            signal_type(first, "renderer", Signal::KILL);
         }
     };
     let (answer, ()) = tokio::join!(capture, script);
     assert_eq!(answer.err(), Some(OriginError::Browser("the page crashed its renderer".into())));
     picture(shoot(&engine, &site.url("/"), "").await);
-    assert_eq!((engine.stats().restarts, engine.stats().browser), (0, Some(first)));
     engine.shutdown().await;
 }
 
@@ -211,8 +203,8 @@ async fn an_engine_to_be_killed() {
     }
 }
 
-#[tokio::test]
-async fn a_crash_of_ours_leaves_no_browser_and_the_next_start_no_profile() {
+/// An engine in a process of its own, and its browser.
+async fn other_engine() -> (tokio::process::Child, u32) {
     let mut other = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "chrome_life::an_engine_to_be_killed", "--nocapture"])
         .env(CRASH, "1")
@@ -221,18 +213,36 @@ async fn a_crash_of_ours_leaves_no_browser_and_the_next_start_no_profile() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(other.stdout.take().unwrap()).lines();
-    let pid: u32 = loop {
+    loop {
         let line = lines.next_line().await.unwrap().expect("a line with the browser's number");
         if let Some(pid) = line.strip_prefix("browser ") {
-            break pid.parse().unwrap();
+            return (other, pid.parse().unwrap());
         }
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_crash_of_ours_leaves_no_browser_and_the_next_start_no_profile() {
+    let (mut other, pid) = other_engine().await;
     let folder = profile(pid);
     assert!(!alive(pid).is_empty() && folder.exists());
     other.kill().await.unwrap();
     until("the browser is gone", || alive(pid).is_empty()).await;
     let engine = start(config());
     assert!(!folder.exists(), "the next start removes what the crash left");
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_browser_that_cannot_notice_our_crash_is_killed_by_the_next_start() {
+    let (mut other, pid) = other_engine().await;
+    let folder = profile(pid);
+    signal(pid, Signal::STOP);
+    other.kill().await.unwrap();
+    assert!(!alive(pid).is_empty() && folder.exists());
+    let engine = start(config());
+    until("the browser is gone", || alive(pid).is_empty()).await;
+    assert!(!folder.exists());
     engine.shutdown().await;
 }
 

@@ -19,6 +19,7 @@ use http_body_util::StreamBody;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustix::process::{Pid, Signal, kill_process};
 use tintype::clock::{ManualClock, Timestamp};
 use tintype::message::body::{Body, BodyError};
 use tintype::origin::chrome::resolver::Resolver;
@@ -42,6 +43,13 @@ pub(crate) fn config() -> Config {
         deadline: Duration::from_secs(90),
         launch_timeout: Duration::from_secs(60),
         recycle_after: 1000,
+        recycle_age: Duration::from_secs(3600),
+        recycle_memory: 1 << 40,
+        // Tests of what lies in between are not to be disturbed.
+        health_interval: Duration::from_secs(3600),
+        health_timeout: Duration::from_secs(30),
+        remote: Vec::new(),
+        remote_unguarded: false,
         lifetime: Duration::from_secs(900),
         limits: Limits {
             default_width: 320,
@@ -293,6 +301,28 @@ fn members(leader: u32) -> Vec<(u32, String)> {
         (group == leader).then_some((pid, state))
     })
     .collect()
+}
+
+/// The browser that takes captures, once there is one.
+pub(crate) async fn browser(engine: &Engine) -> u32 {
+    until("ready", || engine.stats().browser.is_some()).await;
+    engine.stats().browser.expect("a browser")
+}
+
+/// Sends a signal to one process, which may be gone.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let _ = kill_process(pid, signal);
+}
+
+/// Sends a signal to the processes of a kind in a browser's group; tells how many.
+pub(crate) fn signal_type(leader: u32, kind: &str, with: Signal) -> usize {
+    let kind = format!("--type={kind}");
+    let is_kind = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&kind)
+    };
+    group(leader).into_iter().filter(is_kind).map(|pid| signal(pid, with)).count()
 }
 
 /// The profile folder of a running browser.

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::Limits;
+use super::browser::Browser;
 use super::exit::ExitProxy;
 use super::guard::{Barred, is_web};
-use super::process::Browser;
 use super::roads::Roads;
 use super::slots::Place;
 use super::spec::{CaptureSpec, Format, pixels};

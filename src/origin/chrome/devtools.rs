@@ -1,6 +1,7 @@
 //! A client of Chrome's DevTools protocol: calls with a deadline, events by session.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::pipe::{Messages, write_all};
 
 /// Calls that may wait to be written.
-const WRITE_QUEUE: usize = 256;
+pub(super) const WRITE_QUEUE: usize = 256;
 /// Events of one session that may wait to be read; further ones are dropped.
 const EVENT_QUEUE: usize = 1024;
 
@@ -57,6 +58,18 @@ pub(super) struct Devtools {
     call_timeout: Duration,
 }
 
+/// What brings messages.
+pub(super) trait Incoming: Send + 'static {
+    /// The next whole message, `None` at the end of the connection.
+    fn next(&mut self) -> impl Future<Output = io::Result<Option<Vec<u8>>>> + Send;
+}
+
+impl<R: AsyncRead + Unpin + Send + 'static> Incoming for Messages<R> {
+    async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        Messages::next(self).await
+    }
+}
+
 type Reply = Result<Value, String>;
 type Filter = Box<dyn Fn(&Event) -> bool + Send>;
 
@@ -75,7 +88,7 @@ struct Routes {
 
 /// Anything the browser sends: a reply has an id, an event a method.
 #[derive(Deserialize)]
-struct Incoming {
+struct Message {
     id: Option<u64>,
     #[serde(default)]
     result: Value,
@@ -97,7 +110,7 @@ impl Shared {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn route(&self, message: Incoming) {
+    fn route(&self, message: Message) {
         let mut routes = self.routes();
         if let Some(id) = message.id {
             if let Some(waiting) = routes.calls.remove(&id) {
@@ -123,7 +136,7 @@ impl Shared {
 }
 
 impl Devtools {
-    /// Speaks over `input` and `output`. A message larger than `max_message` bytes closes the connection;
+    /// Speaks over the pipes `input` and `output`. A message larger than `max_message` bytes closes the connection;
     /// `call_timeout` is the deadline of each call.
     pub(super) fn connect(
         input: impl AsyncRead + Unpin + Send + 'static,
@@ -131,15 +144,23 @@ impl Devtools {
         max_message: usize,
         call_timeout: Duration,
     ) -> Self {
-        let shared = Arc::new(Shared::default());
         let (outgoing, messages) = mpsc::channel(WRITE_QUEUE);
-        let (close, closed) = watch::channel(false);
         tokio::spawn(write_all(output, messages));
+        Self::over(Messages::new(input, max_message), outgoing, call_timeout)
+    }
+
+    /// Speaks over whatever brings `incoming` messages and takes `outgoing` ones.
+    pub(super) fn over(
+        mut incoming: impl Incoming,
+        outgoing: mpsc::Sender<Vec<u8>>,
+        call_timeout: Duration,
+    ) -> Self {
+        let shared = Arc::new(Shared::default());
+        let (close, closed) = watch::channel(false);
         let reader = shared.clone();
         tokio::spawn(async move {
-            let mut messages = Messages::new(input, max_message);
             loop {
-                match messages.next().await {
+                match incoming.next().await {
                     Ok(Some(message)) => match serde_json::from_slice(&message) {
                         Ok(message) => reader.route(message),
                         Err(error) => tracing::debug!(%error, "unreadable DevTools message"),

@@ -2,32 +2,28 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{Method, Request, Response};
 use serde::Serialize;
 
+use super::Config;
 use super::answer::{self, Picture};
 use super::capture::{Failure, capture};
 use super::exit::ExitProxy;
+use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
-use super::process::{self, Launch};
-use super::program::{self, StartError};
+use super::program::StartError;
 use super::resolver::{Resolver, System};
 use super::roads::{Allowance, Roads};
 use super::slots::{Place, Slots};
 use super::spec::CaptureSpec;
-use super::supervisor::Supervisor;
 use super::tab::TabError;
-use super::{Config, profile};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
 use crate::origin::{Origin, OriginError};
 
-/// Deadline of one DevTools call; the capture's own deadline is mostly sooner.
-const CALL_TIMEOUT: Duration = Duration::from_secs(120);
-/// Browsers on which one capture is tried.
+/// Times that one capture is tried.
 const MAX_TRIES: u32 = 2;
 
 /// The capture engine. See [`super::spec`] for what may be asked, [`super::guard`] for what may be reached.
@@ -36,7 +32,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     guard: Arc<Guard>,
     slots: Slots,
-    supervisor: Supervisor,
+    fleet: Fleet,
     counts: Counts,
 }
 
@@ -51,13 +47,17 @@ pub struct Stats {
     pub refused: u64,
     /// Requests that found the queue full.
     pub busy: u64,
-    /// Browsers launched after the first.
+    /// Browsers launched, or connected to, after the first; with remote ones, after the first of each.
     pub restarts: u64,
+    /// Browsers given up because they hung or failed their check.
+    pub unhealthy: u64,
+    /// Browsers that take captures.
+    pub browsers: u64,
     /// Captures under way.
     pub running: u64,
     /// Requests in the queue.
     pub waiting: u64,
-    /// Process id of the browser that takes captures; also the number of its process group.
+    /// Process id of our own browser that takes captures; also the number of its process group.
     pub browser: Option<u32>,
 }
 
@@ -80,11 +80,11 @@ enum Outcome {
 }
 
 impl Engine {
-    /// Finds a browser and launches it in the background. Needs a running tokio runtime.
+    /// Finds a browser and launches it in the background, or connects to the remote ones. Needs a running tokio runtime.
     ///
     /// # Errors
-    /// If no browser is installed, or its sandbox cannot be as configured. That a browser does not start is an
-    /// error of the requests, and tried again.
+    /// If no browser is installed, its sandbox cannot be as configured, or remote browsers lack the operator's consent.
+    /// That a browser does not start or answer is an error of the requests, and tried again.
     pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         Self::start_with(config, clock, Arc::new(System))
     }
@@ -98,27 +98,12 @@ impl Engine {
         clock: Arc<dyn Clock>,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Arc<Self>, StartError> {
-        let program = program::find(&config)?;
-        let sandboxed = program::sandboxed(&config, rustix::process::geteuid().is_root())?;
-        if !sandboxed {
-            tracing::warn!("Chrome runs WITHOUT ITS SANDBOX: a page that breaks out of it is this user");
-        }
-        let profiles = std::env::temp_dir();
-        profile::remove_stale(&profiles);
-        process::adopt_orphans();
-        let launch = Launch {
-            program,
-            sandboxed,
-            profiles,
-            timeout: config.launch_timeout,
-            max_message: largest_message(config.limits.max_pixels),
-            call_timeout: CALL_TIMEOUT,
-        };
+        let fleet = Fleet::start(&config)?;
         Ok(Arc::new(Engine {
             clock,
             guard: Arc::new(Guard::new(&config, resolver)),
             slots: Slots::new(config.max_concurrent, config.max_queue),
-            supervisor: Supervisor::start(launch, config.recycle_after),
+            fleet,
             counts: Counts::default(),
             config,
         }))
@@ -132,10 +117,12 @@ impl Engine {
             failures: read(&self.counts.failures),
             refused: read(&self.counts.refused),
             busy: read(&self.counts.busy),
-            restarts: self.supervisor.restarts(),
+            restarts: self.fleet.restarts(),
+            unhealthy: self.fleet.unhealthy(),
+            browsers: self.fleet.ready(),
             running: self.slots.running(),
             waiting: self.slots.waiting(),
-            browser: self.supervisor.pid(),
+            browser: self.fleet.pid(),
         }
     }
 
@@ -195,14 +182,14 @@ impl Engine {
         // A place among the captures.
         let place = Arc::new(self.slots.enter(left()).await?);
 
-        // The capture, once more if the browser died under it.
+        // The capture, once more if it crashed.
         let tries = async {
             let mut tried = 0;
             loop {
                 tried += 1;
                 match self.try_capture(spec, &host, addresses.clone(), place.clone()).await {
-                    Err(Try::Page(Failure::Tab(error))) if error.is_browser_gone() && tried < MAX_TRIES => {
-                        tracing::warn!(host, "the browser died under a capture, trying another");
+                    Err(Try::Page(Failure::Tab(error))) if is_crash(&error) && tried < MAX_TRIES => {
+                        tracing::warn!(host, %error, "crashed under a capture, trying once more");
                     }
                     other => return other,
                 }
@@ -230,7 +217,7 @@ impl Engine {
         addresses: Vec<std::net::IpAddr>,
         place: Arc<Place>,
     ) -> Result<Vec<u8>, Try> {
-        let browser = self.supervisor.browser().await.map_err(Try::Engine)?;
+        let lease = self.fleet.browser().await.map_err(Try::Engine)?;
         let allowance = Allowance {
             bytes: self.config.max_page_bytes,
             connections: self.config.max_page_connections,
@@ -238,8 +225,20 @@ impl Engine {
         };
         let exit = ExitProxy::open(Roads::new(self.guard.clone(), allowance, host, addresses)).await;
         let exit = exit.map_err(|error| Try::Engine(format!("no exit proxy: {error}")))?;
-        capture(browser, exit, place, spec, &self.config.limits).await.map_err(Try::Page)
+        let shot = capture(lease.browser.clone(), exit, place, spec, &self.config.limits).await;
+        // Time that runs out drops the lease unsettled, which has the browser looked at.
+        match &shot {
+            Ok(_) => lease.settle(true),
+            Err(Failure::Tab(error)) if *error != TabError::BrokenOff => drop(lease),
+            Err(_) => lease.settle(false),
+        }
+        shot.map_err(Try::Page)
     }
+}
+
+/// Whether browser or renderer died, which another try may survive.
+fn is_crash(error: &TabError) -> bool {
+    error.is_browser_gone() || *error == TabError::Crashed
 }
 
 /// Why one try gave no picture.
@@ -248,19 +247,13 @@ enum Try {
     Page(Failure),
 }
 
-/// Bytes of the largest message from the browser: a picture that does not compress, in base64.
-fn largest_message(max_pixels: u64) -> usize {
-    let bytes = max_pixels.saturating_mul(4).saturating_mul(4) / 3;
-    usize::try_from(bytes.saturating_add(4 << 20)).unwrap_or(usize::MAX)
-}
-
 impl Origin for Engine {
     fn fetch(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<Body>, OriginError>> {
         Box::pin(self.answer(request))
     }
 
     fn is_ready(&self) -> bool {
-        self.supervisor.pid().is_some()
+        self.fleet.ready() > 0
     }
 
     fn stats(&self) -> serde_json::Value {
@@ -268,6 +261,6 @@ impl Origin for Engine {
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.supervisor.shutdown())
+        Box::pin(self.fleet.shutdown())
     }
 }

@@ -1,7 +1,8 @@
 //! The chrome origin: the built-in engine that drives headless Chrome.
 //!
 //! A request becomes a [`spec::CaptureSpec`]; the [`guard`] says whether its target may be reached; `slots` give it a place;
-//! the `supervisor` has a warm browser (`process`, driven by `devtools` over a `pipe`); `capture` opens a `tab` in a
+//! the `fleet` has warm browsers, each kept by a `supervisor` that watches its `health` (a `process`
+//! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` opens a `tab` in a
 //! context of its own, whose traffic leaves by an `exit` proxy and its `roads` alone, and takes the picture; `answer` makes the response.
 
 use std::path::PathBuf;
@@ -11,12 +12,17 @@ use ipnet::IpNet;
 
 pub mod address;
 mod answer;
+mod attach;
+mod browser;
 mod capture;
 mod devtools;
 mod engine;
 mod exit;
+mod fleet;
 pub mod guard;
+mod health;
 mod isolation;
+mod memory;
 mod metered;
 mod pipe;
 mod process;
@@ -28,7 +34,9 @@ mod slots;
 pub mod spec;
 mod supervisor;
 mod tab;
+mod websocket;
 
+pub use attach::Endpoint;
 pub use engine::{Engine, Stats};
 pub use program::StartError;
 
@@ -52,6 +60,18 @@ pub struct Config {
     pub launch_timeout: Duration,
     /// Captures after which the browser is replaced.
     pub recycle_after: u64,
+    /// Age at which the browser is replaced.
+    pub recycle_age: Duration,
+    /// Bytes of memory, of all its processes, at which the browser is replaced.
+    pub recycle_memory: u64,
+    /// Time between two looks at the browser's health.
+    pub health_interval: Duration,
+    /// Time in which a healthy browser answers, and in which it renders an empty page.
+    pub health_timeout: Duration,
+    /// Browsers that others run, used in place of an own one if there are any.
+    pub remote: Vec<Endpoint>,
+    /// Consent to remote browsers, whose pages reach what their network lets them reach.
+    pub remote_unguarded: bool,
     /// `max-age` on a capture.
     pub lifetime: Duration,
     /// Default viewport and bounds of the parameters.
@@ -118,6 +138,12 @@ mod tests {
             deadline: Duration::from_secs(30),
             launch_timeout: Duration::from_secs(30),
             recycle_after: 100,
+            recycle_age: Duration::from_secs(3600),
+            recycle_memory: 1 << 40,
+            health_interval: Duration::from_secs(3600),
+            health_timeout: Duration::from_secs(30),
+            remote: Vec::new(),
+            remote_unguarded: false,
             lifetime: Duration::from_secs(900),
             limits: Limits {
                 default_width: 1280,

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::browser::{Browser, Fate};
 use super::devtools::Devtools;
 use super::profile::Profile;
 use super::program;
@@ -40,61 +40,6 @@ pub(super) struct Launch {
     pub(super) timeout: Duration,
     pub(super) max_message: usize,
     pub(super) call_timeout: Duration,
-}
-
-/// How a browser stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It takes captures.
-    Serving,
-    /// It made as many as it may; it finishes those under way.
-    Worn,
-    /// It no longer answers; it is killed.
-    Condemned,
-}
-
-/// A running browser. When the last holder drops it, its process ends.
-pub(super) struct Browser {
-    pub(super) devtools: Devtools,
-    pub(super) pid: u32,
-    taken: AtomicU64,
-    fate: watch::Sender<Fate>,
-}
-
-impl Browser {
-    /// Counts one capture; with the `limit`th the browser is worn.
-    pub(super) fn take(&self, limit: u64) {
-        if self.taken.fetch_add(1, Ordering::Relaxed) + 1 >= limit {
-            self.fate.send_if_modified(|fate| {
-                let fresh = *fate == Fate::Serving;
-                if fresh {
-                    *fate = Fate::Worn;
-                }
-                fresh
-            });
-        }
-    }
-
-    /// Has it killed: it does not answer any more.
-    pub(super) fn condemn(&self) {
-        self.fate.send_replace(Fate::Condemned);
-    }
-
-    /// Whether a capture may begin on it.
-    pub(super) fn is_open(&self) -> bool {
-        !self.devtools.is_closed() && *self.fate.borrow() != Fate::Condemned
-    }
-
-    /// Waits until another browser is needed. Holds nothing of this one meanwhile.
-    pub(super) fn outlived(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (closed, mut fate) = (self.devtools.closed(), self.fate.subscribe());
-        async move {
-            tokio::select! {
-                () = closed => {}
-                _ = fate.wait_for(|fate| *fate != Fate::Serving) => {}
-            }
-        }
-    }
 }
 
 /// Launches a browser and waits until it answers, or until `stop`. The [`Owner`] has to be run: it ends
@@ -129,35 +74,40 @@ pub(super) async fn launch(
     let group = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or("no process id")?;
     let (said, listener) = Said::listen(stderr);
     let devtools = Devtools::connect(input, output, launch.max_message, launch.call_timeout);
-    let (fate, watched) = watch::channel(Fate::Serving);
-    let owner = Owner {
-        closed: Box::pin(devtools.closed()),
-        fate: watched,
-        process: Process { child, group, profile },
-    };
+    let process = Process { child, group, profile };
     let cause = tokio::select! {
         answer = devtools.call(None, "Browser.getVersion", json!({})) => match answer {
             Ok(version) => {
                 let product = version["product"].as_str().unwrap_or("unknown").to_owned();
                 tracing::info!(pid, product, program = %launch.program.display(), "browser ready");
-                return Ok((Arc::new(Browser { devtools, pid, taken: AtomicU64::new(0), fate }), owner));
+                let closed = Box::pin(devtools.closed());
+                let (browser, fate) = Browser::new(devtools, Some(pid));
+                return Ok((browser, Owner { closed, fate, held: Held::Process(Box::new(process)) }));
             }
             Err(error) => error.to_string(),
         },
         () = tokio::time::sleep(launch.timeout) => format!("no answer within {:?}", launch.timeout),
         _ = stop.wait_for(|stop| *stop) => "tintype stops".into(),
     };
-    owner.process.end().await;
+    process.end().await;
     // The group is gone, so what it said ends.
     let _ = tokio::time::timeout(REAP_TIMEOUT, listener).await;
     Err(format!("{} did not start: {cause}{}", launch.program.display(), said.last()))
 }
 
-/// Ends a browser: when its pipe closes, when it is condemned, when nobody holds it, or when all stops.
+/// Ends a browser: when its connection closes, when it is condemned, when nobody holds it, or when all stops.
 pub(super) struct Owner {
-    closed: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
-    fate: watch::Receiver<Fate>,
-    process: Process,
+    pub(super) closed: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub(super) fate: watch::Receiver<Fate>,
+    pub(super) held: Held,
+}
+
+/// What an owner has to end.
+pub(super) enum Held {
+    /// A process of our own.
+    Process(Box<Process>),
+    /// A connection to somebody else's; dropping this closes it.
+    Connection { _open: watch::Sender<()> },
 }
 
 impl Owner {
@@ -169,11 +119,14 @@ impl Owner {
             _ = self.fate.wait_for(|fate| *fate == Fate::Condemned) => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
-        self.process.end().await;
+        if let Held::Process(process) = self.held {
+            process.end().await;
+        }
     }
 }
 
-struct Process {
+/// A process with all its children, and the profile that goes with it.
+pub(super) struct Process {
     child: Child,
     group: Pid,
     profile: Profile,

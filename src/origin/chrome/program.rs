@@ -46,6 +46,12 @@ pub enum StartError {
         "Chrome has no sandbox as root; run tintype as another user or set `sandbox` to \"auto\" or \"off\""
     )]
     SandboxAsRoot,
+    /// Remote browsers, without consent to what they mean.
+    #[error(
+        "with `remote` browsers no guard keeps pages out of the network that they run in; \
+         set `remote_unguarded` to true if that network is no secret"
+    )]
+    Unguarded,
 }
 
 /// The program that `config` names, or the first that is found.

@@ -1,4 +1,5 @@
-//! Keeps one browser warm: launches it, replaces it when it dies, hangs or is worn, ends it at shutdown.
+//! Keeps one browser warm: launches it or connects to it, looks after it, replaces it when it dies, hangs, fails its
+//! check or is worn, ends it at shutdown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +8,10 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::process::{Browser, Launch, launch};
+use super::attach::{self, Attach};
+use super::browser::{Browser, Fate};
+use super::health::{self, Rules};
+use super::process::{Launch, Owner, launch};
 use crate::clock::Stopwatch;
 
 /// Pause after a launch that failed, doubled up to [`MAX_PAUSE`].
@@ -15,6 +19,24 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// A browser that dies sooner than this after its launch is not replaced without a pause.
 const SHORT_LIFE: Duration = Duration::from_secs(2);
+
+/// Where a browser comes from.
+#[derive(Clone)]
+pub(super) enum Source {
+    /// A process of our own.
+    Launch(Launch),
+    /// A browser that somebody else runs.
+    Attach(Attach),
+}
+
+impl Source {
+    async fn open(&self, stop: watch::Receiver<bool>) -> Result<(Arc<Browser>, Owner), String> {
+        match self {
+            Source::Launch(how) => launch(how, stop).await,
+            Source::Attach(how) => attach::attach(how, stop).await,
+        }
+    }
+}
 
 /// Where the one browser stands.
 enum Phase {
@@ -33,22 +55,28 @@ pub(super) struct Supervisor {
     phase: watch::Receiver<Phase>,
     stop: watch::Sender<bool>,
     keeper: Mutex<Option<JoinHandle<()>>>,
-    restarts: Arc<AtomicU64>,
-    recycle_after: u64,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    restarts: AtomicU64,
+    unhealthy: AtomicU64,
 }
 
 impl Supervisor {
     /// Begins to launch in the background. Needs a running tokio runtime.
-    pub(super) fn start(how: Launch, recycle_after: u64) -> Self {
+    pub(super) fn start(source: Source, rules: Rules) -> Self {
         let (phases, phase) = watch::channel(Phase::Starting);
         let (stop, stopped) = watch::channel(false);
-        let restarts = Arc::new(AtomicU64::new(0));
-        let keeper = tokio::spawn(keep(how, phases, stopped, restarts.clone()));
-        Supervisor { phase, stop, keeper: Mutex::new(Some(keeper)), restarts, recycle_after }
+        let counts = Arc::new(Counts::default());
+        let keeper = Keeper { source, rules, phases, stop: stopped, counts: counts.clone() };
+        let keeper = Mutex::new(Some(tokio::spawn(keeper.keep())));
+        Supervisor { phase, stop, keeper, counts }
     }
 
-    /// A browser for one capture; waits while one is launched.
-    pub(super) async fn browser(&self) -> Result<Arc<Browser>, String> {
+    /// Waits until a capture may begin, or there is no browser to wait for.
+    pub(super) async fn wait(&self) -> Result<(), String> {
         let mut phase = self.phase.clone();
         let settled = phase.wait_for(|phase| match phase {
             Phase::Starting => false,
@@ -57,26 +85,28 @@ impl Supervisor {
             Phase::Failed(_) | Phase::Stopped => true,
         });
         match &*settled.await.map_err(|_| "the browser's keeper is gone".to_owned())? {
-            Phase::Ready(browser) => {
-                browser.take(self.recycle_after);
-                Ok(browser.clone())
-            }
+            Phase::Ready(_) => Ok(()),
             Phase::Failed(why) => Err(why.clone()),
             Phase::Starting | Phase::Stopped => Err("the engine has stopped".into()),
         }
     }
 
-    /// The process id of the browser that takes captures now.
-    pub(super) fn pid(&self) -> Option<u32> {
+    /// The browser that takes captures now.
+    pub(super) fn ready(&self) -> Option<Arc<Browser>> {
         match &*self.phase.borrow() {
-            Phase::Ready(browser) if browser.is_open() => Some(browser.pid),
+            Phase::Ready(browser) if browser.is_open() => Some(browser.clone()),
             _ => None,
         }
     }
 
-    /// Browsers launched after the first one.
+    /// Browsers launched, or connected to, after the first one.
     pub(super) fn restarts(&self) -> u64 {
-        self.restarts.load(Ordering::Relaxed)
+        self.counts.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Browsers given up because they hung or failed their check.
+    pub(super) fn unhealthy(&self) -> u64 {
+        self.counts.unhealthy.load(Ordering::Relaxed)
     }
 
     /// Ends every browser and waits until it is gone.
@@ -94,54 +124,89 @@ impl Drop for Supervisor {
     }
 }
 
-async fn keep(
-    how: Launch,
+struct Keeper {
+    source: Source,
+    rules: Rules,
     phases: watch::Sender<Phase>,
-    mut stop: watch::Receiver<bool>,
-    restarts: Arc<AtomicU64>,
-) {
-    // Every browser that still lives, the worn ones too, which finish their captures.
-    let mut owners = JoinSet::new();
-    let mut pause = FIRST_PAUSE;
-    let mut launched = false;
-    while !*stop.borrow() {
-        let rest = match launch(&how, stop.clone()).await {
-            Ok((browser, owner)) => {
-                restarts.fetch_add(u64::from(launched), Ordering::Relaxed);
-                launched = true;
-                pause = FIRST_PAUSE;
-                owners.spawn(owner.run(stop.clone()));
-                let (outlived, life) = (browser.outlived(), Stopwatch::start());
-                phases.send_replace(Phase::Ready(browser));
-                tokio::select! {
-                    () = outlived => {}
-                    _ = stop.wait_for(|stop| *stop) => break,
+    stop: watch::Receiver<bool>,
+    counts: Arc<Counts>,
+}
+
+impl Keeper {
+    async fn keep(mut self) {
+        // Every browser that still lives, the worn ones too, which finish their captures.
+        let mut owners = JoinSet::new();
+        let mut pause = FIRST_PAUSE;
+        let mut launched = false;
+        while !*self.stop.borrow() {
+            let rest = match self.source.open(self.stop.clone()).await {
+                Ok((browser, owner)) => {
+                    self.counts.restarts.fetch_add(u64::from(launched), Ordering::Relaxed);
+                    launched = true;
+                    pause = FIRST_PAUSE;
+                    owners.spawn(owner.run(self.stop.clone()));
+                    self.phases.send_replace(Phase::Ready(browser.clone()));
+                    self.serve(browser).await
                 }
-                // A worn one serves until its successor is there, a dead one cannot.
-                let died = phases.send_if_modified(|phase| {
-                    let dead = matches!(phase, Phase::Ready(browser) if !browser.is_open());
-                    if dead {
-                        *phase = Phase::Starting;
-                    }
-                    dead
-                });
-                tracing::info!(died, after = ?life.elapsed(), "replacing the browser");
-                if died && life.elapsed() < SHORT_LIFE { FIRST_PAUSE } else { Duration::ZERO }
+                Err(why) => {
+                    tracing::error!(why, retry_in = ?pause, "no browser");
+                    let rest = pause;
+                    pause = (pause * 2).min(MAX_PAUSE);
+                    self.do_without(why, rest).await;
+                    Duration::ZERO
+                }
+            };
+            let mut stop = self.stop.clone();
+            tokio::select! {
+                () = tokio::time::sleep(rest) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
             }
-            Err(why) => {
-                tracing::error!(why, retry_in = ?pause, "no browser");
-                phases.send_replace(Phase::Failed(why));
-                let rest = pause;
-                pause = (pause * 2).min(MAX_PAUSE);
-                rest
-            }
-        };
-        tokio::select! {
-            () = tokio::time::sleep(rest) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
+            while owners.try_join_next().is_some() {}
         }
-        while owners.try_join_next().is_some() {}
+        self.phases.send_replace(Phase::Stopped);
+        while owners.join_next().await.is_some() {}
     }
-    phases.send_replace(Phase::Stopped);
-    while owners.join_next().await.is_some() {}
+
+    /// Looks after the browser until another one is needed, and tells how long that may wait.
+    async fn serve(&mut self, browser: Arc<Browser>) -> Duration {
+        let (outlived, life) = (browser.outlived(), Stopwatch::start());
+        tokio::select! {
+            () = outlived => {}
+            () = health::watch(&browser, &self.rules) => {}
+            _ = self.stop.wait_for(|stop| *stop) => return Duration::ZERO,
+        }
+        let fate = browser.fate();
+        if matches!(fate, Fate::Sick | Fate::Condemned) {
+            self.counts.unhealthy.fetch_add(1, Ordering::Relaxed);
+        }
+        // A worn one serves until its successor is there, the others cannot.
+        let died = !browser.is_open();
+        if died {
+            self.phases.send_replace(Phase::Starting);
+        }
+        tracing::info!(pid = browser.pid, ?fate, died, after = ?life.elapsed(), "replacing the browser");
+        if died && life.elapsed() < SHORT_LIFE { FIRST_PAUSE } else { Duration::ZERO }
+    }
+
+    /// Lets `pause` pass after a launch that failed, during which a worn browser serves on if there is one.
+    async fn do_without(&mut self, why: String, pause: Duration) {
+        let worn = match &*self.phases.borrow() {
+            Phase::Ready(browser) if browser.is_open() => Some(browser.shut()),
+            _ => None,
+        };
+        let over = tokio::time::sleep(pause);
+        tokio::pin!(over);
+        if let Some(shut) = worn {
+            tokio::select! {
+                () = shut => {}
+                () = &mut over => return,
+                _ = self.stop.wait_for(|stop| *stop) => return,
+            }
+        }
+        self.phases.send_replace(Phase::Failed(why));
+        tokio::select! {
+            () = over => {}
+            _ = self.stop.wait_for(|stop| *stop) => {}
+        }
+    }
 }

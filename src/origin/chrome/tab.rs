@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::browser::Browser;
 use super::devtools::{CallError, Event};
 use super::exit::ExitProxy;
 use super::isolation;
-use super::process::Browser;
 use super::roads::Roads;
 use super::slots::Place;
 
@@ -94,11 +94,7 @@ impl Tab {
         exit: ExitProxy,
         place: Arc<Place>,
     ) -> Result<Self, TabError> {
-        let context = json!({
-            "disposeOnDetach": true,
-            "proxyServer": format!("http://{}", exit.address()),
-            "proxyBypassList": "<-loopback>",
-        });
+        let context = browser.context(exit.address());
         let made = browser.devtools.call(None, "Target.createBrowserContext", context).await?;
         let id = text(&made, "browserContextId");
         let context =

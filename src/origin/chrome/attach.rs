@@ -1,0 +1,119 @@
+//! Browsers that somebody else runs: where they are, and how to connect to one.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use url::Url;
+
+use super::browser::Browser;
+use super::devtools::{Devtools, WRITE_QUEUE};
+use super::process::{Held, Owner};
+use super::websocket;
+
+/// A DevTools endpoint: `ws://host:port/path`, or `http://host:port`, which tells the former under /json/version.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint(Url);
+
+/// The text is no [`Endpoint`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a DevTools endpoint, such as ws://host:9222/devtools/browser/... or http://host:9222")]
+pub struct NotAnEndpoint;
+
+impl FromStr for Endpoint {
+    type Err = NotAnEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEndpoint> {
+        let url = Url::parse(text.trim()).map_err(|_| NotAnEndpoint)?;
+        let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        let known = matches!(url.scheme(), "ws" | "http") && url.has_host();
+        if plain && known { Ok(Endpoint(url)) } else { Err(NotAnEndpoint) }
+    }
+}
+
+/// Scheme, host and port only: path and query often hold a token.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = self.0.port_or_known_default().unwrap_or_default();
+        write!(f, "{}://{}:{port}", self.0.scheme(), self.0.host_str().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub(super) struct Attach {
+    pub(super) endpoint: Endpoint,
+    pub(super) timeout: Duration,
+    pub(super) max_message: usize,
+    pub(super) call_timeout: Duration,
+}
+
+/// Connects and waits until the browser answers, or until `stop`. The [`Owner`] has to be run: it closes the
+/// connection, on which the browser forgets every context made over it.
+pub(super) async fn attach(
+    how: &Attach,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(Arc<Browser>, Owner), String> {
+    let cause = tokio::select! {
+        attached = connect(how) => match attached {
+            Ok(attached) => return Ok(attached),
+            Err(cause) => cause,
+        },
+        () = tokio::time::sleep(how.timeout) => format!("no answer within {:?}", how.timeout),
+        _ = stop.wait_for(|stop| *stop) => "tintype stops".into(),
+    };
+    Err(format!("no browser at {}: {cause}", how.endpoint))
+}
+
+async fn connect(how: &Attach) -> Result<(Arc<Browser>, Owner), String> {
+    let Endpoint(url) = &how.endpoint;
+    let told;
+    let url = if url.scheme() == "http" {
+        told = websocket::discover(url).await.map_err(|error| error.to_string())?;
+        &told
+    } else {
+        url
+    };
+    let (send, outgoing) = mpsc::channel(WRITE_QUEUE);
+    let (open, watched) = watch::channel(());
+    let received = websocket::connect(url, how.max_message, outgoing, watched).await;
+    let devtools = Devtools::over(received.map_err(|error| error.to_string())?, send, how.call_timeout);
+    let version = devtools.call(None, "Browser.getVersion", json!({})).await.map_err(|e| e.to_string())?;
+    let product = version["product"].as_str().unwrap_or("unknown");
+    tracing::info!(product, endpoint = %how.endpoint, "connected to a browser");
+    let closed = Box::pin(devtools.closed());
+    let (browser, fate) = Browser::new(devtools, None);
+    Ok((browser, Owner { closed, fate, held: Held::Connection { _open: open } }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_show_no_token() {
+        for (text, shown) in [
+            ("ws://host:9222/devtools/browser/1?token=hunter2", Some("ws://host:9222")),
+            (" http://10.0.0.1 ", Some("http://10.0.0.1:80")),
+            ("ws://[::1]:1", Some("ws://[::1]:1")),
+            ("wss://host", None),
+            ("http://user:hunter2@host", None),
+            ("host:9222", None),
+            ("file:///etc/passwd", None),
+            ("", None),
+        ] {
+            let endpoint = text.parse::<Endpoint>().ok();
+            assert_eq!(endpoint.as_ref().map(ToString::to_string).as_deref(), shown, "{text}");
+            assert!(!format!("{endpoint:?}").contains("hunter2"));
+        }
+    }
+}
