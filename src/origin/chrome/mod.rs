@@ -12,15 +12,19 @@ use ipnet::IpNet;
 pub mod address;
 mod answer;
 mod capture;
+pub mod devices;
 mod devtools;
 mod engine;
 mod exit;
 pub mod guard;
+mod intercept;
 mod metered;
+mod picture;
 mod pipe;
 mod process;
 mod profile;
 mod program;
+mod request;
 mod roads;
 mod slots;
 pub mod spec;
@@ -95,9 +99,41 @@ pub struct Limits {
     pub max_scale: f64,
     /// Longest delay after load.
     pub max_delay: Duration,
+    /// Time for a page to come to rest after load; it is captured as it is then.
+    pub max_settle: Duration,
+    /// Time to wait for an element, a script or an idle network.
+    pub max_wait: Duration,
+    /// Largest document that is given in place of a URL, in bytes.
+    pub max_html: usize,
+    /// Largest style sheet or script that is given, in bytes.
+    pub max_text: usize,
+    /// Smallest picture that is one, in bytes.
+    pub min_picture_bytes: usize,
+    /// Keep pictures of one colour where the request does not say.
+    pub allow_blank: bool,
 }
 
 impl Eq for Limits {}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            default_width: 1280,
+            default_height: 720,
+            max_side: 4096,
+            max_pixels: 40_000_000,
+            max_full_page_height: 16_384,
+            max_scale: 3.0,
+            max_delay: Duration::from_secs(10),
+            max_settle: Duration::from_secs(3),
+            max_wait: Duration::from_secs(10),
+            max_html: 2 << 20,
+            max_text: 64 << 10,
+            min_picture_bytes: 64,
+            allow_blank: false,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -122,6 +158,7 @@ mod tests {
                 max_full_page_height: 8000,
                 max_scale: 4.0,
                 max_delay: Duration::from_secs(10),
+                ..Limits::default()
             },
             allow_hosts: Vec::new(),
             allow_ranges: Vec::new(),
