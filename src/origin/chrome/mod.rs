@@ -2,7 +2,8 @@
 //!
 //! A request becomes a [`spec::CaptureSpec`]; the [`guard`] says whether its target may be reached; `slots` give it a place;
 //! the `supervisor` has a warm browser (`process`, driven by `devtools` over a `pipe`); `capture` opens a `tab` in a
-//! context of its own, whose traffic leaves by an `exit` proxy and its `roads` alone, and takes the picture; `answer` makes the response.
+//! context of its own, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
+//! still, and takes the picture; `intercept` decides about its requests, `picture` looks at pixels; `answer` makes the response.
 
 use std::path::PathBuf;
 use std::time::Duration;

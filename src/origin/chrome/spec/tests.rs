@@ -1,5 +1,6 @@
 use super::reader::{MAX_FAULTS, MAX_FOUND};
 use super::*;
+use crate::origin::chrome::Limits;
 
 const URL: &str = "url=http://a.example";
 
