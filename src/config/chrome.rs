@@ -43,9 +43,11 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         max_page_connections: s.number("max_page_connections", 256, 1..=10_000),
         max_page_requests: s.number("max_page_requests", 4096, 1..=1_000_000),
     };
-    if config.limits.max_delay >= config.deadline {
-        let allowed = format!("less than deadline, which is {}", write_duration(config.deadline));
-        s.refuse("max_delay", Kind::Conflict, write_duration(config.limits.max_delay), &allowed);
+    for (key, time) in [("max_delay", config.limits.max_delay), ("max_wait", config.limits.max_wait)] {
+        if time >= config.deadline {
+            let allowed = format!("less than deadline, which is {}", write_duration(config.deadline));
+            s.refuse(key, Kind::Conflict, write_duration(time), &allowed);
+        }
     }
     if !config.remote.is_empty() && !config.remote_unguarded {
         let allowed = "`remote_unguarded = true` beside it: no guard keeps the pages of a remote browser out of its network";
@@ -61,12 +63,18 @@ fn limits(s: &mut Section<'_>) -> Limits {
     let limits = Limits {
         default_width: s.number("default_width", 1280, 1..=16_384),
         default_height: s.number("default_height", 720, 1..=16_384),
-        // Beyond 16384 pixels Chrome repeats or blackens parts of the picture.
+        // Beyond 16384 pixels Chrome repeats or blackens parts of the picture; full pages are joined from tiles.
         max_side: s.number("max_side", 4096, 16..=16_384),
         max_pixels: s.number("max_pixels", 40_000_000, 256..=268_435_456),
-        max_full_page_height: s.number("max_full_page_height", 16_384, 16..=16_384),
+        max_full_page_height: s.number("max_full_page_height", 16_384, 16..=200_000),
         max_scale: s.fraction("max_scale", 3.0, 0.1..=10.0),
         max_delay: s.duration("max_delay", secs(10), Duration::ZERO..=secs(599)),
+        max_settle: s.duration("max_settle", secs(3), Duration::ZERO..=secs(60)),
+        max_wait: s.duration("max_wait", secs(10), secs(1)..=secs(599)),
+        max_html: bytes(s, "max_html", 2 * MIB, KIB..=64 * MIB),
+        max_text: bytes(s, "max_text", 64 * KIB, 64..=4 * MIB),
+        min_picture_bytes: bytes(s, "min_picture_bytes", 64, 0..=MIB),
+        allow_blank: s.flag("allow_blank", false),
     };
     for (key, side) in [("default_width", limits.default_width), ("default_height", limits.default_height)] {
         if side > limits.max_side {
@@ -80,6 +88,11 @@ fn limits(s: &mut Section<'_>) -> Limits {
         s.refuse("max_pixels", Kind::Conflict, limits.max_pixels.to_string(), &allowed);
     }
     limits
+}
+
+fn bytes(s: &mut Section<'_>, key: &str, default: u64, range: std::ops::RangeInclusive<u64>) -> usize {
+    let size: u64 = s.size(key, default, range);
+    usize::try_from(size).unwrap_or(usize::MAX)
 }
 
 fn cores() -> usize {

@@ -78,6 +78,51 @@ pub enum OriginError {
     /// The page could not be turned into a picture: a DNS failure, a TLS error, an empty page.
     #[error("capture failed: {0}")]
     Capture(String),
+    /// There could be a picture, but not one that is worth more than the last good one.
+    #[error("no good picture: {detail}")]
+    Flawed {
+        /// What is wrong with it.
+        flaw: Flaw,
+        /// In words.
+        detail: String,
+    },
+}
+
+/// What is wrong with a page or its picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flaw {
+    /// Every pixel has the same colour.
+    Blank,
+    /// Fewer bytes than a picture has.
+    Small,
+    /// The page answered with a status that is no page.
+    Status,
+    /// The page says what it must not say.
+    Content,
+    /// The browser's own error page.
+    ErrorPage,
+    /// Nothing on the page is what was to be captured or waited for.
+    Selector,
+    /// The script that was given failed.
+    Script,
+    /// The URL is a file and not a page.
+    Download,
+}
+
+impl Flaw {
+    /// A short, stable name for logs, metrics and `Cache-Status` details.
+    pub fn name(self) -> &'static str {
+        match self {
+            Flaw::Blank => "capture-blank",
+            Flaw::Small => "capture-small",
+            Flaw::Status => "capture-status",
+            Flaw::Content => "capture-content",
+            Flaw::ErrorPage => "capture-error-page",
+            Flaw::Selector => "capture-selector",
+            Flaw::Script => "capture-script",
+            Flaw::Download => "capture-download",
+        }
+    }
 }
 
 impl OriginError {
@@ -93,6 +138,7 @@ impl OriginError {
             OriginError::Busy { .. } => "busy",
             OriginError::Browser(_) => "browser",
             OriginError::Capture(_) => "capture",
+            OriginError::Flawed { flaw, .. } => flaw.name(),
         }
     }
 }

@@ -117,6 +117,7 @@ mod tests {
             (OriginError::Busy { retry_after: Duration::from_millis(1500) }, 503),
             (OriginError::Browser("b".into()), 502),
             (OriginError::Capture("c".into()), 502),
+            (OriginError::Flawed { flaw: crate::origin::Flaw::Blank, detail: "d".into() }, 502),
         ] {
             let response = Refusal::Origin(error.clone()).to_response();
             assert_eq!(response.status().as_u16(), status, "{error}");

@@ -137,7 +137,7 @@ async fn pages_that_take_their_time_are_waited_for() {
 
 async fn failure(engine: &Engine, url: &str) -> String {
     match shoot(engine, url, "").await {
-        Err(OriginError::Capture(why)) => why,
+        Err(error @ (OriginError::Capture(_) | OriginError::Flawed { .. })) => error.to_string(),
         other => panic!("{url}: {other:?}"),
     }
 }
@@ -187,8 +187,8 @@ async fn bad_requests_are_told_all_that_is_wrong_and_cost_no_browser() {
     assert_eq!(errors[3]["found"], "9");
     assert_eq!(errors[3]["allowed"], "a number from 0.1 to 4");
     problem(ask(&engine, Method::GET, "/").await, 404);
-    let answer = ask(&engine, Method::POST, "/screenshot").await;
-    assert_eq!(answer.as_ref().unwrap().headers()["allow"], "GET, HEAD");
+    let answer = ask(&engine, Method::PUT, "/screenshot").await;
+    assert_eq!(answer.as_ref().unwrap().headers()["allow"], "GET, HEAD, POST");
     problem(answer, 405);
     assert_eq!((engine.stats().refused, engine.stats().captures), (1, 0));
     engine.shutdown().await;

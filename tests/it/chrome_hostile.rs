@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use http::Response;
 use tintype::message::body::Body;
 use tintype::origin::chrome::{Config, Engine};
-use tintype::origin::{Origin, OriginError};
+use tintype::origin::{Flaw, Origin, OriginError};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -132,7 +132,7 @@ async fn downloads_are_refused() {
     let folder = profile(engine.stats().browser.unwrap());
     for path in ["/attachment", "/binary", "/to-attachment"] {
         match shoot(&engine, &site.url(path), "").await {
-            Err(OriginError::Capture(why)) => assert!(why.contains("download"), "{path}: {why}"),
+            Err(OriginError::Flawed { flaw: Flaw::Download, .. }) => {}
             other => panic!("{path}: {other:?}"),
         }
     }
@@ -241,7 +241,9 @@ async fn passwords_and_certificates_are_not_asked_for() {
     let engine = start(config());
     for (path, status) in [("/basic", "401"), ("/digest", "401"), ("/negotiate", "401"), ("/proxy", "403")] {
         match shoot(&engine, &site.url(path), "").await {
-            Err(OriginError::Capture(why)) => assert!(why.contains(status), "{path}: {why}"),
+            Err(OriginError::Flawed { flaw: Flaw::Status, detail }) => {
+                assert!(detail.contains(status), "{path}: {detail}");
+            }
             other => panic!("{path}: {other:?}"),
         }
     }

@@ -59,6 +59,9 @@ pub(crate) fn config() -> Config {
             max_full_page_height: 5000,
             max_scale: 4.0,
             max_delay: Duration::from_secs(20),
+            // Most pages here are of one colour, which says what they did.
+            allow_blank: true,
+            ..Limits::default()
         },
         allow_hosts: Vec::new(),
         allow_ranges: vec![format!("{ALLOWED}/32").parse().unwrap()],
@@ -131,6 +134,12 @@ impl Pixels {
         [self.data[at], self.data[at + 1], self.data[at + 2]]
     }
 
+    /// Opacity, 255 where the picture has none.
+    pub(crate) fn alpha(&self, x: u32, y: u32) -> u8 {
+        let at = (y * self.width + x) as usize * self.channels;
+        if self.channels == 4 { self.data[at + 3] } else { 255 }
+    }
+
     pub(crate) fn size(&self) -> (u32, u32) {
         (self.width, self.height)
     }
@@ -145,6 +154,8 @@ pub(crate) enum Answer {
     To(String),
     /// This cookie is set, and the body is the cookies that came.
     Cookie,
+    /// An empty answer; the site remembers what came in this field.
+    Echo(&'static str),
     /// Nothing, ever.
     Never,
     /// A document that ends before its length.
@@ -214,6 +225,18 @@ impl Site {
         self.requests.borrow().clone()
     }
 
+    /// How often `path` was asked for.
+    pub(crate) fn times(&self, path: &str) -> usize {
+        self.requests.borrow().iter().filter(|p| *p == path).count()
+    }
+
+    /// What came to the paths that remember it, sorted.
+    pub(crate) fn echoed(&self) -> Vec<String> {
+        let mut echoed: Vec<_> = self.requests.borrow().iter().filter(|p| p.contains(' ')).cloned().collect();
+        echoed.sort();
+        echoed
+    }
+
     /// Waits until `path` was asked for `times` times.
     pub(crate) async fn requested(&self, path: &str, times: usize) {
         let enough = |log: &Vec<String>| log.iter().filter(|p| *p == path).count() >= times;
@@ -242,6 +265,11 @@ async fn serve(
             let mut response = reply(200, "set-cookie", "seen=1", format!("<body bgcolor={colour}>"))?;
             response.headers_mut().insert("content-type", "text/html".parse().unwrap());
             Ok(response)
+        }
+        Some(Answer::Echo(name)) => {
+            let came = request.headers().get(name).map_or("none", |c| c.to_str().unwrap());
+            log.send_modify(|log| log.push(format!("{path} {came}")));
+            reply(200, "content-type", "text/html", String::new())
         }
         Some(Answer::Never) => std::future::pending().await,
         Some(Answer::Full(status, fields, body)) => {

@@ -16,7 +16,12 @@ pub(super) struct Picture {
     pub(super) bytes: Vec<u8>,
     pub(super) format: Format,
     pub(super) captured: Timestamp,
+    /// Height of the whole page in CSS pixels, where all of it was wanted.
+    pub(super) page_height: Option<u64>,
 }
+
+/// The height of the whole page in CSS pixels; a picture of less was cut.
+const PAGE_HEIGHT: header::HeaderName = header::HeaderName::from_static("x-page-height");
 
 /// 200 with the picture, or 304 if the client named its entity tag (RFC 9110 section 13.1.2).
 pub(super) fn picture(
@@ -39,6 +44,9 @@ pub(super) fn picture(
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         ],
     );
+    if let Some(height) = picture.page_height {
+        set(&mut response, &[(PAGE_HEIGHT, &height.to_string())]);
+    }
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
@@ -71,10 +79,27 @@ pub(super) fn not_found(path: &str) -> Response<Body> {
 
 /// 405 with `Allow`.
 pub(super) fn method_not_allowed() -> Response<Body> {
-    let detail = json!({ "detail": "a capture is read with GET or HEAD" });
+    let detail = json!({ "detail": "a capture is read with GET or HEAD, or with POST and JSON" });
     let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "about:blank", "Method Not Allowed", detail);
-    set(&mut response, &[(header::ALLOW, "GET, HEAD")]);
+    set(&mut response, &[(header::ALLOW, "GET, HEAD, POST")]);
     response
+}
+
+/// 413: the body is longer than any set of parameters.
+pub(super) fn body_too_large(limit: u64) -> Response<Body> {
+    let detail = json!({ "detail": format!("parameters may have {limit} bytes") });
+    problem(StatusCode::PAYLOAD_TOO_LARGE, "about:blank", "Content Too Large", detail)
+}
+
+/// 415: parameters come as JSON.
+pub(super) fn not_json() -> Response<Body> {
+    let detail = json!({ "detail": "the parameters have to be application/json" });
+    problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "about:blank", "Unsupported Media Type", detail)
+}
+
+/// 400: the body ended before it was whole.
+pub(super) fn body_broken(cause: &str) -> Response<Body> {
+    problem(StatusCode::BAD_REQUEST, "about:blank", "Bad Request", json!({ "detail": cause }))
 }
 
 /// 400 that names each bad parameter.
@@ -131,7 +156,8 @@ mod tests {
         }
         let captured = Timestamp::from_secs(784_111_777);
         let bytes = b"abc".to_vec();
-        picture(Picture { bytes, format: Format::Webp, captured }, Duration::from_secs(900), &method, &asked)
+        let made = Picture { bytes, format: Format::Webp, captured, page_height: Some(1234) };
+        picture(made, Duration::from_secs(900), &method, &asked)
     }
 
     #[test]
@@ -144,6 +170,7 @@ mod tests {
         assert_eq!(value("cache-control"), "public, max-age=900");
         assert_eq!((value("content-type"), value("content-length")), ("image/webp".into(), "3".into()));
         assert_eq!(value("x-content-type-options"), "nosniff");
+        assert_eq!(value("x-page-height"), "1234");
         assert_eq!(response.body().as_whole().unwrap(), "abc");
         let head = ask(Method::HEAD, "");
         assert_eq!(head.headers(), response.headers());

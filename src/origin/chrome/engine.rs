@@ -9,15 +9,16 @@ use serde::Serialize;
 
 use super::Config;
 use super::answer::{self, Picture};
-use super::capture::{Failure, capture};
+use super::capture::{Failure, Shot, capture};
 use super::exit::ExitProxy;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
 use super::program::StartError;
+use super::request;
 use super::resolver::{Resolver, System};
 use super::roads::{Allowance, Roads};
 use super::slots::{Place, Slots};
-use super::spec::CaptureSpec;
+use super::spec::{CaptureSpec, Fault, Page};
 use super::tab::TabError;
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
@@ -77,6 +78,8 @@ fn count(counter: &AtomicU64) {
 enum Outcome {
     Picture(Picture),
     Refused(Barred),
+    /// The browser cannot make sense of a parameter.
+    Unusable(Fault),
 }
 
 impl Engine {
@@ -127,17 +130,23 @@ impl Engine {
     }
 
     async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, OriginError> {
-        // One resource, two methods.
-        let (head, _) = request.into_parts();
+        // One resource, by query or by JSON.
+        let (head, body) = request.into_parts();
         if head.uri.path() != super::PATH {
             return Ok(answer::not_found(head.uri.path()));
         }
-        if head.method != Method::GET && head.method != Method::HEAD {
-            return Ok(answer::method_not_allowed());
-        }
+        let json = match head.method {
+            Method::GET | Method::HEAD => None,
+            Method::POST => match request::json(&head.headers, body, &self.config.limits).await {
+                Ok(json) => Some(json),
+                Err(unreadable) => return Ok(unreadable),
+            },
+            _ => return Ok(answer::method_not_allowed()),
+        };
 
         // What is asked for.
-        let spec = match CaptureSpec::parse(head.uri.query().unwrap_or_default(), &self.config.limits) {
+        let query = head.uri.query().unwrap_or_default();
+        let spec = match CaptureSpec::parse(query, json.as_deref(), &self.config.limits) {
             Ok(spec) => spec,
             Err(faults) => {
                 count(&self.counts.refused);
@@ -149,7 +158,7 @@ impl Engine {
         let outcome = self.picture(&spec).await;
         count(match &outcome {
             Ok(Outcome::Picture(_)) => &self.counts.captures,
-            Ok(Outcome::Refused(_)) => &self.counts.refused,
+            Ok(Outcome::Refused(_) | Outcome::Unusable(_)) => &self.counts.refused,
             Err(OriginError::Busy { .. }) => &self.counts.busy,
             Err(_) => &self.counts.failures,
         });
@@ -158,6 +167,7 @@ impl Engine {
                 answer::picture(picture, self.config.lifetime, &head.method, &head.headers)
             }
             Outcome::Refused(why) => answer::refused(&why),
+            Outcome::Unusable(fault) => answer::bad_parameters(&[fault]),
         })
     }
 
@@ -167,9 +177,18 @@ impl Engine {
         let late = |phase| OriginError::TimedOut { phase, after: self.config.deadline };
 
         // Whether the target may be reached; a refusal costs no place and no browser.
-        let host = spec.url.host_str().unwrap_or_default().to_owned();
-        let port = spec.url.port_or_known_default().unwrap_or_default();
+        // A document that was given is on no network.
+        let (host, port) = match &spec.page {
+            Page::Url(url) => {
+                (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+            }
+            Page::Html(_) => ("", 0),
+        };
+        let host = host.to_owned();
         let vetted = async {
+            if host.is_empty() {
+                return Ok(Vec::new());
+            }
             let addresses = self.guard.resolve(&host).await?;
             self.guard.vet(&host, port, &addresses).map(|()| addresses)
         };
@@ -196,10 +215,12 @@ impl Engine {
             }
         };
         match tokio::time::timeout(left(), tries).await.map_err(|_| late("capture"))? {
-            Ok(bytes) => {
-                let picture = Picture { bytes, format: spec.format, captured: self.clock.now() };
-                Ok(Outcome::Picture(picture))
+            Ok(Shot { bytes, page_height }) => {
+                let captured = self.clock.now();
+                Ok(Outcome::Picture(Picture { bytes, format: spec.format, captured, page_height }))
             }
+            Err(Try::Page(Failure::Parameter(fault))) => Ok(Outcome::Unusable(fault)),
+            Err(Try::Page(Failure::Flawed(flaw, detail))) => Err(OriginError::Flawed { flaw, detail }),
             Err(Try::Page(Failure::Barred(why))) if why.is_refusal() => Ok(Outcome::Refused(why)),
             // A call that is refused is the page's doing: it went elsewhere meanwhile.
             Err(Try::Page(Failure::Tab(error))) if error != TabError::BrokenOff && !error.is_refusal() => {
@@ -216,7 +237,7 @@ impl Engine {
         host: &str,
         addresses: Vec<std::net::IpAddr>,
         place: Arc<Place>,
-    ) -> Result<Vec<u8>, Try> {
+    ) -> Result<Shot, Try> {
         let lease = self.fleet.browser().await.map_err(Try::Engine)?;
         let allowance = Allowance {
             bytes: self.config.max_page_bytes,

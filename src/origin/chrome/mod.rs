@@ -3,7 +3,8 @@
 //! A request becomes a [`spec::CaptureSpec`]; the [`guard`] says whether its target may be reached; `slots` give it a place;
 //! the `fleet` has warm browsers, each kept by a `supervisor` that watches its `health` (a `process`
 //! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` opens a `tab` in a
-//! context of its own, whose traffic leaves by an `exit` proxy and its `roads` alone, and takes the picture; `answer` makes the response.
+//! context of its own, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
+//! still, and takes the picture; `intercept` decides about its requests, `picture` looks at pixels; `answer` makes the response.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,19 +16,23 @@ mod answer;
 mod attach;
 mod browser;
 mod capture;
+pub mod devices;
 mod devtools;
 mod engine;
 mod exit;
 mod fleet;
 pub mod guard;
 mod health;
+mod intercept;
 mod isolation;
 mod memory;
 mod metered;
+mod picture;
 mod pipe;
 mod process;
 mod profile;
 mod program;
+mod request;
 pub mod resolver;
 mod roads;
 mod slots;
@@ -120,9 +125,41 @@ pub struct Limits {
     pub max_scale: f64,
     /// Longest delay after load.
     pub max_delay: Duration,
+    /// Time for a page to come to rest after load; it is captured as it is then.
+    pub max_settle: Duration,
+    /// Time to wait for an element, a script or an idle network.
+    pub max_wait: Duration,
+    /// Largest document that is given in place of a URL, in bytes.
+    pub max_html: usize,
+    /// Largest style sheet or script that is given, in bytes.
+    pub max_text: usize,
+    /// Smallest picture that is one, in bytes.
+    pub min_picture_bytes: usize,
+    /// Keep pictures of one colour where the request does not say.
+    pub allow_blank: bool,
 }
 
 impl Eq for Limits {}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            default_width: 1280,
+            default_height: 720,
+            max_side: 4096,
+            max_pixels: 40_000_000,
+            max_full_page_height: 16_384,
+            max_scale: 3.0,
+            max_delay: Duration::from_secs(10),
+            max_settle: Duration::from_secs(3),
+            max_wait: Duration::from_secs(10),
+            max_html: 2 << 20,
+            max_text: 64 << 10,
+            min_picture_bytes: 64,
+            allow_blank: false,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -153,6 +190,7 @@ mod tests {
                 max_full_page_height: 8000,
                 max_scale: 4.0,
                 max_delay: Duration::from_secs(10),
+                ..Limits::default()
             },
             allow_hosts: Vec::new(),
             allow_ranges: Vec::new(),

@@ -87,7 +87,7 @@ pub(super) fn sandboxed(config: &Config, root: bool) -> Result<bool, StartError>
 /// Nothing leaves but through a context's exit proxy: the browser's own proxy is a name that resolves to nothing,
 /// names are not resolved at all, and WebRTC sends nothing beside the proxy (headless shell heeds the
 /// one flag, the whole browser the other).
-const ARGUMENTS: [&str; 33] = [
+const ARGUMENTS: [&str; 34] = [
     "--headless=new",
     "--remote-debugging-pipe",
     "--proxy-server=http://exit.invalid:80",
@@ -118,6 +118,7 @@ const ARGUMENTS: [&str; 33] = [
     "--no-service-autorun",
     "--password-store=basic",
     // Pictures that depend on the page alone.
+    "--blink-settings=imageAnimationPolicy=2",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
     "--force-color-profile=srgb",

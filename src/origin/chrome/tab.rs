@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::browser::Browser;
 use super::devtools::{CallError, Event};
 use super::exit::ExitProxy;
+use super::intercept::Intercept;
 use super::isolation;
 use super::roads::Roads;
 use super::slots::Place;
@@ -54,13 +55,28 @@ pub(super) struct Tab {
     pub(super) frame: String,
     events: mpsc::Receiver<Event>,
     documents: Documents,
+    intercept: Intercept,
+}
+
+/// How far a document has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Milestone {
+    /// It is parsed.
+    Parsed,
+    /// It is loaded, with all that it needs.
+    Loaded,
+    /// It is loaded, and the network was silent for half a second.
+    Idle,
 }
 
 /// The documents that the main frame began to show, as the events told.
 #[derive(Debug, Default)]
 struct Documents {
     begun: Vec<String>,
+    /// The last that reached each milestone.
+    last_parsed: Option<String>,
     last_loaded: Option<String>,
+    last_idle: Option<String>,
     /// Nothing more is being loaded.
     stopped: bool,
 }
@@ -73,14 +89,22 @@ impl Documents {
         self.stopped = false;
         match name {
             "init" if self.begun.len() < MAX_DOCUMENTS => self.begun.push(loader.to_owned()),
+            "DOMContentLoaded" => self.last_parsed = Some(loader.to_owned()),
             "load" => self.last_loaded = Some(loader.to_owned()),
+            "networkIdle" => self.last_idle = Some(loader.to_owned()),
             _ => {}
         }
     }
 
-    /// Whether the document of `loader`, or the last that came after it, is loaded.
-    fn is_loaded(&self, loader: &str) -> bool {
-        self.begun.iter().any(|begun| begun == loader) && self.begun.last() == self.last_loaded.as_ref()
+    /// Whether the document of `loader`, or the last that came after it, has come so far.
+    fn has_reached(&self, loader: &str, milestone: Milestone) -> bool {
+        let current = self.begun.last();
+        self.begun.iter().any(|begun| begun == loader)
+            && match milestone {
+                Milestone::Parsed => current == self.last_parsed.as_ref(),
+                Milestone::Loaded => current == self.last_loaded.as_ref(),
+                Milestone::Idle => current == self.last_loaded.as_ref() && current == self.last_idle.as_ref(),
+            }
     }
 }
 
@@ -108,7 +132,14 @@ impl Tab {
         let session = text(&devtools.call(None, "Target.attachToTarget", attach).await?, "sessionId");
         let main = frame.clone();
         let events = devtools.events(&session, move |event| is_heeded(event, &main));
-        let mut tab = Tab { context, session, frame, events, documents: Documents::default() };
+        let mut tab = Tab {
+            context,
+            session,
+            frame,
+            events,
+            documents: Documents::default(),
+            intercept: Intercept::default(),
+        };
         tab.call("Inspector.enable", json!({})).await?;
         tab.call("Page.enable", json!({})).await?;
         tab.call("Page.setLifecycleEventsEnabled", json!({ "enabled": true })).await?;
@@ -131,10 +162,35 @@ impl Tab {
         }
     }
 
-    /// Waits until the document of `loader` is loaded, or the one that it gave way to.
-    pub(super) async fn loaded(&mut self, loader: &str) -> Result<(), TabError> {
-        while !self.documents.is_loaded(loader) {
-            let event = match self.documents.stopped {
+    /// Has the page's requests answered by `intercept` from now on.
+    pub(super) async fn intercept(&mut self, intercept: Intercept) -> Result<(), TabError> {
+        let patterns = intercept.patterns();
+        self.intercept = intercept;
+        if let Some(patterns) = patterns {
+            self.call("Fetch.enable", patterns).await?;
+        }
+        Ok(())
+    }
+
+    /// Grants a permission to every page of this context.
+    pub(super) async fn grant(&mut self, permission: &str) -> Result<(), TabError> {
+        let devtools = self.context.browser.devtools.clone();
+        let grant = json!({ "permissions": [permission], "browserContextId": self.context.id });
+        devtools.call(None, "Browser.grantPermissions", grant).await?;
+        Ok(())
+    }
+
+    /// The browser's own `User-Agent`.
+    pub(super) async fn user_agent(&mut self) -> Result<String, TabError> {
+        let devtools = self.context.browser.devtools.clone();
+        Ok(text(&devtools.call(None, "Browser.getVersion", json!({})).await?, "userAgent"))
+    }
+
+    /// Waits until the document of `loader`, or the one that it gave way to, has come so far.
+    pub(super) async fn reached(&mut self, loader: &str, milestone: Milestone) -> Result<(), TabError> {
+        while !self.documents.has_reached(loader, milestone) {
+            // Of the network nothing is said before a while after everything else.
+            let event = match self.documents.stopped && milestone != Milestone::Idle {
                 false => self.events.recv().await,
                 // Chrome says of a document that ends short only that it stopped. Unless it goes elsewhere next.
                 true => tokio::time::timeout(GOING_ELSEWHERE, self.events.recv())
@@ -172,6 +228,10 @@ impl Tab {
             }
             "Page.frameStartedLoading" => self.documents.stopped = false,
             "Page.frameStoppedLoading" => self.documents.stopped = true,
+            "Fetch.requestPaused" => {
+                let (method, answer) = self.intercept.answer(&event.params);
+                self.context.browser.devtools.notify(&self.session, method, answer);
+            }
             // Nobody will ever answer it, and the page stands still until somebody does.
             "Page.javascriptDialogOpening" => {
                 let accept = event.params["type"] == "beforeunload";
@@ -187,10 +247,12 @@ impl Tab {
 fn is_heeded(event: &Event, main_frame: &str) -> bool {
     match event.method.as_str() {
         "Page.lifecycleEvent" => {
+            let name = event.params["name"].as_str().unwrap_or_default();
             event.params["frameId"] == main_frame
-                && (event.params["name"] == "init" || event.params["name"] == "load")
+                && matches!(name, "init" | "DOMContentLoaded" | "load" | "networkIdle")
         }
         "Page.frameStartedLoading" | "Page.frameStoppedLoading" => event.params["frameId"] == main_frame,
+        "Fetch.requestPaused" => true,
         "Page.javascriptDialogOpening" | "Inspector.targetCrashed" | "Inspector.detached" => true,
         _ => false,
     }
@@ -247,13 +309,14 @@ mod tests {
             ("init A, load A, init B", false),
             ("init A, init B, load A", false),
             ("init A, init B, load B", true),
+            ("init A, DOMContentLoaded A, networkIdle A", false),
         ] {
             let mut documents = Documents::default();
             for event in events.split(", ").filter(|event| !event.is_empty()) {
                 let (name, loader) = event.split_once(' ').unwrap();
                 documents.on_lifecycle(name, loader);
             }
-            assert_eq!(documents.is_loaded("A"), expected, "{events}");
+            assert_eq!(documents.has_reached("A", Milestone::Loaded), expected, "{events}");
         }
     }
 }

@@ -1,0 +1,168 @@
+// Runs in a world of its own, where the page has nothing to tamper with. `want` is what the capture asks of it; each
+// call does one step and answers with plain data. See page.rs.
+async want => {
+    const pause = ms => new Promise(done => setTimeout(done, ms));
+    // A page that draws no frames must not hold us up.
+    const frame = () => Promise.race([new Promise(done => requestAnimationFrame(done)), pause(500)]);
+    const within = (ms, ...promises) => Promise.race([Promise.all(promises).then(() => true), pause(ms).then(() => false)]);
+
+    // The document, its shadow trees, and the frames that may be looked into.
+    const roots = () => {
+        const found = [document];
+        for (let at = 0; at < found.length && found.length < 500; at++) {
+            for (const element of found[at].querySelectorAll('*')) {
+                if (element.shadowRoot) found.push(element.shadowRoot);
+                if (element.localName === 'iframe' || element.localName === 'frame') {
+                    try { if (element.contentDocument) found.push(element.contentDocument); } catch { /* another origin */ }
+                }
+            }
+        }
+        return found;
+    };
+    const all = selector => roots().flatMap(root => Array.from(root.querySelectorAll(selector)));
+    const bad = selector => {
+        try { document.querySelector(selector); return false; } catch { return true; }
+    };
+    const find = selector => {
+        for (const root of roots()) {
+            const found = root.querySelector(selector);
+            if (found) return found;
+        }
+    };
+    const sheet = (root, css) => {
+        try {
+            const view = (root.ownerDocument || root).defaultView;
+            const made = new view.CSSStyleSheet();
+            made.replaceSync(css);
+            root.adoptedStyleSheets = [...root.adoptedStyleSheets, made];
+        } catch {
+            const style = document.createElement('style');
+            style.textContent = css;
+            (root.head || root.documentElement || root).append(style);
+        }
+    };
+
+    if (want.step === 'dress') {
+        for (const { parameter, selector } of want.selectors) {
+            if (bad(selector)) return { bad: { parameter, selector } };
+        }
+        for (const css of want.css) sheet(document, css);
+        if (want.hide.length) {
+            const css = want.hide.map(selector => selector + '{display:none !important}').join('\n');
+            for (const root of roots()) sheet(root, css);
+        }
+        return {};
+    }
+
+    if (want.step === 'wait') {
+        const until = performance.now() + want.ms;
+        while (!find(want.selector)) {
+            if (performance.now() >= until) return { missing: true };
+            await Promise.race([
+                pause(100),
+                new Promise(done => new MutationObserver((_, observer) => { observer.disconnect(); done(); })
+                    .observe(document, { subtree: true, childList: true, attributes: true })),
+            ]);
+        }
+        return {};
+    }
+
+    const started = performance.now();
+    const left = () => Math.max(0, want.ms - (performance.now() - started));
+    const inView = element => {
+        const box = element.getBoundingClientRect();
+        return box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth;
+    };
+
+    // A full page: what waits to be scrolled to is shown once.
+    if (want.fullPage) {
+        for (const image of document.querySelectorAll('img[loading=lazy], iframe[loading=lazy]')) image.loading = 'eager';
+        const height = () => Math.min(document.documentElement.scrollHeight, want.maxHeight);
+        const step = Math.max(100, Math.floor(innerHeight * 0.8));
+        for (let top = step, steps = 0; top < height() && steps < 100 && left() > 0; top += step, steps++) {
+            scrollTo({ top, behavior: 'instant' });
+            await frame();
+        }
+        scrollTo({ top: 0, left: 0, behavior: 'instant' });
+    }
+
+    // At rest: fonts, images, and no shift of the layout for a moment.
+    if (want.settle) {
+        let shifted = -Infinity;
+        let quiet = 0;
+        try {
+            const observer = new PerformanceObserver(list => {
+                for (const entry of list.getEntries()) shifted = Math.max(shifted, entry.startTime);
+            });
+            observer.observe({ type: 'layout-shift', buffered: true });
+        } catch { /* not told */ }
+        const seen = new Set();
+        do {
+            const images = Array.from(document.images || [])
+                .filter(image => !seen.has(image.currentSrc || image.src))
+                .filter(image => want.fullPage || image.loading !== 'lazy' || inView(image));
+            for (const image of images) seen.add(image.currentSrc || image.src);
+            const fonts = document.fonts ? document.fonts.ready : undefined;
+            await within(left(), fonts, ...images.map(image => image.decode().catch(() => {})));
+            await frame();
+            await frame();
+            if (images.length || performance.now() - shifted < 100) quiet = 0;
+            // Where nothing ever moved, one look is enough.
+            else if (++quiet === (shifted > 0 ? 2 : 1)) break;
+        } while (left() > 0);
+    }
+
+    // What moves stands still: at its end if it has one, else at its beginning.
+    for (const root of roots()) {
+        const steady = '*,*::before,*::after{caret-color:transparent !important;scroll-behavior:auto !important;' +
+            'transition:none !important;animation-play-state:paused !important}';
+        sheet(root, steady);
+        for (const animation of root.getAnimations ? root.getAnimations() : []) {
+            try {
+                const { endTime } = animation.effect.getComputedTiming();
+                if (Number.isFinite(endTime)) {
+                    animation.finish();
+                } else {
+                    animation.pause();
+                    animation.currentTime = 0;
+                }
+            } catch { /* bound to something else than time */ }
+        }
+    }
+    for (const svg of all('svg')) {
+        try { svg.pauseAnimations(); svg.setCurrentTime(0); } catch { /* not shown */ }
+    }
+    const films = all('video').map(async film => {
+        film.autoplay = false;
+        film.pause();
+        if (film.currentTime > 0) {
+            const there = new Promise(done => film.addEventListener('seeked', done, { once: true }));
+            film.currentTime = 0;
+            await within(500, there);
+        }
+    });
+    await within(600, ...films);
+    await frame();
+    await frame();
+
+    const navigation = performance.getEntriesByType('navigation')[0];
+    const answer = { url: location.href, status: navigation ? navigation.responseStatus : 0 };
+    if (want.content.length) {
+        const text = document.body ? document.body.innerText : '';
+        answer.content = want.content.find(wanted => text.includes(wanted));
+    }
+    if (want.selector) {
+        const element = find(want.selector);
+        if (element) {
+            // An element in a frame is as far down as its frame.
+            let { left: x, top: y, width, height } = element.getBoundingClientRect();
+            for (let view = element.ownerDocument.defaultView; view !== window && view.frameElement; view = view.parent) {
+                const box = view.frameElement.getBoundingClientRect();
+                x += box.left + view.frameElement.clientLeft;
+                y += box.top + view.frameElement.clientTop;
+            }
+            answer.element = { x: x + scrollX, y: y + scrollY, width, height };
+        }
+    }
+    return answer;
+}

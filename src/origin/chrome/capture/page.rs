@@ -1,0 +1,162 @@
+//! What is asked of a page by script, in a world of its own. One that goes elsewhere meanwhile is asked again.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Failure;
+use crate::origin::Flaw;
+use crate::origin::chrome::Limits;
+use crate::origin::chrome::spec::{Area, CaptureSpec, Fault, Until};
+use crate::origin::chrome::tab::{Milestone, Tab, TabError};
+
+/// Times that a page may go elsewhere during one step.
+const MAX_DETOURS: usize = 8;
+/// All steps.
+const SCRIPT: &str = include_str!("page.js");
+
+/// A page, and how far its documents have to come before they are asked.
+pub(super) struct Driver<'t> {
+    pub(super) tab: &'t mut Tab,
+    pub(super) loader: &'t str,
+    pub(super) milestone: Milestone,
+}
+
+/// The document that came to rest.
+#[derive(Debug, Deserialize)]
+pub(super) struct Document {
+    pub(super) url: String,
+    pub(super) status: u16,
+    /// The text on it that must not be there.
+    #[serde(default)]
+    pub(super) content: Option<String>,
+    /// Where the element is that was looked for.
+    #[serde(default)]
+    pub(super) element: Option<Bounds>,
+}
+
+/// Where an element is on its page, in CSS pixels.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Bounds {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
+}
+
+impl Driver<'_> {
+    /// Hides and styles, and has every selector read by the browser before anything waits for one.
+    pub(super) async fn dress(&mut self, spec: &CaptureSpec) -> Result<(), Failure> {
+        let look = &spec.look;
+        let wanted = match &spec.area {
+            Area::Element(selector) => Some(selector),
+            _ => None,
+        };
+        let selectors: Vec<Value> = (look.hide.iter().map(|selector| ("hide_selectors", selector)))
+            .chain(spec.wait.selector.iter().map(|selector| ("wait_for_selector", selector)))
+            .chain(wanted.map(|selector| ("selector", selector)))
+            .map(|(parameter, selector)| json!({ "parameter": parameter, "selector": selector }))
+            .collect();
+        if selectors.is_empty() && look.css.is_empty() {
+            return Ok(());
+        }
+        let step = json!({ "step": "dress", "selectors": selectors, "css": look.css, "hide": look.hide });
+        let answer = self.ask(step).await?;
+        match &answer["bad"] {
+            Value::Null => Ok(()),
+            bad => Err(Failure::Parameter(Fault {
+                parameter: bad["parameter"].as_str().unwrap_or_default().to_owned(),
+                found: bad["selector"].as_str().unwrap_or_default().to_owned(),
+                allowed: "a CSS selector that browsers can read".to_owned(),
+            })),
+        }
+    }
+
+    /// Runs the client's scripts, one after the other, in the page's own world.
+    pub(super) async fn run_scripts(
+        &mut self,
+        scripts: &[String],
+        patience: Duration,
+    ) -> Result<(), Failure> {
+        let failed = |why: &str| Failure::Flawed(Flaw::Script, format!("the script failed: {why}"));
+        for script in scripts {
+            let ask = json!({
+                "expression": format!("(async () => {{\n{script}\n}})()"), "awaitPromise": true,
+                "userGesture": true,
+            });
+            let run = tokio::time::timeout(patience, self.tab.call("Runtime.evaluate", ask)).await;
+            match run.map_err(|_| failed(&format!("it took longer than {patience:?}")))? {
+                Ok(result) => {
+                    let exception = &result["exceptionDetails"];
+                    let said = exception["exception"]["description"].as_str().or(exception["text"].as_str());
+                    if let Some(said) = said {
+                        return Err(failed(said.lines().next().unwrap_or_default()));
+                    }
+                }
+                // It went elsewhere, as it may.
+                Err(gone) if gone.is_refusal() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for an element.
+    pub(super) async fn wait_for(&mut self, selector: &str, patience: Duration) -> Result<(), Failure> {
+        let ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        let answer = self.ask(json!({ "step": "wait", "selector": selector, "ms": ms })).await?;
+        if answer["missing"] == true {
+            let why = format!("nothing on the page matches {selector:?} within {patience:?}");
+            return Err(Failure::Flawed(Flaw::Selector, why));
+        }
+        Ok(())
+    }
+
+    /// Lets the page come to rest, and makes it stand still.
+    pub(super) async fn settle(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<Document, Failure> {
+        let (full_page, max_height) = match spec.area {
+            Area::FullPage(height) => (true, height),
+            _ => (false, 0),
+        };
+        let selector = match &spec.area {
+            Area::Element(selector) => Some(selector),
+            _ => None,
+        };
+        let step = json!({
+            "step": "settle",
+            "settle": matches!(spec.wait.until, Until::Settled | Until::NetworkIdle),
+            "ms": u64::try_from(limits.max_settle.as_millis()).unwrap_or(u64::MAX),
+            "fullPage": full_page, "maxHeight": max_height,
+            "selector": selector, "content": spec.rules.content,
+        });
+        let answer = self.ask(step).await?;
+        serde_json::from_value(answer).map_err(|_| Failure::Page("the document cannot be read".into()))
+    }
+
+    async fn ask(&mut self, want: Value) -> Result<Value, Failure> {
+        for _ in 0..MAX_DETOURS {
+            self.tab.reached(self.loader, self.milestone).await?;
+            match self.evaluate(&want).await {
+                Ok(answer) => return Ok(answer),
+                Err(gone) if gone.is_refusal() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Failure::Page("the page does not come to rest".into()))
+    }
+
+    async fn evaluate(&mut self, want: &Value) -> Result<Value, TabError> {
+        let world = json!({ "frameId": self.tab.frame, "worldName": "tintype" });
+        let world = self.tab.call("Page.createIsolatedWorld", world).await?;
+        let ask = json!({
+            "expression": format!("({SCRIPT})({want})"), "contextId": world["executionContextId"],
+            "awaitPromise": true, "returnByValue": true,
+        });
+        let mut answer = self.tab.call("Runtime.evaluate", ask).await?;
+        if let Some(thrown) = answer.get("exceptionDetails") {
+            tracing::debug!(%thrown, "a step on the page failed");
+        }
+        Ok(answer["result"]["value"].take())
+    }
+}

@@ -1,0 +1,171 @@
+//! What happens to a page's requests before they leave the browser: kinds that are blocked, header fields that only the
+//! target's own origin gets, a document that was given in place of one on the network. Pure.
+//!
+//! This is for what pages look like. What they may reach is decided by the exit alone.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use url::{Origin, Url};
+
+use super::spec::{CaptureSpec, Page, ResourceKind};
+
+/// Where a given document lives: a name that nobody can have (RFC 6761).
+pub(super) const HTML_URL: &str = "http://html.invalid/";
+
+/// The rules of one capture.
+#[derive(Debug, Default)]
+pub(super) struct Intercept {
+    blocked: Vec<&'static str>,
+    headers: Vec<(String, String)>,
+    origin: Option<Origin>,
+    html: Option<String>,
+}
+
+impl Intercept {
+    /// The rules for `spec`.
+    pub(super) fn new(spec: &CaptureSpec) -> Self {
+        let blocked = spec.block.iter().map(|kind| name(*kind)).collect();
+        let (origin, html) = match &spec.page {
+            Page::Url(url) => (Some(url.origin()), None),
+            Page::Html(html) => (None, Some(html.clone())),
+        };
+        // A document of its own has no origin that could expect them.
+        let headers = if origin.is_some() { spec.visitor.headers.clone() } else { Vec::new() };
+        Intercept { blocked, headers, origin, html }
+    }
+
+    /// The requests that Chrome is to ask about (`Fetch.enable`); none if there is nothing to do.
+    pub(super) fn patterns(&self) -> Option<Value> {
+        let mut patterns: Vec<Value> = if self.headers.is_empty() {
+            self.blocked.iter().map(|kind| json!({ "resourceType": kind })).collect()
+        } else {
+            // A redirect may lead anywhere, and the fields must not go with it.
+            vec![json!({ "urlPattern": "*" })]
+        };
+        if self.html.is_some() {
+            patterns.push(json!({ "urlPattern": HTML_URL, "resourceType": "Document" }));
+        }
+        (!patterns.is_empty()).then(|| json!({ "patterns": patterns }))
+    }
+
+    /// The answer to one request that waits (`Fetch.requestPaused`): a method and its parameters.
+    pub(super) fn answer(&mut self, paused: &Value) -> (&'static str, Value) {
+        let id = &paused["requestId"];
+        let url = paused["request"]["url"].as_str().unwrap_or_default();
+        let kind = paused["resourceType"].as_str().unwrap_or_default();
+        if kind == "Document"
+            && url == HTML_URL
+            && let Some(html) = self.html.take()
+        {
+            let fields = json!([{ "name": "content-type", "value": "text/html; charset=utf-8" }]);
+            let body = BASE64_STANDARD.encode(html);
+            let answer =
+                json!({ "requestId": id, "responseCode": 200, "responseHeaders": fields, "body": body });
+            return ("Fetch.fulfillRequest", answer);
+        }
+        if self.blocked.contains(&kind) {
+            return ("Fetch.failRequest", json!({ "requestId": id, "errorReason": "BlockedByClient" }));
+        }
+        let mut answer = json!({ "requestId": id });
+        if let Some(headers) = self.fields(url, paused) {
+            answer["headers"] = headers;
+        }
+        ("Fetch.continueRequest", answer)
+    }
+
+    /// The request's fields if they have to be others than they are.
+    fn fields(&self, url: &str, paused: &Value) -> Option<Value> {
+        if self.headers.is_empty() {
+            return None;
+        }
+        let own = Url::parse(url).is_ok_and(|url| Some(url.origin()) == self.origin);
+        let redirected = paused.get("redirectedRequestId").is_some();
+        if !own && !redirected {
+            return None;
+        }
+        let ours = |name: &str| self.headers.iter().any(|(ours, _)| ours.eq_ignore_ascii_case(name));
+        let present = paused["request"]["headers"].as_object();
+        let kept = present.into_iter().flatten().filter(|(name, _)| !ours(name));
+        let mut fields: Vec<Value> =
+            kept.map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        if own {
+            fields.extend(self.headers.iter().map(|(name, value)| json!({ "name": name, "value": value })));
+        }
+        Some(fields.into())
+    }
+}
+
+/// DevTools' name of a kind.
+fn name(kind: ResourceKind) -> &'static str {
+    match kind {
+        ResourceKind::Image => "Image",
+        ResourceKind::Font => "Font",
+        ResourceKind::Stylesheet => "Stylesheet",
+        ResourceKind::Script => "Script",
+        ResourceKind::Media => "Media",
+        ResourceKind::Xhr => "XHR",
+        ResourceKind::Fetch => "Fetch",
+        ResourceKind::EventSource => "EventSource",
+        ResourceKind::Ping => "Ping",
+        ResourceKind::Other => "Other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(query: &str) -> Intercept {
+        Intercept::new(&CaptureSpec::parse(query, None, &super::super::Limits::default()).unwrap())
+    }
+
+    fn paused(kind: &str, url: &str, redirected: bool) -> Value {
+        let headers = json!({ "Accept": "*/*", "X-KEY": "from the page" });
+        let mut paused =
+            json!({ "requestId": "1", "resourceType": kind, "request": { "url": url, "headers": headers } });
+        if redirected {
+            paused["redirectedRequestId"] = "0".into();
+        }
+        paused
+    }
+
+    #[test]
+    fn a_plain_capture_asks_about_nothing() {
+        assert_eq!(rules("url=http://a.example&user_agent=x&cookies=a=b").patterns(), None);
+        let kinds = json!({ "patterns": [{ "resourceType": "Image" }, { "resourceType": "XHR" }] });
+        assert_eq!(rules("url=http://a.example&block_resources=image,xhr").patterns(), Some(kinds));
+    }
+
+    #[test]
+    fn fields_go_to_the_own_origin_alone() {
+        let mut rules = rules("url=http://a.example/x&headers=x-key:+v&block_resources=image");
+        assert_eq!(rules.patterns(), Some(json!({ "patterns": [{ "urlPattern": "*" }] })));
+        let ours = json!([{ "name": "Accept", "value": "*/*" }, { "name": "x-key", "value": "v" }]);
+        let none = json!([{ "name": "Accept", "value": "*/*" }]);
+        for (kind, url, redirected, expected) in [
+            ("Document", "http://a.example/x", false, Some(&ours)),
+            ("Script", "http://a.example/y", false, Some(&ours)),
+            ("Document", "http://a.example/y", true, Some(&ours)),
+            ("Document", "http://a.example:81/x", true, Some(&none)),
+            ("Document", "https://a.example/x", true, Some(&none)),
+            ("Script", "http://b.example/x", true, Some(&none)),
+            // What a page itself sends elsewhere is its own affair.
+            ("Script", "http://b.example/x", false, None),
+        ] {
+            let (method, answer) = rules.answer(&paused(kind, url, redirected));
+            assert_eq!((method, answer.get("headers")), ("Fetch.continueRequest", expected), "{url}");
+        }
+        let (method, _) = rules.answer(&paused("Image", "http://a.example/i", false));
+        assert_eq!(method, "Fetch.failRequest");
+    }
+
+    #[test]
+    fn a_given_document_is_served_once() {
+        let mut rules = rules("html=hi&headers=x-key:+v");
+        let first = rules.answer(&paused("Document", HTML_URL, false));
+        assert_eq!((first.0, &first.1["body"]), ("Fetch.fulfillRequest", &json!("aGk=")));
+        let (method, answer) = rules.answer(&paused("Document", HTML_URL, false));
+        assert_eq!((method, answer.get("headers")), ("Fetch.continueRequest", None));
+    }
+}
