@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::admission::{self, NOT_UPDATED, RequestFacts, Terms};
+use super::directives::ResponseDirectives;
 use super::freshness;
 use super::stored::{StoredResponse, Variant};
 use crate::clock::Timestamp;
@@ -147,12 +148,15 @@ pub fn freshen(
         Ok(head) => Ok(StoredResponse { own_entity_tag: stored.own_entity_tag, cost: stored.cost, ..head }),
         Err(_) => {
             let initial_age = freshness::initial_age(&merged, sent, received);
+            let directives = ResponseDirectives::for_cache(&merged, &terms.targeted);
+            let (lifetime, _) = freshness::lifetime(status, &merged, &directives, received);
             admission::strip(&mut merged);
             Err(Box::new(StoredResponse {
                 fields: merged,
                 response_time: received,
                 request_time: sent,
                 initial_age,
+                lifetime,
                 ..stored.clone()
             }))
         }
@@ -288,6 +292,17 @@ mod tests {
         assert_eq!(lines("content-encoding"), "gzip");
         assert_eq!(lines("x-hop"), "");
         assert_eq!(fresh.fresh_until(), later + Duration::from_secs(30));
+    }
+
+    /// What may be used once only is as fresh as the 304 says, not as it once was.
+    #[test]
+    fn a_once_used_response_has_its_lifetime_decided_anew() {
+        let (head, start) = stored(&[("etag", "\"a\""), ("cache-control", "max-age=500")]);
+        let said = fields(&[("cache-control", "private, max-age=60")]);
+        let terms = Terms::default();
+        let once =
+            freshen(&head, &said, &HeaderMap::new(), start, start, &terms).expect_err("not for storing");
+        assert_eq!(once.lifetime, Duration::from_secs(60));
     }
 
     #[test]
