@@ -24,6 +24,8 @@ mod shoot;
 
 /// Looked for by Chrome when an error answer has no body; the status is read from the document then.
 const STATUS_ERROR: &str = "net::ERR_HTTP_RESPONSE_CODE_FAILURE";
+/// What Chrome says of a navigation that was given up.
+pub(super) const ABORTED: &str = "net::ERR_ABORTED";
 
 /// Why there is no picture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Config;
 use super::answer::{self, Picture};
-use super::capture::{Failure, Shot, capture};
+use super::capture::{ABORTED, Failure, Shot, capture};
 use super::exit::ExitProxy;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
@@ -207,8 +207,8 @@ impl Engine {
             loop {
                 tried += 1;
                 match self.try_capture(spec, &host, addresses.clone(), place.clone()).await {
-                    Err(Try::Page(Failure::Tab(error))) if is_crash(&error) && tried < MAX_TRIES => {
-                        tracing::warn!(host, %error, "crashed under a capture, trying once more");
+                    Err(Try::Page(failure)) if is_crash(&failure) && tried < MAX_TRIES => {
+                        tracing::warn!(host, error = %failure, "crashed under a capture, trying once more");
                     }
                     other => return other,
                 }
@@ -257,9 +257,14 @@ impl Engine {
     }
 }
 
-/// Whether browser or renderer died, which another try may survive.
-fn is_crash(error: &TabError) -> bool {
-    error.is_browser_gone() || *error == TabError::Crashed
+/// Whether browser or renderer died, which another try may survive. A renderer that dies before the document is there only
+/// aborts the navigation.
+fn is_crash(failure: &Failure) -> bool {
+    match failure {
+        Failure::Tab(error) => error.is_browser_gone() || *error == TabError::Crashed,
+        Failure::Page(why) => why == ABORTED,
+        _ => false,
+    }
 }
 
 /// Why one try gave no picture.
