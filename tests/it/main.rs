@@ -25,6 +25,7 @@ mod licences;
 mod listener_drain;
 mod listener_exchange;
 mod listener_limits;
+mod model;
 mod origin_framing;
 mod proxy_cache;
 mod proxy_collapse;
