@@ -6,6 +6,7 @@
 //! parts of it are sent, [`invalidation`] and [`groups`] what an unsafe method spoils.
 
 pub mod admission;
+pub mod capture;
 pub mod directives;
 pub mod freshness;
 pub mod groups;

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::message::body::Body;
 use crate::message::cache_status::{self, CacheStatus, Forward};
 use crate::policy::admission::Terms;
+use crate::policy::capture::Wishes;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
 use crate::store::{CacheKey, Store};
@@ -73,6 +74,9 @@ struct Asked {
     directives: RequestDirectives,
     peer: IpAddr,
     primary: CacheKey,
+    /// What it wishes of the cache, if it is for a capture.
+    #[allow(dead_code, reason = "rules of lifetime read it next")]
+    wishes: Wishes,
 }
 
 impl Proxy {
@@ -181,7 +185,8 @@ impl Proxy {
         let mut key = Vec::with_capacity(128);
         self.search.key_into(&route, &mut key, &request.uri);
         let directives = RequestDirectives::of(&request.headers);
-        Asked { route, request, directives, peer, primary: CacheKey::new(key) }
+        let wishes = if route.capture { Wishes::of(&request.uri) } else { Wishes::default() };
+        Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes }
     }
 
     /// What to do with what was found.
