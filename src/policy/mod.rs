@@ -14,6 +14,7 @@ pub mod invalidation;
 pub mod key;
 pub mod no_vary_search;
 pub mod precondition;
+pub mod query;
 pub mod range;
 pub mod reuse;
 pub mod stored;

@@ -134,7 +134,7 @@ impl Proxy {
     }
 
     fn begin(&self, asked: &Asked) -> Arc<Flight> {
-        let handles = asked.route.handles(asked.primary.as_bytes(), &asked.request.uri);
+        let handles = asked.route.handles(asked.primary.as_bytes(), asked.wishes.page.as_ref());
         Flight::new(asked.request.clone(), asked.peer, self.store.next_sequence(), handles)
     }
 }

@@ -113,7 +113,7 @@ impl Proxy {
         response: Response<Body>,
         sent: Timestamp,
     ) -> Response<Body> {
-        let handles = asked.route.handles(asked.primary.as_bytes(), &asked.request.uri);
+        let handles = asked.route.handles(asked.primary.as_bytes(), asked.wishes.page.as_ref());
         // After what the POST invalidated.
         let sequence = self.store.next_sequence();
         let flight = Flight::new(asked.request.clone(), asked.peer, sequence, handles);

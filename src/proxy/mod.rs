@@ -34,6 +34,7 @@ pub mod marks;
 mod part;
 mod pass;
 pub mod purge;
+mod reading;
 pub mod refusal;
 pub mod respond;
 pub mod route;
@@ -43,9 +44,10 @@ mod target;
 use flight::{Budget, Flights};
 use lookup::{Found, Stored, Tier};
 use marks::{Mark, Marks};
+use reading::Reading;
 use refusal::Refusal;
 use respond::{Told, Verdict};
-use route::{Route as Routed, Routes};
+use route::{Asking, Route as Routed, Routes};
 use search::SearchRules;
 
 /// The data plane: everything that a request meets between the listener and the origin.
@@ -143,6 +145,7 @@ impl Proxy {
         target::complete(&mut request, secure, self.config.max_uri_bytes)?;
         let route = Arc::clone(self.routes.find(&request.uri).ok_or(Refusal::NoRoute)?);
         forward::sanitize(&mut request.headers);
+        let (reading, body) = reading::read(&route, &mut request, body, self.config.max_request_body).await?;
 
         // Is it for the cache at all?
         let pass = pass::why_pass(&request, &body);
@@ -153,7 +156,7 @@ impl Proxy {
         }
 
         // What is stored under its key?
-        let asked = self.asked(route, request, peer);
+        let asked = self.asked(route, request, peer, reading);
         let found = self.look_up(&asked.primary, &asked.request).await;
 
         // May it answer, and how is it brought up to date?
@@ -181,12 +184,14 @@ impl Proxy {
     }
 
     /// `request` with its key and its directives.
-    fn asked(&self, route: Arc<Routed>, request: Parts, peer: IpAddr) -> Asked {
-        let mut key = Vec::with_capacity(128);
-        self.search.key_into(&route, &mut key, &request.uri);
+    fn asked(&self, route: Arc<Routed>, request: Parts, peer: IpAddr, reading: Reading) -> Asked {
+        let key = reading.key.unwrap_or_else(|| {
+            let mut key = Vec::with_capacity(128);
+            self.search.key_into(&route, &mut key, &request.uri);
+            key
+        });
         let directives = RequestDirectives::of(&request.headers);
-        let wishes = if route.capture { Wishes::of(&request.uri) } else { Wishes::default() };
-        Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes }
+        Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes: reading.wishes }
     }
 
     /// What to do with what was found.
@@ -325,6 +330,8 @@ pub struct Route {
     pub upstream: String,
     /// Its query names a page to capture in `url`: that page is a handle to purge by.
     pub capture: bool,
+    /// How its requests are read.
+    pub asking: Asking,
     /// It heeds `No-Vary-Search`: queries that the origin answers alike share a key.
     pub no_vary_search: bool,
     /// What it says of storing.

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::flight::Cause;
 use super::lookup::Found;
+use super::reading::Reading;
 use super::refusal::Refusal;
 use super::respond::{Told, Verdict};
 use super::route::Route;
@@ -51,7 +52,8 @@ impl Proxy {
                 &route.terms,
             )
         {
-            let asked = self.asked(route, request, peer);
+            let reading = Reading::of_target(&route, &request.uri);
+            let asked = self.asked(route, request, peer, reading);
             let response = answered?;
             return Ok(self.take_in_post(asked, response, sent).await);
         }

@@ -4,12 +4,29 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::Uri;
+use url::Url;
 
 use super::Config;
 use crate::origin::Origin;
 use crate::policy::admission::Terms;
-use crate::policy::key;
+use crate::policy::capture::{Canonical, Defaults};
+use crate::policy::{key, query};
 use crate::store::Handle;
+
+/// How a route reads the queries of its requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// As tintype's own capture parameters, by query or JSON, under any unambiguous alias.
+    Tintype(Defaults),
+    /// As opaque text, but for parameters that are known to mean nothing.
+    Opaque(query::Rules),
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Asking::Opaque(query::Rules::default())
+    }
+}
 
 /// A route at work.
 pub struct Route {
@@ -23,6 +40,8 @@ pub struct Route {
     pub capture: bool,
     /// The origin is told the client's host, so the host is part of the key.
     pub keyed_by_host: bool,
+    /// How its requests are read.
+    pub asking: Asking,
     /// It heeds `No-Vary-Search`.
     pub no_vary_search: bool,
     host: Option<String>,
@@ -33,7 +52,34 @@ impl Route {
     /// Writes the primary cache key of `target` into `key`, over what was there.
     pub fn key_into(&self, key: &mut Vec<u8>, target: &Uri) {
         key.clear();
-        key::append(key, &self.scope(target), target);
+        let query = target.query().unwrap_or_default();
+        match &self.asking {
+            Asking::Opaque(rules) => match rules.keyed(query) {
+                Cow::Borrowed(_) => key::append(key, &self.scope(target), target),
+                Cow::Owned(keyed) => self.key_with(key, target, &keyed),
+            },
+            Asking::Tintype(defaults) => match Canonical::read(query, None, *defaults) {
+                Some(canonical) => self.key_with(key, target, &canonical.key),
+                None => key::append(key, &self.scope(target), target),
+            },
+        }
+    }
+
+    /// The primary cache key of a capture at the path of `target`.
+    pub fn canonical_key(&self, target: &Uri, canonical: &Canonical) -> Vec<u8> {
+        let mut key = Vec::with_capacity(32 + canonical.key.len());
+        self.key_with(&mut key, target, &canonical.key);
+        key
+    }
+
+    fn key_with(&self, key: &mut Vec<u8>, target: &Uri, query: &str) {
+        key.extend_from_slice(self.scope(target).as_bytes());
+        key.push(b' ');
+        key.extend_from_slice(target.path().as_bytes());
+        if !query.is_empty() {
+            key.push(b'?');
+            key.extend_from_slice(query.as_bytes());
+        }
     }
 
     /// What stands for the origin in keys: the route's name, and the host where the origin is told it.
@@ -46,13 +92,13 @@ impl Route {
         }
     }
 
-    /// What a purge of `target`'s response would name: its URL, and the page that it captures.
-    pub fn handles(&self, key: &[u8], target: &Uri) -> Vec<Handle> {
+    /// What a purge of the response under `key` would name: its URL, and the page that it captures.
+    pub fn handles(&self, key: &[u8], page: Option<&Url>) -> Vec<Handle> {
         let mut handles = vec![Handle::of_url(&String::from_utf8_lossy(key))];
         if self.capture
-            && let Some(page) = key::captured_page(target)
+            && let Some(page) = page
         {
-            handles.push(Handle::of_target(&page));
+            handles.push(Handle::of_target(page.as_str()));
         }
         handles
     }
@@ -89,6 +135,7 @@ impl Routes {
                 terms: route.terms.clone(),
                 capture: route.capture,
                 keyed_by_host,
+                asking: route.asking.clone(),
                 no_vary_search: route.no_vary_search,
                 host: route.host.clone(),
                 path: route.path.clone(),
@@ -130,6 +177,7 @@ mod tests {
                     path: (*path).into(),
                     upstream: "u".into(),
                     capture: false,
+                    asking: Asking::default(),
                     no_vary_search: false,
                     terms: Terms::default(),
                 })

@@ -28,6 +28,7 @@ mod listener_limits;
 mod model;
 mod origin_framing;
 mod proxy_cache;
+mod proxy_canonical;
 mod proxy_collapse;
 mod proxy_extensions;
 mod proxy_fetch;

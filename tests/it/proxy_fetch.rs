@@ -27,6 +27,7 @@ fn data_plane(origin: impl Origin, store: impl Store) -> Arc<Proxy> {
         path: "/".into(),
         upstream: "origin".into(),
         capture: false,
+        asking: Default::default(),
         no_vary_search: false,
         terms: tintype::policy::admission::Terms::default(),
     };
