@@ -1,6 +1,6 @@
 //! The guard: a page that tries many roads to this very machine, and captures of metadata services, have to arrive nowhere.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -72,7 +72,7 @@ async fn loopback(engine: &Engine, config: &Config) -> Finding {
             );
         }
     };
-    let script = ROADS.replacen("PORT = 0", &format!("PORT = {}", trap.port()), 1);
+    let script = ROADS.replacen("PORT = 0", &format!("PORT = {}", trap.port), 1);
     let tried = match question(engine, "<p>roads</p>", &script).await {
         Ok(said) => said["roads"].as_u64().unwrap_or_default(),
         Err(why) => {
@@ -116,51 +116,54 @@ fn is_allowed(config: &Config, address: IpAddr) -> bool {
     config.allow_ranges.iter().any(|range| range.contains(&address))
 }
 
-/// Whether the operator lets pages reach this machine.
+/// Whether the operator lets pages take one of the roads.
 fn is_open(config: &Config) -> bool {
-    let loopback = |range: &ipnet::IpNet| {
-        let first: [IpAddr; 2] = [[127, 0, 0, 0].into(), std::net::Ipv6Addr::LOCALHOST.into()];
-        let unspecified: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), std::net::Ipv6Addr::UNSPECIFIED.into()];
-        let within = |address: IpAddr| address.is_loopback() || unspecified.contains(&address);
-        within(range.addr()) || first.iter().chain(&unspecified).any(|address| range.contains(address))
-    };
-    let names = ["localhost", "tintype.localhost", "127.0.0.1", "127.0.0.2", "[::1]"];
+    let roads: [IpAddr; 5] = [
+        Ipv4Addr::LOCALHOST.into(),
+        Ipv4Addr::new(127, 0, 0, 2).into(),
+        Ipv4Addr::UNSPECIFIED.into(),
+        Ipv6Addr::LOCALHOST.into(),
+        Ipv6Addr::UNSPECIFIED.into(),
+    ];
+    let names = ["localhost", "tintype.localhost", "127.0.0.1", "127.0.0.2", "0.0.0.0", "[::1]", "[::]"];
     let host = |host: &String| match host.strip_prefix('*') {
         Some(suffix) => names.iter().any(|name| name.ends_with(suffix)),
         None => names.contains(&host.as_str()),
     };
-    config.allow_ranges.iter().any(loopback) || config.allow_hosts.iter().any(host)
+    roads.into_iter().any(|road| is_allowed(config, road)) || config.allow_hosts.iter().any(host)
 }
 
 /// Listeners on one port of loopback, TCP and UDP, that nobody but us may reach.
 struct Trap {
-    tcp: TcpListener,
+    tcp: Vec<TcpListener>,
     udp: UdpSocket,
-    address: SocketAddr,
+    port: u16,
 }
 
 impl Trap {
     async fn set() -> std::io::Result<Trap> {
-        // All addresses of loopback, and no others: a machine's neighbours may well scan its ports.
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = tcp.local_addr()?;
-        Ok(Trap { udp: UdpSocket::bind(address).await?, tcp, address })
+        // On loopback alone: a machine's neighbours may well scan its ports.
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = first.local_addr()?.port();
+        // What is missing there, such as IPv6, cannot be reached either.
+        let other = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), port)).await;
+        let sixth = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await;
+        let tcp = [Ok(first), other, sixth].into_iter().flatten().collect();
+        Ok(Trap { tcp, udp: UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).await?, port })
     }
 
-    fn port(&self) -> u16 {
-        self.address.port()
-    }
-
-    /// What came before a call of our own, which shows that the listeners hear.
+    /// What came before calls of our own, which show that the listeners hear.
     async fn arrived(&self) -> std::io::Result<usize> {
         let heard = async {
-            let own = TcpStream::connect(self.address).await?;
             let mut arrived = 0;
-            while self.tcp.accept().await?.1 != own.local_addr()? {
-                arrived += 1;
+            for listener in &self.tcp {
+                let own = TcpStream::connect(listener.local_addr()?).await?;
+                while listener.accept().await?.1 != own.local_addr()? {
+                    arrived += 1;
+                }
             }
             let own = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-            own.send_to(b"x", self.address).await?;
+            own.send_to(b"x", self.udp.local_addr()?).await?;
             while self.udp.recv_from(&mut [0; 1]).await?.1 != own.local_addr()? {
                 arrived += 1;
             }
@@ -193,8 +196,13 @@ mod tests {
     async fn a_trap_counts_everybody_but_us() {
         let trap = Trap::set().await.unwrap();
         assert_eq!(trap.arrived().await.unwrap(), 0);
-        let _one = TcpStream::connect(trap.address).await.unwrap();
-        UdpSocket::bind("127.0.0.1:0").await.unwrap().send_to(b"stun", trap.address).await.unwrap();
+        let _one = TcpStream::connect(("127.0.0.1", trap.port)).await.unwrap();
+        UdpSocket::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .send_to(b"stun", ("127.0.0.1", trap.port))
+            .await
+            .unwrap();
         assert_eq!(trap.arrived().await.unwrap(), 2);
     }
 }
