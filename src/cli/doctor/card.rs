@@ -78,8 +78,8 @@ fn kept(file: &Path, picture: &[u8]) -> Finding {
 /// What the page found, by script.
 fn judge(card: &Value) -> Vec<Finding> {
     let fault = |script: &str| -> Option<String> {
-        let entry = card.as_array()?.iter().find(|entry| entry["script"] == script);
-        match entry.map(|entry| &entry["fault"]) {
+        let entry = card.as_array().and_then(|card| card.iter().find(|entry| entry["script"] == script));
+        match entry.and_then(|entry| entry.get("fault")) {
             Some(Value::Null) => None,
             Some(Value::String(fault)) => Some(fault.clone()),
             _ => Some("unknown".into()),
@@ -89,7 +89,7 @@ fn judge(card: &Value) -> Vec<Finding> {
     let mut good = Vec::new();
     for (script, package) in PACKAGES {
         let what = match fault(script).as_deref() {
-            None if card.is_array() => {
+            None => {
                 good.push(script);
                 continue;
             }

@@ -35,8 +35,10 @@ pub(super) fn to_text(findings: &[Finding], paint: Paint) -> String {
     let rows: Vec<Vec<String>> = findings
         .iter()
         .map(|finding| {
-            let mark = paint.mark(finding.mark, finding.mark.name());
-            vec![mark, paint.strong(finding.check), one_line(&finding.says)]
+            // As wide as the widest, so that reports of all outcomes look alike.
+            let name = finding.mark.name();
+            let room = " ".repeat(Mark::Failure.name().len().saturating_sub(name.len()));
+            vec![paint.mark(finding.mark, name) + &room, paint.strong(finding.check), one_line(&finding.says)]
         })
         .collect();
     let mut text = String::new();
