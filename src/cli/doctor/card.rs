@@ -194,4 +194,15 @@ mod tests {
             assert!(CARD.contains(&format!("script: \"{script}\"")), "{script}");
         }
     }
+
+    #[test]
+    fn every_package_is_in_the_image_and_in_the_script_that_installs() {
+        for file in ["Dockerfile", "scripts/install-browser"] {
+            let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+            let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c == '"').collect();
+            for (script, package) in PACKAGES {
+                assert!(words.contains(&package), "{file} lacks {package} for {script}");
+            }
+        }
+    }
 }
