@@ -43,7 +43,7 @@ mod websocket;
 
 pub use attach::Endpoint;
 pub use engine::{Engine, Stats};
-pub use program::StartError;
+pub use program::{StartError, find as find_program, sandboxed};
 
 /// Path of the engine's one resource.
 pub const PATH: &str = "/screenshot";

@@ -55,7 +55,10 @@ pub enum StartError {
 }
 
 /// The program that `config` names, or the first that is found.
-pub(super) fn find(config: &Config) -> Result<PathBuf, StartError> {
+///
+/// # Errors
+/// If there is none.
+pub fn find(config: &Config) -> Result<PathBuf, StartError> {
     if let Some(program) = &config.program {
         // The browser is started in another folder.
         let absolute = std::path::absolute(program).ok().filter(|program| program.is_file());
@@ -73,8 +76,11 @@ pub(super) fn find(config: &Config) -> Result<PathBuf, StartError> {
         .ok_or(StartError::NoProgram)
 }
 
-/// Whether Chrome's sandbox is on.
-pub(super) fn sandboxed(config: &Config, root: bool) -> Result<bool, StartError> {
+/// Whether Chrome's sandbox is on for a user who is `root` or not.
+///
+/// # Errors
+/// If it is asked for where it cannot be.
+pub fn sandboxed(config: &Config, root: bool) -> Result<bool, StartError> {
     match (config.sandbox, root) {
         (Sandbox::On, true) => Err(StartError::SandboxAsRoot),
         (Sandbox::Auto, true) | (Sandbox::Off, _) => Ok(false),
