@@ -19,6 +19,7 @@ mod chrome_ssrf;
 mod chrome_ssrf_roads;
 mod chrome_stable;
 mod cli_check;
+mod cli_get;
 mod cli_health;
 mod interim;
 mod licences;

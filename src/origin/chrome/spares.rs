@@ -66,13 +66,14 @@ impl Spares {
         }
     }
 
-    /// Opens what is wanted, one after the other, unless somebody is at it.
+    /// Opens one more in the background, if one is missing.
     fn refill(self: Arc<Self>, browser: &Arc<Browser>) {
         let (kept, dropped) = oneshot::channel();
         let number = {
             let mut shelf = self.shelf();
             let there = shelf.iter().filter(|spare| Arc::ptr_eq(&spare.browser, browser)).count();
-            if there >= self.wanted || browser.fate() != Fate::Serving {
+            // In a browser that others run, a page that waits may cost them a place or its rent.
+            if browser.pid.is_none() || there >= self.wanted || browser.fate() != Fate::Serving {
                 return;
             }
             let number = shelf.iter().map(|spare| spare.number).max().unwrap_or_default() + 1;
