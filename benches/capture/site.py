@@ -6,6 +6,7 @@ ignored, so that every capture can have a URL of its own.
 """
 
 import asyncio
+import contextlib
 import glob
 import struct
 import sys
@@ -116,7 +117,7 @@ async def main():
                 target = head.split(b" ", 2)[1].decode()
                 writer.write(known.get(target.partition("?")[0], NOTHING))
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             writer.close()
@@ -128,4 +129,5 @@ async def main():
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())
