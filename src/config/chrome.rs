@@ -19,6 +19,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         program: program(&mut s),
         sandbox: s.choice("sandbox", [("auto", Sandbox::Auto), ("on", Sandbox::On), ("off", Sandbox::Off)]),
         max_concurrent: s.optional_number("max_concurrent", None, 1..=256).unwrap_or_else(cores),
+        spare_pages: s.number("spare_pages", 1, 0..=64),
         max_queue: s.number("max_queue", 64, 0..=100_000),
         deadline: s.duration("deadline", secs(30), secs(1)..=secs(600)),
         launch_timeout: s.duration("launch_timeout", secs(20), secs(1)..=secs(300)),

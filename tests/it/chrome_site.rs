@@ -39,6 +39,7 @@ pub(crate) fn config() -> Config {
         program: None,
         sandbox: Sandbox::Auto,
         max_concurrent: 2,
+        spare_pages: 1,
         max_queue: 4,
         deadline: Duration::from_secs(90),
         launch_timeout: Duration::from_secs(60),

@@ -22,6 +22,7 @@ mod chrome_stable;
 mod cli_check;
 mod cli_completions;
 mod cli_doctor;
+mod cli_get;
 mod cli_health;
 mod interim;
 mod licences;

@@ -1,18 +1,14 @@
 //! One capture, from an open tab to the bytes of a picture.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use url::Url;
 
 use super::Limits;
-use super::browser::Browser;
-use super::exit::ExitProxy;
 use super::guard::{Barred, is_web};
 use super::intercept::HTML_URL;
 use super::roads::Roads;
-use super::slots::Place;
 use super::spec::{Area, CaptureSpec, Fault, Page, Until};
 use super::tab::{Milestone, Tab, TabError};
 use crate::origin::Flaw;
@@ -55,16 +51,14 @@ pub(super) struct Shot {
     pub(super) page_height: Option<u64>,
 }
 
-/// Captures `spec` on `browser`. The caller bounds the time.
+/// Captures `spec` with the page that `opening` gives, in an isolated context. The caller bounds the time.
 pub(super) async fn capture(
-    browser: Arc<Browser>,
-    exit: ExitProxy,
-    place: Arc<Place>,
+    opening: impl Future<Output = Result<Tab, TabError>> + Send + 'static,
     spec: &CaptureSpec,
     limits: &Limits,
 ) -> Result<Shot, Failure> {
-    // An isolated context; it is disposed of even if nobody waits for it any more.
-    let opening = tokio::spawn(Tab::open(browser, exit, place));
+    // It is disposed of even if nobody waits for it any more.
+    let opening = tokio::spawn(opening);
     let mut tab = opening.await.map_err(|error| Failure::Page(format!("cannot open a tab: {error}")))??;
 
     // The page and its picture. A page whose bytes were cut is none, whatever came of it.

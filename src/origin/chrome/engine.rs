@@ -10,14 +10,14 @@ use serde::Serialize;
 use super::Config;
 use super::answer::{self, Picture};
 use super::capture::{ABORTED, Failure, Shot, capture};
-use super::exit::ExitProxy;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
 use super::program::StartError;
 use super::request;
 use super::resolver::{Resolver, System};
-use super::roads::{Allowance, Roads};
+use super::roads::{Allowance, Destination};
 use super::slots::{Place, Slots};
+use super::spares::Spares;
 use super::spec::{CaptureSpec, Fault, Page};
 use super::tab::TabError;
 use crate::clock::{Clock, Stopwatch};
@@ -34,6 +34,7 @@ pub struct Engine {
     guard: Arc<Guard>,
     slots: Slots,
     fleet: Fleet,
+    spares: Arc<Spares>,
     counts: Counts,
 }
 
@@ -102,9 +103,11 @@ impl Engine {
         resolver: Arc<dyn Resolver>,
     ) -> Result<Arc<Self>, StartError> {
         let fleet = Fleet::start(&config)?;
+        let guard = Arc::new(Guard::new(&config, resolver));
         Ok(Arc::new(Engine {
             clock,
-            guard: Arc::new(Guard::new(&config, resolver)),
+            spares: Spares::new(guard.clone(), config.spare_pages),
+            guard,
             slots: Slots::new(config.max_concurrent, config.max_queue),
             fleet,
             counts: Counts::default(),
@@ -206,7 +209,12 @@ impl Engine {
             let mut tried = 0;
             loop {
                 tried += 1;
-                match self.try_capture(spec, &host, addresses.clone(), place.clone()).await {
+                let to = Destination {
+                    allowance: self.allowance(),
+                    host: host.clone(),
+                    addresses: addresses.clone(),
+                };
+                match self.try_capture(spec, to, place.clone(), tried).await {
                     Err(Try::Page(failure)) if is_crash(&failure) && tried < MAX_TRIES => {
                         tracing::warn!(host, error = %failure, "crashed under a capture, trying once more");
                     }
@@ -231,22 +239,32 @@ impl Engine {
         }
     }
 
-    async fn try_capture(
-        &self,
-        spec: &CaptureSpec,
-        host: &str,
-        addresses: Vec<std::net::IpAddr>,
-        place: Arc<Place>,
-    ) -> Result<Shot, Try> {
-        let lease = self.fleet.browser().await.map_err(Try::Engine)?;
-        let allowance = Allowance {
+    fn allowance(&self) -> Allowance {
+        Allowance {
             bytes: self.config.max_page_bytes,
             connections: self.config.max_page_connections,
             requests: self.config.max_page_requests,
+        }
+    }
+
+    async fn try_capture(
+        &self,
+        spec: &CaptureSpec,
+        to: Destination,
+        place: Arc<Place>,
+        tried: u32,
+    ) -> Result<Shot, Try> {
+        let lease = self.fleet.browser().await.map_err(Try::Engine)?;
+        let (spares, browser) = (self.spares.clone(), lease.browser.clone());
+        let opening = async move {
+            let mut tab = match tried {
+                1 => spares.take(browser).await?,
+                _ => spares.open(browser).await?,
+            };
+            tab.assign(place, to);
+            Ok(tab)
         };
-        let exit = ExitProxy::open(Roads::new(self.guard.clone(), allowance, host, addresses)).await;
-        let exit = exit.map_err(|error| Try::Engine(format!("no exit proxy: {error}")))?;
-        let shot = capture(lease.browser.clone(), exit, place, spec, &self.config.limits).await;
+        let shot = capture(opening, spec, &self.config.limits).await;
         // Time that runs out drops the lease unsettled, which has the browser looked at.
         match &shot {
             Ok(_) => lease.settle(true),

@@ -2,8 +2,8 @@
 //!
 //! A request becomes a [`spec::CaptureSpec`]; the [`guard`] says whether its target may be reached; `slots` give it a place;
 //! the `fleet` has warm browsers, each kept by a `supervisor` that watches its `health` (a `process`
-//! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` opens a `tab` in a
-//! context of its own, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
+//! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` takes a `tab` in a
+//! context of its own, mostly one of the `spares` opened ahead, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
 //! still, and takes the picture; `intercept` decides about its requests, `picture` looks at pixels; `answer` makes the response.
 
 use std::path::PathBuf;
@@ -36,6 +36,7 @@ mod request;
 pub mod resolver;
 mod roads;
 mod slots;
+mod spares;
 pub mod spec;
 mod supervisor;
 mod tab;
@@ -57,6 +58,8 @@ pub struct Config {
     pub sandbox: Sandbox,
     /// Captures at once.
     pub max_concurrent: usize,
+    /// Pages opened ahead for each browser, in contexts of their own; each serves one capture.
+    pub spare_pages: usize,
     /// Requests that may wait for a place; beyond, the engine is busy (503).
     pub max_queue: usize,
     /// Time for one capture, waiting included.
@@ -171,6 +174,7 @@ mod tests {
             program: None,
             sandbox: Sandbox::Auto,
             max_concurrent: 2,
+            spare_pages: 1,
             max_queue: 4,
             deadline: Duration::from_secs(30),
             launch_timeout: Duration::from_secs(30),

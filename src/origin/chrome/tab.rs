@@ -12,7 +12,7 @@ use super::devtools::{CallError, Event};
 use super::exit::ExitProxy;
 use super::intercept::Intercept;
 use super::isolation;
-use super::roads::Roads;
+use super::roads::{Destination, Roads};
 use super::slots::Place;
 
 /// Time in which a living browser disposes of a context; one that does not is hung.
@@ -30,6 +30,9 @@ pub(super) enum TabError {
     /// The process that renders the page died.
     #[error("the page crashed its renderer")]
     Crashed,
+    /// This machine has no socket left for its traffic.
+    #[error("no exit proxy: {0}")]
+    NoExit(String),
     /// The document ended before it was whole.
     #[error("the page broke off")]
     BrokenOff,
@@ -113,37 +116,60 @@ impl Tab {
     ///
     /// Not cancellable: run it in a task of its own, so that a context that was just made is known to be
     /// disposed of.
-    pub(super) async fn open(
-        browser: Arc<Browser>,
-        exit: ExitProxy,
-        place: Arc<Place>,
-    ) -> Result<Self, TabError> {
+    pub(super) async fn open(browser: Arc<Browser>, exit: ExitProxy) -> Result<Self, TabError> {
         let context = browser.context(exit.address());
         let made = browser.devtools.call(None, "Target.createBrowserContext", context).await?;
         let id = text(&made, "browserContextId");
-        let context =
-            Context { browser, id, exit: Some(exit), place: Some(place), runtime: Handle::current() };
+        let context = Context { browser, id, exit: Some(exit), place: None, runtime: Handle::current() };
         let devtools = &context.browser.devtools;
 
-        isolation::deny(devtools, &context.id).await?;
         let blank = json!({ "url": "about:blank", "browserContextId": context.id });
-        let frame = text(&devtools.call(None, "Target.createTarget", blank).await?, "targetId");
+        let (_, made) = tokio::try_join!(
+            isolation::deny(devtools, &context.id),
+            devtools.call(None, "Target.createTarget", blank)
+        )?;
+        let frame = text(&made, "targetId");
         let attach = json!({ "targetId": frame, "flatten": true });
         let session = text(&devtools.call(None, "Target.attachToTarget", attach).await?, "sessionId");
         let main = frame.clone();
         let events = devtools.events(&session, move |event| is_heeded(event, &main));
-        let mut tab = Tab {
+        let told = |method: &'static str, params| devtools.call(Some(&session), method, params);
+        tokio::try_join!(
+            told("Inspector.enable", json!({})),
+            told("Page.enable", json!({})),
+            told("Page.setLifecycleEventsEnabled", json!({ "enabled": true })),
+        )?;
+        Ok(Tab {
             context,
             session,
             frame,
             events,
             documents: Documents::default(),
             intercept: Intercept::default(),
-        };
-        tab.call("Inspector.enable", json!({})).await?;
-        tab.call("Page.enable", json!({})).await?;
-        tab.call("Page.setLifecycleEventsEnabled", json!({ "enabled": true })).await?;
-        Ok(tab)
+        })
+    }
+
+    /// Whether nothing befell it since it was opened.
+    pub(super) fn is_alive(&mut self) -> bool {
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => {
+                    if self.heed(Some(event)).is_err() {
+                        return false;
+                    }
+                }
+                Err(mpsc::error::TryRecvError::Empty) => return true,
+                Err(mpsc::error::TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Has it serve one capture: its place is free again when the page is gone, and its exit opens to the roads of `to`.
+    pub(super) fn assign(&mut self, place: Arc<Place>, to: Destination) {
+        self.context.place = Some(place);
+        if let Some(exit) = &self.context.exit {
+            exit.roads().open(to);
+        }
     }
 
     /// Calls the page, heeding its events meanwhile.
