@@ -43,7 +43,10 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         max_page_connections: s.number("max_page_connections", 256, 1..=10_000),
         max_page_requests: s.number("max_page_requests", 4096, 1..=1_000_000),
     };
-    for (key, time) in [("max_delay", config.limits.max_delay), ("max_wait", config.limits.max_wait)] {
+    let limits = &config.limits;
+    for (key, time) in
+        [("max_delay", limits.max_delay), ("max_wait", limits.max_wait), ("max_settle", limits.max_settle)]
+    {
         if time >= config.deadline {
             let allowed = format!("less than deadline, which is {}", write_duration(config.deadline));
             s.refuse(key, Kind::Conflict, write_duration(time), &allowed);

@@ -15,7 +15,7 @@ use tintype::origin::chrome::{Config, Engine};
 use tintype::origin::{Origin, OriginError};
 
 use crate::chrome_site::{
-    Site, browser, config, group, html, picture, profile, shoot, signal, signal_type, start, until,
+    Answer, Site, browser, config, group, html, picture, profile, shoot, signal, signal_type, start, until,
 };
 
 /// Time for a capture to be hit while it is under way.
@@ -117,6 +117,53 @@ async fn a_browser_that_is_stopped_under_a_capture_is_replaced() {
     let (answer, ()) = tokio::join!(shoot(&engine, &url, LINGER), script);
     picture(answer);
     past.is_gone(&engine).await;
+    engine.shutdown().await;
+}
+
+/// Health checks come too late for this; what notices is the capture itself.
+#[tokio::test]
+async fn a_browser_that_hangs_costs_no_capture_even_if_time_is_short() {
+    let how = Config { deadline: Duration::from_secs(8), ..config() };
+    let (site, engine, mut past) = (site().await, start(how), Past::default());
+    let url = site.url("/");
+    // Before a capture, under one, and the whole group.
+    let pid = past.meet(&engine).await;
+    signal(pid, Signal::STOP);
+    picture(shoot(&engine, &url, "").await);
+    for whole in [false, true] {
+        let (pid, asked) = (past.meet(&engine).await, site.times("/"));
+        let script = async {
+            site.requested("/", asked + 1).await;
+            let stopped = if whole { group(pid) } else { vec![pid] };
+            stopped.into_iter().for_each(|member| signal(member, Signal::STOP));
+        };
+        let (answer, ()) = tokio::join!(shoot(&engine, &url, "delay=500"), script);
+        picture(answer);
+    }
+    past.is_gone(&engine).await;
+    let stats = engine.stats();
+    assert_eq!((stats.unhealthy, stats.restarts, stats.failures), (3, 3, 0));
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_slow_page_is_not_held_against_its_browser() {
+    let slow = "<body bgcolor=lime><script>const t = Date.now(); while (Date.now() - t < 5000);</script>";
+    let site = Site::start([
+        ("/busy", html("<script>for (;;);</script>")),
+        ("/never", Answer::Never),
+        ("/slow", html(slow)),
+    ])
+    .await;
+    let engine = start(Config { deadline: Duration::from_secs(8), max_concurrent: 3, ..config() });
+    let pid = browser(&engine).await;
+    let [busy, never, slow] = ["/busy", "/never", "/slow"].map(|path| site.url(path));
+    let all = tokio::join!(shoot(&engine, &busy, ""), shoot(&engine, &never, ""), shoot(&engine, &slow, ""));
+    for answer in [all.0, all.1] {
+        assert!(matches!(answer, Err(OriginError::TimedOut { phase: "capture", .. })), "{answer:?}");
+    }
+    picture(all.2);
+    assert_eq!((engine.stats().unhealthy, engine.stats().browser), (0, Some(pid)));
     engine.shutdown().await;
 }
 

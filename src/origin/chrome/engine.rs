@@ -20,6 +20,7 @@ use super::roads::{Allowance, Roads};
 use super::slots::{Place, Slots};
 use super::spec::{CaptureSpec, Fault, Page};
 use super::tab::TabError;
+use super::vigil::{self, Patience};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
 use crate::origin::{Origin, OriginError};
@@ -223,7 +224,7 @@ impl Engine {
             Err(Try::Page(Failure::Flawed(flaw, detail))) => Err(OriginError::Flawed { flaw, detail }),
             Err(Try::Page(Failure::Barred(why))) if why.is_refusal() => Ok(Outcome::Refused(why)),
             // A call that is refused is the page's doing: it went elsewhere meanwhile.
-            Err(Try::Page(Failure::Tab(error))) if error != TabError::BrokenOff && !error.is_refusal() => {
+            Err(Try::Page(Failure::Tab(error))) if !error.is_of_the_page() && !error.is_refusal() => {
                 Err(OriginError::Browser(error.to_string()))
             }
             Err(Try::Page(error)) => Err(OriginError::Capture(error.to_string())),
@@ -246,11 +247,15 @@ impl Engine {
         };
         let exit = ExitProxy::open(Roads::new(self.guard.clone(), allowance, host, addresses)).await;
         let exit = exit.map_err(|error| Try::Engine(format!("no exit proxy: {error}")))?;
-        let shot = capture(lease.browser.clone(), exit, place, spec, &self.config.limits).await;
+        let patience = Patience::new(self.config.deadline, self.config.health_timeout);
+        let shot = tokio::select! {
+            shot = capture(lease.browser.clone(), exit, place, spec, &self.config.limits) => shot,
+            never = vigil::keep(&lease.browser, patience) => match never {},
+        };
         // Time that runs out drops the lease unsettled, which has the browser looked at.
         match &shot {
             Ok(_) => lease.settle(true),
-            Err(Failure::Tab(error)) if *error != TabError::BrokenOff => drop(lease),
+            Err(Failure::Tab(error)) if !error.is_of_the_page() => drop(lease),
             Err(_) => lease.settle(false),
         }
         shot.map_err(Try::Page)

@@ -39,6 +39,7 @@ mod slots;
 pub mod spec;
 mod supervisor;
 mod tab;
+mod vigil;
 mod websocket;
 
 pub use attach::Endpoint;

@@ -33,12 +33,20 @@ pub(super) enum TabError {
     /// The document ended before it was whole.
     #[error("the page broke off")]
     BrokenOff,
+    /// It asked for more at once than is answered.
+    #[error("the page makes too many requests at once")]
+    Flooded,
 }
 
 impl TabError {
     /// Whether the whole browser is gone, so that another one may do better.
     pub(super) fn is_browser_gone(&self) -> bool {
         matches!(self, TabError::Call(CallError::Closed))
+    }
+
+    /// Whether it lies with the page alone.
+    pub(super) fn is_of_the_page(&self) -> bool {
+        matches!(self, TabError::BrokenOff | TabError::Flooded)
     }
 
     /// Whether the browser said no, for instance as the page went elsewhere during a call.
@@ -156,7 +164,7 @@ impl Tab {
             tokio::select! {
                 // A crash is known before the call that it leaves hanging.
                 biased;
-                event = self.events.recv() => self.heed(event)?,
+                event = self.events.recv() => self.heed(event).await?,
                 result = &mut call => return Ok(result?),
             }
         }
@@ -197,7 +205,7 @@ impl Tab {
                     .await
                     .map_err(|_| TabError::BrokenOff)?,
             };
-            self.heed(event)?;
+            self.heed(event).await?;
         }
         Ok(())
     }
@@ -208,7 +216,7 @@ impl Tab {
         tokio::pin!(sleep);
         loop {
             tokio::select! {
-                event = self.events.recv() => self.heed(event)?,
+                event = self.events.recv() => self.heed(event).await?,
                 () = &mut sleep => return Ok(()),
             }
         }
@@ -219,8 +227,11 @@ impl Tab {
         self.context.exit.as_ref().map(ExitProxy::roads)
     }
 
-    fn heed(&mut self, event: Option<Event>) -> Result<(), TabError> {
-        let Some(event) = event else { return Err(CallError::Closed.into()) };
+    async fn heed(&mut self, event: Option<Event>) -> Result<(), TabError> {
+        let Some(event) = event else {
+            let gone = self.context.browser.devtools.is_closed();
+            return Err(if gone { CallError::Closed.into() } else { TabError::Flooded });
+        };
         match event.method.as_str() {
             "Page.lifecycleEvent" => {
                 let of = |name| event.params[name].as_str().unwrap_or_default();
@@ -230,13 +241,14 @@ impl Tab {
             "Page.frameStoppedLoading" => self.documents.stopped = true,
             "Fetch.requestPaused" => {
                 let (method, answer) = self.intercept.answer(&event.params);
-                self.context.browser.devtools.notify(&self.session, method, answer);
+                self.context.browser.devtools.notify(&self.session, method, answer).await;
             }
             // Nobody will ever answer it, and the page stands still until somebody does.
             "Page.javascriptDialogOpening" => {
                 let accept = event.params["type"] == "beforeunload";
                 let answer = json!({ "accept": accept });
-                self.context.browser.devtools.notify(&self.session, "Page.handleJavaScriptDialog", answer);
+                let devtools = &self.context.browser.devtools;
+                devtools.notify(&self.session, "Page.handleJavaScriptDialog", answer).await;
             }
             _ => return Err(TabError::Crashed),
         }
