@@ -22,7 +22,7 @@ use crate::chrome_site::{
 };
 
 /// A browser that is none of the engine's.
-struct Elsewhere {
+pub(crate) struct Elsewhere {
     process: Child,
     port: u16,
     path: String,
@@ -30,7 +30,7 @@ struct Elsewhere {
 }
 
 impl Elsewhere {
-    async fn start(port: u16) -> Self {
+    pub(crate) async fn start(port: u16) -> Self {
         let engine = start(config());
         let program = std::fs::read_link(format!("/proc/{}/exe", browser(&engine).await)).unwrap();
         engine.shutdown().await;
@@ -54,7 +54,7 @@ impl Elsewhere {
         format!("http://localhost:{}", self.port)
     }
 
-    fn websocket(&self) -> String {
+    pub(crate) fn websocket(&self) -> String {
         format!("ws://127.0.0.1:{}{}", self.port, self.path)
     }
 
@@ -89,7 +89,7 @@ impl Elsewhere {
     }
 }
 
-fn with(remote: &[String]) -> Config {
+pub(crate) fn with(remote: &[String]) -> Config {
     Config {
         remote: remote.iter().map(|endpoint| endpoint.parse().unwrap()).collect(),
         remote_unguarded: true,

@@ -94,7 +94,8 @@ const MAX_DOCUMENTS: usize = 32;
 
 impl Documents {
     fn on_lifecycle(&mut self, name: &str, loader: &str) {
-        self.stopped = false;
+        // What a document that stopped still draws makes it no whole one.
+        self.stopped &= name != "init";
         match name {
             "init" if self.begun.len() < MAX_DOCUMENTS => self.begun.push(loader.to_owned()),
             "DOMContentLoaded" => self.last_parsed = Some(loader.to_owned()),
@@ -102,6 +103,11 @@ impl Documents {
             "networkIdle" => self.last_idle = Some(loader.to_owned()),
             _ => {}
         }
+    }
+
+    /// The last document is as whole as it will ever be.
+    fn give_up(&mut self) {
+        (self.last_parsed, self.last_loaded) = (self.begun.last().cloned(), self.begun.last().cloned());
     }
 
     /// Whether the document of `loader`, or the last that came after it, has come so far.
@@ -201,13 +207,25 @@ impl Tab {
             let event = match self.documents.stopped && milestone != Milestone::Idle {
                 false => self.events.recv().await,
                 // Chrome says of a document that ends short only that it stopped. Unless it goes elsewhere next.
-                true => tokio::time::timeout(GOING_ELSEWHERE, self.events.recv())
-                    .await
-                    .map_err(|_| TabError::BrokenOff)?,
+                true => match tokio::time::timeout(GOING_ELSEWHERE, self.events.recv()).await {
+                    Ok(event) => event,
+                    Err(_) if self.stopped_itself().await? => {
+                        self.documents.give_up();
+                        continue;
+                    }
+                    Err(_) => return Err(TabError::BrokenOff),
+                },
             };
             self.heed(event).await?;
         }
         Ok(())
+    }
+
+    /// Whether a document that stopped did so by its own will, as by a link to a mail program or to a download: it is then
+    /// what a person would see. One whose bytes ended short is still being read.
+    async fn stopped_itself(&mut self) -> Result<bool, TabError> {
+        let ask = json!({ "expression": "document.readyState", "returnByValue": true });
+        Ok(self.call("Runtime.evaluate", ask).await?["result"]["value"] == "complete")
     }
 
     /// Waits `time`, heeding events.
