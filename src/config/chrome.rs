@@ -25,6 +25,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         recycle_after: s.number("recycle_after", 500, 1..=1_000_000),
         recycle_age: s.duration("recycle_age", secs(4 * 3600), secs(1)..=days(365)),
         recycle_memory: s.size("recycle_memory", 2 * GIB, 64 * MIB..=1024 * GIB),
+        max_page_memory: s.size("max_page_memory", GIB, 64 * MIB..=1024 * GIB),
         health_interval: s.duration("health_interval", secs(10), secs(1)..=secs(3600)),
         health_timeout: s.duration("health_timeout", secs(10), secs(1)..=secs(300)),
         remote: remote(&mut s),

@@ -282,3 +282,40 @@ async fn a_successor_that_does_not_start_leaves_the_worn_one_serving() {
     }
     engine.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_page_that_takes_more_than_its_share_of_memory_costs_itself_alone() {
+    let bytes =
+        "<script>const all = []; setInterval(() => all.push(new Uint8Array(20 << 20).fill(7)), 10)</script>";
+    let site = Site::start([
+        ("/", html("<h1>Here</h1>")),
+        (
+            "/eats",
+            html(
+                "<script>const all = []; for (;;) all.push(new Array(1e6).fill(all.length + 0.5));</script>",
+            ),
+        ),
+        ("/buffers", html(format!("{bytes}<img src=/never>"))),
+        ("/never", Answer::Never),
+    ])
+    .await;
+    let engine = start(Config { max_page_memory: 256 << 20, max_concurrent: 3, ..config() });
+    let pid = browser(&engine).await;
+    let [fine, eats, buffers] = ["/", "/eats", "/buffers"].map(|path| site.url(path));
+    let (fine, eats, buffers) = tokio::join!(
+        shoot(&engine, &fine, "delay=6s"),
+        shoot(&engine, &eats, ""),
+        shoot(&engine, &buffers, "")
+    );
+    for answer in [eats, buffers] {
+        let error = answer.expect_err("no picture");
+        assert_eq!(error.name(), "capture-memory", "{error}");
+    }
+    picture(fine);
+    picture(shoot(&engine, &site.url("/"), "").await);
+    let stats = engine.stats();
+    assert_eq!((stats.browser, stats.restarts, stats.unhealthy), (Some(pid), 0, 0));
+    // Neither was tried again.
+    assert_eq!((site.times("/eats"), site.times("/buffers")), (1, 1));
+    engine.shutdown().await;
+}

@@ -19,6 +19,7 @@ mod chrome_soak;
 mod chrome_ssrf;
 mod chrome_ssrf_roads;
 mod chrome_stable;
+mod chrome_stale;
 mod chrome_wayward;
 mod cli_check;
 mod cli_health;

@@ -1,7 +1,8 @@
 //! The engine: one resource, `GET /screenshot`, answered with a fresh picture each time.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use http::{Method, Request, Response};
@@ -23,7 +24,7 @@ use super::tab::TabError;
 use super::vigil::{self, Patience};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
-use crate::origin::{Origin, OriginError};
+use crate::origin::{Flaw, Origin, OriginError};
 
 /// Times that one capture is tried.
 const MAX_TRIES: u32 = 2;
@@ -39,15 +40,17 @@ pub struct Engine {
 }
 
 /// What befell the engine since its start, and how it stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Pictures made.
     pub captures: u64,
     /// Captures that ended without a picture: errors of page, browser and time.
     pub failures: u64,
+    /// Those by the name of their [`OriginError`], and requests that found no place.
+    pub reasons: BTreeMap<&'static str, u64>,
     /// Requests with bad parameters or refused targets.
     pub refused: u64,
-    /// Requests that found the queue full.
+    /// Requests that found the queue full, or waited in it in vain.
     pub busy: u64,
     /// Browsers launched, or connected to, after the first; with remote ones, after the first of each.
     pub restarts: u64,
@@ -69,6 +72,7 @@ struct Counts {
     failures: AtomicU64,
     refused: AtomicU64,
     busy: AtomicU64,
+    reasons: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 fn count(counter: &AtomicU64) {
@@ -119,6 +123,7 @@ impl Engine {
         Stats {
             captures: read(&self.counts.captures),
             failures: read(&self.counts.failures),
+            reasons: self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             refused: read(&self.counts.refused),
             busy: read(&self.counts.busy),
             restarts: self.fleet.restarts(),
@@ -157,6 +162,10 @@ impl Engine {
 
         // The picture, or why there is none.
         let outcome = self.picture(&spec).await;
+        if let Err(error) = &outcome {
+            let mut reasons = self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+            *reasons.entry(error.name()).or_default() += 1;
+        }
         count(match &outcome {
             Ok(Outcome::Picture(_)) => &self.counts.captures,
             Ok(Outcome::Refused(_) | Outcome::Unusable(_)) => &self.counts.refused,
@@ -247,10 +256,20 @@ impl Engine {
         };
         let exit = ExitProxy::open(Roads::new(self.guard.clone(), allowance, host, addresses)).await;
         let exit = exit.map_err(|error| Try::Engine(format!("no exit proxy: {error}")))?;
+        let culled = lease.browser.culled();
         let patience = Patience::new(self.config.deadline, self.config.health_timeout);
         let shot = tokio::select! {
             shot = capture(lease.browser.clone(), exit, place, spec, &self.config.limits) => shot,
             never = vigil::keep(&lease.browser, patience) => match never {},
+            never = vigil::weigh(&lease.browser, self.config.max_page_memory) => match never {},
+        };
+        let shot = match shot {
+            Err(error) if is_crash(&error) && lease.browser.culled() != culled => {
+                let limit = self.config.max_page_memory;
+                let why = format!("the page takes more than {limit} bytes of memory");
+                Err(Failure::Flawed(Flaw::Memory, why))
+            }
+            other => other,
         };
         // Time that runs out drops the lease unsettled, which has the browser looked at.
         match &shot {

@@ -70,6 +70,8 @@ pub struct Config {
     pub recycle_age: Duration,
     /// Bytes of memory, of all its processes, at which the browser is replaced.
     pub recycle_memory: u64,
+    /// Bytes of memory that the renderer of one page may take; it is killed beyond.
+    pub max_page_memory: u64,
     /// Time between two looks at the browser's health.
     pub health_interval: Duration,
     /// Time in which a healthy browser answers, and in which it renders an empty page.
@@ -178,6 +180,7 @@ mod tests {
             recycle_after: 100,
             recycle_age: Duration::from_secs(3600),
             recycle_memory: 1 << 40,
+            max_page_memory: 1 << 40,
             health_interval: Duration::from_secs(3600),
             health_timeout: Duration::from_secs(30),
             remote: Vec::new(),

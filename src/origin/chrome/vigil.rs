@@ -1,17 +1,24 @@
-//! What is watched while a capture is under way: that its browser speaks at all. A browser that answers nothing is
-//! given up while there is time for another try; a page that takes long is none of its faults.
+//! What is watched while a capture is under way:
+//! - that its browser speaks at all. One that answers nothing is given up while there is time for another try; a page
+//!   that takes long is none of its faults;
+//! - that no page takes all memory. The renderer of one that does is killed, and nothing else with it.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::browser::Browser;
+use super::memory;
 use crate::clock::Stopwatch;
 
 /// Bounds of the silence before a browser is asked, and of the time that it has to answer.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(5);
+
+/// Time between two looks at the memory of renderers.
+const WEIGHING: Duration = Duration::from_millis(500);
 
 /// How long a browser may be silent under a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +34,21 @@ impl Patience {
     pub(super) fn new(deadline: Duration, health_timeout: Duration) -> Self {
         let quarter = (deadline / 4).clamp(SHORTEST, LONGEST);
         Patience { silence: quarter, answer: quarter.min(health_timeout) }
+    }
+}
+
+/// Kills every renderer of `browser` that takes more than `limit` bytes, until this is dropped.
+pub(super) async fn weigh(browser: &Browser, limit: u64) -> Infallible {
+    // Those that somebody else runs are theirs to look after.
+    let Some(leader) = browser.pid else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(WEIGHING).await;
+        for renderer in memory::large_renderers(leader, limit).await {
+            tracing::warn!(renderer, limit, "a page takes too much memory");
+            browser.count_culled();
+            let renderer = i32::try_from(renderer).ok().and_then(Pid::from_raw);
+            let _ = renderer.map(|renderer| kill_process(renderer, Signal::KILL));
+        }
     }
 }
 
