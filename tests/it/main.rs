@@ -20,6 +20,7 @@ mod chrome_ssrf;
 mod chrome_ssrf_roads;
 mod chrome_stable;
 mod chrome_stale;
+mod chrome_tls;
 mod chrome_wayward;
 mod cli_check;
 mod cli_health;
