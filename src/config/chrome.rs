@@ -12,7 +12,7 @@ use super::words::{GIB, KIB, MIB, days, secs, write_duration};
 use crate::origin::chrome::{Config, Endpoint, Limits, Sandbox};
 
 const REMOTE: &str =
-    "a DevTools endpoint such as \"http://host:9222\" or \"ws://host:9222/devtools/browser/...\"";
+    "a DevTools endpoint such as \"http://host:9222\" or \"wss://host/devtools/browser/...\"";
 
 pub(super) fn read(mut s: Section<'_>) -> Config {
     let config = Config {
@@ -29,6 +29,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         health_interval: s.duration("health_interval", secs(10), secs(1)..=secs(3600)),
         health_timeout: s.duration("health_timeout", secs(10), secs(1)..=secs(300)),
         remote: remote(&mut s),
+        remote_ca: super::remote::certificates(&mut s, "remote_ca"),
         remote_unguarded: s.flag("remote_unguarded", false),
         lifetime: s.duration("lifetime", secs(900), Duration::ZERO..=days(365)),
         limits: limits(&mut s),

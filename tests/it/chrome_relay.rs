@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -56,16 +55,7 @@ impl Relay {
     }
 }
 
-/// Passes messages between one client and the browser.
-pub(crate) async fn pass_over(near: impl AsyncRead + AsyncWrite + Unpin, to: String) {
-    pass_between(near, to, Arc::default()).await;
-}
-
 async fn pass(near: TcpStream, to: String, script: Arc<Mutex<Script>>) {
-    pass_between(near, to, script).await;
-}
-
-async fn pass_between(near: impl AsyncRead + AsyncWrite + Unpin, to: String, script: Arc<Mutex<Script>>) {
     let Ok(near) = tokio_tungstenite::accept_async(near).await else { return };
     let address = to.trim_start_matches("ws://").split('/').next().unwrap().to_owned();
     let far = TcpStream::connect(address).await.unwrap();

@@ -50,6 +50,7 @@ pub(crate) fn config() -> Config {
         health_interval: Duration::from_secs(3600),
         health_timeout: Duration::from_secs(30),
         remote: Vec::new(),
+        remote_ca: None,
         remote_unguarded: false,
         lifetime: Duration::from_secs(900),
         limits: Limits {

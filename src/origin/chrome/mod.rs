@@ -78,6 +78,8 @@ pub struct Config {
     pub health_timeout: Duration,
     /// Browsers that others run, used in place of an own one if there are any.
     pub remote: Vec<Endpoint>,
+    /// PEM file with roots that vouch for them, beside the system's.
+    pub remote_ca: Option<PathBuf>,
     /// Consent to remote browsers, whose pages reach what their network lets them reach.
     pub remote_unguarded: bool,
     /// `max-age` on a capture.
@@ -184,6 +186,7 @@ mod tests {
             health_interval: Duration::from_secs(3600),
             health_timeout: Duration::from_secs(30),
             remote: Vec::new(),
+            remote_ca: None,
             remote_unguarded: false,
             lifetime: Duration::from_secs(900),
             limits: Limits {

@@ -52,6 +52,9 @@ pub enum StartError {
          set `remote_unguarded` to true if that network is no secret"
     )]
     Unguarded,
+    /// Remote browsers behind TLS, and no roots to know them by.
+    #[error("cannot trust any `remote` browser: {0}")]
+    Roots(String),
 }
 
 /// The program that `config` names, or the first that is found.
