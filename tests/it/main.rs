@@ -22,6 +22,7 @@ mod chrome_stable;
 mod chrome_stale;
 mod chrome_tls;
 mod chrome_wayward;
+mod chrome_workers;
 mod cli_check;
 mod cli_health;
 mod interim;

@@ -21,6 +21,10 @@ const DISPOSE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time after loading stopped in which a page that goes elsewhere begins to.
 const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
 
+/// Shared and service workers ask for things on their own, past every session of the page; a page whose requests are looked
+/// at has none of them, as in browsers without.
+const NO_LONE_WORKERS: &str = "delete self.SharedWorker; delete Navigator.prototype.serviceWorker;";
+
 /// Why a page could not be driven on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TabError {
@@ -179,6 +183,9 @@ impl Tab {
     /// Has the page's requests answered by `intercept` from now on.
     pub(super) async fn intercept(&mut self, intercept: Intercept) -> Result<(), TabError> {
         let patterns = intercept.patterns();
+        if intercept.has_rules() {
+            self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": NO_LONE_WORKERS })).await?;
+        }
         self.intercept = intercept;
         if let Some(patterns) = patterns {
             self.call("Fetch.enable", patterns).await?;
