@@ -148,14 +148,15 @@ async fn a_browser_that_hangs_costs_no_capture_even_if_time_is_short() {
 
 #[tokio::test]
 async fn a_slow_page_is_not_held_against_its_browser() {
-    let slow = "<body bgcolor=lime><script>const t = Date.now(); while (Date.now() - t < 5000);</script>";
+    let slow = "<body bgcolor=lime><script>const t = Date.now(); while (Date.now() - t < 4000);</script>";
     let site = Site::start([
         ("/busy", html("<script>for (;;);</script>")),
         ("/never", Answer::Never),
         ("/slow", html(slow)),
     ])
     .await;
-    let engine = start(Config { deadline: Duration::from_secs(8), max_concurrent: 3, ..config() });
+    // Silent for longer than it may be before it is asked, which is 3 s then.
+    let engine = start(Config { deadline: Duration::from_secs(12), max_concurrent: 3, ..config() });
     let pid = browser(&engine).await;
     let [busy, never, slow] = ["/busy", "/never", "/slow"].map(|path| site.url(path));
     let all = tokio::join!(shoot(&engine, &busy, ""), shoot(&engine, &never, ""), shoot(&engine, &slow, ""));

@@ -36,7 +36,8 @@ pub(crate) const NOW: Timestamp = Timestamp::from_secs(784_111_777);
 /// A strict engine's configuration, with time enough for a busy machine.
 pub(crate) fn config() -> Config {
     Config {
-        program: None,
+        // Another browser than the first that is found.
+        program: std::env::var_os("TINTYPE_TEST_BROWSER").map(PathBuf::from),
         sandbox: Sandbox::Auto,
         max_concurrent: 2,
         max_queue: 4,
