@@ -10,6 +10,7 @@ mod chrome_flaws;
 mod chrome_guard;
 mod chrome_hostile;
 mod chrome_life;
+mod chrome_pages;
 mod chrome_parameters;
 mod chrome_private;
 mod chrome_relay;
