@@ -90,7 +90,7 @@ pub(super) fn sandboxed(config: &Config, root: bool) -> Result<bool, StartError>
 /// Nothing leaves but through a context's exit proxy: the browser's own proxy is a name that resolves to nothing,
 /// names are not resolved at all, and WebRTC sends nothing beside the proxy (headless shell heeds the
 /// one flag, the whole browser the other).
-const ARGUMENTS: [&str; 34] = [
+const ARGUMENTS: [&str; 35] = [
     "--headless=new",
     "--remote-debugging-pipe",
     "--proxy-server=http://exit.invalid:80",
@@ -113,6 +113,9 @@ const ARGUMENTS: [&str; 34] = [
     "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,AutofillServerCommunication",
     "--disable-field-trial-config",
     "--disable-print-preview",
+    // A frame of another site would be a target of its own, whose requests no rule of ours is asked about. Headless shell
+    // has none anyway; captures are kept apart by their contexts.
+    "--disable-site-isolation-trials",
     "--disable-sync",
     "--metrics-recording-only",
     "--no-default-browser-check",
