@@ -204,7 +204,7 @@ fn secrets_are_never_shown() {
         ("upstream.api.set_headers", "authorization = \"hunter2\\n\""),
         ("upstream.api.set_headers", "authorization = [\"hunter2\"]"),
         ("upstream.api.set_query", "key = [\"hunter2\"]"),
-        ("upstream.two", "kind = \"chrome\"\nremote = [\"wss://a?token=hunter2\"]\nremote_unguarded = true"),
+        ("upstream.two", "kind = \"chrome\"\nremote = [\"ftp://a?token=hunter2\"]\nremote_unguarded = true"),
         ("upstream.two", "kind = \"remote\"\nurl = \"http://x:hunter2@a\""),
         ("upstream.two", "kind = \"remote\"\nurl = \"http://a/?key=hunter2\""),
         ("admin", "token = \"hunter2"),

@@ -23,6 +23,9 @@ const STATUS_ERROR: &str = "net::ERR_HTTP_RESPONSE_CODE_FAILURE";
 /// What Chrome says of a navigation that was given up.
 pub(super) const ABORTED: &str = "net::ERR_ABORTED";
 
+/// What is said of a shot without bytes.
+const NO_PICTURE: &str = "the browser gave no picture";
+
 /// Why there is no picture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
@@ -41,6 +44,17 @@ pub(super) enum Failure {
     /// Only the browser could tell that this parameter cannot be used.
     #[error("cannot use {}", .0.parameter)]
     Parameter(Fault),
+}
+
+impl Failure {
+    /// Whether the next shot of the same page may succeed.
+    fn may_pass(&self) -> bool {
+        match self {
+            Failure::Tab(error) => error.is_refusal(),
+            Failure::Page(why) => why == NO_PICTURE,
+            _ => false,
+        }
+    }
 }
 
 /// A picture.
@@ -101,10 +115,19 @@ async fn picture(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<S
         page.tab.rest(spec.wait.delay).await?;
     }
 
-    // At rest, and what was wanted.
-    let document = page.settle(spec, limits).await?;
-    check(tab, &document, spec)?;
-    shoot::shoot(tab, spec, &document, limits).await
+    // At rest, and what was wanted; once more where the page went elsewhere under the shot.
+    let mut tried = false;
+    loop {
+        let document = page.settle(spec, limits).await?;
+        check(page.tab, &document, spec)?;
+        match shoot::shoot(page.tab, spec, &document, limits).await {
+            Err(error) if !tried && error.may_pass() => {
+                tracing::debug!(%error, "no picture, settling once more");
+                tried = true;
+            }
+            other => return other,
+        }
+    }
 }
 
 fn element(spec: &CaptureSpec) -> Option<&String> {

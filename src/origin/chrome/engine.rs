@@ -1,7 +1,8 @@
 //! The engine: one resource, `GET /screenshot`, answered with a fresh picture each time.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use http::{Method, Request, Response};
@@ -20,9 +21,10 @@ use super::slots::{Place, Slots};
 use super::spares::Spares;
 use super::spec::{CaptureSpec, Fault, Page};
 use super::tab::TabError;
+use super::vigil::{self, Patience};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
-use crate::origin::{Origin, OriginError};
+use crate::origin::{Flaw, Origin, OriginError};
 
 /// Times that one capture is tried.
 const MAX_TRIES: u32 = 2;
@@ -39,15 +41,17 @@ pub struct Engine {
 }
 
 /// What befell the engine since its start, and how it stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Pictures made.
     pub captures: u64,
     /// Captures that ended without a picture: errors of page, browser and time.
     pub failures: u64,
+    /// Those by the name of their [`OriginError`], and requests that found no place.
+    pub reasons: BTreeMap<&'static str, u64>,
     /// Requests with bad parameters or refused targets.
     pub refused: u64,
-    /// Requests that found the queue full.
+    /// Requests that found the queue full, or waited in it in vain.
     pub busy: u64,
     /// Browsers launched, or connected to, after the first; with remote ones, after the first of each.
     pub restarts: u64,
@@ -69,6 +73,7 @@ struct Counts {
     failures: AtomicU64,
     refused: AtomicU64,
     busy: AtomicU64,
+    reasons: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 fn count(counter: &AtomicU64) {
@@ -121,6 +126,7 @@ impl Engine {
         Stats {
             captures: read(&self.counts.captures),
             failures: read(&self.counts.failures),
+            reasons: self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             refused: read(&self.counts.refused),
             busy: read(&self.counts.busy),
             restarts: self.fleet.restarts(),
@@ -159,6 +165,10 @@ impl Engine {
 
         // The picture, or why there is none.
         let outcome = self.picture(&spec).await;
+        if let Err(error) = &outcome {
+            let mut reasons = self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+            *reasons.entry(error.name()).or_default() += 1;
+        }
         count(match &outcome {
             Ok(Outcome::Picture(_)) => &self.counts.captures,
             Ok(Outcome::Refused(_) | Outcome::Unusable(_)) => &self.counts.refused,
@@ -231,7 +241,7 @@ impl Engine {
             Err(Try::Page(Failure::Flawed(flaw, detail))) => Err(OriginError::Flawed { flaw, detail }),
             Err(Try::Page(Failure::Barred(why))) if why.is_refusal() => Ok(Outcome::Refused(why)),
             // A call that is refused is the page's doing: it went elsewhere meanwhile.
-            Err(Try::Page(Failure::Tab(error))) if error != TabError::BrokenOff && !error.is_refusal() => {
+            Err(Try::Page(Failure::Tab(error))) if !error.is_of_the_page() && !error.is_refusal() => {
                 Err(OriginError::Browser(error.to_string()))
             }
             Err(Try::Page(error)) => Err(OriginError::Capture(error.to_string())),
@@ -264,11 +274,25 @@ impl Engine {
             tab.assign(place, to);
             Ok(tab)
         };
-        let shot = capture(opening, spec, &self.config.limits).await;
+        let culled = lease.browser.culled();
+        let patience = Patience::new(self.config.deadline, self.config.health_timeout);
+        let shot = tokio::select! {
+            shot = capture(opening, spec, &self.config.limits) => shot,
+            never = vigil::keep(&lease.browser, patience) => match never {},
+            never = vigil::weigh(&lease.browser, self.config.max_page_memory) => match never {},
+        };
+        let shot = match shot {
+            Err(error) if is_crash(&error) && lease.browser.culled() != culled => {
+                let limit = self.config.max_page_memory;
+                let why = format!("the page takes more than {limit} bytes of memory");
+                Err(Failure::Flawed(Flaw::Memory, why))
+            }
+            other => other,
+        };
         // Time that runs out drops the lease unsettled, which has the browser looked at.
         match &shot {
             Ok(_) => lease.settle(true),
-            Err(Failure::Tab(error)) if *error != TabError::BrokenOff => drop(lease),
+            Err(Failure::Tab(error)) if !error.is_of_the_page() => drop(lease),
             Err(_) => lease.settle(false),
         }
         shot.map_err(Try::Page)

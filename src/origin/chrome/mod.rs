@@ -40,6 +40,7 @@ mod spares;
 pub mod spec;
 mod supervisor;
 mod tab;
+mod vigil;
 mod websocket;
 
 pub use attach::Endpoint;
@@ -72,12 +73,16 @@ pub struct Config {
     pub recycle_age: Duration,
     /// Bytes of memory, of all its processes, at which the browser is replaced.
     pub recycle_memory: u64,
+    /// Bytes of memory that the renderer of one page may take; it is killed beyond.
+    pub max_page_memory: u64,
     /// Time between two looks at the browser's health.
     pub health_interval: Duration,
     /// Time in which a healthy browser answers, and in which it renders an empty page.
     pub health_timeout: Duration,
     /// Browsers that others run, used in place of an own one if there are any.
     pub remote: Vec<Endpoint>,
+    /// PEM file with roots that vouch for them, beside the system's.
+    pub remote_ca: Option<PathBuf>,
     /// Consent to remote browsers, whose pages reach what their network lets them reach.
     pub remote_unguarded: bool,
     /// `max-age` on a capture.
@@ -181,9 +186,11 @@ mod tests {
             recycle_after: 100,
             recycle_age: Duration::from_secs(3600),
             recycle_memory: 1 << 40,
+            max_page_memory: 1 << 40,
             health_interval: Duration::from_secs(3600),
             health_timeout: Duration::from_secs(30),
             remote: Vec::new(),
+            remote_ca: None,
             remote_unguarded: false,
             lifetime: Duration::from_secs(900),
             limits: Limits {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -21,6 +22,10 @@ const DISPOSE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time after loading stopped in which a page that goes elsewhere begins to.
 const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
 
+/// Shared and service workers ask for things on their own, past every session of the page; a page whose requests are looked
+/// at has none of them, as in browsers without.
+const NO_LONE_WORKERS: &str = "delete self.SharedWorker; delete Navigator.prototype.serviceWorker;";
+
 /// Why a page could not be driven on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TabError {
@@ -36,12 +41,20 @@ pub(super) enum TabError {
     /// The document ended before it was whole.
     #[error("the page broke off")]
     BrokenOff,
+    /// It asked for more at once than is answered.
+    #[error("the page makes too many requests at once")]
+    Flooded,
 }
 
 impl TabError {
     /// Whether the whole browser is gone, so that another one may do better.
     pub(super) fn is_browser_gone(&self) -> bool {
         matches!(self, TabError::Call(CallError::Closed))
+    }
+
+    /// Whether it lies with the page alone.
+    pub(super) fn is_of_the_page(&self) -> bool {
+        matches!(self, TabError::BrokenOff | TabError::Flooded)
     }
 
     /// Whether the browser said no, for instance as the page went elsewhere during a call.
@@ -89,7 +102,8 @@ const MAX_DOCUMENTS: usize = 32;
 
 impl Documents {
     fn on_lifecycle(&mut self, name: &str, loader: &str) {
-        self.stopped = false;
+        // What a document that stopped still draws makes it no whole one.
+        self.stopped &= name != "init";
         match name {
             "init" if self.begun.len() < MAX_DOCUMENTS => self.begun.push(loader.to_owned()),
             "DOMContentLoaded" => self.last_parsed = Some(loader.to_owned()),
@@ -97,6 +111,11 @@ impl Documents {
             "networkIdle" => self.last_idle = Some(loader.to_owned()),
             _ => {}
         }
+    }
+
+    /// The last document is as whole as it will ever be.
+    fn give_up(&mut self) {
+        (self.last_parsed, self.last_loaded) = (self.begun.last().cloned(), self.begun.last().cloned());
     }
 
     /// Whether the document of `loader`, or the last that came after it, has come so far.
@@ -154,7 +173,8 @@ impl Tab {
         loop {
             match self.events.try_recv() {
                 Ok(event) => {
-                    if self.heed(Some(event)).is_err() {
+                    // An empty page has nothing that would have to be waited for.
+                    if self.heed(Some(event)).now_or_never() != Some(Ok(())) {
                         return false;
                     }
                 }
@@ -182,7 +202,7 @@ impl Tab {
             tokio::select! {
                 // A crash is known before the call that it leaves hanging.
                 biased;
-                event = self.events.recv() => self.heed(event)?,
+                event = self.events.recv() => self.heed(event).await?,
                 result = &mut call => return Ok(result?),
             }
         }
@@ -191,6 +211,9 @@ impl Tab {
     /// Has the page's requests answered by `intercept` from now on.
     pub(super) async fn intercept(&mut self, intercept: Intercept) -> Result<(), TabError> {
         let patterns = intercept.patterns();
+        if intercept.has_rules() {
+            self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": NO_LONE_WORKERS })).await?;
+        }
         self.intercept = intercept;
         if let Some(patterns) = patterns {
             self.call("Fetch.enable", patterns).await?;
@@ -219,13 +242,25 @@ impl Tab {
             let event = match self.documents.stopped && milestone != Milestone::Idle {
                 false => self.events.recv().await,
                 // Chrome says of a document that ends short only that it stopped. Unless it goes elsewhere next.
-                true => tokio::time::timeout(GOING_ELSEWHERE, self.events.recv())
-                    .await
-                    .map_err(|_| TabError::BrokenOff)?,
+                true => match tokio::time::timeout(GOING_ELSEWHERE, self.events.recv()).await {
+                    Ok(event) => event,
+                    Err(_) if self.stopped_itself().await? => {
+                        self.documents.give_up();
+                        continue;
+                    }
+                    Err(_) => return Err(TabError::BrokenOff),
+                },
             };
-            self.heed(event)?;
+            self.heed(event).await?;
         }
         Ok(())
+    }
+
+    /// Whether a document that stopped did so by its own will, as by a link to a mail program or to a download: it is then
+    /// what a person would see. One whose bytes ended short is still being read.
+    async fn stopped_itself(&mut self) -> Result<bool, TabError> {
+        let ask = json!({ "expression": "document.readyState", "returnByValue": true });
+        Ok(self.call("Runtime.evaluate", ask).await?["result"]["value"] == "complete")
     }
 
     /// Waits `time`, heeding events.
@@ -234,7 +269,7 @@ impl Tab {
         tokio::pin!(sleep);
         loop {
             tokio::select! {
-                event = self.events.recv() => self.heed(event)?,
+                event = self.events.recv() => self.heed(event).await?,
                 () = &mut sleep => return Ok(()),
             }
         }
@@ -245,8 +280,11 @@ impl Tab {
         self.context.exit.as_ref().map(ExitProxy::roads)
     }
 
-    fn heed(&mut self, event: Option<Event>) -> Result<(), TabError> {
-        let Some(event) = event else { return Err(CallError::Closed.into()) };
+    async fn heed(&mut self, event: Option<Event>) -> Result<(), TabError> {
+        let Some(event) = event else {
+            let gone = self.context.browser.devtools.is_closed();
+            return Err(if gone { CallError::Closed.into() } else { TabError::Flooded });
+        };
         match event.method.as_str() {
             "Page.lifecycleEvent" => {
                 let of = |name| event.params[name].as_str().unwrap_or_default();
@@ -256,13 +294,14 @@ impl Tab {
             "Page.frameStoppedLoading" => self.documents.stopped = true,
             "Fetch.requestPaused" => {
                 let (method, answer) = self.intercept.answer(&event.params);
-                self.context.browser.devtools.notify(&self.session, method, answer);
+                self.context.browser.devtools.notify(&self.session, method, answer).await;
             }
             // Nobody will ever answer it, and the page stands still until somebody does.
             "Page.javascriptDialogOpening" => {
                 let accept = event.params["type"] == "beforeunload";
                 let answer = json!({ "accept": accept });
-                self.context.browser.devtools.notify(&self.session, "Page.handleJavaScriptDialog", answer);
+                let devtools = &self.context.browser.devtools;
+                devtools.notify(&self.session, "Page.handleJavaScriptDialog", answer).await;
             }
             _ => return Err(TabError::Crashed),
         }

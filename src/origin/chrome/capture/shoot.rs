@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::page::{Bounds, Document};
-use super::{Failure, Shot};
+use super::{Failure, NO_PICTURE, Shot};
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::picture::{self, Developed, PixelError};
@@ -117,7 +117,7 @@ async fn screenshot(tab: &mut Tab, how: &Value) -> Result<Vec<u8>, Failure> {
     let picture = BASE64_STANDARD.decode(shot["data"].as_str().unwrap_or_default());
     match picture {
         Ok(picture) if !picture.is_empty() => Ok(picture),
-        _ => Err(Failure::Page("the browser gave no picture".into())),
+        _ => Err(Failure::Page(NO_PICTURE.into())),
     }
 }
 
