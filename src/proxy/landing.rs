@@ -78,9 +78,13 @@ impl Proxy {
                 answer
             }
             (Ok(Share::Whole(response, reason)), _) => {
-                self.counters.add(Count::Misses);
                 let status = CacheStatus { detail: Some(reason.name()), ..status };
-                let mut response = self.answer_passed(response, Told::new(Verdict::Miss, status));
+                let (count, verdict) = match reason.is_planned() {
+                    true => (Count::Bypassed, Verdict::Bypass),
+                    false => (Count::Misses, Verdict::Miss),
+                };
+                self.counters.add(count);
+                let mut response = self.answer_passed(response, Told::new(verdict, status));
                 if reason.is_planned() {
                     forbid_storing(response.headers_mut());
                 }
