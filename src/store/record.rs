@@ -44,6 +44,7 @@ pub struct Record {
 
 /// The two things a key can hold.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are responses, and a box would cost each hit a hop")]
 pub enum Content {
     /// A stored response with its whole body.
     Response {
