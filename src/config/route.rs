@@ -7,6 +7,7 @@ use http::{HeaderName, header};
 use super::Upstream;
 use super::chrome::is_host;
 use super::problem::Kind;
+use super::rules;
 use super::section::{Refusal, Section};
 use super::tree::Node;
 use super::upstream::named;
@@ -41,6 +42,7 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
     }
     let capture = s.optional_flag("capture", None).unwrap_or(chrome.is_some());
     let no_vary_search = s.flag("no_vary_search", false);
+    let is_chrome = chrome.is_some();
     let asking = asking(&mut s, capture, chrome, no_vary_search);
     Route {
         name: name.to_owned(),
@@ -51,6 +53,8 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
         asking,
         no_vary_search,
         terms: terms(&mut s, capture),
+        lifetimes: rules::read(&mut s, capture, is_chrome),
+        refresh: rules::refresh(&mut s, capture),
     }
 }
 
@@ -110,6 +114,7 @@ fn terms(s: &mut Section<'_>, capture: bool) -> Terms {
         } else {
             SetCookie::Store
         }),
+        ..Terms::default()
     }
 }
 

@@ -18,9 +18,11 @@ use crate::policy::admission::Terms;
 use crate::policy::capture::Wishes;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
+use crate::policy::rules::{Lifetimes, Plan};
 use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
 
+pub mod ahead;
 mod collapse;
 mod fetch;
 pub mod flight;
@@ -41,6 +43,7 @@ pub mod route;
 mod search;
 mod target;
 
+use ahead::{Hot, Refresh};
 use flight::{Budget, Flights};
 use lookup::{Found, Stored, Tier};
 use marks::{Mark, Marks};
@@ -66,19 +69,22 @@ pub struct Proxy {
     indexing: tokio::sync::Mutex<()>,
     /// What responses said of their queries.
     search: SearchRules,
+    hot: Hot,
     via: HeaderValue,
 }
 
 /// A request on its way through the story.
+#[derive(Clone)]
 struct Asked {
     route: Arc<Routed>,
     request: Parts,
     directives: RequestDirectives,
     peer: IpAddr,
     primary: CacheKey,
-    /// What it wishes of the cache, if it is for a capture.
-    #[allow(dead_code, reason = "rules of lifetime read it next")]
+    /// What it wishes of the cache.
     wishes: Wishes,
+    /// What rules make of that.
+    plan: Plan,
 }
 
 impl Proxy {
@@ -93,7 +99,8 @@ impl Proxy {
         let via = HeaderValue::try_from(format!("1.1 {}", config.pseudonym))
             .unwrap_or_else(|_| HeaderValue::from_static("1.1 tintype"));
         let budget = Arc::new(Budget::new(config.max_fetch_buffer));
-        Arc::new(Proxy {
+        let watches = config.routes.iter().any(|route| route.refresh.watched > 0);
+        let proxy = Arc::new(Proxy {
             config,
             routes,
             store,
@@ -105,8 +112,13 @@ impl Proxy {
             budget,
             indexing: tokio::sync::Mutex::default(),
             search: SearchRules::default(),
+            hot: Hot::new(watches),
             via,
-        })
+        });
+        if watches {
+            proxy.refresh_ahead();
+        }
+        proxy
     }
 
     /// Answers one request. `peer` is the client's address, `secure` whether it came over TLS.
@@ -126,6 +138,11 @@ impl Proxy {
     /// Fetches that are not yet stored or given up.
     pub fn fetches_under_way(&self) -> usize {
         *self.under_way.borrow()
+    }
+
+    /// Begins no more fetches that nobody asked for.
+    pub fn stop_refreshing(&self) {
+        self.hot.stop();
     }
 
     /// Waits until no fetch is under way. Fetches outlive the exchanges that began them.
@@ -157,7 +174,10 @@ impl Proxy {
 
         // What is stored under its key?
         let asked = self.asked(route, request, peer, reading);
-        let found = self.look_up(&asked.primary, &asked.request).await;
+        let found = match asked.plan.refused {
+            None => self.look_up(&asked.primary, &asked.request).await,
+            Some(_) => Found::nothing(&asked.primary),
+        };
 
         // May it answer, and how is it brought up to date?
         let key = self.config.tell_key.then(|| found.key.clone());
@@ -191,13 +211,17 @@ impl Proxy {
             key
         });
         let directives = RequestDirectives::of(&request.headers);
-        Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes: reading.wishes }
+        let wishes = reading.wishes;
+        let plan = route.plan(&request.uri, &wishes);
+        Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes, plan }
     }
 
     /// What to do with what was found.
     fn decide<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
         let Some((stored, tier)) = &found.stored else {
-            return Step::Forward(if found.variants.is_empty() {
+            return Step::Forward(if asked.plan.refused.is_some() {
+                Forward::Bypass
+            } else if found.variants.is_empty() {
                 Forward::UriMiss
             } else {
                 Forward::VaryMiss
@@ -210,13 +234,18 @@ impl Proxy {
         let told = |verdict, detail| {
             Told::new(verdict, CacheStatus { hit: true, detail: Some(detail), ..CacheStatus::default() })
         };
-        match reuse::decide(head, &asked.directives, now) {
+        match asked.plan.decide(head, &asked.directives, now) {
             Reuse::Fresh => {
                 self.counters.add(match tier {
                     Tier::Memory => Count::HitsMemory,
                     Tier::Disk => Count::HitsDisk,
                 });
-                Step::Answer(stored, told(Verdict::Hit, tier.name()))
+                let told = told(Verdict::Hit, tier.name());
+                if self.refreshes(asked, found, stored, now) {
+                    Step::AnswerAndValidate(stored, told)
+                } else {
+                    Step::Answer(stored, told)
+                }
             }
             Reuse::Stale(StaleUse::MaxStale) => {
                 self.counters.add(Count::StaleServed);
@@ -275,7 +304,7 @@ enum Step<'a> {
 }
 
 /// Routes and the bounds of the data plane.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Routes, in any order: the longest matching path prefix wins, a named host before any host.
     pub routes: Vec<Route>,
@@ -318,7 +347,7 @@ impl Default for Config {
 }
 
 /// Which requests go to which origin, and what is overridden for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// Name in proxy.toml, in logs and figures.
     pub name: String,
@@ -336,4 +365,8 @@ pub struct Route {
     pub no_vary_search: bool,
     /// What it says of storing.
     pub terms: Terms,
+    /// Its rules of lifetime.
+    pub lifetimes: Lifetimes,
+    /// When it fetches anew what is still fresh.
+    pub refresh: Refresh,
 }

@@ -44,6 +44,7 @@ mod proxy_extensions;
 mod proxy_fetch;
 mod proxy_forwarding;
 mod proxy_invalidation;
+mod proxy_lifetimes;
 mod proxy_ranges;
 mod proxy_streaming;
 mod proxy_validation;

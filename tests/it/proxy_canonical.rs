@@ -46,9 +46,9 @@ async fn one_picture_is_captured_once_however_it_is_asked_for() {
 #[tokio::test]
 async fn a_posted_picture_answers_gets_and_is_purged_with_its_page() {
     let (origin, tintype) = before("capture = true\ndialect = \"tintype\"").await;
-    let ask = r#"{"url":"https://example.com/a","js":"x()"}"#;
+    let ask = r#"{"url":"https://example.com/a","selector":"b"}"#;
     assert_eq!(glance(&post(&tintype, "/shot", ask).await), seen(200, "MISS", "picture 0"));
-    let get = "/shot?js=x()&url=https://example.com/a";
+    let get = "/shot?selector=b&url=https://example.com/a";
     assert_eq!(glance(&tintype.get(get).await), seen(200, "HIT", "picture 0"));
     let conditional = [("content-type", "application/json"), ("if-none-match", "*"), ("range", "bytes=0-1")];
     let whole = tintype.client.request("POST", &tintype.url("/shot"), &conditional, ask).await;
