@@ -64,7 +64,7 @@ impl Route {
                 Cow::Borrowed(_) => key::append(key, &self.scope(target), target),
                 Cow::Owned(keyed) => self.key_with(key, target, &keyed),
             },
-            Asking::Tintype(defaults) => match Canonical::read(query, None, *defaults) {
+            Asking::Tintype(defaults) => match Canonical::read(query, None, defaults) {
                 Some(canonical) => self.key_with(key, target, &canonical.key),
                 None => key::append(key, &self.scope(target), target),
             },

@@ -116,3 +116,20 @@ async fn listed_parameters_are_no_part_of_the_key_or_not_even_sent() {
     assert_eq!(posted.header("x-cache"), Some("BYPASS"));
     assert_eq!(origin.requests()[2].target, "/s?b=2");
 }
+
+#[tokio::test]
+async fn a_route_has_parameters_of_its_own() {
+    let more = "capture = true\ndialect = \"tintype\"\n[route.all.parameters]\nfull_page = true\nscale = 2\n\
+                hide_selectors = [\".a\", \".b\"]";
+    let (origin, tintype) = before(more).await;
+    assert_eq!(glance(&tintype.get("/shot?url=https://example.com").await), seen(200, "MISS", "picture 0"));
+    let said = "/shot?url=https://example.com&fullPage=1&dpr=2&hide_selectors=.b&hide_selectors=.a";
+    assert_eq!(glance(&tintype.get(said).await), seen(200, "HIT", "picture 0"));
+    assert_eq!(
+        glance(&tintype.get("/shot?url=https://example.com&scale=1").await),
+        seen(200, "MISS", "picture 1")
+    );
+    let asked: Vec<String> = origin.requests().into_iter().map(|r| r.target).collect();
+    let rest = "full_page=true&hide_selectors=.a&hide_selectors=.b&scale=2&url=https%3A%2F%2Fexample.com%2F";
+    assert_eq!(asked[0], format!("/shot?{rest}"));
+}
