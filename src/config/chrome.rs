@@ -75,6 +75,7 @@ fn limits(s: &mut Section<'_>) -> Limits {
         max_text: bytes(s, "max_text", 64 * KIB, 64..=4 * MIB),
         min_picture_bytes: bytes(s, "min_picture_bytes", 64, 0..=MIB),
         allow_blank: s.flag("allow_blank", false),
+        freeze_time: s.flag("freeze_time", false),
     };
     for (key, side) in [("default_width", limits.default_width), ("default_height", limits.default_height)] {
         if side > limits.max_side {

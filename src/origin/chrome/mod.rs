@@ -20,11 +20,13 @@ pub mod devices;
 mod devtools;
 mod engine;
 mod exit;
+mod filter;
 mod fleet;
 pub mod guard;
 mod health;
 mod intercept;
 mod isolation;
+mod markdown;
 mod memory;
 mod metered;
 mod picture;
@@ -43,6 +45,7 @@ mod websocket;
 
 pub use attach::Endpoint;
 pub use engine::{Engine, Stats};
+pub use filter::{FilterList, FilterLists, MAX_LIST};
 pub use program::StartError;
 
 /// Path of the engine's one resource.
@@ -137,6 +140,8 @@ pub struct Limits {
     pub min_picture_bytes: usize,
     /// Keep pictures of one colour where the request does not say.
     pub allow_blank: bool,
+    /// Have the page's clock stand still where the request does not say.
+    pub freeze_time: bool,
 }
 
 impl Eq for Limits {}
@@ -157,6 +162,7 @@ impl Default for Limits {
             max_text: 64 << 10,
             min_picture_bytes: 64,
             allow_blank: false,
+            freeze_time: false,
         }
     }
 }
