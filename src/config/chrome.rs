@@ -1,6 +1,7 @@
 //! `[upstream.NAME]` of kind `chrome`: the built-in capture engine.
 
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -8,8 +9,8 @@ use ipnet::IpNet;
 use super::problem::Kind;
 use super::section::{Refusal, Section};
 use super::tree::{Node, Value};
-use super::words::{GIB, KIB, MIB, days, secs, write_duration};
-use crate::origin::chrome::{Config, Endpoint, Limits, Sandbox};
+use super::words::{GIB, KIB, MIB, days, secs, write_duration, write_size};
+use crate::origin::chrome::{Config, Endpoint, FilterList, FilterLists, Limits, MAX_LIST, Sandbox};
 
 const REMOTE: &str =
     "a DevTools endpoint such as \"http://host:9222\" or \"ws://host:9222/devtools/browser/...\"";
@@ -42,6 +43,12 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         max_page_bytes: s.size("max_page_bytes", 64 * MIB, 64 * KIB..=16 * GIB),
         max_page_connections: s.number("max_page_connections", 256, 1..=10_000),
         max_page_requests: s.number("max_page_requests", 4096, 1..=1_000_000),
+        filters: FilterLists {
+            ads: filter_lists(&mut s, "ad_lists"),
+            trackers: filter_lists(&mut s, "tracker_lists"),
+            cookies: filter_lists(&mut s, "cookie_lists"),
+            chats: filter_lists(&mut s, "chat_lists"),
+        },
     };
     for (key, time) in [("max_delay", config.limits.max_delay), ("max_wait", config.limits.max_wait)] {
         if time >= config.deadline {
@@ -114,6 +121,38 @@ fn program(s: &mut Section<'_>) -> Option<PathBuf> {
         s.refuse("program", Kind::NotFound, format!("{text:?}, which is not there"), ALLOWED);
     }
     found
+}
+
+/// Files of filter rules, read here, so that what is wrong with them is said at the start.
+fn filter_lists(s: &mut Section<'_>, key: &str) -> Vec<FilterList> {
+    let allowed = format!("a file of filter rules in EasyList syntax, UTF-8, at most {}", write_size(MAX_LIST));
+    let paths = s.list(key, Vec::new(), &allowed, |node| Ok(node.text()?.to_owned()));
+    let mut lists = Vec::new();
+    for path in paths {
+        let path = s.resolve(key, &path);
+        match read_list(&path) {
+            Ok(text) => lists.push(FilterList { path, text: text.into() }),
+            Err((kind, why)) => s.refuse(key, kind, format!("{} ({why})", path.display()), &allowed),
+        }
+    }
+    lists
+}
+
+fn read_list(path: &Path) -> Result<String, (Kind, String)> {
+    let gone = |error: std::io::Error| (Kind::NotFound, error.to_string());
+    let file = std::fs::File::open(path).map_err(gone)?;
+    if !file.metadata().map_err(gone)?.is_file() {
+        return Err((Kind::NotFound, "not a file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_LIST + 1).read_to_end(&mut bytes).map_err(gone)?;
+    if bytes.len() as u64 > MAX_LIST {
+        return Err((Kind::OutOfRange, "it is larger".to_owned()));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| (Kind::Malformed, "not UTF-8".to_owned()))?;
+    // What a server says in place of a list.
+    let is_page = text.trim_start().get(..1) == Some("<");
+    if is_page { Err((Kind::Malformed, "a web page".to_owned())) } else { Ok(text) }
 }
 
 /// Endpoints are not shown: their queries often hold tokens.

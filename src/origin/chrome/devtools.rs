@@ -45,6 +45,8 @@ pub(super) enum CallError {
 /// One event of a session.
 #[derive(Debug)]
 pub(super) struct Event {
+    /// Who sent it.
+    pub(super) session: String,
     pub(super) method: String,
     pub(super) params: Value,
 }
@@ -117,8 +119,8 @@ impl Shared {
                 let _ = waiting.send(message.error.map_or(Ok(message.result), |error| Err(error.message)));
             }
         } else if let (Some(method), Some(session)) = (message.method, message.session) {
-            let event = Event { method, params: message.params };
-            if let Some((filter, events)) = routes.sessions.get(&session)
+            let event = Event { session, method, params: message.params };
+            if let Some((filter, events)) = routes.sessions.get(&event.session)
                 && filter(&event)
             {
                 let _ = events.try_send(event);
@@ -224,7 +226,28 @@ impl Devtools {
     /// Calls `method` without waiting for the result.
     pub(super) fn notify(&self, session: &str, method: &str, params: Value) {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let _ = self.outgoing.try_send(encode(id, Some(session), method, params));
+        let sent = self.outgoing.try_send(encode(id, Some(session), method, params));
+        if let Err(mpsc::error::TrySendError::Full(message)) = sent {
+            // What nobody sends leaves a page waiting for ever.
+            let outgoing = self.outgoing.clone();
+            tokio::spawn(async move {
+                let _ = outgoing.send(message).await;
+            });
+        }
+    }
+
+    /// Has the events of `child` that `filter` lets through come where those of `session` come.
+    pub(super) fn join(
+        &self,
+        session: &str,
+        child: &str,
+        filter: impl Fn(&Event) -> bool + Send + 'static,
+    ) {
+        let mut routes = self.shared.routes();
+        let events = routes.sessions.get(session).map(|(_, events)| events.clone());
+        if let Some(events) = events {
+            routes.sessions.insert(child.to_owned(), (Box::new(filter), events));
+        }
     }
 
     /// Receives the events of `session` that `filter` lets through, until the receiver or the browser goes.
@@ -342,6 +365,21 @@ mod tests {
         }
         let event = events.recv().await.unwrap();
         assert_eq!((event.method.as_str(), &event.params), ("Page.load", &json!({ "n": 1 })));
+        drop(browser);
+        assert!(events.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_child_s_events_come_where_its_parent_s_come() {
+        let (devtools, mut browser) = Browser::new(LONG);
+        let mut events = devtools.events("S", |_| true);
+        devtools.join("S", "C", |event| event.method == "Fetch.requestPaused");
+        devtools.join("gone", "D", |_| true);
+        for (session, method) in [("C", "Page.load"), ("D", "Page.load"), ("C", "Fetch.requestPaused")] {
+            browser.send(json!({ "method": method, "params": {}, "sessionId": session })).await;
+        }
+        let event = events.recv().await.unwrap();
+        assert_eq!((event.session.as_str(), event.method.as_str()), ("C", "Fetch.requestPaused"));
         drop(browser);
         assert!(events.recv().await.is_none());
     }

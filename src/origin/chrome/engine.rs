@@ -11,6 +11,7 @@ use super::Config;
 use super::answer::{self, Picture};
 use super::capture::{ABORTED, Failure, Shot, capture};
 use super::exit::ExitProxy;
+use super::filter::Filters;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
 use super::program::StartError;
@@ -34,6 +35,7 @@ pub struct Engine {
     guard: Arc<Guard>,
     slots: Slots,
     fleet: Fleet,
+    filters: Filters,
     counts: Counts,
 }
 
@@ -107,6 +109,7 @@ impl Engine {
             guard: Arc::new(Guard::new(&config, resolver)),
             slots: Slots::new(config.max_concurrent, config.max_queue),
             fleet,
+            filters: Filters::new(config.filters.clone()),
             counts: Counts::default(),
             config,
         }))
@@ -238,6 +241,8 @@ impl Engine {
         addresses: Vec<std::net::IpAddr>,
         place: Arc<Place>,
     ) -> Result<Shot, Try> {
+        let filters = self.filters.of(&spec.filters).await;
+        let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
         let lease = self.fleet.browser().await.map_err(Try::Engine)?;
         let allowance = Allowance {
             bytes: self.config.max_page_bytes,
@@ -246,7 +251,8 @@ impl Engine {
         };
         let exit = ExitProxy::open(Roads::new(self.guard.clone(), allowance, host, addresses)).await;
         let exit = exit.map_err(|error| Try::Engine(format!("no exit proxy: {error}")))?;
-        let shot = capture(lease.browser.clone(), exit, place, spec, &self.config.limits).await;
+        let limits = &self.config.limits;
+        let shot = capture(lease.browser.clone(), exit, place, spec, &filters, limits).await;
         // Time that runs out drops the lease unsettled, which has the browser looked at.
         match &shot {
             Ok(_) => lease.settle(true),

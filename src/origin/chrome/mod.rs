@@ -4,7 +4,7 @@
 //! the `fleet` has warm browsers, each kept by a `supervisor` that watches its `health` (a `process`
 //! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` opens a `tab` in a
 //! context of its own, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
-//! still, and takes the picture; `intercept` decides about its requests, `picture` looks at pixels; `answer` makes the response.
+//! still, and takes the picture; `intercept` decides about its requests, asking `filter`s, `picture` looks at pixels; `answer` makes the response.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +20,7 @@ pub mod devices;
 mod devtools;
 mod engine;
 mod exit;
+mod family;
 mod filter;
 mod fleet;
 pub mod guard;
@@ -97,6 +98,8 @@ pub struct Config {
     /// Requests that one capture may make through the guard, refused ones too. Within TLS they are not seen: there a
     /// connection is one.
     pub max_page_requests: usize,
+    /// The operator's own filter lists.
+    pub filters: FilterLists,
 }
 
 /// Chrome's own sandbox.
@@ -204,6 +207,7 @@ mod tests {
             max_page_bytes: 64 << 20,
             max_page_connections: 64,
             max_page_requests: 1000,
+            filters: FilterLists::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::browser::Browser;
 use super::devtools::{CallError, Event};
 use super::exit::ExitProxy;
+use super::family::Family;
 use super::intercept::Intercept;
 use super::isolation;
 use super::roads::Roads;
@@ -56,6 +57,9 @@ pub(super) struct Tab {
     events: mpsc::Receiver<Event>,
     documents: Documents,
     intercept: Intercept,
+    /// What every frame and worker runs before anything of its own.
+    script: Option<String>,
+    family: Family,
 }
 
 /// How far a document has come.
@@ -139,6 +143,8 @@ impl Tab {
             events,
             documents: Documents::default(),
             intercept: Intercept::default(),
+            script: None,
+            family: Family::default(),
         };
         tab.call("Inspector.enable", json!({})).await?;
         tab.call("Page.enable", json!({})).await?;
@@ -148,9 +154,19 @@ impl Tab {
 
     /// Calls the page, heeding its events meanwhile.
     pub(super) async fn call(&mut self, method: &str, params: Value) -> Result<Value, TabError> {
-        let devtools = self.context.browser.devtools.clone();
         let session = self.session.clone();
-        let call = devtools.call(Some(&session), method, params);
+        self.call_in(&session, method, params).await
+    }
+
+    /// Calls a frame or worker of the page that has a session of its own, or the page.
+    pub(super) async fn call_in(
+        &mut self,
+        session: &str,
+        method: &str,
+        params: Value,
+    ) -> Result<Value, TabError> {
+        let devtools = self.context.browser.devtools.clone();
+        let call = devtools.call(Some(session), method, params);
         tokio::pin!(call);
         loop {
             tokio::select! {
@@ -162,14 +178,39 @@ impl Tab {
         }
     }
 
-    /// Has the page's requests answered by `intercept` from now on.
-    pub(super) async fn intercept(&mut self, intercept: Intercept) -> Result<(), TabError> {
+    /// Has the page's requests answered by `intercept` from now on, and has every frame and worker run `script` first.
+    pub(super) async fn watch(
+        &mut self,
+        intercept: Intercept,
+        script: Option<String>,
+    ) -> Result<(), TabError> {
         let patterns = intercept.patterns();
         self.intercept = intercept;
+        self.script = script;
+        if let Some(script) = self.script.clone() {
+            self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await?;
+        }
         if let Some(patterns) = patterns {
             self.call("Fetch.enable", patterns).await?;
         }
+        let attach = self.family.attach(self.is_watchful());
+        self.context.browser.devtools.notify(&self.session, "Target.setAutoAttach", attach);
         Ok(())
+    }
+
+    /// Whether frames and workers must not begin before they are set up.
+    fn is_watchful(&self) -> bool {
+        self.script.is_some() || self.intercept.patterns().is_some()
+    }
+
+    /// The page's session, and those of its frames that live in other processes.
+    pub(super) fn frame_sessions(&self) -> Vec<String> {
+        std::iter::once(self.session.clone()).chain(self.family.frames()).collect()
+    }
+
+    /// The sessions of its workers.
+    pub(super) fn worker_sessions(&self) -> Vec<String> {
+        self.family.workers()
     }
 
     /// Grants a permission to every page of this context.
@@ -226,21 +267,54 @@ impl Tab {
                 let of = |name| event.params[name].as_str().unwrap_or_default();
                 self.documents.on_lifecycle(of("name"), of("loaderId"));
             }
+            "Target.attachedToTarget" => self.adopt(&event),
+            "Target.detachedFromTarget" => {
+                self.family.forget(event.params["sessionId"].as_str().unwrap_or_default());
+            }
             "Page.frameStartedLoading" => self.documents.stopped = false,
             "Page.frameStoppedLoading" => self.documents.stopped = true,
             "Fetch.requestPaused" => {
                 let (method, answer) = self.intercept.answer(&event.params);
-                self.context.browser.devtools.notify(&self.session, method, answer);
+                self.context.browser.devtools.notify(&event.session, method, answer);
             }
             // Nobody will ever answer it, and the page stands still until somebody does.
             "Page.javascriptDialogOpening" => {
                 let accept = event.params["type"] == "beforeunload";
                 let answer = json!({ "accept": accept });
-                self.context.browser.devtools.notify(&self.session, "Page.handleJavaScriptDialog", answer);
+                self.context.browser.devtools.notify(&event.session, "Page.handleJavaScriptDialog", answer);
             }
             _ => return Err(TabError::Crashed),
         }
         Ok(())
+    }
+
+    /// Sets up a frame or worker that has a session of its own, and lets it go on.
+    fn adopt(&mut self, event: &Event) {
+        let child = event.params["sessionId"].as_str().unwrap_or_default();
+        let kind = event.params["targetInfo"]["type"].as_str().unwrap_or_default();
+        let devtools = &self.context.browser.devtools;
+        if self.family.add(child, kind) {
+            devtools.join(&self.session, child, is_heeded_of_child);
+            if let Some(patterns) = self.intercept.patterns() {
+                devtools.notify(child, "Fetch.enable", patterns);
+            }
+            let attach = self.family.attach(self.is_watchful());
+            devtools.notify(child, "Target.setAutoAttach", attach);
+            match &self.script {
+                Some(script) if kind == "iframe" => {
+                    devtools.notify(child, "Page.enable", json!({}));
+                    let source = json!({ "source": script, "runImmediately": true });
+                    devtools.notify(child, "Page.addScriptToEvaluateOnNewDocument", source);
+                }
+                Some(script) => {
+                    devtools.notify(child, "Runtime.evaluate", json!({ "expression": script }));
+                }
+                None => {}
+            }
+        }
+        if event.params["waitingForDebugger"] == true {
+            devtools.notify(child, "Runtime.runIfWaitingForDebugger", json!({}));
+        }
     }
 }
 
@@ -252,10 +326,17 @@ fn is_heeded(event: &Event, main_frame: &str) -> bool {
                 && matches!(name, "init" | "DOMContentLoaded" | "load" | "networkIdle")
         }
         "Page.frameStartedLoading" | "Page.frameStoppedLoading" => event.params["frameId"] == main_frame,
-        "Fetch.requestPaused" => true,
+        "Fetch.requestPaused" | "Target.attachedToTarget" | "Target.detachedFromTarget" => true,
         "Page.javascriptDialogOpening" | "Inspector.targetCrashed" | "Inspector.detached" => true,
         _ => false,
     }
+}
+
+fn is_heeded_of_child(event: &Event) -> bool {
+    matches!(
+        event.method.as_str(),
+        "Fetch.requestPaused" | "Target.attachedToTarget" | "Target.detachedFromTarget"
+    )
 }
 
 fn text(result: &Value, name: &str) -> String {
