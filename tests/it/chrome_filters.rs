@@ -22,8 +22,8 @@ const HOSTS: [&str; 7] = [
     "frame.test",
     "www.googletagmanager.com",
     "ads.doubleclick.net",
-    "consent.cookiebot.com",
-    "widget.intercom.io",
+    "cdn.cookielaw.org",
+    "v2.zopim.com",
     "bad.test",
 ];
 
@@ -56,14 +56,14 @@ async fn requests_are_made_only_where_nothing_is_against_them() {
          <iframe src='http://ads.doubleclick.net:{port}/ad' style='top:0'></iframe>\
          <img src='http://ads.doubleclick.net:{port}/ad.svg' style='top:50px'>\
          <iframe src='http://frame.test:{port}/frame' style='top:100px'></iframe>\
-         <script src='http://widget.intercom.io:{port}/chat.js'></script>\
-         <script src='http://consent.cookiebot.com:{port}/consent.js'></script>\
+         <script src='http://v2.zopim.com:{port}/chat.js'></script>\
+         <script src='http://cdn.cookielaw.org:{port}/consent.js'></script>\
          <script src='/own.js'></script>\
          <script>new Worker('/worker.js')</script>"
     );
     let box_at = |top: u32| {
         let css = format!("position:fixed;left:0;top:{top}px;width:40px;height:40px;background:#f00");
-        script(&format!("const b = document.createElement('b'); b.style.cssText = '{css}'; document.body.append(b)"))
+        script(&format!("{{ const b = document.createElement('b'); b.style.cssText = '{css}'; document.body.append(b) }}"))
     };
     let site = Site::serve(
         listener,

@@ -22,7 +22,7 @@ const RESTLESS: &str = "<!doctype html><style>body{margin:0;font:12px monospace}
     <canvas id=c width=100 height=40></canvas><script>\
     const say = () => { clock.textContent = new Date().toISOString() + ' ' + performance.now() + ' ' + Date(); };\
     setInterval(say, 33); say();\
-    more.textContent = [Math.random(), crypto.randomUUID(), crypto.getRandomValues(new Uint32Array(3)),\
+    more.textContent = [Math.random(), crypto.randomUUID?.(), crypto.getRandomValues(new Uint32Array(3)),\
         new Intl.DateTimeFormat('en', { timeStyle: 'full' }).format(), performance.timeOrigin,\
         self.Temporal ? Temporal.Now.instant() : ''].join(' ');\
     const g = c.getContext('2d'); let x = 0;\
@@ -66,8 +66,10 @@ async fn a_frozen_page_is_the_same_each_time() {
         for query in ["freeze_time=1&delay=333", "freeze_time=2025-01-01T00:00:00Z&delay=1100", "freeze_time=true"] {
             assert!(shoot(query).await == first, "{url} {query}");
         }
+        std::fs::write(format!("/tmp/f{}.png", url.len()), &first).unwrap();
         // It is another one at another time, and without.
-        assert!(shoot("freeze_time=2025-01-01T00:00:01Z").await != first);
+        assert!(shoot("freeze_time=2025-01-01T00:00:01Z").await != first, "{url}");
+        std::fs::write(format!("/tmp/f{}.png", url.len()), &first).unwrap();
         assert!(shoot("").await != shoot("delay=90").await);
     }
     engine.shutdown().await;

@@ -126,6 +126,7 @@ async fn picture(
         frames::still(page.tab, spec, limits).await?;
     }
     check(tab, &document, spec)?;
+    frames::stop(tab).await?;
     shoot::shoot(tab, spec, &document, limits).await
 }
 

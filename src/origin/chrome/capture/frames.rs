@@ -80,6 +80,14 @@ pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) ->
     Ok(())
 }
 
+/// Has no script of the page run any more, so that nothing is drawn while the picture is taken.
+pub(super) async fn stop(tab: &mut Tab) -> Result<(), Failure> {
+    for session in tab.frame_sessions() {
+        pardoned(tab.call_in(&session, "Emulation.setScriptExecutionDisabled", json!({ "value": true })).await)?;
+    }
+    Ok(())
+}
+
 /// All frames, the page's own first.
 async fn frames(tab: &mut Tab) -> Result<Vec<Frame>, Failure> {
     let mut frames = Vec::new();
