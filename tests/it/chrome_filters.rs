@@ -22,7 +22,7 @@ const HOSTS: [&str; 7] = [
     "frame.test",
     "www.googletagmanager.com",
     "ads.doubleclick.net",
-    "cdn.cookielaw.org",
+    "cdn.sp-prod.net",
     "v2.zopim.com",
     "bad.test",
 ];
@@ -57,7 +57,7 @@ async fn requests_are_made_only_where_nothing_is_against_them() {
          <img src='http://ads.doubleclick.net:{port}/ad.svg' style='top:50px'>\
          <iframe src='http://frame.test:{port}/frame' style='top:100px'></iframe>\
          <script src='http://v2.zopim.com:{port}/chat.js'></script>\
-         <script src='http://cdn.cookielaw.org:{port}/consent.js'></script>\
+         <script src='http://cdn.sp-prod.net:{port}/consent.js'></script>\
          <script src='/own.js'></script>\
          <script>new Worker('/worker.js')</script>"
     );

@@ -271,6 +271,14 @@ impl Tab {
             "Target.detachedFromTarget" => {
                 self.family.forget(event.params["sessionId"].as_str().unwrap_or_default());
             }
+            "Debugger.paused" => {
+                let devtools = &self.context.browser.devtools;
+                if let Some(script) = &self.script {
+                    devtools.notify(&event.session, "Runtime.evaluate", json!({ "expression": script }));
+                }
+                // With this it goes on.
+                devtools.notify(&event.session, "Debugger.disable", json!({}));
+            }
             "Page.frameStartedLoading" => self.documents.stopped = false,
             "Page.frameStoppedLoading" => self.documents.stopped = true,
             "Fetch.requestPaused" => {
@@ -306,8 +314,11 @@ impl Tab {
                     let source = json!({ "source": script, "runImmediately": true });
                     devtools.notify(child, "Page.addScriptToEvaluateOnNewDocument", source);
                 }
-                Some(script) => {
-                    devtools.notify(child, "Runtime.evaluate", json!({ "expression": script }));
+                // A worker has no globals yet; it is stopped again right before its own script.
+                Some(_) => {
+                    devtools.notify(child, "Debugger.enable", json!({}));
+                    let before = json!({ "instrumentation": "beforeScriptExecution" });
+                    devtools.notify(child, "Debugger.setInstrumentationBreakpoint", before);
                 }
                 None => {}
             }
@@ -335,7 +346,10 @@ fn is_heeded(event: &Event, main_frame: &str) -> bool {
 fn is_heeded_of_child(event: &Event) -> bool {
     matches!(
         event.method.as_str(),
-        "Fetch.requestPaused" | "Target.attachedToTarget" | "Target.detachedFromTarget"
+        "Fetch.requestPaused"
+            | "Target.attachedToTarget"
+            | "Target.detachedFromTarget"
+            | "Debugger.paused"
     )
 }
 

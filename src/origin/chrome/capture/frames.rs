@@ -17,6 +17,9 @@ use crate::origin::chrome::tab::{Tab, TabError};
 /// Frames and workers that are asked; pages with more have most of them out of sight.
 const MAX_FRAMES: usize = 64;
 
+/// Time between two looks at a worker that has not begun.
+const WORKER_STEP: Duration = Duration::from_millis(20);
+
 /// One frame.
 struct Frame {
     session: String,
@@ -52,21 +55,43 @@ pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits
     Ok(())
 }
 
-/// Waits until nothing more is to come of a frozen page.
+/// Waits until nothing more is to come of a frozen page. What its workers tell it counts as well.
 pub(super) async fn run_out(tab: &mut Tab, limits: &Limits) -> Result<(), Failure> {
-    for session in tab.worker_sessions().into_iter().take(MAX_FRAMES) {
-        let expression = format!("self[{}]?.()", json!(frozen_token()));
-        let run = json!({ "expression": expression, "awaitPromise": true });
-        let run = tab.call_in(&session, "Runtime.evaluate", run);
-        if let Ok(ran) = tokio::time::timeout(limits.max_wait, run).await {
-            pardoned(ran)?;
-        }
-    }
     let step = json!({ "step": "runOut", "frozen": frozen_token(), "patience": millis(limits.max_wait) });
     for frame in frames(tab).await? {
         ask(tab, &frame, &step, limits.max_wait).await?;
     }
+    let workers = tab.worker_sessions();
+    if workers.is_empty() {
+        return Ok(());
+    }
+    let all = async {
+        for session in workers.into_iter().take(MAX_FRAMES) {
+            while !worker_ran_out(tab, &session).await? {
+                tab.rest(WORKER_STEP).await?;
+            }
+        }
+        Ok::<(), Failure>(())
+    };
+    // A worker that never begins is not waited for longer than this.
+    if let Ok(done) = tokio::time::timeout(limits.max_wait, all).await {
+        done?;
+    }
+    for frame in frames(tab).await? {
+        ask(tab, &frame, &step, limits.max_wait).await?;
+    }
     Ok(())
+}
+
+/// Whether a worker, if it is still there, has begun and nothing more is to come of it.
+async fn worker_ran_out(tab: &mut Tab, session: &str) -> Result<bool, Failure> {
+    let token = json!(frozen_token());
+    let run = json!({
+        "expression": format!("self[{token}] ? self[{token}]().then(() => true) : false"),
+        "awaitPromise": true, "returnByValue": true,
+    });
+    let ran = pardoned(tab.call_in(session, "Runtime.evaluate", run).await)?;
+    Ok(ran.is_null() || ran["result"]["value"] == true)
 }
 
 /// Has every frame below the page's own stand still.
