@@ -10,7 +10,9 @@ use super::problem::Kind;
 use super::section::{Refusal, Section};
 use super::tree::{Node, Value};
 use super::words::{GIB, KIB, MIB, days, secs, write_duration, write_size};
-use crate::origin::chrome::{Config, Endpoint, FilterList, FilterLists, Limits, MAX_LIST, Sandbox};
+use crate::origin::chrome::{
+    Config, EgressProxy, Endpoint, FilterList, FilterLists, Limits, MAX_LIST, Sandbox,
+};
 
 const REMOTE: &str =
     "a DevTools endpoint such as \"http://host:9222\" or \"ws://host:9222/devtools/browser/...\"";
@@ -49,6 +51,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
             cookies: filter_lists(&mut s, "cookie_lists"),
             chats: filter_lists(&mut s, "chat_lists"),
         },
+        egress: egress(s.table("egress")),
     };
     for (key, time) in [("max_delay", config.limits.max_delay), ("max_wait", config.limits.max_wait)] {
         if time >= config.deadline {
@@ -59,6 +62,10 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
     if !config.remote.is_empty() && !config.remote_unguarded {
         let allowed = "`remote_unguarded = true` beside it: no guard keeps the pages of a remote browser out of its network";
         s.refuse("remote", Kind::Conflict, "remote browsers without consent", allowed);
+    }
+    if !config.remote.is_empty() && !config.egress.is_empty() {
+        let allowed = "browsers of our own: what a remote one sends does not pass through us";
+        s.refuse("egress", Kind::Conflict, "egress proxies for remote browsers", allowed);
     }
     if config.allow_ports.is_empty() {
         s.refuse("allow_ports", Kind::OutOfRange, "[]", "at least one port: without any no page can load");
@@ -123,9 +130,39 @@ fn program(s: &mut Section<'_>) -> Option<PathBuf> {
     found
 }
 
+/// Proxies by name. Their URLs are not shown: they hold passwords.
+fn egress(mut s: Section<'_>) -> Vec<EgressProxy> {
+    const URL: &str = "\"http://host:port\" or \"http://user:password@host:port\"";
+    let mut proxies = Vec::new();
+    for name in s.names() {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if !(1..=64).contains(&name.len()) || !name.chars().all(plain) {
+            let allowed = "a name of letters, digits, - and _, at most 64";
+            s.refuse_entry(&name, Kind::Malformed, format!("{name:?}"), allowed);
+            s.forget(&name);
+            continue;
+        }
+        let mut proxy = s.table(&name);
+        let country = proxy.read("country", None, "a country of two letters, such as \"de\"", |node| {
+            let code = node.text()?.to_ascii_lowercase();
+            let fine = code.len() == 2 && code.chars().all(|c| c.is_ascii_lowercase());
+            if fine { Ok(code) } else { Err(Kind::Malformed.into()) }
+        });
+        let read = proxy.read_secret("url", URL, |node| {
+            EgressProxy::new(&name, node.text()?, country).ok_or(Kind::Malformed.into())
+        });
+        if read.is_none() && !proxy.is_given("url") {
+            proxy.refuse("url", Kind::Missing, "nothing", URL);
+        }
+        proxies.extend(read);
+    }
+    proxies
+}
+
 /// Files of filter rules, read here, so that what is wrong with them is said at the start.
 fn filter_lists(s: &mut Section<'_>, key: &str) -> Vec<FilterList> {
-    let allowed = format!("a file of filter rules in EasyList syntax, UTF-8, at most {}", write_size(MAX_LIST));
+    let allowed =
+        format!("a file of filter rules in EasyList syntax, UTF-8, at most {}", write_size(MAX_LIST));
     let paths = s.list(key, Vec::new(), &allowed, |node| Ok(node.text()?.to_owned()));
     let mut lists = Vec::new();
     for path in paths {

@@ -63,7 +63,9 @@ async fn requests_are_made_only_where_nothing_is_against_them() {
     );
     let box_at = |top: u32| {
         let css = format!("position:fixed;left:0;top:{top}px;width:40px;height:40px;background:#f00");
-        script(&format!("{{ const b = document.createElement('b'); b.style.cssText = '{css}'; document.body.append(b) }}"))
+        script(&format!(
+            "{{ const b = document.createElement('b'); b.style.cssText = '{css}'; document.body.append(b) }}"
+        ))
     };
     let site = Site::serve(
         listener,
@@ -141,8 +143,7 @@ async fn boxes_are_hidden_and_the_page_goes_on() {
         "<!doctype html><body style='margin:0;background:#0f0'><iframe style='border:0;width:100px;height:100px' \
          src='http://frame.test:{port}/inner'></iframe>"
     );
-    let inner =
-        "<body style='margin:0;background:#0f0'><ins class=adsbygoogle style='position:fixed;inset:0;background:#f00'>";
+    let inner = "<body style='margin:0;background:#0f0'><ins class=adsbygoogle style='position:fixed;inset:0;background:#f00'>";
     let site = Site::serve(
         listener,
         [("/locked", html(locked)), ("/late", html(late)), ("/outer", html(outer)), ("/inner", html(inner))],

@@ -46,8 +46,10 @@ async fn a_frozen_page_is_the_same_each_time() {
         ("/worker.js", Answer::Now(200, "text/javascript", worker.into())),
         (
             "/worker",
-            html("<body><pre id=p>-</pre><script>const w = new Worker('/worker.js');\
-                w.onmessage = e => { p.textContent = e.data }</script>"),
+            html(
+                "<body><pre id=p>-</pre><script>const w = new Worker('/worker.js');\
+                w.onmessage = e => { p.textContent = e.data }</script>",
+            ),
         ),
     ])
     .await;
@@ -63,7 +65,9 @@ async fn a_frozen_page_is_the_same_each_time() {
     for url in [&outer, &worker] {
         let shoot = async |query: &str| picture(shoot(&engine, url, &format!("height=600&{query}")).await);
         let first = shoot("freeze_time=true").await;
-        for query in ["freeze_time=1&delay=333", "freeze_time=2025-01-01T00:00:00Z&delay=1100", "freeze_time=true"] {
+        for query in
+            ["freeze_time=1&delay=333", "freeze_time=2025-01-01T00:00:00Z&delay=1100", "freeze_time=true"]
+        {
             assert!(shoot(query).await == first, "{url} {query}");
         }
         // It is another one at another time, and without.
@@ -106,9 +110,11 @@ async fn the_clock_stands_where_it_was_set() {
         let shown = Pixels::decode(&picture(shoot(&engine, &site.url(path), query).await));
         assert_eq!(shown.at(5, 5), LIME, "{path}");
     }
-    for (engine, query, expected) in
-        [(&engine, "", RED), (&always, "freeze_time=2020-02-29T00:00:00Z", LIME), (&always, "freeze_time=0", RED)]
-    {
+    for (engine, query, expected) in [
+        (&engine, "", RED),
+        (&always, "freeze_time=2020-02-29T00:00:00Z", LIME),
+        (&always, "freeze_time=0", RED),
+    ] {
         let shown = Pixels::decode(&picture(shoot(engine, &site.url("/now"), query).await));
         assert_eq!(shown.at(5, 5), expected, "{query}");
     }

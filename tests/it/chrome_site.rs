@@ -70,6 +70,7 @@ pub(crate) fn config() -> Config {
         max_page_connections: 256,
         max_page_requests: 1000,
         filters: FilterLists::default(),
+        egress: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ mod admin_control;
 mod app_restart;
 mod architecture;
 mod chrome_capture;
+mod chrome_egress;
 mod chrome_faults;
 mod chrome_filters;
 mod chrome_flaws;

@@ -237,12 +237,7 @@ impl Devtools {
     }
 
     /// Has the events of `child` that `filter` lets through come where those of `session` come.
-    pub(super) fn join(
-        &self,
-        session: &str,
-        child: &str,
-        filter: impl Fn(&Event) -> bool + Send + 'static,
-    ) {
+    pub(super) fn join(&self, session: &str, child: &str, filter: impl Fn(&Event) -> bool + Send + 'static) {
         let mut routes = self.shared.routes();
         let events = routes.sessions.get(session).map(|(_, events)| events.clone());
         if let Some(events) = events {

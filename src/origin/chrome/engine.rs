@@ -1,5 +1,6 @@
 //! The engine: one resource, `GET /screenshot`, answered with a fresh picture each time.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use super::Config;
 use super::answer::{self, Picture};
 use super::capture::{ABORTED, Failure, Shot, capture};
+use super::egress::{self, EgressProxy};
 use super::exit::ExitProxy;
 use super::filter::Filters;
 use super::fleet::Fleet;
@@ -19,7 +21,7 @@ use super::request;
 use super::resolver::{Resolver, System};
 use super::roads::{Allowance, Roads};
 use super::slots::{Place, Slots};
-use super::spec::{CaptureSpec, Fault, Page};
+use super::spec::{CaptureSpec, Egress, Fault, Page};
 use super::tab::TabError;
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
@@ -201,6 +203,15 @@ impl Engine {
             Err(why) => return Err(OriginError::Capture(why.to_string())),
         };
 
+        // The way out that was asked for. What others there are is nobody's business.
+        let egress = match &spec.egress {
+            None => None,
+            Some(asked) => match egress::choose(&self.config.egress, asked) {
+                Some(proxy) => Some(proxy.clone()),
+                None => return Ok(Outcome::Unusable(unknown_egress(asked))),
+            },
+        };
+
         // A place among the captures.
         let place = Arc::new(self.slots.enter(left()).await?);
 
@@ -209,7 +220,8 @@ impl Engine {
             let mut tried = 0;
             loop {
                 tried += 1;
-                match self.try_capture(spec, &host, addresses.clone(), place.clone()).await {
+                let roads = self.roads(&host, addresses.clone(), egress.clone());
+                match self.try_capture(spec, roads, place.clone()).await {
                     Err(Try::Page(failure)) if is_crash(&failure) && tried < MAX_TRIES => {
                         tracing::warn!(host, error = %failure, "crashed under a capture, trying once more");
                     }
@@ -234,22 +246,20 @@ impl Engine {
         }
     }
 
-    async fn try_capture(
-        &self,
-        spec: &CaptureSpec,
-        host: &str,
-        addresses: Vec<std::net::IpAddr>,
-        place: Arc<Place>,
-    ) -> Result<Shot, Try> {
-        let filters = self.filters.of(&spec.filters).await;
-        let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
-        let lease = self.fleet.browser().await.map_err(Try::Engine)?;
+    fn roads(&self, host: &str, addresses: Vec<IpAddr>, egress: Option<EgressProxy>) -> Roads {
         let allowance = Allowance {
             bytes: self.config.max_page_bytes,
             connections: self.config.max_page_connections,
             requests: self.config.max_page_requests,
         };
-        let exit = ExitProxy::open(Roads::new(self.guard.clone(), allowance, host, addresses)).await;
+        Roads::new(self.guard.clone(), allowance, host, addresses).through(egress)
+    }
+
+    async fn try_capture(&self, spec: &CaptureSpec, roads: Roads, place: Arc<Place>) -> Result<Shot, Try> {
+        let filters = self.filters.of(&spec.filters).await;
+        let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
+        let lease = self.fleet.browser().await.map_err(Try::Engine)?;
+        let exit = ExitProxy::open(roads).await;
         let exit = exit.map_err(|error| Try::Engine(format!("no exit proxy: {error}")))?;
         let limits = &self.config.limits;
         let shot = capture(lease.browser.clone(), exit, place, spec, &filters, limits).await;
@@ -261,6 +271,14 @@ impl Engine {
         }
         shot.map_err(Try::Page)
     }
+}
+
+fn unknown_egress(asked: &Egress) -> Fault {
+    let (parameter, found, allowed) = match asked {
+        Egress::Name(name) => ("proxy", name, "the name of a proxy that the operator set up"),
+        Egress::Country(code) => ("country", code, "a country in which the operator set up a proxy"),
+    };
+    Fault { parameter: parameter.to_owned(), found: found.clone(), allowed: allowed.to_owned() }
 }
 
 /// Whether browser or renderer died, which another try may survive. A renderer that dies before the document is there only

@@ -126,7 +126,8 @@ impl Filter {
             false => self.engine.hidden_class_id_selectors(classes, ids, &special.exceptions),
         };
         let all: HashSet<String> = special.hide_selectors.into_iter().chain(generic).collect();
-        let mut all: Vec<String> = all.into_iter().filter(|selector| !selector.contains(['{', '}'])).collect();
+        let mut all: Vec<String> =
+            all.into_iter().filter(|selector| !selector.contains(['{', '}'])).collect();
         // The same page gets the same sheet.
         all.sort_unstable();
         let mut room = MAX_CSS;
@@ -189,7 +190,12 @@ mod tests {
             assert_eq!(own(category).blocks(url, page, kind, "GET"), expected, "{category:?} {url}");
         }
         // A company's own site is not against itself.
-        assert!(!own(Chats).blocks("https://js.intercom.io/app.js", "https://www.intercom.io/", "Script", "GET"));
+        assert!(!own(Chats).blocks(
+            "https://js.intercom.io/app.js",
+            "https://www.intercom.io/",
+            "Script",
+            "GET"
+        ));
     }
 
     #[test]
@@ -205,7 +211,9 @@ mod tests {
         assert!(cookies.contains(&".cc-window".to_owned()));
         assert!(cookies.contains(&"#onetrust-consent-sdk".to_owned()));
         assert!(hidden(Category::Trackers, &["cc-window"], &["klaro"]).is_empty());
-        assert!(hidden(Category::Chats, &[], &["intercom-container"]).contains(&"#intercom-container".to_owned()));
+        assert!(
+            hidden(Category::Chats, &[], &["intercom-container"]).contains(&"#intercom-container".to_owned())
+        );
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ mod browser;
 mod capture;
 pub mod devices;
 mod devtools;
+mod egress;
 mod engine;
 mod exit;
 mod family;
@@ -45,6 +46,7 @@ mod tab;
 mod websocket;
 
 pub use attach::Endpoint;
+pub use egress::EgressProxy;
 pub use engine::{Engine, Stats};
 pub use filter::{FilterList, FilterLists, MAX_LIST};
 pub use program::StartError;
@@ -100,6 +102,8 @@ pub struct Config {
     pub max_page_requests: usize,
     /// The operator's own filter lists.
     pub filters: FilterLists,
+    /// Proxies that requests may choose to load their page through.
+    pub egress: Vec<EgressProxy>,
 }
 
 /// Chrome's own sandbox.
@@ -208,6 +212,7 @@ mod tests {
             max_page_connections: 64,
             max_page_requests: 1000,
             filters: FilterLists::default(),
+            egress: Vec::new(),
         }
     }
 }

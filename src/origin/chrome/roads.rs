@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
+use super::egress::EgressProxy;
 use super::guard::{Barred, Guard};
 use super::metered::{Budget, Metered};
 
@@ -45,6 +46,8 @@ pub(super) struct Roads {
     opened: AtomicUsize,
     asked: AtomicUsize,
     troubles: Mutex<Vec<(Site, Barred)>>,
+    /// What connects in our place, if the capture is to come from elsewhere.
+    egress: Option<EgressProxy>,
 }
 
 impl Roads {
@@ -59,7 +62,13 @@ impl Roads {
             opened: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             troubles: Mutex::default(),
+            egress: None,
         }
+    }
+
+    /// The same roads through a proxy of the operator's.
+    pub(super) fn through(self, egress: Option<EgressProxy>) -> Self {
+        Roads { egress, ..self }
     }
 
     /// Counts one request. An error if it is beyond what one capture may make.
@@ -84,7 +93,7 @@ impl Roads {
         }
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for address in addresses {
-            match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((address, *port))).await {
+            match tokio::time::timeout(CONNECT_TIMEOUT, self.reach((address, *port).into())).await {
                 Ok(Ok(stream)) => {
                     let _ = stream.set_nodelay(true);
                     return Ok(Metered::new(stream, self.budget.clone()));
@@ -94,6 +103,13 @@ impl Roads {
             }
         }
         Err(unreachable(site, &last))
+    }
+
+    async fn reach(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        match &self.egress {
+            Some(egress) => egress.connect(address).await,
+            None => TcpStream::connect(address).await,
+        }
     }
 
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Barred> {

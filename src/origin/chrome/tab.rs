@@ -346,10 +346,7 @@ fn is_heeded(event: &Event, main_frame: &str) -> bool {
 fn is_heeded_of_child(event: &Event) -> bool {
     matches!(
         event.method.as_str(),
-        "Fetch.requestPaused"
-            | "Target.attachedToTarget"
-            | "Target.detachedFromTarget"
-            | "Debugger.paused"
+        "Fetch.requestPaused" | "Target.attachedToTarget" | "Target.detachedFromTarget" | "Debugger.paused"
     )
 }
 

@@ -108,7 +108,9 @@ pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) ->
 /// Has no script of the page run any more, so that nothing is drawn while the picture is taken.
 pub(super) async fn stop(tab: &mut Tab) -> Result<(), Failure> {
     for session in tab.frame_sessions() {
-        pardoned(tab.call_in(&session, "Emulation.setScriptExecutionDisabled", json!({ "value": true })).await)?;
+        pardoned(
+            tab.call_in(&session, "Emulation.setScriptExecutionDisabled", json!({ "value": true })).await,
+        )?;
     }
     Ok(())
 }
@@ -173,7 +175,8 @@ mod tests {
 
     #[test]
     fn frames_are_found_in_the_order_of_the_page() {
-        let frame = |id: &str, children: Value| json!({ "frame": { "id": id, "url": "u" }, "childFrames": children });
+        let frame =
+            |id: &str, children: Value| json!({ "frame": { "id": id, "url": "u" }, "childFrames": children });
         let tree = frame("A", json!([frame("B", json!([frame("C", json!([]))])), frame("D", json!([]))]));
         let mut found = Vec::new();
         collect(&tree, "S", &mut found);

@@ -17,7 +17,11 @@ const FREEZE: &str = include_str!("freeze.js");
 const FROZEN_SPAN: u32 = 1000;
 
 /// Sets up everything that `spec` says about the screen and the visitor. A plain capture costs one call.
-pub(super) async fn prepare(tab: &mut Tab, spec: &CaptureSpec, filters: &[Arc<Filter>]) -> Result<(), Failure> {
+pub(super) async fn prepare(
+    tab: &mut Tab,
+    spec: &CaptureSpec,
+    filters: &[Arc<Filter>],
+) -> Result<(), Failure> {
     screen(tab, &spec.view).await?;
     if spec.omit_background {
         let clear = json!({ "color": { "r": 0, "g": 0, "b": 0, "a": 0 } });

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::{
-    Area, CaptureSpec, Category, Egress, Fault, Format, Geolocation, Look, Page, ResourceKind, Rules, StatusRange, Until, View,
-    Visitor, Wait, pixels, values,
+    Area, CaptureSpec, Category, Egress, Fault, Format, Geolocation, Look, Page, ResourceKind, Rules,
+    StatusRange, Until, View, Visitor, Wait, pixels, values,
 };
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::devices::{self, Device};

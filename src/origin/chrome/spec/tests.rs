@@ -191,7 +191,10 @@ fn every_fault_is_named() {
             &format!("{URL}&block_ads=yes&block_chats=x&freeze_time=now"),
             vec!["block_ads=yes", "block_chats=x", "freeze_time=now"],
         ),
-        (&format!("{URL}&block_trackers=2&block_cookie_banners="), vec!["block_trackers=2", "block_cookie_banners="]),
+        (
+            &format!("{URL}&block_trackers=2&block_cookie_banners="),
+            vec!["block_trackers=2", "block_cookie_banners="],
+        ),
         (&format!("{URL}&proxy=a/b&country=deu"), vec!["proxy=a/b", "country=deu"]),
         (&format!("{URL}&proxy=a&country=de"), vec!["country=de"]),
         (&format!("{URL}&fail_on_status=none,404"), vec!["fail_on_status=none"]),

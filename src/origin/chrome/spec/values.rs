@@ -206,11 +206,14 @@ mod tests {
 
     #[test]
     fn egress_is_named_plainly() {
-        for (text, fine) in [("de-1", true), ("A_b", true), ("", false), ("a.b", false), ("http://x", false)] {
+        for (text, fine) in [("de-1", true), ("A_b", true), ("", false), ("a.b", false), ("http://x", false)]
+        {
             assert_eq!(proxy(text).is_some(), fine, "{text}");
         }
         assert!(proxy(&"x".repeat(65)).is_none());
-        for (text, expected) in [("DE", Some("de")), ("de", Some("de")), ("d", None), ("deu", None), ("d1", None)] {
+        for (text, expected) in
+            [("DE", Some("de")), ("de", Some("de")), ("d", None), ("deu", None), ("d1", None)]
+        {
             assert_eq!(country(text).as_deref(), expected, "{text}");
         }
     }
