@@ -78,7 +78,7 @@ async fn pages_come_through_the_proxy_that_was_asked_for() {
     assert_eq!(proxy.heads(), Vec::<String>::new());
     for query in ["proxy=berlin", "country=DE"] {
         let shown = Pixels::decode(&picture(shoot(&engine, &target, query).await));
-        assert_eq!(shown.at(5, 5), LIME, "{query}");
+        assert_eq!(shown.at(300, 150), LIME, "{query}");
     }
     let expected = format!(
         "CONNECT {0} HTTP/1.1\r\nHost: {0}\r\nProxy-Authorization: Basic dTpodXNo\r\n\r\n",

@@ -32,7 +32,8 @@ set => {
         if (pending.size) return;
         for (const done of waiting.splice(0)) done();
     };
-    const idle = () => new Promise(done => { waiting.push(done); check(); });
+    // Not before the script that may be running now has begun its timers.
+    const idle = () => new Promise(done => after(0, () => { waiting.push(done); check(); }));
     const run = (at, action, values) => {
         age = at;
         reads = 0;
