@@ -226,6 +226,7 @@ mod tests {
         let [chats, ads] = &of[..] else { panic!("two") };
         assert!(chats.blocks("http://bad.example/x", "http://a.example/", "Image", "GET"));
         assert!(!chats.blocks("http://bad.example/fine/x", "http://a.example/", "Image", "GET"));
+        assert!(chats.blocks("http://a.example/regex42/x", "http://a.example/", "Image", "GET"));
         assert!(chats.blocks("http://widget.intercom.io/", "http://a.example/", "Script", "GET"));
         assert!(!ads.blocks("http://bad.example/x", "http://a.example/", "Image", "GET"));
         let promo = ["promo".to_owned()];
