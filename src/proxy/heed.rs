@@ -102,7 +102,9 @@ impl Proxy {
         };
         let handles = &stored.record().handles;
         let scope = asked.route.scope(&asked.request.uri);
-        let place = Place { primary: &asked.primary, request: &asked.request, sequence, handles, scope };
+        let page = asked.route.page(&asked.request.uri);
+        let place =
+            Place { primary: &asked.primary, request: &asked.request, sequence, handles, scope, page };
         self.keep_as_is(place, head, body.clone()).await;
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -18,6 +18,7 @@ use crate::policy::admission::Terms;
 use crate::policy::capture::Wishes;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
+use crate::policy::tags;
 use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
 
@@ -34,6 +35,7 @@ pub mod marks;
 mod part;
 mod pass;
 pub mod purge;
+mod refresh;
 pub mod refusal;
 pub mod respond;
 pub mod route;
@@ -207,6 +209,7 @@ impl Proxy {
         };
         match reuse::decide(head, &asked.directives, now) {
             Reuse::Fresh => {
+                stored.record().seen.hit();
                 self.counters.add(match tier {
                     Tier::Memory => Count::HitsMemory,
                     Tier::Disk => Count::HitsDisk,
@@ -214,10 +217,12 @@ impl Proxy {
                 Step::Answer(stored, told(Verdict::Hit, tier.name()))
             }
             Reuse::Stale(StaleUse::MaxStale) => {
+                stored.record().seen.hit();
                 self.counters.add(Count::StaleServed);
                 Step::Answer(stored, told(Verdict::Stale, "max-stale"))
             }
             Reuse::Stale(StaleUse::WhileRevalidate) => {
+                stored.record().seen.hit();
                 self.counters.add(Count::StaleServed);
                 let told = told(Verdict::Stale, "stale-while-revalidate");
                 match self.marks.of(&found.key, now) {
@@ -293,6 +298,8 @@ pub struct Config {
     pub collapse_timeout: Duration,
     /// Variants kept for one key.
     pub max_variants: usize,
+    /// Response fields with tags to purge by that clients do not get.
+    pub hidden_tags: Vec<HeaderName>,
 }
 
 impl Default for Config {
@@ -308,6 +315,7 @@ impl Default for Config {
             hold_for_tag: 2 << 20,
             collapse_timeout: Duration::from_secs(60),
             max_variants: 64,
+            hidden_tags: vec![tags::SURROGATE_KEY, tags::XKEY],
         }
     }
 }

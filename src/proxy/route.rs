@@ -8,7 +8,7 @@ use http::Uri;
 use super::Config;
 use crate::origin::Origin;
 use crate::policy::admission::Terms;
-use crate::policy::key;
+use crate::policy::{key, place};
 use crate::store::Handle;
 
 /// A route at work.
@@ -46,15 +46,35 @@ impl Route {
         }
     }
 
-    /// What a purge of `target`'s response would name: its URL, and the page that it captures.
+    /// What a purge of `target`'s response would name: its URL, the page that it captures, and the host and the prefixes of that; without
+    /// a page those of the URL, as the key has them.
     pub fn handles(&self, key: &[u8], target: &Uri) -> Vec<Handle> {
-        let mut handles = vec![Handle::of_url(&String::from_utf8_lossy(key))];
-        if self.capture
-            && let Some(page) = key::captured_page(target)
-        {
-            handles.push(Handle::of_target(&page));
+        let mut handles = vec![Handle::of_key(key)];
+        let Some(page) = self.page(target) else {
+            let root = self.root(target);
+            if self.keyed_by_host {
+                handles.extend(target.host().map(|host| Handle::of_host(&host.to_ascii_lowercase())));
+            }
+            handles
+                .extend(place::prefixes(&root, target.path()).iter().map(|prefix| Handle::of_prefix(prefix)));
+            return handles;
+        };
+        handles.push(Handle::of_target(&page));
+        if let Some(place) = place::of_page(&page) {
+            handles.push(Handle::of_host(&place.host));
+            handles.extend(place.prefixes.iter().map(|prefix| Handle::of_prefix(prefix)));
         }
         handles
+    }
+
+    /// What prefixes of request paths begin with. No host has a space in it.
+    pub fn root(&self, target: &Uri) -> String {
+        format!("{} ", self.scope(target))
+    }
+
+    /// The page that a request for `target` captures.
+    pub fn page(&self, target: &Uri) -> Option<String> {
+        self.capture.then(|| key::captured_page(target)).flatten()
     }
 
     fn matches(&self, host: &str, path: &str) -> bool {
