@@ -68,7 +68,10 @@ impl Purges {
             scopes.extend(hit);
         }
         // Before the purge: afterwards it would not be listed any more.
-        let (purged, again) = self.hit(&asked);
+        let (query, now) = (self.query(&asked.named), self.clock.now());
+        let (store, wish) = (Arc::clone(&self.store), asked.clone());
+        let hit = tokio::task::spawn_blocking(move || hit(&*store, &query, &wish, now)).await;
+        let (purged, again) = hit.unwrap_or_default();
         if asked.dry_run {
             return Ok(purged);
         }
@@ -82,50 +85,27 @@ impl Purges {
         written.map_err(|error| PurgeError::Ledger(std::io::Error::other(error)))??;
         self.counters.add(Count::Purges);
         self.counters.purge_lag().add(asked.accepted.elapsed());
-        let refreshing = again.len();
-        self.refresh(again);
-        Ok(Purged { refreshing, ..purged })
+        Ok(Purged { refreshing: self.refresh(again), ..purged })
     }
 
-    /// What a purge hits, as far as it is listed, and what of it is to be fetched again, hottest first.
-    fn hit(&self, asked: &Purge) -> (Purged, Vec<Arc<Asking>>) {
-        let everything = asked.named.contains(&Named::All);
-        let handles: Vec<_> = asked.named.iter().flat_map(|named| self.proxy.handles_of(named)).collect();
-        let query = if everything { Query::default() } else { Query(vec![handles]) };
-        let mut purged = Purged { complete: self.store.lists_all(), ..Purged::default() };
-        let (mut hottest, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.store.list(&query, after, PAGE);
-            purged.hit += page.listed.len() as u64;
-            for listed in page.listed {
-                if asked.mode == Mode::Refresh && listed.asking.again.is_some() {
-                    hottest.push((listed.hits, Arc::clone(&listed.asking)));
-                }
-                if purged.listed.len() < asked.list {
-                    purged.listed.push(item(listed, self.clock.now()));
-                }
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
+    /// What is stored under any of `named`.
+    fn query(&self, named: &[Named]) -> Query {
+        if named.contains(&Named::All) {
+            return Query::default();
         }
-        hottest.sort_by_key(|(hits, _)| std::cmp::Reverse(*hits));
+        Query(vec![named.iter().flat_map(|named| self.proxy.handles_of(named)).collect()])
+    }
+
+    /// Fetches `all` again in the background, one after the other as places are free, and tells how many.
+    fn refresh(&self, mut all: Vec<Arc<Asking>>) -> usize {
         let room = self.config.max_refresh.saturating_sub(self.waiting.load(Ordering::Relaxed));
-        if asked.dry_run {
-            hottest.clear();
+        if all.len() > room {
+            tracing::warn!(left_out = all.len() - room, "more to fetch again than purge.max_refresh");
+            all.truncate(room);
         }
-        if hottest.len() > room {
-            tracing::warn!(left_out = hottest.len() - room, "more to fetch again than purge.max_refresh");
-            hottest.truncate(room);
-        }
-        (purged, hottest.into_iter().map(|(_, asking)| asking).collect())
-    }
-
-    /// Fetches `all` again in the background, one after the other as places are free.
-    fn refresh(&self, all: Vec<Arc<Asking>>) {
+        let count = all.len();
         if all.is_empty() {
-            return;
+            return count;
         }
         self.waiting.fetch_add(all.len(), Ordering::Relaxed);
         let (proxy, places, waiting) =
@@ -158,6 +138,7 @@ impl Purges {
             }
             waiting.fetch_sub(left.into_inner(), Ordering::Relaxed);
         });
+        count
     }
 
     /// A page of what is stored.
@@ -192,6 +173,30 @@ impl Purges {
         let address = address.to_canonical();
         self.config.allow.iter().any(|range| range.contains(&address))
     }
+}
+
+/// What a purge hits, as far as it is listed, and what of it is to be fetched again, hottest first.
+fn hit(store: &dyn Store, query: &Query, asked: &Purge, now: Timestamp) -> (Purged, Vec<Arc<Asking>>) {
+    let mut purged = Purged { complete: store.lists_all(), ..Purged::default() };
+    let (mut hottest, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(query, after, PAGE);
+        purged.hit += page.listed.len() as u64;
+        for listed in page.listed {
+            if asked.mode == Mode::Refresh && !asked.dry_run && listed.asking.again.is_some() {
+                hottest.push((listed.hits, Arc::clone(&listed.asking)));
+            }
+            if purged.listed.len() < asked.list {
+                purged.listed.push(item(listed, now));
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    hottest.sort_by_key(|(hits, _)| std::cmp::Reverse(*hits));
+    (purged, hottest.into_iter().map(|(_, asking)| asking).collect())
 }
 
 fn names_nothing(named: &Named) -> PurgeError {

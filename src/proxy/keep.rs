@@ -72,7 +72,7 @@ impl Proxy {
         let names = if let Selecting::Fields(names) = &selecting { names.as_slice() } else { &[] };
         record.asking = Arc::new(Asking::of(place.request, place.page.clone(), names));
         self.counters.add(Count::Stored);
-        let record = match selecting {
+        match selecting {
             Selecting::Fields(names) => {
                 let key = vary::variant_key(place.primary.as_bytes(), &names, &place.request.headers);
                 record.handles.push(Handle::of_key(&key));
@@ -88,8 +88,7 @@ impl Proxy {
                 self.store.put(place.primary.clone(), Arc::clone(&record));
                 record
             }
-        };
-        record
+        }
     }
 
     /// Enters a variant into the index of its target, at the front; what falls off the end is forgotten.
