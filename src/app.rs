@@ -187,6 +187,7 @@ impl App {
             Ok(report) => tracing::info!(?report, "data plane drained"),
             Err(error) => tracing::error!(%error, "data plane ended abnormally"),
         }
+        self.proxy.stop_refreshing();
         // What an exchange ended with may still be on its way into the store, however long the others took.
         let left = self.drain_grace.saturating_sub(stopping.elapsed()).max(LAST_FETCHES);
         if tokio::time::timeout(left, self.proxy.settled()).await.is_err() {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tintype::config::{Config, Upstream};
 
 use super::source::SourceArgs;
-use super::{MISUSED, colour, complain, print};
+use super::terminal::{Exit, Paint, complain, print};
 
 pub(super) const HELP: &str = "\
 Prints one line and exits with 0 if the configuration is good. Else prints each problem with its place, what was
@@ -31,15 +31,17 @@ pub(super) fn run(args: &Args) -> ExitCode {
         (Ok(config), false) => print(&format!("{} is good: {}\n", args.source.name(), summary(&config))),
         (Ok(config), true) => print(&format!("{}\n", summary_json(&config))),
         (Err(problems), false) => {
-            complain(&args.source.lesson().unwrap_or_else(|| problems.to_text(colour())));
-            return MISUSED.into();
+            complain(
+                &args.source.lesson().unwrap_or_else(|| problems.to_text(Paint::of_stderr().is_coloured())),
+            );
+            return Exit::Misused.into();
         }
         (Err(problems), true) => {
             print(&format!("{}\n", json!({ "ok": false, "problems": problems.to_json() })));
-            return MISUSED.into();
+            return Exit::Misused.into();
         }
     }
-    ExitCode::SUCCESS
+    Exit::Good.into()
 }
 
 fn summary(config: &Config) -> String {

@@ -11,7 +11,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::{FAILED, complain, print, with_causes};
+use super::terminal::{Exit, complain, print, with_causes};
 
 pub(super) const HELP: &str = "\
 Exits with 0 if GET /healthz is answered with 200, else with 1.
@@ -57,11 +57,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     match asked {
         Ok(()) => {
             print("healthy\n");
-            ExitCode::SUCCESS
+            Exit::Good.into()
         }
         Err(error) => {
             complain(&format!("unhealthy: http://{}/healthz {}\n", args.admin, with_causes(&error)));
-            FAILED.into()
+            Exit::Failed.into()
         }
     }
 }

@@ -1,22 +1,19 @@
-//! Verbs and what they have in common. Exit codes: 0 good, 1 failed while running, 2 wrong usage or configuration.
+//! Verbs; what they have in common is in `terminal` and `source`.
 
-use std::error::Error;
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod check;
+mod completions;
+mod doctor;
+mod get;
 mod health;
 mod serve;
 mod source;
+mod terminal;
 
 use source::SourceArgs;
-
-/// Failed while running.
-const FAILED: u8 = 1;
-/// Wrong usage or configuration; clap uses the same code.
-const MISUSED: u8 = 2;
 
 #[derive(Parser)]
 #[command(
@@ -25,7 +22,8 @@ const MISUSED: u8 = 2;
     about = "A caching HTTP reverse proxy for screenshots of web pages.",
     args_conflicts_with_subcommands = true,
     max_term_width = 100,
-    after_help = EXAMPLES
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{}", terminal::EXIT_CODES)
 )]
 struct Cli {
     #[command(subcommand)]
@@ -42,9 +40,21 @@ enum Verb {
     /// Validates a configuration and prints every problem at once, without serving
     #[command(after_help = check::HELP)]
     Check(check::Args),
+    /// Looks whether this machine can do what a configuration asks of it: browser, fonts, guard, disk, origins
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::Args),
+    /// Takes one picture and writes it to a file, without a server
+    #[command(after_help = get::HELP)]
+    Get(Box<get::Args>),
     /// Asks a running tintype whether it is healthy, for container health checks
     #[command(after_help = health::HELP)]
     Health(health::Args),
+    /// Prints a completion script for a shell
+    #[command(after_help = completions::COMPLETIONS_HELP)]
+    Completions(completions::CompletionsArgs),
+    /// Prints the manual page, or writes all pages to a folder
+    #[command(after_help = completions::MAN_HELP)]
+    Man(completions::ManArgs),
 }
 
 const EXAMPLES: &str = "\
@@ -55,8 +65,12 @@ Examples:
   tintype serve --upstream https://api.example.com
       Puts a cache in front of an existing screenshot API, to the letter of RFC 9111, without any file.
       Ask http://127.0.0.1:8080 for what you asked the API for.
+  tintype get https://example.com -o page.png
+      Takes one picture, without a server.
   tintype check --config /etc/tintype/proxy.toml
       Says everything that is wrong with a configuration.
+  tintype doctor
+      Says whether this machine can do it: browser, fonts, guard, disk, origins, clock, limits.
 
 Every setting of proxy.toml can be set by environment as well: TINTYPE_STORE__MEMORY=1GiB is memory in
 [store]. Flags go over the environment, the environment over the file.";
@@ -68,35 +82,10 @@ pub(crate) fn run() -> ExitCode {
         None => serve::run(&cli.source),
         Some(Verb::Serve(source)) => serve::run(&source),
         Some(Verb::Check(args)) => check::run(&args),
+        Some(Verb::Doctor(args)) => doctor::run(&args),
+        Some(Verb::Get(args)) => get::run(&args),
         Some(Verb::Health(args)) => health::run(&args),
+        Some(Verb::Completions(args)) => completions::completions(&args),
+        Some(Verb::Man(args)) => completions::man(&args),
     }
-}
-
-/// Writes to standard output. A reader that has gone away is no error of ours.
-fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// Writes to standard error, like [`print`].
-fn complain(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
-}
-
-/// An error with all its causes on one line.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
-}
-
-/// Whether standard error wants colours: <https://no-color.org>, <https://bixense.com/clicolors>.
-fn colour() -> bool {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let is_forced = is_set("CLICOLOR_FORCE") && std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| v != "0");
-    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    !is_set("NO_COLOR") && (is_forced || (std::io::stderr().is_terminal() && !is_dumb))
 }

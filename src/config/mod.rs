@@ -16,6 +16,7 @@ mod problem;
 mod purge;
 mod remote;
 mod route;
+mod rules;
 mod section;
 mod server;
 mod store;

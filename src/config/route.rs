@@ -7,12 +7,16 @@ use http::{HeaderName, header};
 use super::Upstream;
 use super::chrome::is_host;
 use super::problem::Kind;
+use super::rules;
 use super::section::{Refusal, Section};
 use super::tree::Node;
 use super::upstream::named;
 use super::words::{days, nearest};
 use crate::policy::admission::{SetCookie, Terms};
+use crate::policy::capture::Defaults;
+use crate::policy::query;
 use crate::proxy::Route;
+use crate::proxy::route::Asking;
 
 pub(super) fn read_all(mut s: Section<'_>, upstreams: &[(String, Upstream)]) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
@@ -30,23 +34,64 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
         "a path prefix such as \"/screenshot\", without query, dots and a slash at its end; \"/\" for all";
     let path = s.read("path", Some("\"/\"".to_owned()), path_allowed, path);
     let path = path.unwrap_or_else(|| "/".to_owned());
-    let (upstream, is_chrome) = upstream(&mut s, upstreams);
+    let (upstream, chrome) = upstream(&mut s, upstreams);
     if let Some(twin) = earlier.iter().find(|r| r.host == host && r.path == path) {
         let found = format!("{path:?} on {}", host.as_deref().unwrap_or("any host"));
         let allowed = format!("a host and path that route.{} does not have", twin.name);
         s.refuse("path", Kind::Conflict, found, &allowed);
     }
-    let capture = s.optional_flag("capture", None).unwrap_or(is_chrome);
+    let capture = s.optional_flag("capture", None).unwrap_or(chrome.is_some());
     let no_vary_search = s.flag("no_vary_search", false);
+    let is_chrome = chrome.is_some();
+    let asking = asking(&mut s, capture, chrome, no_vary_search);
     Route {
         name: name.to_owned(),
         host,
         path,
         upstream,
         capture,
+        asking,
         no_vary_search,
         terms: terms(&mut s, capture),
+        lifetimes: rules::read(&mut s, capture, is_chrome),
+        refresh: rules::refresh(&mut s, capture),
     }
+}
+
+/// How the route reads its requests. `chrome` has the viewport of the engine behind it.
+fn asking(s: &mut Section<'_>, capture: bool, chrome: Option<Defaults>, no_vary_search: bool) -> Asking {
+    let tintype = s.choice_of("dialect", &[("tintype", true), ("opaque", false)], false);
+    let tintype = tintype.unwrap_or(chrome.is_some());
+    let sort = s.optional_flag("sort_query", None);
+    let names = "parameter names, or `prefix*`";
+    let ignore = s.list("ignore_query", Vec::new(), names, parameter);
+    let drop = s.list("drop_query", Vec::new(), names, parameter);
+    if tintype {
+        for (setting, given) in [
+            ("sort_query", sort.is_some()),
+            ("ignore_query", !ignore.is_empty()),
+            ("drop_query", !drop.is_empty()),
+            ("no_vary_search", no_vary_search),
+        ] {
+            if given {
+                let allowed = "nothing: with dialect = \"tintype\" every parameter is known";
+                s.refuse(setting, Kind::Conflict, "a rule of its own", allowed);
+            }
+        }
+        return Asking::Tintype(chrome.unwrap_or_default());
+    }
+    let rules = query::Rules { sort: sort.unwrap_or(capture && !no_vary_search), ignore, drop };
+    if no_vary_search && rules != query::Rules::default() {
+        let allowed = "false where sort_query, ignore_query or drop_query say what the query means";
+        s.refuse("no_vary_search", Kind::Conflict, "true", allowed);
+    }
+    Asking::Opaque(rules)
+}
+
+fn parameter(node: &Node) -> Result<String, Refusal> {
+    let name = node.text()?;
+    let good = !name.is_empty() && name != "*" && !name.contains(['&', '=', '#']);
+    if good { Ok(name.to_owned()) } else { Err(Kind::Malformed.into()) }
 }
 
 /// What the route says of storing.
@@ -69,6 +114,7 @@ fn terms(s: &mut Section<'_>, capture: bool) -> Terms {
         } else {
             SetCookie::Store
         }),
+        ..Terms::default()
     }
 }
 
@@ -81,8 +127,8 @@ fn targeted(node: &Node) -> Result<HeaderName, Refusal> {
     }
 }
 
-/// The name of the upstream, and whether that is a capture engine.
-fn upstream(s: &mut Section<'_>, upstreams: &[(String, Upstream)]) -> (String, bool) {
+/// The name of the upstream, and the viewport that it has by itself if that is a capture engine.
+fn upstream(s: &mut Section<'_>, upstreams: &[(String, Upstream)]) -> (String, Option<Defaults>) {
     let names: Vec<&str> = upstreams.iter().map(|(name, _)| name.as_str()).collect();
     let allowed = match names.as_slice() {
         [] => "the name of an [upstream.NAME]; there is none".to_owned(),
@@ -93,15 +139,24 @@ fn upstream(s: &mut Section<'_>, upstreams: &[(String, Upstream)]) -> (String, b
         if !s.is_given("upstream") {
             s.refuse("upstream", Kind::Missing, "nothing", &allowed);
         }
-        return (String::new(), false);
+        return (String::new(), None);
     };
     match upstreams.iter().find(|(known, _)| *known == name) {
-        Some((_, upstream)) => (name, matches!(upstream, Upstream::Chrome(_))),
+        Some((_, upstream)) => {
+            let viewport = match upstream {
+                Upstream::Chrome(config) => Some(Defaults {
+                    width: config.limits.default_width,
+                    height: config.limits.default_height,
+                }),
+                Upstream::Remote(_) => None,
+            };
+            (name, viewport)
+        }
         None => {
             let help = nearest(&name, names).map(|meant| format!("did you mean {meant:?}?"));
             let found = format!("{name:?}, which is not there");
             s.refuse_with_help("upstream", Kind::NotFound, found, &allowed, help);
-            (name, false)
+            (name, None)
         }
     }
 }

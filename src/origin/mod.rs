@@ -107,6 +107,8 @@ pub enum Flaw {
     Script,
     /// The URL is a file and not a page.
     Download,
+    /// The page takes more memory than one may.
+    Memory,
 }
 
 impl Flaw {
@@ -121,6 +123,7 @@ impl Flaw {
             Flaw::Selector => "capture-selector",
             Flaw::Script => "capture-script",
             Flaw::Download => "capture-download",
+            Flaw::Memory => "capture-memory",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What one stored response is kept under (RFC 9111 section 2: the cache key).
 
 use http::Uri;
-use url::{Url, form_urlencoded};
+use url::Url;
 
 /// Appends the primary cache key of a request to `key`: its scope (the name of the route, or the authority where the origin is
 /// told the client's host), then path and query, octet by octet as the origin is asked for them. GET and HEAD share it.
@@ -21,14 +21,6 @@ pub fn append(key: &mut Vec<u8>, scope: &str, target: &Uri) {
     key.extend_from_slice(both.as_bytes());
 }
 
-/// The page that a capture request names in its `url` parameter, in the form in which URLs are compared: parsed as browsers do,
-/// without fragment. `None` if there is none, or it is no URL.
-pub fn captured_page(target: &Uri) -> Option<String> {
-    let query = target.query()?;
-    let (_, page) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "url")?;
-    page_url(&page)
-}
-
 /// `page` in the form in which URLs are compared.
 pub fn page_url(page: &str) -> Option<String> {
     let mut url = Url::parse(page.trim()).ok()?;
@@ -41,16 +33,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_captured_page_is_found_and_normalised() {
-        for (target, expected) in [
-            ("/screenshot?url=https%3A%2F%2FExample.com", Some("https://example.com/")),
-            ("/screenshot?width=5&url=https://example.com/a?b%23c", Some("https://example.com/a?b")),
-            ("/screenshot?url=http://example.com:80/", Some("http://example.com/")),
-            ("/screenshot?url=nonsense", None),
-            ("/screenshot", None),
+    fn pages_are_normalised() {
+        for (page, expected) in [
+            ("https://Example.com", Some("https://example.com/")),
+            ("https://example.com/a?b#c", Some("https://example.com/a?b")),
+            (" http://example.com:80/", Some("http://example.com/")),
+            ("nonsense", None),
         ] {
-            let target: Uri = target.parse().expect("uri");
-            assert_eq!(captured_page(&target).as_deref(), expected, "{target}");
+            assert_eq!(page_url(page).as_deref(), expected, "{page}");
         }
     }
 

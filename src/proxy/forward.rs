@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 
+use super::reading::Payload;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::{date, fields};
@@ -68,6 +69,7 @@ pub(super) fn for_storing(
     let mut head = request.clone();
     head.method = http::Method::GET;
     prepare(&mut head, peer, pseudonym);
+    let payload = head.extensions.remove::<Payload>();
     let mut to_origin = Request::from_parts(head, Body::Empty);
     let fields = to_origin.headers_mut();
     for name in CONDITIONS.iter().chain(&[header::RANGE, header::CONTENT_LENGTH, header::EXPECT]) {
@@ -75,6 +77,13 @@ pub(super) fn for_storing(
     }
     for (name, value) in conditions {
         fields.insert(name.clone(), value.clone());
+    }
+    // What is too long for a query.
+    if let Some(Payload(json)) = payload {
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(json.len()));
+        *to_origin.method_mut() = http::Method::POST;
+        *to_origin.body_mut() = Body::whole(json);
     }
     to_origin
 }

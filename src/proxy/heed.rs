@@ -93,7 +93,8 @@ impl Proxy {
         let head = match validation::by_head(head, body.len() as u64, said) {
             HeadSays::Same => {
                 let (fields, now) = (&asked.request.headers, self.clock.now());
-                match validation::freshen(head, said, fields, sent, now, &asked.route.terms) {
+                let terms = asked.route.terms_for(asked.plan);
+                match validation::freshen(head, said, fields, sent, now, &terms) {
                     Ok(fresh) => fresh,
                     Err(_) => return,
                 }
@@ -115,7 +116,8 @@ impl Proxy {
         response: Response<Body>,
         sent: Timestamp,
     ) -> Response<Body> {
-        let handles = asked.route.handles(asked.primary.as_bytes(), &asked.request.uri);
+        let handles =
+            asked.route.handles(asked.primary.as_bytes(), &asked.request.uri, asked.wishes.page.as_ref());
         // After what the POST invalidated.
         let sequence = self.store.next_sequence();
         let flight = Flight::new(asked.request.clone(), asked.peer, sequence, handles);
@@ -127,6 +129,8 @@ impl Proxy {
             key: asked.primary.clone(),
             stored: None,
             others: Vec::new(),
+            terms: asked.route.terms_for(asked.plan),
+            anew: true,
             leader: Some(leader),
         };
         self.launch_with(fetch, Some(Answer::new(response, sent, self.clock.now())));

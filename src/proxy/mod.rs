@@ -18,10 +18,12 @@ use crate::policy::admission::Terms;
 use crate::policy::capture::Wishes;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
+use crate::policy::rules::{Lifetimes, Plan};
 use crate::policy::tags;
 use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
 
+pub mod ahead;
 mod collapse;
 mod fetch;
 pub mod flight;
@@ -35,6 +37,7 @@ pub mod marks;
 mod part;
 mod pass;
 pub mod purge;
+mod reading;
 mod refresh;
 pub mod refusal;
 pub mod respond;
@@ -42,12 +45,14 @@ pub mod route;
 mod search;
 mod target;
 
+use ahead::{Hot, Refresh};
 use flight::{Budget, Flights};
 use lookup::{Found, Stored, Tier};
 use marks::{Mark, Marks};
+use reading::Reading;
 use refusal::Refusal;
 use respond::{Told, Verdict};
-use route::{Route as Routed, Routes};
+use route::{Asking, Route as Routed, Routes};
 use search::SearchRules;
 
 /// The data plane: everything that a request meets between the listener and the origin.
@@ -66,19 +71,22 @@ pub struct Proxy {
     indexing: tokio::sync::Mutex<()>,
     /// What responses said of their queries.
     search: SearchRules,
+    hot: Hot,
     via: HeaderValue,
 }
 
 /// A request on its way through the story.
+#[derive(Clone)]
 struct Asked {
     route: Arc<Routed>,
     request: Parts,
     directives: RequestDirectives,
     peer: IpAddr,
     primary: CacheKey,
-    /// What it wishes of the cache, if it is for a capture.
-    #[allow(dead_code, reason = "rules of lifetime read it next")]
+    /// What it wishes of the cache.
     wishes: Wishes,
+    /// What rules make of that.
+    plan: Plan,
 }
 
 impl Proxy {
@@ -93,7 +101,8 @@ impl Proxy {
         let via = HeaderValue::try_from(format!("1.1 {}", config.pseudonym))
             .unwrap_or_else(|_| HeaderValue::from_static("1.1 tintype"));
         let budget = Arc::new(Budget::new(config.max_fetch_buffer));
-        Arc::new(Proxy {
+        let watches = config.routes.iter().any(|route| route.refresh.watched > 0);
+        let proxy = Arc::new(Proxy {
             config,
             routes,
             store,
@@ -105,8 +114,13 @@ impl Proxy {
             budget,
             indexing: tokio::sync::Mutex::default(),
             search: SearchRules::default(),
+            hot: Hot::new(watches),
             via,
-        })
+        });
+        if watches {
+            proxy.refresh_ahead();
+        }
+        proxy
     }
 
     /// Answers one request. `peer` is the client's address, `secure` whether it came over TLS.
@@ -128,6 +142,11 @@ impl Proxy {
         *self.under_way.borrow()
     }
 
+    /// Begins no more fetches that nobody asked for.
+    pub fn stop_refreshing(&self) {
+        self.hot.stop();
+    }
+
     /// Waits until no fetch is under way. Fetches outlive the exchanges that began them.
     pub async fn settled(&self) {
         // The sender is our own.
@@ -145,6 +164,7 @@ impl Proxy {
         target::complete(&mut request, secure, self.config.max_uri_bytes)?;
         let route = Arc::clone(self.routes.find(&request.uri).ok_or(Refusal::NoRoute)?);
         forward::sanitize(&mut request.headers);
+        let (reading, body) = reading::read(&route, &mut request, body, self.config.max_request_body).await?;
 
         // Is it for the cache at all?
         let pass = pass::why_pass(&request, &body);
@@ -155,8 +175,11 @@ impl Proxy {
         }
 
         // What is stored under its key?
-        let asked = self.asked(route, request, peer);
-        let found = self.look_up(&asked.primary, &asked.request).await;
+        let asked = self.asked(route, request, peer, reading);
+        let found = match asked.plan.refused {
+            None => self.look_up(&asked.primary, &asked.request).await,
+            Some(_) => Found::nothing(&asked.primary),
+        };
 
         // May it answer, and how is it brought up to date?
         let key = self.config.tell_key.then(|| found.key.clone());
@@ -183,18 +206,24 @@ impl Proxy {
     }
 
     /// `request` with its key and its directives.
-    fn asked(&self, route: Arc<Routed>, request: Parts, peer: IpAddr) -> Asked {
-        let mut key = Vec::with_capacity(128);
-        self.search.key_into(&route, &mut key, &request.uri);
+    fn asked(&self, route: Arc<Routed>, request: Parts, peer: IpAddr, reading: Reading) -> Asked {
+        let key = reading.key.unwrap_or_else(|| {
+            let mut key = Vec::with_capacity(128);
+            self.search.key_into(&route, &mut key, &request.uri);
+            key
+        });
         let directives = RequestDirectives::of(&request.headers);
-        let wishes = if route.capture { Wishes::of(&request.uri) } else { Wishes::default() };
-        Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes }
+        let wishes = reading.wishes;
+        let plan = route.plan(&request.uri, &wishes);
+        Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes, plan }
     }
 
     /// What to do with what was found.
     fn decide<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
         let Some((stored, tier)) = &found.stored else {
-            return Step::Forward(if found.variants.is_empty() {
+            return Step::Forward(if asked.plan.refused.is_some() {
+                Forward::Bypass
+            } else if found.variants.is_empty() {
                 Forward::UriMiss
             } else {
                 Forward::VaryMiss
@@ -207,14 +236,19 @@ impl Proxy {
         let told = |verdict, detail| {
             Told::new(verdict, CacheStatus { hit: true, detail: Some(detail), ..CacheStatus::default() })
         };
-        match reuse::decide(head, &asked.directives, now) {
+        match asked.plan.decide(head, &asked.directives, now) {
             Reuse::Fresh => {
                 stored.record().seen.hit();
                 self.counters.add(match tier {
                     Tier::Memory => Count::HitsMemory,
                     Tier::Disk => Count::HitsDisk,
                 });
-                Step::Answer(stored, told(Verdict::Hit, tier.name()))
+                let told = told(Verdict::Hit, tier.name());
+                if self.refreshes(asked, found, stored, now) {
+                    Step::AnswerAndValidate(stored, told)
+                } else {
+                    Step::Answer(stored, told)
+                }
             }
             Reuse::Stale(StaleUse::MaxStale) => {
                 stored.record().seen.hit();
@@ -275,7 +309,7 @@ enum Step<'a> {
 }
 
 /// Routes and the bounds of the data plane.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Routes, in any order: the longest matching path prefix wins, a named host before any host.
     pub routes: Vec<Route>,
@@ -321,7 +355,7 @@ impl Default for Config {
 }
 
 /// Which requests go to which origin, and what is overridden for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// Name in proxy.toml, in logs and figures.
     pub name: String,
@@ -333,8 +367,14 @@ pub struct Route {
     pub upstream: String,
     /// Its query names a page to capture in `url`: that page is a handle to purge by.
     pub capture: bool,
+    /// How its requests are read.
+    pub asking: Asking,
     /// It heeds `No-Vary-Search`: queries that the origin answers alike share a key.
     pub no_vary_search: bool,
     /// What it says of storing.
     pub terms: Terms,
+    /// Its rules of lifetime.
+    pub lifetimes: Lifetimes,
+    /// When it fetches anew what is still fresh.
+    pub refresh: Refresh,
 }

@@ -11,8 +11,9 @@ use url::Url;
 
 use super::flight::Cause;
 use super::lookup::Found;
+use super::reading::Reading;
 use super::refusal::Refusal;
-use super::respond::{Told, Verdict};
+use super::respond::{Told, Verdict, forbid_storing};
 use super::route::Route;
 use super::{Asked, Proxy, forward};
 use crate::message::body::Body;
@@ -51,7 +52,8 @@ impl Proxy {
                 &route.terms,
             )
         {
-            let asked = self.asked(route, request, peer);
+            let reading = Reading::of_target(&route, &request.uri);
+            let asked = self.asked(route, request, peer, reading);
             let response = answered?;
             return Ok(self.take_in_post(asked, response, sent).await);
         }
@@ -68,7 +70,10 @@ impl Proxy {
     ) -> Result<Response<Body>, Refusal> {
         let status = CacheStatus { forward: Some(why), ..CacheStatus::default() };
         let (sent, sequence) = (self.clock.now(), self.store.next_sequence());
-        let answered = self.send_on(&asked.route, asked.request.clone(), body, asked.peer).await;
+        let mut answered = self.send_on(&asked.route, asked.request.clone(), body, asked.peer).await;
+        if let (Ok(response), Some(_)) = (&mut answered, asked.plan.refused) {
+            forbid_storing(response.headers_mut());
+        }
         if let (Ok(response), Some((stored, _))) = (&answered, &found.stored)
             && asked.request.method == Method::HEAD
             && response.status() == StatusCode::OK

@@ -10,21 +10,27 @@ use http_body::Body as _;
 use super::Proxy;
 use super::fetch::Fetch;
 use super::flight::{Flight, Landing, Part};
+use super::reading;
+use crate::message::body::Body;
 use crate::policy::asking::Again;
 use crate::policy::directives::RequestDirectives;
-use crate::policy::reuse::{self, Reuse};
+use crate::policy::reuse::Reuse;
 
 impl Proxy {
     /// Asks the origin for what `again` asks for, unless a fresh one is stored, and waits until it is stored, or is not. True if what is stored
     /// is then fresh.
     pub async fn refresh(self: &Arc<Self>, again: &Again) -> bool {
-        let Some(request) = again.to_request() else { return false };
+        let Some(mut request) = again.to_request() else { return false };
         let Some(route) = self.routes.find(&request.uri).map(Arc::clone) else { return false };
-        let asked = self.asked(route, request, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let limit = self.config.max_request_body;
+        let Ok((reading, _)) = reading::read(&route, &mut request, Body::Empty, limit).await else {
+            return false;
+        };
+        let asked = self.asked(route, request, IpAddr::V4(Ipv4Addr::LOCALHOST), reading);
         let found = self.look_up(&asked.primary, &asked.request).await;
         let any = RequestDirectives::default();
         if let Some(head) = found.stored.as_ref().and_then(|(stored, _)| stored.head())
-            && reuse::decide(head, &any, self.clock.now()) == Reuse::Fresh
+            && asked.plan.decide(head, &any, self.clock.now()) == Reuse::Fresh
         {
             return true;
         }
@@ -34,6 +40,8 @@ impl Proxy {
             Part::Leader(flight) => {
                 self.launch(Fetch {
                     flight: Arc::clone(&flight),
+                    terms: asked.route.terms_for(asked.plan),
+                    anew: false,
                     route: asked.route,
                     primary: asked.primary,
                     key: found.key,

@@ -28,6 +28,9 @@ pub enum Refusal {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The body did not arrive whole.
+    #[error("the request body did not arrive whole: {0}")]
+    BodyBroken(String),
     /// CONNECT and TRACE are not for a cache.
     #[error("method {0} is not supported here")]
     Method(http::Method),
@@ -44,7 +47,7 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Refusal::NoRoute => StatusCode::NOT_FOUND,
-            Refusal::BadHost => StatusCode::BAD_REQUEST,
+            Refusal::BadHost | Refusal::BodyBroken(_) => StatusCode::BAD_REQUEST,
             Refusal::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
             Refusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -62,6 +65,7 @@ impl Refusal {
             Refusal::BadHost => "bad-host",
             Refusal::UriTooLong { .. } => "uri-too-long",
             Refusal::BodyTooLarge { .. } => "body-too-large",
+            Refusal::BodyBroken(_) => "body-broken",
             Refusal::Method(_) => "method",
             Refusal::OnlyIfCached => "only-if-cached",
             Refusal::Origin(error) => error.name(),

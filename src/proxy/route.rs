@@ -4,12 +4,31 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::Uri;
+use url::Url;
 
 use super::Config;
+use super::ahead::Refresh;
 use crate::origin::Origin;
 use crate::policy::admission::Terms;
-use crate::policy::{key, place};
+use crate::policy::capture::{Canonical, Defaults, Wishes};
+use crate::policy::rules::{Lifetimes, Plan};
+use crate::policy::{key, place, query};
 use crate::store::Handle;
+
+/// How a route reads the queries of its requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// As tintype's own capture parameters, by query or JSON, under any unambiguous alias.
+    Tintype(Defaults),
+    /// As opaque text, but for parameters that are known to mean nothing.
+    Opaque(query::Rules),
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Asking::Opaque(query::Rules::default())
+    }
+}
 
 /// A route at work.
 pub struct Route {
@@ -19,10 +38,16 @@ pub struct Route {
     pub origin: Arc<dyn Origin>,
     /// What it says of storing.
     pub terms: Terms,
+    /// Its rules of lifetime.
+    pub lifetimes: Lifetimes,
+    /// When it fetches anew what is still fresh.
+    pub refresh: Refresh,
     /// Its query names a page to capture.
     pub capture: bool,
     /// The origin is told the client's host, so the host is part of the key.
     pub keyed_by_host: bool,
+    /// How its requests are read.
+    pub asking: Asking,
     /// It heeds `No-Vary-Search`.
     pub no_vary_search: bool,
     host: Option<String>,
@@ -33,7 +58,34 @@ impl Route {
     /// Writes the primary cache key of `target` into `key`, over what was there.
     pub fn key_into(&self, key: &mut Vec<u8>, target: &Uri) {
         key.clear();
-        key::append(key, &self.scope(target), target);
+        let query = target.query().unwrap_or_default();
+        match &self.asking {
+            Asking::Opaque(rules) => match rules.keyed(query) {
+                Cow::Borrowed(_) => key::append(key, &self.scope(target), target),
+                Cow::Owned(keyed) => self.key_with(key, target, &keyed),
+            },
+            Asking::Tintype(defaults) => match Canonical::read(query, None, *defaults) {
+                Some(canonical) => self.key_with(key, target, &canonical.key),
+                None => key::append(key, &self.scope(target), target),
+            },
+        }
+    }
+
+    /// The primary cache key of a capture at the path of `target`.
+    pub fn canonical_key(&self, target: &Uri, canonical: &Canonical) -> Vec<u8> {
+        let mut key = Vec::with_capacity(32 + canonical.key.len());
+        self.key_with(&mut key, target, &canonical.key);
+        key
+    }
+
+    fn key_with(&self, key: &mut Vec<u8>, target: &Uri, query: &str) {
+        key.extend_from_slice(self.scope(target).as_bytes());
+        key.push(b' ');
+        key.extend_from_slice(target.path().as_bytes());
+        if !query.is_empty() {
+            key.push(b'?');
+            key.extend_from_slice(query.as_bytes());
+        }
     }
 
     /// What stands for the origin in keys: the route's name, and the host where the origin is told it.
@@ -46,21 +98,21 @@ impl Route {
         }
     }
 
-    /// What a purge of `target`'s response would name: its URL, the page that it captures, and the host and the prefixes of that; without
-    /// a page those of the URL, as the key has them.
-    pub fn handles(&self, key: &[u8], target: &Uri) -> Vec<Handle> {
+    /// What a purge of the response to `target` under `key` would name: its URL, the page that it captures, and the host and the prefixes
+    /// of that; without a page those of the URL, as the key has them.
+    pub fn handles(&self, key: &[u8], target: &Uri, page: Option<&Url>) -> Vec<Handle> {
         let mut handles = vec![Handle::of_key(key)];
-        let Some(page) = self.page(target) else {
+        let Some(page) = page.filter(|_| self.capture) else {
             let root = self.root(target);
             if self.keyed_by_host {
                 handles.extend(target.host().map(|host| Handle::of_host(&host.to_ascii_lowercase())));
             }
-            handles
-                .extend(place::prefixes(&root, target.path()).iter().map(|prefix| Handle::of_prefix(prefix)));
+            let prefixes = place::prefixes(&root, target.path());
+            handles.extend(prefixes.iter().map(|prefix| Handle::of_prefix(prefix)));
             return handles;
         };
-        handles.push(Handle::of_target(&page));
-        if let Some(place) = place::of_page(&page) {
+        handles.push(Handle::of_target(page.as_str()));
+        if let Some(place) = place::of_page(page.as_str()) {
             handles.push(Handle::of_host(&place.host));
             handles.extend(place.prefixes.iter().map(|prefix| Handle::of_prefix(prefix)));
         }
@@ -72,9 +124,24 @@ impl Route {
         format!("{} ", self.scope(target))
     }
 
-    /// The page that a request for `target` captures.
+    /// The page that a request for `target` captures, as far as its query tells.
     pub fn page(&self, target: &Uri) -> Option<String> {
-        self.capture.then(|| key::captured_page(target)).flatten()
+        let query = target.query().filter(|_| self.capture)?;
+        Wishes::of_unknown(query).page.map(String::from)
+    }
+
+    /// What its rules and `wishes` make of a request for `target`: by the page that it captures, or by its own URL.
+    pub fn plan(&self, target: &Uri, wishes: &Wishes) -> Plan {
+        if self.capture {
+            return self.lifetimes.plan(wishes.page.as_ref(), wishes);
+        }
+        let own = self.lifetimes.look_at_urls().then(|| Url::parse(&target.to_string()).ok()).flatten();
+        self.lifetimes.plan(own.as_ref(), wishes)
+    }
+
+    /// The terms of storing what a request with this plan brings.
+    pub fn terms_for(&self, plan: Plan) -> Terms {
+        self.lifetimes.terms(plan, &self.terms)
     }
 
     fn matches(&self, host: &str, path: &str) -> bool {
@@ -107,8 +174,11 @@ impl Routes {
                 name: route.name.clone(),
                 origin,
                 terms: route.terms.clone(),
+                lifetimes: route.lifetimes.clone(),
+                refresh: route.refresh,
                 capture: route.capture,
                 keyed_by_host,
+                asking: route.asking.clone(),
                 no_vary_search: route.no_vary_search,
                 host: route.host.clone(),
                 path: route.path.clone(),
@@ -150,8 +220,11 @@ mod tests {
                     path: (*path).into(),
                     upstream: "u".into(),
                     capture: false,
+                    asking: Asking::default(),
                     no_vary_search: false,
                     terms: Terms::default(),
+                    lifetimes: Lifetimes::default(),
+                    refresh: Refresh::default(),
                 })
                 .collect(),
             ..Config::default()

@@ -24,7 +24,7 @@ use crate::policy::stored::{StoredResponse, VariantIndex};
 pub use seen::Seen;
 
 const MAGIC: [u8; 4] = *b"tint";
-const VERSION: u16 = 4;
+const VERSION: u16 = 5;
 const PREAMBLE: usize = 32;
 const RESPONSE: u8 = 0;
 const VARIANTS: u8 = 1;
@@ -52,6 +52,7 @@ pub struct Record {
 
 /// The two things a key can hold.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are responses, and a box would cost each hit a hop")]
 pub enum Content {
     /// A stored response with its whole body.
     Response {
@@ -175,7 +176,8 @@ impl Record {
         let content = match &self.content {
             Content::Response { head, body } => {
                 let lines = head.fields.iter().map(|(n, v)| n.as_str().len() + v.len() + LINE);
-                body.len() + size_of::<StoredResponse>() + lines.sum::<usize>()
+                let ruling = head.ruling.as_ref().map_or(0, |r| r.told.len() + r.cache_control.len() + LINE);
+                body.len() + size_of::<StoredResponse>() + lines.sum::<usize>() + ruling
             }
             Content::Variants(index) => {
                 let names = index.selecting.iter().map(|n| n.len() + LINE).sum::<usize>();

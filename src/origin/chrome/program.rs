@@ -52,10 +52,16 @@ pub enum StartError {
          set `remote_unguarded` to true if that network is no secret"
     )]
     Unguarded,
+    /// Remote browsers behind TLS, and no roots to know them by.
+    #[error("cannot trust any `remote` browser: {0}")]
+    Roots(String),
 }
 
 /// The program that `config` names, or the first that is found.
-pub(super) fn find(config: &Config) -> Result<PathBuf, StartError> {
+///
+/// # Errors
+/// If there is none.
+pub fn find(config: &Config) -> Result<PathBuf, StartError> {
     if let Some(program) = &config.program {
         // The browser is started in another folder.
         let absolute = std::path::absolute(program).ok().filter(|program| program.is_file());
@@ -73,8 +79,11 @@ pub(super) fn find(config: &Config) -> Result<PathBuf, StartError> {
         .ok_or(StartError::NoProgram)
 }
 
-/// Whether Chrome's sandbox is on.
-pub(super) fn sandboxed(config: &Config, root: bool) -> Result<bool, StartError> {
+/// Whether Chrome's sandbox is on for a user who is `root` or not.
+///
+/// # Errors
+/// If it is asked for where it cannot be.
+pub fn sandboxed(config: &Config, root: bool) -> Result<bool, StartError> {
     match (config.sandbox, root) {
         (Sandbox::On, true) => Err(StartError::SandboxAsRoot),
         (Sandbox::Auto, true) | (Sandbox::Off, _) => Ok(false),
@@ -87,7 +96,7 @@ pub(super) fn sandboxed(config: &Config, root: bool) -> Result<bool, StartError>
 /// Nothing leaves but through a context's exit proxy: the browser's own proxy is a name that resolves to nothing,
 /// names are not resolved at all, and WebRTC sends nothing beside the proxy (headless shell heeds the
 /// one flag, the whole browser the other).
-const ARGUMENTS: [&str; 34] = [
+const ARGUMENTS: [&str; 35] = [
     "--headless=new",
     "--remote-debugging-pipe",
     "--proxy-server=http://exit.invalid:80",
@@ -110,6 +119,9 @@ const ARGUMENTS: [&str; 34] = [
     "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,AutofillServerCommunication",
     "--disable-field-trial-config",
     "--disable-print-preview",
+    // A frame of another site would be a target of its own, whose requests no rule of ours is asked about. Headless shell
+    // has none anyway; captures are kept apart by their contexts.
+    "--disable-site-isolation-trials",
     "--disable-sync",
     "--metrics-recording-only",
     "--no-default-browser-check",

@@ -1,9 +1,21 @@
 //! What a capture request says: which picture it means, and what it wishes of the cache.
+//!
+//! The *canonical form* is the same for all requests that mean the same picture, whoever they are written for: unambiguous aliases are
+//! mapped, values spelled one way, defaults left out, names sorted. Its key holds what affects the picture and nothing else: no
+//! credentials of the caller, no signature, no `ttl`. It is stable: tests/capture_keys.txt holds keys of the first version.
 
 use std::time::Duration;
 
-use http::Uri;
 use url::{Url, form_urlencoded};
+
+mod canonical;
+mod given;
+mod table;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use table::DEFAULT_VIEWPORT;
 
 /// What a capture request says that concerns the cache and not the picture. Never part of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,12 +35,10 @@ pub struct Wishes {
 }
 
 impl Wishes {
-    /// What the query of a capture request wishes.
-    pub fn of(target: &Uri) -> Self {
+    /// What a request wishes whose other parameters are in a dialect that is not known: the page in `url`, and whether it brings scripts.
+    pub fn of_unknown(query: &str) -> Self {
         let mut wishes = Wishes::default();
-        let query = target.query().unwrap_or_default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let yes = matches!(value.as_ref(), "true" | "1");
             match name.as_ref() {
                 "url" if wishes.page.is_none() => {
                     wishes.page = Url::parse(value.trim()).ok();
@@ -36,15 +46,37 @@ impl Wishes {
                         page.set_fragment(None);
                     }
                 }
-                "js" => wishes.scripted = true,
-                "ttl" => wishes.ttl = value.parse().ok().map(Duration::from_secs),
-                "stale_ttl" => wishes.stale_ttl = value.parse().ok().map(Duration::from_secs),
-                "force" => wishes.force = yes,
-                "no_cache" => wishes.no_cache = yes,
-                "cache" => wishes.no_cache = matches!(value.as_ref(), "false" | "0"),
+                "js" | "script" | "scripts" | "javascript" => wishes.scripted = true,
                 _ => {}
             }
         }
         wishes
+    }
+}
+
+/// A capture request in canonical form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canonical {
+    /// The query of its key.
+    pub key: String,
+    /// What is wished of the cache.
+    pub wishes: Wishes,
+    /// What the origin is asked for, by canonical name, sorted.
+    pairs: Vec<(String, String)>,
+}
+
+/// What the origin takes for a size that a request does not name, in CSS pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// Viewport width.
+    pub width: u32,
+    /// Viewport height.
+    pub height: u32,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        let (width, height) = DEFAULT_VIEWPORT;
+        Defaults { width, height }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) mod raw;
 pub(crate) mod remote;
 pub(crate) mod reply;
 pub(crate) mod serving;
+pub(crate) mod terminal;
 pub(crate) mod tintype;
 pub(crate) mod tls;
 

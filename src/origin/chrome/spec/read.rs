@@ -32,6 +32,7 @@ impl CaptureSpec {
         let visitor = visitor(r, device);
         let block = r.take_all("block_resources", MAX_LIST, &resources(), values::resource);
         let rules = rules(r, limits);
+        others(r);
         bound_pixels(r, &view, &area, limits.max_pixels);
         match page {
             Some(page) if reader.faults.is_empty() => Ok(CaptureSpec {
@@ -231,6 +232,16 @@ fn rules(r: &mut Reader, limits: &Limits) -> Rules {
         statuses: if r.is_given("fail_on_status") { read } else { vec![errors] },
         content,
         allow_blank: flag(r, "allow_blank").unwrap_or(limits.allow_blank),
+    }
+}
+
+/// What is said to a cache in front: of no account here, but to be told of what is wrong with it together with all else.
+fn others(r: &mut Reader) {
+    for name in ["ttl", "stale_ttl", "cache_ttl"] {
+        r.take(name, "seconds, or a time such as 90s or 1h", values::lifetime);
+    }
+    for name in ["force", "cache", "no_cache"] {
+        flag(r, name);
     }
 }
 

@@ -70,7 +70,7 @@ const KNOWN: [(&str, Shape); 45] = [
     ("fail_on_status", Words),
     ("fail_on_content", Many),
     ("allow_blank", One),
-    // Of other layers: known, and passed over.
+    // Of other layers: known, checked, and passed over.
     ("ttl", One),
     ("stale_ttl", One),
     ("force", One),
@@ -130,10 +130,10 @@ impl Reader {
         }
     }
 
-    /// The known name and its shape; none if it belongs to another layer, or to nobody, which is a fault.
+    /// The known name and its shape; none if it belongs to nobody, which is a fault.
     fn shape(&mut self, name: &str, value: &str) -> Option<(&'static str, Shape)> {
         match KNOWN.iter().position(|(known, _)| *known == name) {
-            Some(at) => (at < OTHERS).then_some(KNOWN[at]),
+            Some(at) => Some(KNOWN[at]),
             None => {
                 let names: Vec<&str> = KNOWN[..OTHERS].iter().map(|(known, _)| *known).collect();
                 self.fault(name, value, &format!("only {}", names.join(", ")));

@@ -49,7 +49,7 @@ fn defaults() {
 #[test]
 fn a_query_and_a_json_object_say_the_same() {
     let query = "url=https://a.example/x?y=1%26z%23f&width=1&height=4096&format=webp&quality=100&full_page=1\
-        &full_page_max_height=5000&scale=1.5&delay=250&ttl=9&force=true&cache=x&no_cache=1&mobile=true&touch=0\
+        &full_page_max_height=5000&scale=1.5&delay=250&ttl=9&force=true&cache=0&no_cache=1&mobile=true&touch=0\
         &wait_until=networkidle&wait_for_selector=%23a&block_resources=images,font&hide_selectors=.a,.b\
         &hide_selectors=.c&css=b%7B%7D&js=x()&dark_mode=true&reduced_motion=false&media_type=print&user_agent=me\
         &headers=X-A:+1&headers=x-b:2&cookies=a%3Db;+c%3Dd&authorization=Basic+eA&time_zone=Asia/Tokyo&locale=de-CH\
@@ -57,7 +57,7 @@ fn a_query_and_a_json_object_say_the_same() {
         &fail_on_content=Sorry,+no&allow_blank=1";
     let body = r##"{ "url": "https://a.example/x?y=1&z#f", "width": 1, "height": 4096, "format": "webp", "quality": 100,
         "full_page": true, "full_page_max_height": 5000, "scale": 1.5, "delay": 250, "ttl": 9, "force": true,
-        "cache": "x", "mobile": true, "touch": false, "wait_until": "networkidle", "wait_for_selector": "#a",
+        "cache": false, "mobile": true, "touch": false, "wait_until": "networkidle", "wait_for_selector": "#a",
         "block_resources": ["images", "font"], "hide_selectors": [".a,.b", ".c"], "css": "b{}", "js": ["x()"],
         "dark_mode": true, "reduced_motion": false, "media_type": "print", "user_agent": "me",
         "headers": { "X-A": "1", "x-b": 2 }, "cookies": [{ "name": "a", "value": "b" }, "c=d"],

@@ -56,6 +56,14 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(amount * unit).ok()
 }
 
+/// Seconds, or a time with units.
+pub(super) fn lifetime(text: &str) -> Option<Duration> {
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text).ok(),
+    }
+}
+
 /// A plain decimal number within bounds.
 pub(super) fn number(text: &str, from: f64, to: f64) -> Option<f64> {
     text.parse().ok().filter(|n: &f64| (from..=to).contains(n))

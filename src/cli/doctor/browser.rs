@@ -1,0 +1,202 @@
+//! The browser: found, which version, in its sandbox, able to make a picture, and kept from what it must not reach.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use serde_json::{Value, json};
+use tintype::clock::{Stopwatch, SystemClock};
+use tintype::message::body::Body;
+use tintype::origin::chrome::{Config, Engine, Limits, PATH, StartError, find_program, sandboxed};
+use tintype::origin::{Flaw, Origin, OriginError};
+
+use super::finding::Finding;
+use super::{card, guard};
+
+const CHECK: &str = "browser";
+/// Time for a program to say its version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
+const BY_HAND: &str =
+    "run it by hand with --headless and --version to see what is missing, or set another program";
+const IN_CONTAINER: &str = "in a container that forbids user namespaces, set sandbox = \"off\" (then the container is the only wall) or run it \
+     with a seccomp profile that allows them; else run the program by hand to see what is missing";
+
+/// Checks one engine. `name` where there are several of them; `keep` is where the picture of the card goes.
+pub(super) async fn check(name: Option<String>, config: Config, keep: Option<PathBuf>) -> Vec<Finding> {
+    let mut findings = examine(config, keep).await;
+    if let Some(name) = name {
+        for finding in &mut findings {
+            finding.says = format!("{name}: {}", finding.says);
+        }
+    }
+    findings
+}
+
+async fn examine(config: Config, keep: Option<PathBuf>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let is_own = config.remote.is_empty();
+    let mut is_sandboxed = false;
+    if is_own {
+        match find_program(&config) {
+            Ok(program) => findings.push(version(&program).await),
+            Err(error) => {
+                findings.push(unstartable(&error));
+                return findings;
+            }
+        }
+        match sandboxed(&config, rustix::process::geteuid().is_root()) {
+            Ok(on) => {
+                is_sandboxed = on;
+                findings.push(sandbox(on, rustix::process::geteuid().is_root()));
+            }
+            Err(error) => {
+                findings.push(unstartable(&error));
+                return findings;
+            }
+        }
+    } else {
+        let says =
+            format!("{} remote, run by others; their sandbox and fonts are theirs", config.remote.len());
+        findings.push(Finding::good(CHECK, says));
+    }
+    let engine = match Engine::start(for_doctor(&config), Arc::new(SystemClock)) {
+        Ok(engine) => engine,
+        Err(error) => {
+            findings.push(unstartable(&error));
+            return findings;
+        }
+    };
+    // A first look, so that what is slow or broken about starting is told as that.
+    let watch = Stopwatch::start();
+    match capture(&engine, json!({ "html": "<body bgcolor=red>", "allow_blank": true })).await {
+        Ok(_) => {
+            let says = format!("starts and makes a picture, in {} ms", watch.elapsed().as_millis());
+            findings.push(Finding::good("capture", says));
+            let (card, guard) = tokio::join!(card::check(&engine, keep), guard::check(&engine, &config));
+            findings.extend(card);
+            findings.extend(guard);
+        }
+        Err(why) => {
+            let remedy = match (is_own, is_sandboxed) {
+                (true, true) => IN_CONTAINER,
+                (true, false) => BY_HAND,
+                (false, _) => "look whether a browser listens at the endpoints in `remote`",
+            };
+            findings.push(Finding::failure("capture", why, remedy));
+        }
+    }
+    engine.shutdown().await;
+    findings
+}
+
+/// The engine as configured, but for what the configuration says about requests: those of the doctor are its own.
+fn for_doctor(config: &Config) -> Config {
+    Config {
+        limits: Limits { max_html: Limits::default().max_html, ..Limits::default() },
+        max_concurrent: config.max_concurrent.max(2),
+        max_queue: config.max_queue.max(8),
+        deadline: config.deadline.saturating_add(config.launch_timeout),
+        ..config.clone()
+    }
+}
+
+fn unstartable(error: &StartError) -> Finding {
+    let remedy = match error {
+        StartError::NoProgram => "apt-get install chromium-headless-shell, or set program",
+        StartError::NotThere(_) => "install it, or change program",
+        StartError::SandboxAsRoot => "run tintype as another user, or set sandbox to \"auto\" or \"off\"",
+        StartError::Unguarded => "set remote_unguarded = true if the network of those browsers is no secret",
+        StartError::Roots(_) => {
+            "install ca-certificates, or set remote_ca to a PEM file with the root they are vouched for by"
+        }
+    };
+    Finding::failure(CHECK, error.to_string(), remedy)
+}
+
+async fn version(program: &Path) -> Finding {
+    let place = program.display();
+    let mut command = tokio::process::Command::new(program);
+    let asked = command.arg("--version").stdin(std::process::Stdio::null()).kill_on_drop(true).output();
+    match tokio::time::timeout(VERSION_TIMEOUT, asked).await {
+        Ok(Ok(output)) if output.status.success() => {
+            let said: String = String::from_utf8_lossy(&output.stdout).trim().chars().take(100).collect();
+            Finding::good(
+                CHECK,
+                format!("{place}, {}", if said.is_empty() { "of unknown version" } else { &said }),
+            )
+        }
+        // What counts is whether it makes a picture.
+        Ok(Ok(output)) => {
+            Finding::warning(CHECK, format!("{place} does not tell its version ({})", output.status), BY_HAND)
+        }
+        Ok(Err(error)) => Finding::failure(CHECK, format!("{place} cannot be run: {error}"), BY_HAND),
+        Err(_) => Finding::warning(CHECK, format!("{place} does not tell its version in time"), BY_HAND),
+    }
+}
+
+fn sandbox(on: bool, root: bool) -> Finding {
+    match (on, root) {
+        (true, _) => Finding::good("sandbox", "on"),
+        (false, true) => Finding::warning(
+            "sandbox",
+            "OFF, since tintype runs as root: a page that breaks out of the browser IS ROOT here",
+            "run tintype as a user without rights",
+        ),
+        (false, false) => Finding::warning(
+            "sandbox",
+            "OFF, as configured: a page that breaks out of the browser is this user",
+            "set sandbox = \"auto\", unless a container is the wall",
+        ),
+    }
+}
+
+/// Asks for a capture; the error is for people.
+pub(super) async fn capture(engine: &Engine, parameters: Value) -> Result<Bytes, String> {
+    let answer = ask(engine, parameters).await.map_err(|error| error.to_string())?;
+    let status = answer.status();
+    match (status, answer.body().as_whole()) {
+        (StatusCode::OK, Some(picture)) => Ok(picture.clone()),
+        _ => Err(format!("the engine answered {status}")),
+    }
+}
+
+/// What `script` threw as JSON, run on the document `html`: the way to ask a page something.
+pub(super) async fn question(engine: &Engine, html: &str, script: &str) -> Result<Value, String> {
+    match ask(engine, json!({ "html": html, "js": script })).await {
+        Err(OriginError::Flawed { flaw: Flaw::Script, detail }) => {
+            let thrown = detail.find(['{', '[']).map(|at| &detail[at..]).unwrap_or_default();
+            serde_json::from_str(thrown).map_err(|_| detail)
+        }
+        Err(error) => Err(error.to_string()),
+        Ok(answer) => Err(format!("the page did not answer, the engine did: {}", answer.status())),
+    }
+}
+
+pub(super) async fn ask(engine: &Engine, parameters: Value) -> Result<http::Response<Body>, OriginError> {
+    let request = Request::post(format!("http://doctor.invalid{PATH}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::whole(parameters.to_string()))
+        .map_err(|error| OriginError::Capture(error.to_string()))?;
+    engine.fetch(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::terminal::Mark;
+
+    #[test]
+    fn a_browser_without_sandbox_is_said_loudly() {
+        for (on, root, expected, word) in [
+            (true, false, Mark::Good, "on"),
+            (false, true, Mark::Warning, "IS ROOT"),
+            (false, false, Mark::Warning, "OFF"),
+        ] {
+            let finding = sandbox(on, root);
+            assert_eq!(finding.mark, expected);
+            assert!(finding.says.contains(word), "{}", finding.says);
+        }
+    }
+}

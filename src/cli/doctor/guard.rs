@@ -1,0 +1,208 @@
+//! The guard: a page that tries many roads to this very machine, and captures of metadata services, have to arrive nowhere.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::json;
+use tintype::origin::chrome::{Config, Engine};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+use super::browser::{ask, question};
+use super::finding::Finding;
+
+const CHECK: &str = "guard";
+const ROADS: &str = include_str!("roads.js");
+/// Where clouds keep the machine's credentials.
+const METADATA: [(&str, &str); 3] = [
+    ("169.254.169.254", "http://169.254.169.254/latest/meta-data/"),
+    ("100.100.100.200", "http://100.100.100.200/latest/meta-data/"),
+    ("fd00:ec2::254", "http://[fd00:ec2::254]/latest/meta-data/"),
+];
+/// Time in which a refusal comes; it costs no browser.
+const REFUSAL: Duration = Duration::from_secs(5);
+
+pub(super) async fn check(engine: &Engine, config: &Config) -> Vec<Finding> {
+    if !config.remote.is_empty() {
+        return vec![Finding::warning(
+            CHECK,
+            "pages in remote browsers reach whatever those browsers' network lets them reach",
+            "keep those browsers in a network that has no secrets, or let tintype run its own",
+        )];
+    }
+    vec![metadata(engine, config).await, loopback(engine, config).await]
+}
+
+/// Captures of metadata services have to be refused, those that the operator allows aside.
+async fn metadata(engine: &Engine, config: &Config) -> Finding {
+    let mut allowed = Vec::new();
+    for (address, url) in METADATA {
+        if address.parse().is_ok_and(|address| is_allowed(config, address)) {
+            allowed.push(address);
+            continue;
+        }
+        let answer = tokio::time::timeout(REFUSAL, ask(engine, json!({ "url": url }))).await;
+        match answer {
+            Ok(Ok(answer)) if answer.status() == StatusCode::FORBIDDEN => {}
+            _ => {
+                let says = format!("a capture of {address} is not refused");
+                return Finding::failure(
+                    CHECK,
+                    says,
+                    "do not serve captures; report this as a security fault of tintype",
+                );
+            }
+        }
+    }
+    if allowed.is_empty() {
+        return Finding::good(CHECK, format!("captures of {} metadata services are refused", METADATA.len()));
+    }
+    let says = format!("allow_ranges lets pages reach the metadata service at {}", allowed.join(", "));
+    Finding::warning(CHECK, says, "narrow allow_ranges: whoever asks for captures can read what is there")
+}
+
+async fn loopback(engine: &Engine, config: &Config) -> Finding {
+    let trap = match Trap::set().await {
+        Ok(trap) => trap,
+        Err(error) => {
+            return Finding::warning(
+                CHECK,
+                format!("cannot listen on loopback to look: {error}"),
+                "try again",
+            );
+        }
+    };
+    let script = ROADS.replacen("PORT = 0", &format!("PORT = {}", trap.port), 1);
+    let tried = match question(engine, "<p>roads</p>", &script).await {
+        Ok(said) => said["roads"].as_u64().unwrap_or_default(),
+        Err(why) => {
+            return Finding::failure(CHECK, format!("the page of roads did not run: {why}"), "try again");
+        }
+    };
+    let arrived = match trap.arrived().await {
+        Ok(arrived) => arrived,
+        Err(error) => {
+            return Finding::failure(
+                CHECK,
+                format!("the listener on loopback heard nothing: {error}"),
+                "try again",
+            );
+        }
+    };
+    judge(tried, arrived, is_open(config))
+}
+
+fn judge(tried: u64, arrived: usize, is_open: bool) -> Finding {
+    match (arrived, is_open) {
+        (0, false) => {
+            Finding::good(CHECK, format!("a page tried {tried} roads to this machine and reached nothing"))
+        }
+        (_, true) => Finding::warning(
+            CHECK,
+            format!(
+                "allow_hosts or allow_ranges lets pages reach this machine itself: {arrived} roads of {tried} arrived"
+            ),
+            "take loopback out of them, unless no service here trusts who comes from this machine",
+        ),
+        (_, false) => Finding::failure(
+            CHECK,
+            format!("{arrived} roads of {tried} from a page to this machine arrived"),
+            "do not serve captures; report this as a security fault of tintype",
+        ),
+    }
+}
+
+fn is_allowed(config: &Config, address: IpAddr) -> bool {
+    config.allow_ranges.iter().any(|range| range.contains(&address))
+}
+
+/// Whether the operator lets pages take one of the roads.
+fn is_open(config: &Config) -> bool {
+    let roads: [IpAddr; 5] = [
+        Ipv4Addr::LOCALHOST.into(),
+        Ipv4Addr::new(127, 0, 0, 2).into(),
+        Ipv4Addr::UNSPECIFIED.into(),
+        Ipv6Addr::LOCALHOST.into(),
+        Ipv6Addr::UNSPECIFIED.into(),
+    ];
+    let names = ["localhost", "tintype.localhost", "127.0.0.1", "127.0.0.2", "0.0.0.0", "[::1]", "[::]"];
+    let host = |host: &String| match host.strip_prefix('*') {
+        Some(suffix) => names.iter().any(|name| name.ends_with(suffix)),
+        None => names.contains(&host.as_str()),
+    };
+    roads.into_iter().any(|road| is_allowed(config, road)) || config.allow_hosts.iter().any(host)
+}
+
+/// Listeners on one port of loopback, TCP and UDP, that nobody but us may reach.
+struct Trap {
+    tcp: Vec<TcpListener>,
+    udp: UdpSocket,
+    port: u16,
+}
+
+impl Trap {
+    async fn set() -> std::io::Result<Trap> {
+        // On loopback alone: a machine's neighbours may well scan its ports.
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = first.local_addr()?.port();
+        // What is missing there, such as IPv6, cannot be reached either.
+        let other = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), port)).await;
+        let sixth = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await;
+        let tcp = [Ok(first), other, sixth].into_iter().flatten().collect();
+        Ok(Trap { tcp, udp: UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).await?, port })
+    }
+
+    /// What came before calls of our own, which show that the listeners hear.
+    async fn arrived(&self) -> std::io::Result<usize> {
+        let heard = async {
+            let mut arrived = 0;
+            for listener in &self.tcp {
+                let own = TcpStream::connect(listener.local_addr()?).await?;
+                while listener.accept().await?.1 != own.local_addr()? {
+                    arrived += 1;
+                }
+            }
+            let own = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            own.send_to(b"x", self.udp.local_addr()?).await?;
+            while self.udp.recv_from(&mut [0; 1]).await?.1 != own.local_addr()? {
+                arrived += 1;
+            }
+            Ok(arrived)
+        };
+        tokio::time::timeout(REFUSAL, heard)
+            .await
+            .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::terminal::Mark;
+
+    #[test]
+    fn what_arrives_is_a_failure_unless_it_was_allowed() {
+        for (arrived, is_open, expected) in [
+            (0, false, Mark::Good),
+            (1, false, Mark::Failure),
+            (1, true, Mark::Warning),
+            (0, true, Mark::Warning),
+        ] {
+            assert_eq!(judge(20, arrived, is_open).mark, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trap_counts_everybody_but_us() {
+        let trap = Trap::set().await.unwrap();
+        assert_eq!(trap.arrived().await.unwrap(), 0);
+        let _one = TcpStream::connect(("127.0.0.1", trap.port)).await.unwrap();
+        UdpSocket::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .send_to(b"stun", ("127.0.0.1", trap.port))
+            .await
+            .unwrap();
+        assert_eq!(trap.arrived().await.unwrap(), 2);
+    }
+}

@@ -1,0 +1,216 @@
+//! What all verbs share towards people and programs: exit codes, where text goes, colours, marks and tables.
+//!
+//! Results go to standard output, problems and progress to standard error. Text for people is coloured where the stream
+//! wants it ([`Paint::of_stdout`], [`Paint::of_stderr`]); what is piped is plain.
+
+use std::error::Error;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+/// How every verb ends. Stable: scripts rely on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Done, and all is good.
+    Good = 0,
+    /// It failed while it ran, or what it looked at is not good.
+    Failed = 1,
+    /// Wrong usage or configuration; clap uses the same code.
+    Misused = 2,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// The exit codes as `--help` tells them.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes of every verb:
+  0  done, and all is good
+  1  it failed while it ran, or what it looked at is not good
+  2  wrong usage or configuration";
+
+/// Writes to standard output. A reader that has gone away is no error of ours.
+pub(super) fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Writes to standard error, like [`print`].
+pub(super) fn complain(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// An error with all its causes on one line.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Whether somebody watches standard error, so that progress may be shown there.
+pub(super) fn is_watched() -> bool {
+    std::io::stderr().is_terminal() && !is_dumb()
+}
+
+/// How a thing stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mark {
+    Good,
+    Warning,
+    Failure,
+}
+
+impl Mark {
+    /// Its name for people and programs.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Mark::Good => "ok",
+            Mark::Warning => "warning",
+            Mark::Failure => "failure",
+        }
+    }
+}
+
+/// Puts colours on text, or leaves it as it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paint {
+    colour: bool,
+}
+
+impl Paint {
+    /// As standard output wants it.
+    pub(super) fn of_stdout() -> Self {
+        Paint::of(std::io::stdout().is_terminal())
+    }
+
+    /// As standard error wants it.
+    pub(super) fn of_stderr() -> Self {
+        Paint::of(std::io::stderr().is_terminal())
+    }
+
+    fn of(is_terminal: bool) -> Self {
+        let variable = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let (no, force) = (variable("NO_COLOR"), variable("CLICOLOR_FORCE"));
+        Paint { colour: wants_colour(no.as_deref(), force.as_deref(), is_terminal && !is_dumb()) }
+    }
+
+    /// Whether there are colours.
+    pub(super) fn is_coloured(self) -> bool {
+        self.colour
+    }
+
+    /// What matters in a line.
+    pub(super) fn strong(self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    /// What may be passed over.
+    pub(super) fn faint(self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    /// Text in the colour of `mark`.
+    pub(super) fn mark(self, mark: Mark, text: &str) -> String {
+        match mark {
+            Mark::Good => self.with("32", text),
+            Mark::Warning => self.with("1;33", text),
+            Mark::Failure => self.with("1;31", text),
+        }
+    }
+
+    fn with(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// <https://no-color.org> goes over <https://bixense.com/clicolors>, that over what the stream is.
+fn wants_colour(no: Option<&str>, force: Option<&str>, is_terminal: bool) -> bool {
+    let is_set = |value: Option<&str>| value.is_some_and(|value| !value.is_empty());
+    !is_set(no) && ((is_set(force) && force != Some("0")) || is_terminal)
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Rows with their columns aligned to the left, two spaces between them, nothing after the last. Escape sequences of
+/// [`Paint`] take no room.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns)
+        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| width(cell)).max().unwrap_or_default())
+        .collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, widest) in row.iter().zip(&widths) {
+            line += cell;
+            line += &" ".repeat(widest - width(cell) + 2);
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// Characters that `text` shows.
+fn width(text: &str) -> usize {
+    let mut shown = 0;
+    let mut escaped = false;
+    for c in text.chars() {
+        match c {
+            '\x1b' => escaped = true,
+            'm' if escaped => escaped = false,
+            _ if escaped => {}
+            _ => shown += 1,
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_color_goes_over_force_and_that_over_the_stream() {
+        for (no, force, is_terminal, expected) in [
+            (None, None, true, true),
+            (None, None, false, false),
+            (Some(""), None, true, true),
+            (Some("1"), None, true, false),
+            (Some("1"), Some("1"), true, false),
+            (None, Some("1"), false, true),
+            (None, Some("0"), false, false),
+            (None, Some(""), false, false),
+        ] {
+            assert_eq!(wants_colour(no, force, is_terminal), expected, "{no:?} {force:?} {is_terminal}");
+        }
+    }
+
+    #[test]
+    fn tables_are_aligned_with_and_without_colours() {
+        for colour in [false, true] {
+            let paint = Paint { colour };
+            let row = |mark: Mark, rest: &[&str]| {
+                let first = paint.mark(mark, mark.name());
+                std::iter::once(first).chain(rest.iter().map(|&cell| cell.to_owned())).collect()
+            };
+            let text = table(&[row(Mark::Good, &["disk", "1"]), row(Mark::Warning, &["é", ""]), vec![]]);
+            let plain =
+                ["\x1b[32m", "\x1b[1;33m", "\x1b[0m"].iter().fold(text, |text, code| text.replace(code, ""));
+            assert_eq!(plain, "ok       disk  1\nwarning  é\n\n");
+        }
+    }
+
+    #[test]
+    fn codes_are_what_scripts_rely_on() {
+        assert_eq!([Exit::Good as u8, Exit::Failed as u8, Exit::Misused as u8], [0, 1, 2]);
+    }
+}

@@ -1,0 +1,118 @@
+//! The parameters of a request as they were given, by query or by JSON: names and values, nothing decided yet.
+
+use serde_json::Value;
+use url::form_urlencoded;
+
+/// Parameters that are read; a request with more is not read at all.
+const MOST: usize = 256;
+
+/// A name and its value, decoded.
+pub(super) type Pair = (String, String);
+
+/// The pairs of a raw query.
+pub(super) fn query(query: &str) -> Option<Vec<Pair>> {
+    let pairs: Vec<Pair> =
+        form_urlencoded::parse(query.as_bytes()).take(MOST + 1).map(|(n, v)| (n.into(), v.into())).collect();
+    (pairs.len() <= MOST).then_some(pairs)
+}
+
+/// The pairs of a JSON object: lists as repeated names, objects as `name.member`, those of fields and cookies as pairs. `None` for what
+/// is no object.
+pub(super) fn json(body: &[u8]) -> Option<Vec<Pair>> {
+    let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return None };
+    let mut pairs = Vec::new();
+    for (name, value) in members {
+        flatten(&mut pairs, name, value);
+        if pairs.len() > MOST {
+            return None;
+        }
+    }
+    Some(pairs)
+}
+
+fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
+    match value {
+        Value::Null => {}
+        Value::String(text) => pairs.push((name, text)),
+        Value::Array(values) if name == "clip" => pairs.push((name, joined(&values))),
+        Value::Array(values) => {
+            for value in values.into_iter().take(MOST) {
+                match value {
+                    // A style or script as browser libraries have it; nothing else has objects in a list.
+                    Value::Object(mut member) => {
+                        let content = member.remove("content").unwrap_or(Value::Object(member));
+                        pairs.push((name.clone(), text(&content)));
+                    }
+                    other => pairs.push((name.clone(), text(&other))),
+                }
+            }
+        }
+        Value::Object(members) => match name.as_str() {
+            "clip" => {
+                let sides = ["x", "y", "width", "height"].map(|side| members.get(side).cloned());
+                let known = members.len() == sides.iter().flatten().count();
+                let value = match known {
+                    true => joined(&sides.map(|side| side.unwrap_or(Value::from(0)))),
+                    false => Value::Object(members).to_string(),
+                };
+                pairs.push((name, value));
+            }
+            "viewport" | "geolocation" => {
+                pairs.extend(members.into_iter().map(|(m, value)| (format!("{name}.{m}"), text(&value))));
+            }
+            "cookies" => {
+                pairs.extend(
+                    members.into_iter().map(|(m, value)| (name.clone(), format!("{m}={}", text(&value)))),
+                );
+            }
+            _ => {
+                pairs.extend(
+                    members.into_iter().map(|(m, value)| (name.clone(), format!("{m}: {}", text(&value)))),
+                );
+            }
+        },
+        scalar => pairs.push((name, scalar.to_string())),
+    }
+}
+
+fn joined(values: &[Value]) -> String {
+    values.iter().map(text).collect::<Vec<_>>().join(",")
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_and_query_give_the_same_pairs() {
+        for (body, as_query) in [
+            (
+                r#"{"url":"https://a.example/?x=1&y","width":5,"full_page":true}"#,
+                "full_page=true&url=https%3A%2F%2Fa.example%2F%3Fx%3D1%26y&width=5",
+            ),
+            (r#"{"clip":[1,2,3,4]}"#, "clip=1,2,3,4"),
+            (r#"{"clip":{"x":1,"y":2,"width":3,"height":4}}"#, "clip=1,2,3,4"),
+            (r#"{"css":["a{}","b{}"],"js":"x()"}"#, "css=a{}&css=b{}&js=x()"),
+            (r#"{"headers":{"A":"b"},"cookies":{"c":"d"}}"#, "cookies=c%3Dd&headers=A:+b"),
+            (
+                r#"{"viewport":{"width":800,"deviceScaleFactor":2}}"#,
+                "viewport.deviceScaleFactor=2&viewport.width=800",
+            ),
+            (r#"{"addStyleTag":[{"content":"a{}"}],"scale":null}"#, "addStyleTag=a{}"),
+        ] {
+            let mut by_json = json(body.as_bytes()).expect("an object");
+            by_json.sort();
+            let mut by_query = query(as_query).expect("few");
+            by_query.sort();
+            assert_eq!(by_json, by_query, "{body}");
+        }
+        for no_object in ["", "[]", "5", "{", "null"] {
+            assert_eq!(json(no_object.as_bytes()), None, "{no_object}");
+        }
+        assert_eq!(query(&"a&".repeat(MOST + 1)), None);
+    }
+}
