@@ -230,7 +230,7 @@ pub(super) fn is_host(name: &str) -> bool {
 }
 
 /// A range in CIDR form, or one address.
-fn range(node: &Node) -> Result<IpNet, Refusal> {
+pub(super) fn range(node: &Node) -> Result<IpNet, Refusal> {
     let text = node.text()?.trim();
     let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().or_else(|_| one()).map_err(|_| Kind::Malformed.into())

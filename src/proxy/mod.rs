@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -19,6 +19,7 @@ use crate::policy::capture::Wishes;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
 use crate::policy::rules::{Lifetimes, Plan};
+use crate::policy::tags;
 use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
 
@@ -37,6 +38,7 @@ mod part;
 mod pass;
 pub mod purge;
 mod reading;
+mod refresh;
 pub mod refusal;
 pub mod respond;
 pub mod route;
@@ -236,6 +238,7 @@ impl Proxy {
         };
         match asked.plan.decide(head, &asked.directives, now) {
             Reuse::Fresh => {
+                stored.record().seen.hit();
                 self.counters.add(match tier {
                     Tier::Memory => Count::HitsMemory,
                     Tier::Disk => Count::HitsDisk,
@@ -248,10 +251,12 @@ impl Proxy {
                 }
             }
             Reuse::Stale(StaleUse::MaxStale) => {
+                stored.record().seen.hit();
                 self.counters.add(Count::StaleServed);
                 Step::Answer(stored, told(Verdict::Stale, "max-stale"))
             }
             Reuse::Stale(StaleUse::WhileRevalidate) => {
+                stored.record().seen.hit();
                 self.counters.add(Count::StaleServed);
                 let told = told(Verdict::Stale, "stale-while-revalidate");
                 match self.marks.of(&found.key, now) {
@@ -327,6 +332,8 @@ pub struct Config {
     pub collapse_timeout: Duration,
     /// Variants kept for one key.
     pub max_variants: usize,
+    /// Response fields with tags to purge by that clients do not get.
+    pub hidden_tags: Vec<HeaderName>,
 }
 
 impl Default for Config {
@@ -342,6 +349,7 @@ impl Default for Config {
             hold_for_tag: 2 << 20,
             collapse_timeout: Duration::from_secs(60),
             max_variants: 64,
+            hidden_tags: vec![tags::SURROGATE_KEY, tags::XKEY],
         }
     }
 }

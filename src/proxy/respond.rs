@@ -136,6 +136,9 @@ impl Proxy {
     }
 
     fn tell(&self, fields: &mut HeaderMap, told: &Told, age: u64) {
+        for name in &self.config.hidden_tags {
+            fields.remove(name);
+        }
         fields.insert(X_CACHE_AGE, HeaderValue::from(age));
         fields.insert(X_CACHE, HeaderValue::from_static(told.verdict.name()));
         told.status.append_to(fields, &self.config.pseudonym);

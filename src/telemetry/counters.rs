@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use super::lag::{Lag, LagFigures};
+
 /// Which count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
@@ -47,7 +49,7 @@ const COUNTS: usize = Count::Purges as usize + 1;
 
 /// All counts.
 #[derive(Debug, Default)]
-pub struct Counters([AtomicU64; COUNTS]);
+pub struct Counters([AtomicU64; COUNTS], Lag);
 
 impl Counters {
     /// Adds one.
@@ -63,6 +65,11 @@ impl Counters {
     /// The value of one.
     pub fn get(&self, count: Count) -> u64 {
         self.0[count as usize].load(Ordering::Relaxed)
+    }
+
+    /// How long purges take, from being accepted to being durable and in effect.
+    pub fn purge_lag(&self) -> &Lag {
+        &self.1
     }
 
     /// All of them at this moment.
@@ -84,6 +91,7 @@ impl Counters {
             errors: self.get(Count::Errors),
             stored: self.get(Count::Stored),
             purges: self.get(Count::Purges),
+            purge_lag: self.1.figures(),
             origin: OriginCounts {
                 requests: self.get(Count::OriginRequests),
                 errors: self.get(Count::OriginErrors),
@@ -124,6 +132,8 @@ pub struct Snapshot {
     pub stored: u64,
     /// Purges by an operator.
     pub purges: u64,
+    /// How long they took, from being accepted to being durable and in effect.
+    pub purge_lag: LagFigures,
     /// The origin side.
     pub origin: OriginCounts,
     /// Body bytes sent to clients.

@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 pub mod access;
 pub mod counters;
+pub mod lag;
 
 /// What is logged, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
