@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use http::{Request, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::admin::{Admin, Control, Purge, PurgeError};
+use crate::admin::{self, Admin, Control, Purge, PurgeError};
 use crate::clock::{Clock, Stopwatch, SystemClock};
 use crate::config::{Config, Upstream};
 use crate::listener::{BindError, Handler, Listener, Peer, ServeReport};
@@ -24,6 +24,9 @@ use crate::store::{self, Scope, Store};
 use crate::telemetry;
 use crate::telemetry::access::{AccessLog, Answered, Exchange};
 use crate::telemetry::counters::{Count, Counters};
+use crate::telemetry::exposition::Sample;
+
+mod figures;
 
 /// How long the end waits at least for fetches to be stored.
 const LAST_FETCHES: Duration = Duration::from_secs(1);
@@ -115,6 +118,7 @@ impl App {
             None => None,
         };
         let store = store::open(&config.store).await?;
+        let ttl = figures::capture_ttl(&config.upstreams);
         let origins = origins(config.upstreams, &clock).await?;
         let routes = Routes::new(&config.proxy, |name| {
             let (_, origin, host) = origins.iter().find(|(known, ..)| known == name)?;
@@ -124,12 +128,13 @@ impl App {
         let origins: Vec<_> = origins.into_iter().map(|(name, origin, _)| (name, origin)).collect();
 
         let counters = Arc::new(Counters::default());
-        let proxy = Proxy::new(config.proxy, routes, Arc::clone(&store), clock, Arc::clone(&counters));
+        let proxy =
+            Proxy::new(config.proxy, routes, Arc::clone(&store), Arc::clone(&clock), Arc::clone(&counters));
         let (stop, stopping) = watch::channel(false);
         let (stop_control, control_stopping) = watch::channel(false);
         let (address, admin_address) =
             (listener.local_addr(), control.as_ref().map(|(listener, _)| listener.local_addr()));
-        let access = AccessLog::new(config.log.access, Arc::clone(&counters));
+        let access = AccessLog::new(config.log.access, Arc::clone(&counters), Arc::clone(&clock));
         let data_plane = DataPlane { proxy: Arc::clone(&proxy), access };
         let parts = Parts {
             proxy: Arc::clone(&proxy),
@@ -137,6 +142,8 @@ impl App {
             counters,
             origins: origins.clone(),
             up: Stopwatch::start(),
+            clock,
+            ttl,
         };
         let control_plane = control.map(|(listener, token)| {
             let admin = Admin::new(Arc::new(parts), token);
@@ -184,7 +191,7 @@ impl App {
         let scheme = if self.secure { "https" } else { "http" };
         println!("tintype listens on {scheme}://{}", self.address);
         if let Some(admin) = self.admin_address {
-            println!("control plane on  http://{admin}  (/healthz /readyz /stats /purge)");
+            println!("control plane on  http://{admin}  (/healthz /readyz /stats /metrics /explain /purge)");
         }
         println!("try: curl -sS -o picture -D - '{scheme}://{}{try_path}'", self.address);
     }
@@ -238,10 +245,12 @@ impl Handler for DataPlane {
         let exchange = Exchange::begin(&request, peer.address);
         let response = self.proxy.handle(request, peer.address.ip(), peer.tls).await;
         let answered = match response.extensions().get::<Outcome>() {
-            Some(outcome) => {
-                Answered { cache: outcome.verdict.name(), detail: outcome.detail.unwrap_or("-") }
-            }
-            None => Answered { cache: "-", detail: "-" },
+            Some(outcome) => Answered {
+                cache: outcome.verdict.name(),
+                detail: outcome.detail.unwrap_or("-"),
+                served: Some(outcome.verdict.served(outcome.detail)),
+            },
+            None => Answered { cache: "-", detail: "-", served: None },
         };
         self.access.end(exchange, answered, response)
     }
@@ -264,6 +273,9 @@ struct Parts {
     counters: Arc<Counters>,
     origins: Vec<(String, Arc<dyn Origin>)>,
     up: Stopwatch,
+    clock: Arc<dyn Clock>,
+    /// How long a capture is fresh, for the forms of figures that say so.
+    ttl: Option<Duration>,
 }
 
 impl Control for Parts {
@@ -273,16 +285,19 @@ impl Control for Parts {
     }
 
     fn stats(&self) -> Value {
-        let origins: serde_json::Map<String, Value> =
-            self.origins.iter().map(|(name, origin)| (name.clone(), origin.stats())).collect();
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "uptime_seconds": self.up.elapsed().as_secs(),
-            "traffic": self.counters.snapshot(),
-            "store": self.store.usage(),
-            "upstreams": origins,
-            "fetches_under_way": self.proxy.fetches_under_way(),
-        })
+        self.all_stats()
+    }
+
+    fn figures(&self) -> admin::stats::Figures {
+        self.cache_figures()
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        self.all_samples()
+    }
+
+    fn explain(&self, ask: admin::explain::Ask) -> BoxFuture<'_, Result<Value, String>> {
+        Box::pin(self.explained(ask))
     }
 
     fn purge(&self, what: Purge) -> BoxFuture<'_, Result<usize, PurgeError>> {

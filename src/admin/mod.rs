@@ -5,9 +5,12 @@
 //! | `GET /healthz` | 200 while the process runs |
 //! | `GET /readyz` | 200 if the store and every origin can work, else 503; JSON names each |
 //! | `GET /stats` | figures as JSON |
+//! | `GET /metrics` | figures for Prometheus |
+//! | `GET /cache/stats` | the figures of one cache, in short |
+//! | `GET /explain` | what a request `url` (or of a page, `target`) would get and why; `method`, `header=Name: value`; so does `?explain` on any other path |
 //! | `POST /purge` | purges `?url=URL` or `{"url": URL}`, or everything by `?all=true` or `{"all": true}` |
 //!
-//! `/stats` and `/purge` want the bearer token where one is configured; a control plane that is not on loopback must have one.
+//! All but health want the bearer token where one is configured; a control plane that is not on loopback must have one.
 
 use std::io;
 use std::sync::Arc;
@@ -20,8 +23,12 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::message::body::Body;
+use crate::telemetry::exposition::Sample;
 
 pub mod auth;
+pub mod explain;
+mod metrics;
+pub mod stats;
 
 /// Bytes of a request body that are read.
 const MAX_BODY: usize = 64 * 1024;
@@ -49,6 +56,18 @@ pub trait Control: Send + Sync + 'static {
 
     /// Figures.
     fn stats(&self) -> Value;
+
+    /// What verdicts and the forms of other caches are made of.
+    fn figures(&self) -> stats::Figures;
+
+    /// Every metric at this moment.
+    fn samples(&self) -> Vec<Sample>;
+
+    /// What a request would get and why, without making it.
+    ///
+    /// # Errors
+    /// In words, why nothing can be said.
+    fn explain(&self, ask: explain::Ask) -> BoxFuture<'_, Result<Value, String>>;
 
     /// Purges, durably when it returns. The count is that of the purges entered, not of what they hit.
     fn purge(&self, what: Purge) -> BoxFuture<'_, Result<usize, PurgeError>>;
@@ -103,7 +122,11 @@ impl Admin {
                 }
             }
             (_, "/healthz" | "/readyz") => not_allowed("GET, HEAD"),
-            _ => problem(StatusCode::NOT_FOUND, "there is /healthz, /readyz, /stats and /purge"),
+            _ if explain::is_for(request.uri()) => self.look(request).await,
+            _ => problem(
+                StatusCode::NOT_FOUND,
+                "there is /healthz, /readyz, /stats, /metrics, /cache/stats, /explain and /purge",
+            ),
         }
     }
 

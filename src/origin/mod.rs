@@ -25,6 +25,11 @@ pub trait Origin: Send + Sync + 'static {
         true
     }
 
+    /// Whether it is our own capture engine, whose time is what answers from a store save.
+    fn is_engine(&self) -> bool {
+        false
+    }
+
     /// Figures of its own for `/stats`, as a JSON object.
     fn stats(&self) -> serde_json::Value {
         serde_json::json!({ "ready": self.is_ready() })

@@ -66,6 +66,7 @@ impl Proxy {
             content: Content::Response { head, body },
         });
         self.counters.add(Count::Stored);
+        self.unstored.forget(place.primary);
         match selecting {
             Selecting::Fields(names) => {
                 let key = vary::variant_key(place.primary.as_bytes(), &names, &place.request.headers);

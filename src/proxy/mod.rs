@@ -20,8 +20,10 @@ use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
 use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
+use crate::telemetry::served::Served;
 
 mod collapse;
+pub mod explain;
 mod fetch;
 pub mod flight;
 mod forward;
@@ -40,15 +42,17 @@ pub mod respond;
 pub mod route;
 mod search;
 mod target;
+mod unstored;
 
 use flight::{Budget, Flights};
-use lookup::{Found, Stored, Tier};
+use lookup::{Found, Stored};
 use marks::{Mark, Marks};
 use reading::Reading;
 use refusal::Refusal;
 use respond::{Told, Verdict};
 use route::{Asking, Route as Routed, Routes};
 use search::SearchRules;
+use unstored::Unstored;
 
 /// The data plane: everything that a request meets between the listener and the origin.
 pub struct Proxy {
@@ -66,6 +70,7 @@ pub struct Proxy {
     indexing: tokio::sync::Mutex<()>,
     /// What responses said of their queries.
     search: SearchRules,
+    unstored: Unstored,
     via: HeaderValue,
 }
 
@@ -105,6 +110,7 @@ impl Proxy {
             budget,
             indexing: tokio::sync::Mutex::default(),
             search: SearchRules::default(),
+            unstored: Unstored::default(),
             via,
         })
     }
@@ -194,8 +200,17 @@ impl Proxy {
         Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes: reading.wishes }
     }
 
-    /// What to do with what was found.
+    /// What to do with what was found; counts what it answers with.
     fn decide<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
+        let step = self.weigh(asked, found);
+        if let Step::Answer(stored, told) | Step::AnswerAndValidate(stored, told) = &step {
+            self.count_stored(asked, stored, told);
+        }
+        step
+    }
+
+    /// What to do with what was found, leaving no trace.
+    fn weigh<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
         let Some((stored, tier)) = &found.stored else {
             return Step::Forward(if found.variants.is_empty() {
                 Forward::UriMiss
@@ -211,19 +226,9 @@ impl Proxy {
             Told::new(verdict, CacheStatus { hit: true, detail: Some(detail), ..CacheStatus::default() })
         };
         match reuse::decide(head, &asked.directives, now) {
-            Reuse::Fresh => {
-                self.counters.add(match tier {
-                    Tier::Memory => Count::HitsMemory,
-                    Tier::Disk => Count::HitsDisk,
-                });
-                Step::Answer(stored, told(Verdict::Hit, tier.name()))
-            }
-            Reuse::Stale(StaleUse::MaxStale) => {
-                self.counters.add(Count::StaleServed);
-                Step::Answer(stored, told(Verdict::Stale, "max-stale"))
-            }
+            Reuse::Fresh => Step::Answer(stored, told(Verdict::Hit, tier.name())),
+            Reuse::Stale(StaleUse::MaxStale) => Step::Answer(stored, told(Verdict::Stale, "max-stale")),
             Reuse::Stale(StaleUse::WhileRevalidate) => {
-                self.counters.add(Count::StaleServed);
                 let told = told(Verdict::Stale, "stale-while-revalidate");
                 match self.marks.of(&found.key, now) {
                     // It failed just now: not again for each request in the window.
@@ -236,7 +241,6 @@ impl Proxy {
                     && why == MustValidate::Stale
                     && reuse::covers_error(head, answered, now)
                 {
-                    self.counters.add(Count::StaleOnError);
                     let told = told(Verdict::Stale, "stale-if-error");
                     return if just_now {
                         Step::Answer(stored, told)
@@ -250,6 +254,20 @@ impl Proxy {
                     _ => Forward::Stale,
                 })
             }
+        }
+    }
+
+    /// Counts an answer from the store, and what it saved.
+    fn count_stored(&self, asked: &Asked, stored: &Stored, told: &Told) {
+        self.counters.add(match told.served() {
+            Served::HitMemory => Count::HitsMemory,
+            Served::HitDisk => Count::HitsDisk,
+            Served::StaleIfError => Count::StaleOnError,
+            _ => Count::StaleServed,
+        });
+        match stored.head() {
+            Some(head) if asked.route.origin.is_engine() => self.counters.tally().saved_capture(head.cost),
+            _ => self.counters.tally().saved_call(),
         }
     }
 

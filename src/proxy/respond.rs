@@ -2,6 +2,7 @@
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http_body::Body as _;
 
 use super::refusal::Refusal;
 use super::{Proxy, part};
@@ -11,6 +12,7 @@ use crate::message::cache_status::CacheStatus;
 use crate::policy::stored::StoredResponse;
 use crate::policy::{freshness, precondition};
 use crate::telemetry::counters::Count;
+use crate::telemetry::served::Served;
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const X_CACHE_AGE: HeaderName = HeaderName::from_static("x-cache-age");
@@ -46,6 +48,23 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// The same as the metrics have it, with the detail that `Cache-Status` has.
+    pub fn served(self, detail: Option<&str>) -> Served {
+        match (self, detail) {
+            (Verdict::Hit, Some("disk")) => Served::HitDisk,
+            (Verdict::Hit, _) => Served::HitMemory,
+            (Verdict::Miss, _) => Served::Miss,
+            (Verdict::Stale, Some("max-stale")) => Served::StaleAllowed,
+            (Verdict::Stale, Some("stale-while-revalidate")) => Served::StaleWhileRevalidate,
+            (Verdict::Stale, _) => Served::StaleIfError,
+            (Verdict::Revalidated, _) => Served::Revalidated,
+            (Verdict::Bypass, _) => Served::Bypass,
+            (Verdict::Error, _) => Served::Error,
+        }
+    }
+}
+
 /// What the access log says of an exchange, carried on its response.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
@@ -68,6 +87,11 @@ impl Told {
     /// `verdict` and why.
     pub fn new(verdict: Verdict, status: CacheStatus) -> Self {
         Told { verdict, status }
+    }
+
+    /// The same as the metrics have it.
+    pub fn served(&self) -> Served {
+        self.verdict.served(self.status.detail)
     }
 }
 
@@ -101,6 +125,9 @@ impl Proxy {
         ) {
             precondition::keep_304_fields(fields);
             self.counters.add(Count::NotModified);
+            if request.method != Method::HEAD {
+                self.counters.tally().saved_bytes(response.body().size_hint().exact().unwrap_or_default());
+            }
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             *response.body_mut() = Body::Empty;
         } else if request.method == Method::HEAD {
@@ -122,6 +149,7 @@ impl Proxy {
     /// An answer of our own.
     pub(super) fn refuse(&self, refusal: &Refusal, mut status: CacheStatus) -> Response<Body> {
         self.counters.add(Count::Errors);
+        self.counters.tally().error(refusal.name());
         let mut response = refusal.to_response();
         status.detail = Some(refusal.name());
         let told = Told::new(Verdict::Error, status);

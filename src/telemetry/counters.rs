@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use super::lag::{Lag, LagFigures};
+use super::tally::Tally;
+
 /// Which count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
@@ -35,6 +38,8 @@ pub enum Count {
     OriginErrors,
     /// Responses stored.
     Stored,
+    /// Fetches begun for what was still fresh.
+    EarlyRefreshes,
     /// Body bytes sent to clients.
     BytesSent,
     /// Body bytes received from origins.
@@ -47,7 +52,7 @@ const COUNTS: usize = Count::Purges as usize + 1;
 
 /// All counts.
 #[derive(Debug, Default)]
-pub struct Counters([AtomicU64; COUNTS]);
+pub struct Counters([AtomicU64; COUNTS], Lag, Tally);
 
 impl Counters {
     /// Adds one.
@@ -63,6 +68,16 @@ impl Counters {
     /// The value of one.
     pub fn get(&self, count: Count) -> u64 {
         self.0[count as usize].load(Ordering::Relaxed)
+    }
+
+    /// How long purges take, from being accepted to being durable and in effect.
+    pub fn purge_lag(&self) -> &Lag {
+        &self.1
+    }
+
+    /// What is counted by kind.
+    pub fn tally(&self) -> &Tally {
+        &self.2
     }
 
     /// All of them at this moment.
@@ -84,6 +99,7 @@ impl Counters {
             errors: self.get(Count::Errors),
             stored: self.get(Count::Stored),
             purges: self.get(Count::Purges),
+            purge_lag: self.1.figures(),
             origin: OriginCounts {
                 requests: self.get(Count::OriginRequests),
                 errors: self.get(Count::OriginErrors),
@@ -124,6 +140,8 @@ pub struct Snapshot {
     pub stored: u64,
     /// Purges by an operator.
     pub purges: u64,
+    /// How long they took, from being accepted to being durable and in effect.
+    pub purge_lag: LagFigures,
     /// The origin side.
     pub origin: OriginCounts,
     /// Body bytes sent to clients.

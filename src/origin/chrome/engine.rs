@@ -282,6 +282,10 @@ impl Origin for Engine {
         self.fleet.ready() > 0
     }
 
+    fn is_engine(&self) -> bool {
+        true
+    }
+
     fn stats(&self) -> serde_json::Value {
         serde_json::json!({ "ready": self.is_ready(), "captures": Engine::stats(self) })
     }
