@@ -129,7 +129,8 @@ impl Collector for Samples {
             for sample in self.0.iter().filter(|sample| sample.metric == metric) {
                 match (metric.labels().first(), &sample.label) {
                     (Some(name), Some(label)) => {
-                        sample.encode(&mut described.encode_family(&[(*name, label.as_str())])?)?;
+                        let label = [(*name, escaped(label))];
+                        sample.encode(&mut described.encode_family(&label)?)?;
                     }
                     _ => sample.encode(&mut described)?,
                 }
@@ -137,6 +138,11 @@ impl Collector for Samples {
         }
         Ok(())
     }
+}
+
+/// A label's value as it stands between quotes; the library writes it as it is.
+fn escaped(label: &str) -> String {
+    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 impl Sample {
