@@ -123,7 +123,8 @@ async fn why_nothing_was_stored_is_remembered_until_something_is() {
         }
     })
     .await;
-    let toml = Tintype::toml(&origin, "").replace("dir = \"\"", "dir = \"\"\nmax_stored_bytes = \"4KiB\"");
+    let toml = Tintype::toml(&origin, "")
+        .replace("dir = \"\"", "dir = \"\"\nmax_stored_bytes = \"4KiB\"\nhold_for_tag = \"1KiB\"");
     let tintype = Tintype::of(&toml).await;
     tintype.get("/mended").await;
     assert_eq!(explain(&tintype, "/mended").await["not_stored"]["reason"], "no-store");
@@ -195,8 +196,10 @@ async fn a_purge_is_seen() {
 async fn what_lies_on_disk_stays_there() {
     let folder = tempfile::tempdir().unwrap();
     let origin = ScriptedOrigin::start(|_| Reply::ok("abc").header("Cache-Control", "max-age=600")).await;
-    let dir =
-        format!("dir = {:?}\ndisk = \"64MiB\"\nblock = \"4MiB\"\nmax_stored_bytes = \"1MiB\"", folder.path());
+    let dir = format!(
+        "dir = {:?}\ndisk = \"64MiB\"\nblock = \"4MiB\"\nmax_stored_bytes = \"1MiB\"\nhold_for_tag = \"1MiB\"",
+        folder.path()
+    );
     let toml = Tintype::toml(&origin, "").replace("dir = \"\"", &dir);
     let tintype = Tintype::of(&toml).await;
     tintype.get("/a").await;

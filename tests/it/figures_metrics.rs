@@ -179,8 +179,10 @@ async fn both_formats_describe_every_metric_and_want_the_token() {
 async fn no_metric_is_named_and_never_given() {
     let folder = tempfile::tempdir().unwrap();
     let origin = ScriptedOrigin::start(|_| Reply::ok("abc").header("Cache-Control", "no-store")).await;
-    let dir =
-        format!("dir = {:?}\ndisk = \"64MiB\"\nblock = \"4MiB\"\nmax_stored_bytes = \"1MiB\"", folder.path());
+    let dir = format!(
+        "dir = {:?}\ndisk = \"64MiB\"\nblock = \"4MiB\"\nmax_stored_bytes = \"1MiB\"\nhold_for_tag = \"1MiB\"",
+        folder.path()
+    );
     let toml = Tintype::toml(&origin, "").replace("dir = \"\"", &dir);
     let tintype = Tintype::of(&toml).await;
     tintype.get("/a").await;
