@@ -24,9 +24,16 @@ conformance: ## Run the public HTTP caching suite against the real binary (needs
 	$(CARGO) build --locked
 	scripts/conformance "$${CARGO_TARGET_DIR:-target}/debug/tintype"
 
+# SOAK_PROFILE= takes the debug build.
+SOAK_PROFILE ?= --release
 .PHONY: soak
 soak: needs ## Make 1,000 captures (SOAK_CAPTURES) of mixed pages and print what grows: nothing should
-	$(CARGO) test --locked --test it chrome_soak -- --ignored --nocapture
+	$(CARGO) test $(SOAK_PROFILE) --locked --test it chrome_soak -- --ignored --nocapture
+
+.PHONY: bench-capture
+bench-capture: needs ## Captures per second beside Playwright for Python, same pages and browser (BENCH="--rounds 5")
+	$(CARGO) build --release --locked
+	scripts/bench-capture "$${CARGO_TARGET_DIR:-target}/release/tintype" $(BENCH)
 
 .PHONY: check
 check: fmt lint doc ## Format, lints, documentation and all tests, without installing anything

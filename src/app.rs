@@ -110,6 +110,7 @@ impl App {
     /// # Errors
     /// Everything that keeps it from starting.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let ttl = figures::capture_ttl(&config);
         // Listeners first: a taken port is the commonest fault, and costs no browser.
         let (secure, drain_grace) = (config.server.tls.is_some(), config.server.drain_grace);
         let listener = Listener::bind(config.server).await?;
@@ -118,7 +119,6 @@ impl App {
             None => None,
         };
         let store = store::open(&config.store).await?;
-        let ttl = figures::capture_ttl(&config.upstreams);
         let origins = origins(config.upstreams, &clock).await?;
         let routes = Routes::new(&config.proxy, |name| {
             let (_, origin, host) = origins.iter().find(|(known, ..)| known == name)?;
@@ -172,6 +172,7 @@ impl App {
             Ok(report) => tracing::info!(?report, "data plane drained"),
             Err(error) => tracing::error!(%error, "data plane ended abnormally"),
         }
+        self.proxy.stop_refreshing();
         // What an exchange ended with may still be on its way into the store, however long the others took.
         let left = self.drain_grace.saturating_sub(stopping.elapsed()).max(LAST_FETCHES);
         if tokio::time::timeout(left, self.proxy.settled()).await.is_err() {

@@ -10,7 +10,7 @@ use tintype::policy::capture::{Canonical, Defaults};
 
 fuzz_target!(|input: (&str, Option<&[u8]>)| {
     let (query, json) = input;
-    let defaults = Defaults::default();
+    let defaults = &Defaults::default();
     let Some(first) = Canonical::read(query, json, defaults) else { return };
     // cache_key is for the key alone, and the origin is not told.
     if !first.key.contains("cache_key") {

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod check;
 mod completions;
 mod doctor;
+mod get;
 mod health;
 mod serve;
 mod source;
@@ -42,6 +43,9 @@ enum Verb {
     /// Looks whether this machine can do what a configuration asks of it: browser, fonts, guard, disk, origins
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::Args),
+    /// Takes one picture and writes it to a file, without a server
+    #[command(after_help = get::HELP)]
+    Get(Box<get::Args>),
     /// Asks a running tintype whether it is healthy, for container health checks
     #[command(after_help = health::HELP)]
     Health(health::Args),
@@ -61,6 +65,8 @@ Examples:
   tintype serve --upstream https://api.example.com
       Puts a cache in front of an existing screenshot API, to the letter of RFC 9111, without any file.
       Ask http://127.0.0.1:8080 for what you asked the API for.
+  tintype get https://example.com -o page.png
+      Takes one picture, without a server.
   tintype check --config /etc/tintype/proxy.toml
       Says everything that is wrong with a configuration.
   tintype doctor
@@ -77,6 +83,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Verb::Serve(source)) => serve::run(&source),
         Some(Verb::Check(args)) => check::run(&args),
         Some(Verb::Doctor(args)) => doctor::run(&args),
+        Some(Verb::Get(args)) => get::run(&args),
         Some(Verb::Health(args)) => health::run(&args),
         Some(Verb::Completions(args)) => completions::completions(&args),
         Some(Verb::Man(args)) => completions::man(&args),

@@ -12,22 +12,25 @@ use super::words::{GIB, KIB, MIB, days, secs, write_duration};
 use crate::origin::chrome::{Config, Endpoint, Limits, Sandbox};
 
 const REMOTE: &str =
-    "a DevTools endpoint such as \"http://host:9222\" or \"ws://host:9222/devtools/browser/...\"";
+    "a DevTools endpoint such as \"http://host:9222\" or \"wss://host/devtools/browser/...\"";
 
 pub(super) fn read(mut s: Section<'_>) -> Config {
     let config = Config {
         program: program(&mut s),
         sandbox: s.choice("sandbox", [("auto", Sandbox::Auto), ("on", Sandbox::On), ("off", Sandbox::Off)]),
         max_concurrent: s.optional_number("max_concurrent", None, 1..=256).unwrap_or_else(cores),
+        spare_pages: s.number("spare_pages", 1, 0..=64),
         max_queue: s.number("max_queue", 64, 0..=100_000),
         deadline: s.duration("deadline", secs(30), secs(1)..=secs(600)),
         launch_timeout: s.duration("launch_timeout", secs(20), secs(1)..=secs(300)),
         recycle_after: s.number("recycle_after", 500, 1..=1_000_000),
         recycle_age: s.duration("recycle_age", secs(4 * 3600), secs(1)..=days(365)),
         recycle_memory: s.size("recycle_memory", 2 * GIB, 64 * MIB..=1024 * GIB),
+        max_page_memory: s.size("max_page_memory", GIB, 64 * MIB..=1024 * GIB),
         health_interval: s.duration("health_interval", secs(10), secs(1)..=secs(3600)),
         health_timeout: s.duration("health_timeout", secs(10), secs(1)..=secs(300)),
         remote: remote(&mut s),
+        remote_ca: super::remote::certificates(&mut s, "remote_ca"),
         remote_unguarded: s.flag("remote_unguarded", false),
         lifetime: s.duration("lifetime", secs(900), Duration::ZERO..=days(365)),
         limits: limits(&mut s),
@@ -43,7 +46,10 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         max_page_connections: s.number("max_page_connections", 256, 1..=10_000),
         max_page_requests: s.number("max_page_requests", 4096, 1..=1_000_000),
     };
-    for (key, time) in [("max_delay", config.limits.max_delay), ("max_wait", config.limits.max_wait)] {
+    let limits = &config.limits;
+    for (key, time) in
+        [("max_delay", limits.max_delay), ("max_wait", limits.max_wait), ("max_settle", limits.max_settle)]
+    {
         if time >= config.deadline {
             let allowed = format!("less than deadline, which is {}", write_duration(config.deadline));
             s.refuse(key, Kind::Conflict, write_duration(time), &allowed);

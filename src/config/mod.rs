@@ -15,6 +15,7 @@ mod log;
 mod problem;
 mod remote;
 mod route;
+mod rules;
 mod section;
 mod server;
 mod store;

@@ -25,7 +25,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         set_query: set_query(s.table("set_query")),
         preserve_host,
         protocol,
-        tls_ca: tls_ca(&mut s),
+        tls_ca: certificates(&mut s, "tls_ca"),
         connect_timeout: s.duration("connect_timeout", secs(5), millis(10)..=secs(300)),
         first_byte_timeout: s.duration("first_byte_timeout", secs(30), millis(10)..=secs(3600)),
         idle_timeout: s.duration("idle_timeout", secs(30), millis(10)..=secs(3600)),
@@ -138,11 +138,12 @@ fn set_query(mut s: Section<'_>) -> Vec<(String, String)> {
     parameters
 }
 
-fn tls_ca(s: &mut Section<'_>) -> Option<std::path::PathBuf> {
-    let file = s.file("tls_ca", "a PEM file with further trusted roots")?;
+/// A file with further trusted roots.
+pub(super) fn certificates(s: &mut Section<'_>, key: &str) -> Option<std::path::PathBuf> {
+    let file = s.file(key, "a PEM file with further trusted roots")?;
     if !has_certificate(&file) {
         let found = format!("no certificate in {}", file.display());
-        s.refuse("tls_ca", Kind::Malformed, found, "a PEM file with at least one certificate");
+        s.refuse(key, Kind::Malformed, found, "a PEM file with at least one certificate");
     }
     Some(file)
 }

@@ -7,12 +7,13 @@ use http::{HeaderName, header};
 use super::Upstream;
 use super::chrome::is_host;
 use super::problem::Kind;
+use super::rules;
 use super::section::{Refusal, Section};
-use super::tree::Node;
+use super::tree::{Node, Value};
 use super::upstream::named;
 use super::words::{days, nearest};
 use crate::policy::admission::{SetCookie, Terms};
-use crate::policy::capture::Defaults;
+use crate::policy::capture::{self, Defaults};
 use crate::policy::query;
 use crate::proxy::Route;
 use crate::proxy::route::Asking;
@@ -41,6 +42,7 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
     }
     let capture = s.optional_flag("capture", None).unwrap_or(chrome.is_some());
     let no_vary_search = s.flag("no_vary_search", false);
+    let is_chrome = chrome.is_some();
     let asking = asking(&mut s, capture, chrome, no_vary_search);
     Route {
         name: name.to_owned(),
@@ -51,6 +53,8 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
         asking,
         no_vary_search,
         terms: terms(&mut s, capture),
+        lifetimes: rules::read(&mut s, capture, is_chrome),
+        refresh: rules::refresh(&mut s, capture),
     }
 }
 
@@ -62,6 +66,7 @@ fn asking(s: &mut Section<'_>, capture: bool, chrome: Option<Defaults>, no_vary_
     let names = "parameter names, or `prefix*`";
     let ignore = s.list("ignore_query", Vec::new(), names, parameter);
     let drop = s.list("drop_query", Vec::new(), names, parameter);
+    let parameters = parameters(s.table("parameters"));
     if tintype {
         for (setting, given) in [
             ("sort_query", sort.is_some()),
@@ -74,7 +79,11 @@ fn asking(s: &mut Section<'_>, capture: bool, chrome: Option<Defaults>, no_vary_
                 s.refuse(setting, Kind::Conflict, "a rule of its own", allowed);
             }
         }
-        return Asking::Tintype(chrome.unwrap_or_default());
+        return Asking::Tintype(Defaults { parameters, ..chrome.unwrap_or_default() });
+    }
+    if !parameters.is_empty() {
+        let allowed = "nothing, unless dialect = \"tintype\"";
+        s.refuse("parameters", Kind::Conflict, "capture parameters", allowed);
     }
     let rules = query::Rules { sort: sort.unwrap_or(capture && !no_vary_search), ignore, drop };
     if no_vary_search && rules != query::Rules::default() {
@@ -82,6 +91,34 @@ fn asking(s: &mut Section<'_>, capture: bool, chrome: Option<Defaults>, no_vary_
         s.refuse("no_vary_search", Kind::Conflict, "true", allowed);
     }
     Asking::Opaque(rules)
+}
+
+/// Capture parameters by canonical name; a list is one that may be given several times.
+fn parameters(mut s: Section<'_>) -> Vec<(String, String)> {
+    let mut parameters = Vec::new();
+    for name in s.names() {
+        let allowed = "true, false, a number, a text, or a list of those";
+        let values = s.read(&name, None, allowed, |node| match &node.value {
+            Value::List(values) => values.iter().map(|node| scalar(&node.value)).collect(),
+            value => scalar(value).map(|value| vec![value]),
+        });
+        if !capture::is_parameter(&name) {
+            let allowed = "the canonical name of a capture parameter (docs/CAPTURE.md)";
+            s.refuse_entry(&name, Kind::UnknownKey, format!("{name:?}"), allowed);
+        }
+        parameters.extend(values.into_iter().flatten().map(|value| (name.clone(), value)));
+    }
+    parameters
+}
+
+fn scalar(value: &Value) -> Result<String, Refusal> {
+    match value {
+        Value::Text(text) | Value::String(text) | Value::Datetime(text) => Ok(text.clone()),
+        Value::Integer(number) => Ok(number.to_string()),
+        Value::Float(number) => Ok(number.to_string()),
+        Value::Boolean(yes) => Ok(yes.to_string()),
+        Value::List(_) | Value::Table(_) => Err(Kind::WrongType.into()),
+    }
 }
 
 fn parameter(node: &Node) -> Result<String, Refusal> {
@@ -110,6 +147,7 @@ fn terms(s: &mut Section<'_>, capture: bool) -> Terms {
         } else {
             SetCookie::Store
         }),
+        ..Terms::default()
     }
 }
 
@@ -142,6 +180,7 @@ fn upstream(s: &mut Section<'_>, upstreams: &[(String, Upstream)]) -> (String, O
                 Upstream::Chrome(config) => Some(Defaults {
                     width: config.limits.default_width,
                     height: config.limits.default_height,
+                    ..Defaults::default()
                 }),
                 Upstream::Remote(_) => None,
             };

@@ -150,6 +150,40 @@ impl Section<'_> {
         Section { reader: &mut *self.reader, path, place, table, places: HashMap::new() }
     }
 
+    /// Opens each member of the array of tables `key`, of which there may be `most`.
+    pub(super) fn tables<T>(
+        &mut self,
+        key: &str,
+        most: usize,
+        mut read: impl FnMut(Section<'_>, usize) -> T,
+    ) -> Vec<T> {
+        let path = join(&self.path, key);
+        self.reader.known.push(Known { path: path.clone(), default: None, table: true });
+        let Some(entry) = self.table.take(key) else { return Vec::new() };
+        let allowed = format!("up to {most} tables, each begun by [[{path}]]");
+        let members = match entry.node.value {
+            Value::List(members) if members.len() <= most => members,
+            Value::List(members) => {
+                let found = format!("{} of them", members.len());
+                self.note(entry.place, key, Kind::OutOfRange.into(), found, &allowed);
+                return Vec::new();
+            }
+            other => {
+                self.note(entry.node.place, key, Kind::WrongType.into(), describe(&other), &allowed);
+                return Vec::new();
+            }
+        };
+        let mut values = Vec::with_capacity(members.len());
+        for (at, member) in members.into_iter().enumerate() {
+            let (key, place) = (format!("{key}[{at}]"), member.place.clone());
+            let Some(table) = self.as_table(&key, member) else { continue };
+            let path = join(&self.path, &key);
+            let section = Section { reader: &mut *self.reader, path, place, table, places: HashMap::new() };
+            values.push(read(section, at));
+        }
+        values
+    }
+
     /// The names in this section, all of them to be read.
     pub(super) fn names(&self) -> Vec<String> {
         self.table.0.iter().map(|e| e.name.clone()).collect()

@@ -204,7 +204,7 @@ fn secrets_are_never_shown() {
         ("upstream.api.set_headers", "authorization = \"hunter2\\n\""),
         ("upstream.api.set_headers", "authorization = [\"hunter2\"]"),
         ("upstream.api.set_query", "key = [\"hunter2\"]"),
-        ("upstream.two", "kind = \"chrome\"\nremote = [\"wss://a?token=hunter2\"]\nremote_unguarded = true"),
+        ("upstream.two", "kind = \"chrome\"\nremote = [\"ftp://a?token=hunter2\"]\nremote_unguarded = true"),
         ("upstream.two", "kind = \"remote\"\nurl = \"http://x:hunter2@a\""),
         ("upstream.two", "kind = \"remote\"\nurl = \"http://a/?key=hunter2\""),
         ("admin", "token = \"hunter2"),
@@ -235,6 +235,54 @@ fn all_problems_come_at_once_in_reading_order_with_their_lines() {
             "environment variable TINTYPE_LOG__LEVEL log.level",
         ]
     );
+}
+
+/// An array of tables is read one by one, each problem at its line and its path.
+#[test]
+fn mistakes_in_rules_are_told_by_their_number() {
+    let toml = format!(
+        "{MINIMAL}[[route.all.rules]]\npath = \"/a\"\nttl = \"1h\"\n[[route.all.rules]]\nttl = \"soon\"\nhots = \"x\"\n\
+         [[route.all.rules]]\noverride = true\nhost = [\"a.example\", \"http://b\"]\nmin_ttl = \"2h\"\n\
+         max_ttl = \"1h\"\n"
+    );
+    let found = problems(&toml);
+    let short: Vec<_> = found.iter().map(|p| (p.place.to_string(), p.path.as_str(), p.kind)).collect();
+    assert_eq!(
+        short,
+        [
+            ("proxy.toml:10:7".into(), "route.all.rules[1].ttl", Kind::Malformed),
+            ("proxy.toml:11:1".into(), "route.all.rules[1].hots", Kind::UnknownKey),
+            ("proxy.toml:14:22".into(), "route.all.rules[2].host", Kind::Malformed),
+            ("proxy.toml:15:11".into(), "route.all.rules[2].min_ttl", Kind::Conflict),
+        ]
+    );
+    assert_eq!(found[1].help.as_deref(), Some("did you mean `host`?"));
+    for (line, path, kind) in [
+        ("rules = 5", "route.all.rules", Kind::WrongType),
+        ("rules = [5]", "route.all.rules[0]", Kind::WrongType),
+        ("rules = [{ override = true }]", "route.all.rules[0].override", Kind::Conflict),
+        ("rules = [{ ttl = \"never\", name = \"a b\" }]", "route.all.rules[0].name", Kind::Malformed),
+        ("preset = \"artikel\"", "route.all.preset", Kind::Malformed),
+        ("cacheable_statuses = [200, 304]", "route.all.cacheable_statuses", Kind::OutOfRange),
+        ("early_refresh = -1", "route.all.early_refresh", Kind::OutOfRange),
+    ] {
+        let found = problems(&with("route.all", line));
+        let short: Vec<_> = found.iter().map(|p| (p.path.as_str(), p.kind)).collect();
+        assert_eq!(short, [(path, kind)], "{line}");
+    }
+}
+
+#[test]
+fn rules_are_read_in_order_before_the_preset() {
+    let toml = format!(
+        "{MINIMAL}preset = \"classes\"\n[[route.all.rules]]\nname = \"own\"\nhost = \"A.example\"\npath = \"*\"\n\
+         ttl = \"never\"\n[[route.all.rules]]\nttl = \"until-purged\"\n"
+    );
+    let config = Config::from_toml(&toml).unwrap();
+    let rules = &config.proxy.routes[0].lifetimes.rules;
+    let names: Vec<_> = rules.iter().take(3).map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, ["own", "rules-1", "classes-dynamic"]);
+    assert!(rules[0].when.matches(Some(&"https://a.example/x".parse().unwrap())));
 }
 
 #[test]
@@ -370,10 +418,17 @@ fn the_shipped_file_shows_every_setting_with_its_default() {
         let mut table = &tree;
         let mut shown = None;
         for name in known.path.split('.') {
+            let name = name.strip_suffix("[0]").unwrap_or(name);
             let entry = table.0.iter().find(|e| e.name == name);
             let entry = entry.unwrap_or_else(|| panic!("proxy.toml does not show {}", known.path));
             match &entry.node.value {
                 Value::Table(inner) => table = inner,
+                Value::List(members) if known.path.contains(&format!("{name}[0].")) => {
+                    let [Node { value: Value::Table(inner), .. }] = members.as_slice() else {
+                        panic!("{name} is no example of an array of tables")
+                    };
+                    table = inner;
+                }
                 value => shown = Some(write(value)),
             }
         }

@@ -43,8 +43,18 @@ impl Section<'_> {
 
     /// A number with a fraction within `bounds`.
     pub(super) fn fraction(&mut self, key: &str, default: f64, bounds: RangeInclusive<f64>) -> f64 {
+        self.optional_fraction(key, Some(default), bounds).unwrap_or(default)
+    }
+
+    /// A number with a fraction that is derived from something else if it is not given.
+    pub(super) fn optional_fraction(
+        &mut self,
+        key: &str,
+        default: Option<f64>,
+        bounds: RangeInclusive<f64>,
+    ) -> Option<f64> {
         let allowed = format!("a number from {:?} to {:?}", bounds.start(), bounds.end());
-        let read = self.read(key, Some(format!("{default:?}")), &allowed, |node| {
+        self.read(key, default.map(|d| format!("{d:?}")), &allowed, |node| {
             let number = match &node.value {
                 Value::Float(f) => *f,
                 Value::Integer(i) => *i as f64,
@@ -52,8 +62,7 @@ impl Section<'_> {
                 _ => return Err(Kind::WrongType.into()),
             };
             within(number, &bounds)
-        });
-        read.unwrap_or(default)
+        })
     }
 
     /// Bytes within `bounds`.
@@ -181,6 +190,36 @@ impl Section<'_> {
             }
         }
         values
+    }
+
+    /// Like [`Section::list`], or one member without brackets; `None` if it is not given.
+    pub(super) fn one_or_more<T>(
+        &mut self,
+        key: &str,
+        allowed: &str,
+        parse: impl Fn(&Node) -> Result<T, Refusal>,
+    ) -> Option<Vec<T>> {
+        let entry = self.take(key, None)?;
+        let members = match entry.node.value {
+            Value::List(members) => members,
+            Value::Text(text) => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                let node = |part: &str| Node { place: entry.place.clone(), value: Value::Text(part.into()) };
+                parts.map(node).collect()
+            }
+            value => vec![Node { place: entry.node.place, value }],
+        };
+        let mut values = Vec::new();
+        for member in members {
+            match parse(&member) {
+                Ok(value) => values.push(value),
+                Err(refusal) => {
+                    let found = describe(&member.value);
+                    self.note(member.place, key, refusal, found, &format!("{allowed}, or a list of such"));
+                }
+            }
+        }
+        Some(values)
     }
 
     /// The path of a file that is there and can be read.

@@ -58,6 +58,8 @@ pub struct CacheStatus {
     pub collapsed: bool,
     /// Tier of a hit, reason of a refusal, cause of an error: a token.
     pub detail: Option<&'static str>,
+    /// The rule and what of the origin's it overruled, beside the detail: printable ASCII; empty where nothing was.
+    pub ruling: String,
 }
 
 impl CacheStatus {
@@ -83,8 +85,17 @@ impl CacheStatus {
         if self.collapsed {
             member.push_str("; collapsed");
         }
-        if let Some(detail) = self.detail {
-            let _ = write!(member, "; detail={detail}");
+        match (self.detail, self.ruling.as_str()) {
+            (None, "") => {}
+            (Some(detail), "") => {
+                let _ = write!(member, "; detail={detail}");
+            }
+            (None, ruling) => {
+                let _ = write!(member, "; detail=\"{ruling}\"");
+            }
+            (Some(detail), ruling) => {
+                let _ = write!(member, "; detail=\"{detail}; {ruling}\"");
+            }
         }
         member
     }
@@ -145,6 +156,11 @@ mod tests {
     fn members_read_as_rfc_9211_writes_them() {
         let hit = CacheStatus { hit: true, ttl: Some(376), detail: Some("memory"), ..Default::default() };
         assert_eq!(hit.to_member("tintype"), "tintype; hit; ttl=376; detail=memory");
+        let ruling = "rule=docs over no-store".to_owned();
+        let ruled = CacheStatus { ruling, ..hit.clone() };
+        assert_eq!(ruled.to_member("t"), "t; hit; ttl=376; detail=\"memory; rule=docs over no-store\"");
+        let ruled = CacheStatus { hit: false, detail: None, ttl: None, stored: true, ..ruled };
+        assert_eq!(ruled.to_member("t"), "t; stored; detail=\"rule=docs over no-store\"");
         let miss = CacheStatus {
             forward: Some(Forward::Stale),
             forward_status: Some(304),

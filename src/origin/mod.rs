@@ -25,11 +25,6 @@ pub trait Origin: Send + Sync + 'static {
         true
     }
 
-    /// Whether it is our own capture engine, whose time is what answers from a store save.
-    fn is_engine(&self) -> bool {
-        false
-    }
-
     /// Figures of its own for `/stats`, as a JSON object.
     fn stats(&self) -> serde_json::Value {
         serde_json::json!({ "ready": self.is_ready() })
@@ -112,6 +107,8 @@ pub enum Flaw {
     Script,
     /// The URL is a file and not a page.
     Download,
+    /// The page takes more memory than one may.
+    Memory,
 }
 
 impl Flaw {
@@ -126,6 +123,7 @@ impl Flaw {
             Flaw::Selector => "capture-selector",
             Flaw::Script => "capture-script",
             Flaw::Download => "capture-download",
+            Flaw::Memory => "capture-memory",
         }
     }
 }

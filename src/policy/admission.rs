@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use super::directives::{Qualified, RequestDirectives, ResponseDirectives};
 use super::freshness::{self, LifetimeSource};
+use super::rules::ruling::{Applied, Ruled};
 use super::stored::StoredResponse;
 use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
@@ -25,6 +26,8 @@ pub struct Terms {
     pub targeted: Vec<HeaderName>,
     /// What becomes of a response with `Set-Cookie`.
     pub set_cookie: SetCookie,
+    /// What its rules and the caller say of the lifetime.
+    pub ruled: Ruled,
 }
 
 /// What becomes of a response with `Set-Cookie`.
@@ -64,6 +67,14 @@ pub enum NotStored {
     TooLarge,
     /// All fetches together hold as much as they may.
     BufferFull,
+    /// A rule says `never`.
+    Rule,
+    /// The target has a cache-busting parameter, and no rule is for such.
+    CacheBuster,
+    /// The request brings scripts, and no rule is for such.
+    Scripts,
+    /// The caller wants it so.
+    Caller,
 }
 
 impl NotStored {
@@ -81,7 +92,16 @@ impl NotStored {
             NotStored::NoLifetime => "no-lifetime",
             NotStored::TooLarge => "too-large",
             NotStored::BufferFull => "buffer-full",
+            NotStored::Rule => "rule",
+            NotStored::CacheBuster => "cache-buster",
+            NotStored::Scripts => "scripts",
+            NotStored::Caller => "caller",
         }
+    }
+
+    /// Whether it was known before the origin was asked: by rule, or as the caller's wish.
+    pub fn is_planned(self) -> bool {
+        matches!(self, NotStored::Rule | NotStored::CacheBuster | NotStored::Scripts | NotStored::Caller)
     }
 }
 
@@ -106,9 +126,10 @@ pub fn admit(
     received: Timestamp,
     terms: &Terms,
 ) -> Result<StoredResponse, NotStored> {
-    let directives = ResponseDirectives::for_cache(fields, &terms.targeted);
-    let (lifetime, source) = freshness::lifetime(status, fields, &directives, received);
-    may_store(request, status, fields, &directives, source, terms.set_cookie)?;
+    let said = ResponseDirectives::for_cache(fields, &terms.targeted);
+    let Applied { directives, lifetime, source, ruling } =
+        terms.ruled.apply(request.fields, status, fields, said, terms.set_cookie, received);
+    may_store(request, status, fields, &directives, source, terms)?;
 
     let mut head = StoredResponse {
         status,
@@ -134,6 +155,7 @@ pub fn admit(
         immutable: directives.immutable,
         own_entity_tag: false,
         cost: received.since(request.sent),
+        ruling,
     };
     if !is_useful(&head, fields) {
         return Err(NotStored::NoLifetime);
@@ -216,13 +238,17 @@ fn may_store(
     fields: &HeaderMap,
     directives: &ResponseDirectives,
     source: LifetimeSource,
-    set_cookie: SetCookie,
+    terms: &Terms,
 ) -> Result<(), NotStored> {
     if request.method != Method::GET {
         return Err(NotStored::Method);
     }
+    if let Some(refused) = terms.ruled.refused {
+        return Err(refused);
+    }
     // 206 would need combining (RFC 9111 3.4); a 304 is no representation.
-    if status.is_informational() || matches!(status.as_u16(), 206 | 304) {
+    let other = status.is_informational() || matches!(status.as_u16(), 206 | 304);
+    if other || !terms.ruled.stores_status(status) {
         return Err(NotStored::Status);
     }
     if RequestDirectives::of(request.fields).no_store {
@@ -247,7 +273,7 @@ fn may_store(
     if super::vary::selecting(fields) == super::vary::Selecting::All {
         return Err(NotStored::VaryAll);
     }
-    let cookie_bars = match set_cookie {
+    let cookie_bars = match terms.set_cookie {
         SetCookie::Store => !source.is_explicit(),
         SetCookie::Strip => false,
         SetCookie::Never => true,
@@ -255,7 +281,8 @@ fn may_store(
     if cookie_bars && fields.contains_key(header::SET_COOKIE) {
         return Err(NotStored::SetCookie);
     }
-    if source.is_explicit() || directives.public || freshness::heuristic_allowed(status) {
+    let ruled = source == LifetimeSource::Rule;
+    if source.is_explicit() || ruled || directives.public || terms.ruled.is_heuristic(status) {
         Ok(())
     } else {
         Err(NotStored::NoLifetime)

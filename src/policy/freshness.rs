@@ -25,6 +25,8 @@ pub enum LifetimeSource {
     Expires,
     /// Heuristic, from `Last-Modified`
     Heuristic,
+    /// A rule of the operator's.
+    Rule,
     /// Nothing says it: the lifetime is zero.
     None,
 }
@@ -33,6 +35,18 @@ impl LifetimeSource {
     /// Whether the origin said it (RFC 9111 section 4.2.1, first three rules).
     pub fn is_explicit(self) -> bool {
         matches!(self, LifetimeSource::SMaxAge | LifetimeSource::MaxAge | LifetimeSource::Expires)
+    }
+
+    /// It as people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            LifetimeSource::SMaxAge => "s-maxage",
+            LifetimeSource::MaxAge => "max-age",
+            LifetimeSource::Expires => "expires",
+            LifetimeSource::Heuristic => "last-modified",
+            LifetimeSource::Rule => "rule",
+            LifetimeSource::None => "none",
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::message::fields;
+use crate::policy::rules::ruling::Ruling;
 
 /// The head of a stored response. Everything that can be decided once is decided here, so that a hit
 /// has only to compare numbers.
@@ -42,6 +43,8 @@ pub struct StoredResponse {
     pub own_entity_tag: bool,
     /// Time it took to get, from request to last byte: what a hit saves.
     pub cost: Duration,
+    /// What a rule decided over what the origin said, or in its silence.
+    pub ruling: Option<Box<Ruling>>,
 }
 
 impl StoredResponse {

@@ -157,6 +157,7 @@ pub fn freshen(
                 request_time: sent,
                 initial_age,
                 lifetime,
+                ruling: None,
                 ..stored.clone()
             }))
         }

@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use super::{Asked, Proxy, Step, landing};
 use crate::message::body::Body;
 use crate::message::cache_status::Forward;
-use crate::policy::reuse::{self, Reuse};
+use crate::policy::reuse::Reuse;
 use crate::store::CacheKey;
 use crate::telemetry::counters::Count;
 
@@ -33,13 +33,15 @@ impl Proxy {
         // Twice, as it may turn out only then which variant is waited for.
         for _ in 0..2 {
             let passes = self.marks.of(&found.key, self.clock.now()) == Some(Mark::Pass);
-            if passes || asked.directives.no_store {
+            if passes || asked.directives.no_store || asked.plan.refused.is_some() {
                 break;
             }
             match self.join(&asked, &found) {
                 Part::Landed(stored) => {
                     found.stored = Some((stored, Tier::Memory));
-                    if let Step::Answer(stored, told) = self.decide(&asked, &found) {
+                    if let Step::Answer(stored, told) | Step::AnswerAndValidate(stored, told) =
+                        self.decide(&asked, &found)
+                    {
                         return Ok(self.answer_from(&asked, stored, told));
                     }
                     break;
@@ -74,7 +76,7 @@ impl Proxy {
             return None;
         }
         let stored = Stored::new(record)?;
-        let decision = reuse::decide(stored.head()?, &asked.directives, self.clock.now());
+        let decision = asked.plan.decide(stored.head()?, &asked.directives, self.clock.now());
         (decision == Reuse::Fresh).then_some(stored)
     }
 
@@ -93,6 +95,8 @@ impl Proxy {
             key: found.key,
             stored: found.stored.map(|(stored, _)| stored),
             others: found.variants,
+            terms: asked.route.terms_for(asked.plan),
+            anew: asked.plan.force.is_some(),
             leader: Some(leader),
         });
         let landing = flight.landing().await;
@@ -115,14 +119,16 @@ impl Proxy {
         }
     }
 
-    /// Validates behind the client's back, unless that is under way or could not be stored.
-    pub(super) fn validate_behind(self: &Arc<Self>, asked: Asked, found: &Found) {
+    /// Validates behind the client's back, unless that is under way or could not be stored. Gives the flight that it began.
+    pub(super) fn validate_behind(self: &Arc<Self>, asked: Asked, found: &Found) -> Option<Arc<Flight>> {
         if asked.directives.no_store {
-            return;
+            return None;
         }
         if let Part::Leader(flight) = self.join(&asked, found) {
             self.launch(Fetch {
-                flight,
+                flight: Arc::clone(&flight),
+                terms: asked.route.terms_for(asked.plan),
+                anew: false,
                 route: asked.route,
                 primary: asked.primary,
                 key: found.key.clone(),
@@ -130,7 +136,9 @@ impl Proxy {
                 others: Vec::new(),
                 leader: None,
             });
+            return Some(flight);
         }
+        None
     }
 
     fn begin(&self, asked: &Asked) -> Arc<Flight> {

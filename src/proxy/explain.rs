@@ -18,6 +18,7 @@ use super::{Asked, Proxy, Step, forward, keep, pass, reading, target};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::cache_status::Forward;
+use crate::policy::admission::NotStored;
 use crate::policy::directives::ResponseDirectives;
 use crate::policy::freshness::{self, LifetimeSource};
 use crate::policy::stored::{StoredResponse, Variant};
@@ -108,6 +109,11 @@ impl Proxy {
             },
             "stored": stored.and_then(|(stored, tier)| of_stored(stored, *tier)),
             "variants": seen.variants.as_ref().map(|variants| of_variants(variants, &seen.found.key)),
+            "rule": {
+                "matched": asked.route.lifetimes.rule(asked.plan),
+                "refused": asked.plan.refused.map(NotStored::name),
+                "overruled": stored.and_then(|(stored, _)| Some(stored.head()?.ruling.as_ref()?.told.clone())),
+            },
             "freshness": stored.and_then(|(stored, _)| Some(of_freshness(stored.head()?, &asked, now))),
             "now": self.outcome(&asked, &seen.found, passes),
             "purge": {
@@ -154,8 +160,7 @@ impl Proxy {
 
     /// Looks at what is stored for `request`, as [`look_up`](Self::look_up) would, and leaves it where it is.
     async fn see(&self, primary: &CacheKey, request: &Parts) -> Seen {
-        let nothing = Found { key: primary.clone(), stored: None, variants: Vec::new() };
-        let mut seen = Seen { found: nothing, purged: None, variants: None };
+        let mut seen = Seen { found: Found::nothing(primary), purged: None, variants: None };
         let Some((record, tier)) = self.glance(primary).await else { return seen };
         if self.store.is_purged(&record.handles, record.sequence) {
             seen.purged = Some(record);
@@ -196,6 +201,9 @@ impl Proxy {
             && !only_range
         {
             return json!({ "answer": "bypass", "rule": why.token(), "asks_origin": true });
+        }
+        if let Some(refused) = asked.plan.refused {
+            return json!({ "answer": "bypass", "rule": refused.name(), "asks_origin": true });
         }
         let under_way = self.flights.is_under_way(&found.key);
         let head = found.stored.as_ref().and_then(|(stored, _)| stored.head());
@@ -321,7 +329,7 @@ fn of_freshness(head: &StoredResponse, asked: &Asked, now: Timestamp) -> Value {
     })
 }
 
-/// Where the lifetime comes from: if the response does not give it by itself, a rule does.
+/// Where the lifetime comes from: if the response does not give it by itself, a rule or a bound does.
 fn source(head: &StoredResponse, asked: &Asked) -> &'static str {
     const NAMES: [(LifetimeSource, &str); 5] = [
         (LifetimeSource::SMaxAge, "s-maxage"),
@@ -330,6 +338,9 @@ fn source(head: &StoredResponse, asked: &Asked) -> &'static str {
         (LifetimeSource::Heuristic, "heuristic"),
         (LifetimeSource::None, "none"),
     ];
+    if head.ruling.is_some() {
+        return "rule";
+    }
     let directives = ResponseDirectives::for_cache(&head.fields, &asked.route.terms.targeted);
     let (lifetime, source) = freshness::lifetime(head.status, &head.fields, &directives, head.response_time);
     let named = NAMES.iter().find(|(known, _)| *known == source && lifetime == head.lifetime);

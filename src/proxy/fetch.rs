@@ -16,7 +16,7 @@ use super::{Proxy, forward};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::message::body::Body;
 use crate::origin::OriginError;
-use crate::policy::admission::{self, NotStored, RequestFacts};
+use crate::policy::admission::{self, NotStored, RequestFacts, Terms};
 use crate::policy::stored::Variant;
 use crate::policy::{reuse, validation};
 use crate::store::{CacheKey, Content, Record};
@@ -33,6 +33,10 @@ pub(super) struct Fetch {
     pub(super) stored: Option<Stored>,
     /// Variants that are stored where the selected one is not: their tags are offered.
     pub(super) others: Vec<Variant>,
+    /// On what terms its answer is stored.
+    pub(super) terms: Terms,
+    /// The whole is wanted, not whether what is stored still holds.
+    pub(super) anew: bool,
     /// The leader, if it is a client and not a validation in the background.
     pub(super) leader: Option<oneshot::Sender<Share>>,
 }
@@ -94,6 +98,7 @@ impl Proxy {
             return self.take_in(fetch, answer).await;
         }
         let conditions = match fetch.stored.as_ref().and_then(Stored::head) {
+            _ if fetch.anew => Vec::new(),
             Some(head) => validation::conditions(head),
             None => validation::offer(&fetch.others),
         };
@@ -172,7 +177,7 @@ impl Proxy {
             return false;
         }
         let request = &fetch.flight.request;
-        let terms = &fetch.route.terms;
+        let terms = &fetch.terms;
         let landing = match validation::freshen(head, said, &request.headers, sent, received, terms) {
             Ok(head) => {
                 let record = self.keep_as_is(place(fetch), head, body.clone()).await;
@@ -249,15 +254,14 @@ impl Proxy {
             fields: &fetch.flight.request.headers,
             sent: answer.sent,
         };
-        let admitted =
-            admission::admit(request, parts.status, &parts.headers, answer.received, &fetch.route.terms)
-                .and_then(|head| match declared_length(&body) {
-                    Some(length) if length > self.config.max_stored_bytes => Err(NotStored::TooLarge),
-                    _ => Ok(head),
-                });
+        let admitted = admission::admit(request, parts.status, &parts.headers, answer.received, &fetch.terms)
+            .and_then(|head| match declared_length(&body) {
+                Some(length) if length > self.config.max_stored_bytes => Err(NotStored::TooLarge),
+                _ => Ok(head),
+            });
         match admitted {
             Ok(head) => {
-                let withheld = admission::withheld(&parts.headers, &fetch.route.terms);
+                let withheld = admission::withheld(&parts.headers, &fetch.terms);
                 self.receive(fetch, head, withheld, body, answer.took).await;
             }
             Err(reason) => {
@@ -265,7 +269,8 @@ impl Proxy {
                 self.counters.tally().not_stored(reason.name());
                 self.unstored.note(&fetch.primary, Reason::refused(reason, answer.received));
                 // What this one request forbids says nothing of the others', and an error nothing of the next attempt.
-                let of_request = matches!(reason, NotStored::RequestNoStore | NotStored::Authorization);
+                let of_request = matches!(reason, NotStored::RequestNoStore | NotStored::Authorization)
+                    || reason.is_planned();
                 if !of_request && !reuse::is_error(parts.status) {
                     // What is stored has been superseded by something that may not be.
                     self.forget(&fetch);

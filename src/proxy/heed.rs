@@ -93,7 +93,8 @@ impl Proxy {
         let head = match validation::by_head(head, body.len() as u64, said) {
             HeadSays::Same => {
                 let (fields, now) = (&asked.request.headers, self.clock.now());
-                match validation::freshen(head, said, fields, sent, now, &asked.route.terms) {
+                let terms = asked.route.terms_for(asked.plan);
+                match validation::freshen(head, said, fields, sent, now, &terms) {
                     Ok(fresh) => fresh,
                     Err(_) => return,
                 }
@@ -125,6 +126,8 @@ impl Proxy {
             key: asked.primary.clone(),
             stored: None,
             others: Vec::new(),
+            terms: asked.route.terms_for(asked.plan),
+            anew: true,
             leader: Some(leader),
         };
         self.launch_with(fetch, Some(Answer::new(response, sent, self.clock.now())));

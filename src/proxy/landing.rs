@@ -11,7 +11,7 @@ use super::flight::body::Reader;
 use super::flight::{Arrival, Arriving, Cause, Landing};
 use super::lookup::Stored;
 use super::refusal::Refusal;
-use super::respond::{Told, Verdict};
+use super::respond::{Told, Verdict, forbid_storing};
 use super::{Asked, Proxy};
 use crate::message::body::Body;
 use crate::message::cache_status::{CacheStatus, Forward};
@@ -78,9 +78,16 @@ impl Proxy {
                 answer
             }
             (Ok(Share::Whole(response, reason)), _) => {
-                self.counters.add(Count::Misses);
                 let status = CacheStatus { detail: Some(reason.name()), ..status };
-                let mut response = self.answer_passed(response, Told::new(Verdict::Miss, status));
+                let (count, verdict) = match reason.is_planned() {
+                    true => (Count::Bypassed, Verdict::Bypass),
+                    false => (Count::Misses, Verdict::Miss),
+                };
+                self.counters.add(count);
+                let mut response = self.answer_passed(response, Told::new(verdict, status));
+                if reason.is_planned() {
+                    forbid_storing(response.headers_mut());
+                }
                 // A HEAD that was fetched as a GET gets no body.
                 if asked.request.method == http::Method::HEAD {
                     *response.body_mut() = Body::Empty;

@@ -39,6 +39,13 @@ pub struct Found {
     pub variants: Vec<Variant>,
 }
 
+impl Found {
+    /// Nothing, under `key`.
+    pub(super) fn nothing(key: &CacheKey) -> Self {
+        Found { key: key.clone(), stored: None, variants: Vec::new() }
+    }
+}
+
 /// A record that is known to hold a response.
 #[derive(Clone)]
 pub struct Stored(Arc<Record>);
@@ -72,7 +79,7 @@ impl Proxy {
     /// Finds what is stored for `request` under `primary`, through the index of variants where there is one.
     pub(super) async fn look_up(&self, primary: &CacheKey, request: &Parts) -> Found {
         let Some((record, tier)) = self.read(primary).await else {
-            return Found { key: primary.clone(), stored: None, variants: Vec::new() };
+            return Found::nothing(primary);
         };
         match &record.content {
             Content::Response { .. } => Found {

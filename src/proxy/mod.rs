@@ -18,10 +18,12 @@ use crate::policy::admission::Terms;
 use crate::policy::capture::Wishes;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
+use crate::policy::rules::{Lifetimes, Plan};
 use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
 use crate::telemetry::served::Served;
 
+pub mod ahead;
 mod collapse;
 pub mod explain;
 mod fetch;
@@ -44,6 +46,7 @@ mod search;
 mod target;
 mod unstored;
 
+use ahead::{Hot, Refresh};
 use flight::{Budget, Flights};
 use lookup::{Found, Stored};
 use marks::{Mark, Marks};
@@ -71,19 +74,22 @@ pub struct Proxy {
     /// What responses said of their queries.
     search: SearchRules,
     unstored: Unstored,
+    hot: Hot,
     via: HeaderValue,
 }
 
 /// A request on its way through the story.
+#[derive(Clone)]
 struct Asked {
     route: Arc<Routed>,
     request: Parts,
     directives: RequestDirectives,
     peer: IpAddr,
     primary: CacheKey,
-    /// What it wishes of the cache, if it is for a capture.
-    #[allow(dead_code, reason = "rules of lifetime read it next")]
+    /// What it wishes of the cache.
     wishes: Wishes,
+    /// What rules make of that.
+    plan: Plan,
 }
 
 impl Proxy {
@@ -98,7 +104,8 @@ impl Proxy {
         let via = HeaderValue::try_from(format!("1.1 {}", config.pseudonym))
             .unwrap_or_else(|_| HeaderValue::from_static("1.1 tintype"));
         let budget = Arc::new(Budget::new(config.max_fetch_buffer));
-        Arc::new(Proxy {
+        let watches = config.routes.iter().any(|route| route.refresh.watched > 0);
+        let proxy = Arc::new(Proxy {
             config,
             routes,
             store,
@@ -111,8 +118,13 @@ impl Proxy {
             indexing: tokio::sync::Mutex::default(),
             search: SearchRules::default(),
             unstored: Unstored::default(),
+            hot: Hot::new(watches),
             via,
-        })
+        });
+        if watches {
+            proxy.refresh_ahead();
+        }
+        proxy
     }
 
     /// Answers one request. `peer` is the client's address, `secure` whether it came over TLS.
@@ -132,6 +144,11 @@ impl Proxy {
     /// Fetches that are not yet stored or given up.
     pub fn fetches_under_way(&self) -> usize {
         *self.under_way.borrow()
+    }
+
+    /// Begins no more fetches that nobody asked for.
+    pub fn stop_refreshing(&self) {
+        self.hot.stop();
     }
 
     /// Waits until no fetch is under way. Fetches outlive the exchanges that began them.
@@ -163,15 +180,21 @@ impl Proxy {
 
         // What is stored under its key?
         let asked = self.asked(route, request, peer, reading);
-        let found = self.look_up(&asked.primary, &asked.request).await;
+        let found = match asked.plan.refused {
+            None => self.look_up(&asked.primary, &asked.request).await,
+            Some(_) => Found::nothing(&asked.primary),
+        };
 
         // May it answer, and how is it brought up to date?
         let key = self.config.tell_key.then(|| found.key.clone());
         let answered = match self.decide(&asked, &found) {
             Step::Answer(stored, told) => Ok(self.answer_from(&asked, stored, told)),
             Step::AnswerAndValidate(stored, told) => {
+                let early = told.verdict == Verdict::Hit;
                 let response = self.answer_from(&asked, stored, told);
-                self.validate_behind(asked, &found);
+                if self.validate_behind(asked, &found).is_some() && early {
+                    self.counters.add(Count::EarlyRefreshes);
+                }
                 Ok(response)
             }
             Step::Forward(_) if asked.directives.only_if_cached => Err(Refusal::OnlyIfCached),
@@ -197,12 +220,21 @@ impl Proxy {
             key
         });
         let directives = RequestDirectives::of(&request.headers);
-        Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes: reading.wishes }
+        let wishes = reading.wishes;
+        let plan = route.plan(&request.uri, &wishes);
+        Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes, plan }
     }
 
     /// What to do with what was found; counts what it answers with.
     fn decide<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
-        let step = self.weigh(asked, found);
+        let step = match self.weigh(asked, found) {
+            Step::Answer(stored, told)
+                if told.verdict == Verdict::Hit && self.refreshes(asked, found, stored, self.clock.now()) =>
+            {
+                Step::AnswerAndValidate(stored, told)
+            }
+            step => step,
+        };
         if let Step::Answer(stored, told) | Step::AnswerAndValidate(stored, told) = &step {
             self.count_stored(asked, stored, told);
         }
@@ -212,7 +244,9 @@ impl Proxy {
     /// What to do with what was found, leaving no trace.
     fn weigh<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
         let Some((stored, tier)) = &found.stored else {
-            return Step::Forward(if found.variants.is_empty() {
+            return Step::Forward(if asked.plan.refused.is_some() {
+                Forward::Bypass
+            } else if found.variants.is_empty() {
                 Forward::UriMiss
             } else {
                 Forward::VaryMiss
@@ -225,7 +259,7 @@ impl Proxy {
         let told = |verdict, detail| {
             Told::new(verdict, CacheStatus { hit: true, detail: Some(detail), ..CacheStatus::default() })
         };
-        match reuse::decide(head, &asked.directives, now) {
+        match asked.plan.decide(head, &asked.directives, now) {
             Reuse::Fresh => Step::Answer(stored, told(Verdict::Hit, tier.name())),
             Reuse::Stale(StaleUse::MaxStale) => Step::Answer(stored, told(Verdict::Stale, "max-stale")),
             Reuse::Stale(StaleUse::WhileRevalidate) => {
@@ -266,7 +300,7 @@ impl Proxy {
             _ => Count::StaleServed,
         });
         match stored.head() {
-            Some(head) if asked.route.origin.is_engine() => self.counters.tally().saved_capture(head.cost),
+            Some(head) if asked.route.lifetimes.engine => self.counters.tally().saved_capture(head.cost),
             _ => self.counters.tally().saved_call(),
         }
     }
@@ -293,7 +327,7 @@ enum Step<'a> {
 }
 
 /// Routes and the bounds of the data plane.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Routes, in any order: the longest matching path prefix wins, a named host before any host.
     pub routes: Vec<Route>,
@@ -336,7 +370,7 @@ impl Default for Config {
 }
 
 /// Which requests go to which origin, and what is overridden for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// Name in proxy.toml, in logs and figures.
     pub name: String,
@@ -354,4 +388,8 @@ pub struct Route {
     pub no_vary_search: bool,
     /// What it says of storing.
     pub terms: Terms,
+    /// Its rules of lifetime.
+    pub lifetimes: Lifetimes,
+    /// When it fetches anew what is still fresh.
+    pub refresh: Refresh,
 }

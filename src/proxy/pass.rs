@@ -13,7 +13,7 @@ use super::flight::Cause;
 use super::lookup::Found;
 use super::reading::Reading;
 use super::refusal::Refusal;
-use super::respond::{Told, Verdict};
+use super::respond::{Told, Verdict, forbid_storing};
 use super::route::Route;
 use super::{Asked, Proxy, forward};
 use crate::clock::Stopwatch;
@@ -71,7 +71,10 @@ impl Proxy {
     ) -> Result<Response<Body>, Refusal> {
         let status = CacheStatus { forward: Some(why), ..CacheStatus::default() };
         let (sent, sequence) = (self.clock.now(), self.store.next_sequence());
-        let answered = self.send_on(&asked.route, asked.request.clone(), body, asked.peer).await;
+        let mut answered = self.send_on(&asked.route, asked.request.clone(), body, asked.peer).await;
+        if let (Ok(response), Some(_)) = (&mut answered, asked.plan.refused) {
+            forbid_storing(response.headers_mut());
+        }
         if let (Ok(response), Some((stored, _))) = (&answered, &found.stored)
             && asked.request.method == Method::HEAD
             && response.status() == StatusCode::OK

@@ -55,7 +55,7 @@ pub(super) async fn read(
             }
             return Ok((Reading::of_target(route, &request.uri), body));
         }
-        Asking::Tintype(defaults) => *defaults,
+        Asking::Tintype(defaults) => defaults,
     };
     let (json, body) = match request.method {
         Method::GET | Method::HEAD if body.is_end_stream() => (None, body),

@@ -115,6 +115,12 @@ impl Proxy {
             fields.insert(header::AGE, HeaderValue::from(age));
         }
         told.status.ttl = Some(ttl(head, now));
+        if let Some(ruling) = head.ruling.as_deref() {
+            fields.insert(header::CACHE_CONTROL, ruling.cache_control.clone());
+            fields.remove(header::EXPIRES);
+            fields.remove(header::PRAGMA);
+            told.status.ruling.clone_from(&ruling.told);
+        }
         self.tell(fields, &told, age);
         if precondition::not_modified(
             &request.method,
@@ -163,6 +169,13 @@ impl Proxy {
         told.status.append_to(fields, &self.config.pseudonym);
         fields.append(header::VIA, self.via.clone());
     }
+}
+
+/// Tells clients not to store what no cache may have by rule.
+pub(super) fn forbid_storing(fields: &mut HeaderMap) {
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields.remove(header::EXPIRES);
+    fields.remove(header::PRAGMA);
 }
 
 fn finish(mut response: Response<Body>, told: &Told) -> Response<Body> {

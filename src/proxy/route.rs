@@ -7,9 +7,11 @@ use http::Uri;
 use url::Url;
 
 use super::Config;
+use super::ahead::Refresh;
 use crate::origin::Origin;
 use crate::policy::admission::Terms;
-use crate::policy::capture::{Canonical, Defaults};
+use crate::policy::capture::{Canonical, Defaults, Wishes};
+use crate::policy::rules::{Lifetimes, Plan};
 use crate::policy::{key, query};
 use crate::store::Handle;
 
@@ -36,6 +38,10 @@ pub struct Route {
     pub origin: Arc<dyn Origin>,
     /// What it says of storing.
     pub terms: Terms,
+    /// Its rules of lifetime.
+    pub lifetimes: Lifetimes,
+    /// When it fetches anew what is still fresh.
+    pub refresh: Refresh,
     /// Its query names a page to capture.
     pub capture: bool,
     /// The origin is told the client's host, so the host is part of the key.
@@ -58,7 +64,7 @@ impl Route {
                 Cow::Borrowed(_) => key::append(key, &self.scope(target), target),
                 Cow::Owned(keyed) => self.key_with(key, target, &keyed),
             },
-            Asking::Tintype(defaults) => match Canonical::read(query, None, *defaults) {
+            Asking::Tintype(defaults) => match Canonical::read(query, None, defaults) {
                 Some(canonical) => self.key_with(key, target, &canonical.key),
                 None => key::append(key, &self.scope(target), target),
             },
@@ -103,6 +109,20 @@ impl Route {
         handles
     }
 
+    /// What its rules and `wishes` make of a request for `target`: by the page that it captures, or by its own URL.
+    pub fn plan(&self, target: &Uri, wishes: &Wishes) -> Plan {
+        if self.capture {
+            return self.lifetimes.plan(wishes.page.as_ref(), wishes);
+        }
+        let own = self.lifetimes.look_at_urls().then(|| Url::parse(&target.to_string()).ok()).flatten();
+        self.lifetimes.plan(own.as_ref(), wishes)
+    }
+
+    /// The terms of storing what a request with this plan brings.
+    pub fn terms_for(&self, plan: Plan) -> Terms {
+        self.lifetimes.terms(plan, &self.terms)
+    }
+
     fn matches(&self, host: &str, path: &str) -> bool {
         self.host.as_deref().is_none_or(|own| own.eq_ignore_ascii_case(host)) && covers(&self.path, path)
     }
@@ -133,6 +153,8 @@ impl Routes {
                 name: route.name.clone(),
                 origin,
                 terms: route.terms.clone(),
+                lifetimes: route.lifetimes.clone(),
+                refresh: route.refresh,
                 capture: route.capture,
                 keyed_by_host,
                 asking: route.asking.clone(),
@@ -154,7 +176,7 @@ impl Routes {
     /// The first route that captures pages, one to our own engine before others.
     pub fn capturing(&self) -> Option<&Arc<Route>> {
         let captures = || self.0.iter().filter(|route| route.capture);
-        captures().find(|route| route.origin.is_engine()).or_else(|| captures().next())
+        captures().find(|route| route.lifetimes.engine).or_else(|| captures().next())
     }
 }
 
@@ -186,6 +208,8 @@ mod tests {
                     asking: Asking::default(),
                     no_vary_search: false,
                     terms: Terms::default(),
+                    lifetimes: Lifetimes::default(),
+                    refresh: Refresh::default(),
                 })
                 .collect(),
             ..Config::default()

@@ -135,6 +135,10 @@ mod tests {
             NoLifetime,
             TooLarge,
             BufferFull,
+            Rule,
+            CacheBuster,
+            Scripts,
+            Caller,
         ] {
             assert!(!in_words(reason.name()).is_empty(), "{reason:?}");
         }

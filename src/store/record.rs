@@ -20,7 +20,7 @@ use super::Handle;
 use crate::policy::stored::{StoredResponse, VariantIndex};
 
 const MAGIC: [u8; 4] = *b"tint";
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 const PREAMBLE: usize = 32;
 const RESPONSE: u8 = 0;
 const VARIANTS: u8 = 1;
@@ -44,6 +44,7 @@ pub struct Record {
 
 /// The two things a key can hold.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are responses, and a box would cost each hit a hop")]
 pub enum Content {
     /// A stored response with its whole body.
     Response {
@@ -161,7 +162,8 @@ impl Record {
         let content = match &self.content {
             Content::Response { head, body } => {
                 let lines = head.fields.iter().map(|(n, v)| n.as_str().len() + v.len() + LINE);
-                body.len() + size_of::<StoredResponse>() + lines.sum::<usize>()
+                let ruling = head.ruling.as_ref().map_or(0, |r| r.told.len() + r.cache_control.len() + LINE);
+                body.len() + size_of::<StoredResponse>() + lines.sum::<usize>() + ruling
             }
             Content::Variants(index) => {
                 let names = index.selecting.iter().map(|n| n.len() + LINE).sum::<usize>();

@@ -15,7 +15,7 @@ use tintype::origin::chrome::{Config, Engine};
 use tintype::origin::{Origin, OriginError};
 
 use crate::chrome_site::{
-    Site, browser, config, group, html, picture, profile, shoot, signal, signal_type, start, until,
+    Answer, Site, browser, config, group, html, picture, profile, shoot, signal, signal_type, start, until,
 };
 
 /// Time for a capture to be hit while it is under way.
@@ -117,6 +117,54 @@ async fn a_browser_that_is_stopped_under_a_capture_is_replaced() {
     let (answer, ()) = tokio::join!(shoot(&engine, &url, LINGER), script);
     picture(answer);
     past.is_gone(&engine).await;
+    engine.shutdown().await;
+}
+
+/// Health checks come too late for this; what notices is the capture itself.
+#[tokio::test]
+async fn a_browser_that_hangs_costs_no_capture_even_if_time_is_short() {
+    let how = Config { deadline: Duration::from_secs(8), ..config() };
+    let (site, engine, mut past) = (site().await, start(how), Past::default());
+    let url = site.url("/");
+    // Before a capture, under one, and the whole group.
+    let pid = past.meet(&engine).await;
+    signal(pid, Signal::STOP);
+    picture(shoot(&engine, &url, "").await);
+    for whole in [false, true] {
+        let (pid, asked) = (past.meet(&engine).await, site.times("/"));
+        let script = async {
+            site.requested("/", asked + 1).await;
+            let stopped = if whole { group(pid) } else { vec![pid] };
+            stopped.into_iter().for_each(|member| signal(member, Signal::STOP));
+        };
+        let (answer, ()) = tokio::join!(shoot(&engine, &url, "delay=500"), script);
+        picture(answer);
+    }
+    past.is_gone(&engine).await;
+    let stats = engine.stats();
+    assert_eq!((stats.unhealthy, stats.restarts, stats.failures), (3, 3, 0));
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_slow_page_is_not_held_against_its_browser() {
+    let slow = "<body bgcolor=lime><script>const t = Date.now(); while (Date.now() - t < 4000);</script>";
+    let site = Site::start([
+        ("/busy", html("<script>for (;;);</script>")),
+        ("/never", Answer::Never),
+        ("/slow", html(slow)),
+    ])
+    .await;
+    // Silent for longer than it may be before it is asked, which is 3 s then.
+    let engine = start(Config { deadline: Duration::from_secs(12), max_concurrent: 3, ..config() });
+    let pid = browser(&engine).await;
+    let [busy, never, slow] = ["/busy", "/never", "/slow"].map(|path| site.url(path));
+    let all = tokio::join!(shoot(&engine, &busy, ""), shoot(&engine, &never, ""), shoot(&engine, &slow, ""));
+    for answer in [all.0, all.1] {
+        assert!(matches!(answer, Err(OriginError::TimedOut { phase: "capture", .. })), "{answer:?}");
+    }
+    picture(all.2);
+    assert_eq!((engine.stats().unhealthy, engine.stats().browser), (0, Some(pid)));
     engine.shutdown().await;
 }
 
@@ -233,5 +281,42 @@ async fn a_successor_that_does_not_start_leaves_the_worn_one_serving() {
         Err(OriginError::Browser(why)) => assert!(why.contains("did not start"), "{why}"),
         other => panic!("{other:?}"),
     }
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_page_that_takes_more_than_its_share_of_memory_costs_itself_alone() {
+    let bytes =
+        "<script>const all = []; setInterval(() => all.push(new Uint8Array(20 << 20).fill(7)), 10)</script>";
+    let site = Site::start([
+        ("/", html("<h1>Here</h1>")),
+        (
+            "/eats",
+            html(
+                "<script>const all = []; for (;;) all.push(new Array(1e6).fill(all.length + 0.5));</script>",
+            ),
+        ),
+        ("/buffers", html(format!("{bytes}<img src=/never>"))),
+        ("/never", Answer::Never),
+    ])
+    .await;
+    let engine = start(Config { max_page_memory: 256 << 20, max_concurrent: 3, ..config() });
+    let pid = browser(&engine).await;
+    let [fine, eats, buffers] = ["/", "/eats", "/buffers"].map(|path| site.url(path));
+    let (fine, eats, buffers) = tokio::join!(
+        shoot(&engine, &fine, "delay=6s"),
+        shoot(&engine, &eats, ""),
+        shoot(&engine, &buffers, "")
+    );
+    for answer in [eats, buffers] {
+        let error = answer.expect_err("no picture");
+        assert_eq!(error.name(), "capture-memory", "{error}");
+    }
+    picture(fine);
+    picture(shoot(&engine, &site.url("/"), "").await);
+    let stats = engine.stats();
+    assert_eq!((stats.browser, stats.restarts, stats.unhealthy), (Some(pid), 0, 0));
+    // Neither was tried again.
+    assert_eq!((site.times("/eats"), site.times("/buffers")), (1, 1));
     engine.shutdown().await;
 }

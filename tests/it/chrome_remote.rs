@@ -1,6 +1,7 @@
 //! Browsers that others run:
 //! - captures go to the one that has the least to do, over `http://` and `ws://` endpoints alike;
 //! - one that dies or hangs is left out until it is back, and its captures are made on another;
+//! - behind TLS they have to be vouched for;
 //! - nothing is left in them, and they outlive the engine;
 //! - they need the operator's consent, and the target is vetted all the same.
 
@@ -14,15 +15,17 @@ use tintype::clock::SystemClock;
 use tintype::origin::chrome::{Config, Engine, StartError};
 use tintype::origin::{Origin, OriginError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
+use tokio_rustls::TlsAcceptor;
 
 use crate::chrome_site::{
     Answer, Site, browser, config, html, picture, problem, shoot, signal, start, until,
 };
+use crate::support::tls::Identity;
 
 /// A browser that is none of the engine's.
-struct Elsewhere {
+pub(crate) struct Elsewhere {
     process: Child,
     port: u16,
     path: String,
@@ -30,7 +33,7 @@ struct Elsewhere {
 }
 
 impl Elsewhere {
-    async fn start(port: u16) -> Self {
+    pub(crate) async fn start(port: u16) -> Self {
         let engine = start(config());
         let program = std::fs::read_link(format!("/proc/{}/exe", browser(&engine).await)).unwrap();
         engine.shutdown().await;
@@ -54,7 +57,7 @@ impl Elsewhere {
         format!("http://localhost:{}", self.port)
     }
 
-    fn websocket(&self) -> String {
+    pub(crate) fn websocket(&self) -> String {
         format!("ws://127.0.0.1:{}{}", self.port, self.path)
     }
 
@@ -89,7 +92,7 @@ impl Elsewhere {
     }
 }
 
-fn with(remote: &[String]) -> Config {
+pub(crate) fn with(remote: &[String]) -> Config {
     Config {
         remote: remote.iter().map(|endpoint| endpoint.parse().unwrap()).collect(),
         remote_unguarded: true,
@@ -130,6 +133,58 @@ async fn both_forms_of_endpoint_give_pictures_and_nothing_is_left() {
         assert!(!engine.is_ready());
         elsewhere.has_pages(before).await;
     }
+}
+
+/// Speaks TLS on a port of its own before `port`.
+async fn secure(identity: &Identity, port: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (own, acceptor) = (listener.local_addr().unwrap().port(), TlsAcceptor::from(identity.server(&[])));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut near) = acceptor.accept(stream).await else { return };
+                let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    own
+}
+
+#[tokio::test]
+async fn browsers_behind_tls_have_to_be_vouched_for() {
+    let (site, elsewhere) = (site().await, Elsewhere::start(0).await);
+    let (folder, identity) = (tempfile::tempdir().unwrap(), Identity::new());
+    let (roots, _) = identity.write(folder.path());
+    let port = secure(&identity, elsewhere.port).await;
+    let path = &elsewhere.path;
+    for endpoint in [
+        format!("https://localhost:{port}"),
+        format!("https://127.0.0.1:{port}?token=hunter2"),
+        format!("wss://localhost:{port}{path}"),
+    ] {
+        let trusting = Config { remote_ca: Some(roots.clone()), ..with(std::slice::from_ref(&endpoint)) };
+        let engine = start(trusting);
+        picture(shoot(&engine, &site.url("/"), "").await);
+        engine.shutdown().await;
+    }
+    let other = tempfile::tempdir().unwrap();
+    let stranger = Identity::new().write(other.path()).0;
+    let wary =
+        Config { remote_ca: Some(stranger), ..with(&[format!("https://localhost:{port}?token=hunter2")]) };
+    let engine = start(wary);
+    match shoot(&engine, &site.url("/"), "").await {
+        Err(OriginError::Browser(why)) => {
+            assert!(why.contains(&format!("https://localhost:{port}: invalid peer certificate")), "{why}");
+            assert!(!why.contains("hunter2"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+    engine.shutdown().await;
+    let nowhere = Config { remote_ca: Some("/nowhere".into()), ..with(&["wss://localhost".into()]) };
+    let error = Engine::start(nowhere, Arc::new(SystemClock)).err();
+    assert!(matches!(error, Some(StartError::Roots(_))), "{error:?}");
 }
 
 #[tokio::test]

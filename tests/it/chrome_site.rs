@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,19 +36,23 @@ pub(crate) const NOW: Timestamp = Timestamp::from_secs(784_111_777);
 /// A strict engine's configuration, with time enough for a busy machine.
 pub(crate) fn config() -> Config {
     Config {
-        program: None,
+        // Another browser than the first that is found.
+        program: std::env::var_os("TINTYPE_TEST_BROWSER").map(PathBuf::from),
         sandbox: Sandbox::Auto,
         max_concurrent: 2,
+        spare_pages: 1,
         max_queue: 4,
         deadline: Duration::from_secs(90),
         launch_timeout: Duration::from_secs(60),
         recycle_after: 1000,
         recycle_age: Duration::from_secs(3600),
         recycle_memory: 1 << 40,
+        max_page_memory: 1 << 40,
         // Tests of what lies in between are not to be disturbed.
         health_interval: Duration::from_secs(3600),
         health_timeout: Duration::from_secs(30),
         remote: Vec::new(),
+        remote_ca: None,
         remote_unguarded: false,
         lifetime: Duration::from_secs(900),
         limits: Limits {
@@ -166,6 +170,8 @@ pub(crate) enum Answer {
     Drip,
     /// Nothing until as many have come as this waits for.
     Together(Arc<tokio::sync::Barrier>),
+    /// What the test says at the time.
+    Changing(Arc<Mutex<Answer>>),
     /// 401 without a user name and password.
     Secret,
 }
@@ -255,7 +261,11 @@ async fn serve(
         let response = Response::builder().status(status).header(name, value);
         Ok(response.body(Body::whole(body)).unwrap())
     };
-    match paths.get(path.as_str()).cloned() {
+    let mut answer = paths.get(path.as_str()).cloned();
+    while let Some(Answer::Changing(now)) = answer {
+        answer = Some(now.lock().unwrap().clone());
+    }
+    match answer {
         None => reply(404, "content-type", "text/plain", "no such path".into()),
         Some(Answer::Now(status, kind, body)) => reply(status, "content-type", kind, body),
         Some(Answer::To(target)) => reply(302, "location", &target, String::new()),
@@ -271,7 +281,7 @@ async fn serve(
             log.send_modify(|log| log.push(format!("{path} {came}")));
             reply(200, "content-type", "text/html", String::new())
         }
-        Some(Answer::Never) => std::future::pending().await,
+        Some(Answer::Never | Answer::Changing(_)) => std::future::pending().await,
         Some(Answer::Full(status, fields, body)) => {
             let mut response = Response::builder().status(status);
             for (name, value) in fields {

@@ -277,3 +277,28 @@ async fn what_cannot_be_asked_is_told() {
     let (_, long) = explain_with(&tintype, &[("url", &format!("/shots/{}", "x".repeat(17_000)))]).await;
     assert_eq!(long["now"]["rule"], "uri-too-long");
 }
+
+#[tokio::test]
+async fn the_matched_rule_is_told() {
+    let origin = ScriptedOrigin::start(|_| Reply::ok("abc").header("Cache-Control", "max-age=60")).await;
+    let rules = "capture = true\n[[route.all.rules]]\nname = \"docs\"\nhost = [\"docs.example.com\"]\nttl = \"1h\"\noverride = true\n\
+                 [[route.all.rules]]\nname = \"never\"\nhost = [\"live.example.com\"]\nttl = \"never\"\n";
+    let tintype = Tintype::with(&origin, rules).await;
+    let docs = "/shot?url=https://docs.example.com/";
+    tintype.get(docs).await;
+    let explained = explain(&tintype, docs).await;
+    assert_eq!(explained["rule"]["matched"], "docs");
+    assert!(explained["rule"]["overruled"].as_str().is_some_and(|told| told.contains("docs")), "{explained}");
+    let freshness = &explained["freshness"];
+    assert_eq!((&freshness["lifetime_seconds"], &freshness["lifetime_from"]), (&json!(3600), &json!("rule")));
+
+    let live = "/shot?url=https://live.example.com/";
+    tintype.get(live).await;
+    let explained = explain(&tintype, live).await;
+    assert_eq!(
+        (&explained["rule"]["matched"], &explained["rule"]["refused"]),
+        (&json!("never"), &json!("rule"))
+    );
+    assert_eq!((&explained["now"]["answer"], &explained["now"]["rule"]), (&json!("bypass"), &json!("rule")));
+    assert_eq!(explained["not_stored"]["reason"], "rule");
+}

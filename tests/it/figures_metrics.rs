@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use ::tintype::telemetry::metric::{Kind, Metric};
 
+use url::form_urlencoded;
+
+use crate::chrome_site::{Site, html};
 use crate::support::*;
 
 /// The samples of a scrape, by name with labels.
@@ -197,4 +200,69 @@ async fn no_metric_is_named_and_never_given() {
     }
     assert_eq!(scrape["tintype_healthy_disks"], 1.0);
     tintype.stop().await;
+}
+
+#[tokio::test]
+async fn early_refreshes_are_counted() {
+    let origin = ScriptedOrigin::start(|_| Reply::ok("abc").header("Cache-Control", "max-age=86400")).await;
+    let tintype = Tintype::with(&origin, "early_refresh = 1000.0\n").await;
+    tintype.get("/a").await;
+    assert_eq!(scrape(&tintype).await["tintype_early_refreshes_total"], 0.0);
+    tintype.clock.advance(std::time::Duration::from_millis(86_399_999));
+    within("a refresh behind", async {
+        while origin.count() < 2 {
+            tintype.get("/a").await;
+        }
+    })
+    .await;
+    assert_eq!(scrape(&tintype).await["tintype_early_refreshes_total"], 1.0);
+}
+
+/// A hit on a picture that has cost browser time saves that time, and the engine has figures of its own.
+#[tokio::test]
+async fn the_capture_engine_has_its_figures_and_savings() {
+    let site = Site::start([("/", html("<!doctype html><h1>tintype</h1>"))]).await;
+    let tintype = Tintype::of(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\ndir = \"\"\n\
+         [upstream.chrome]\nkind = \"chrome\"\nallow_ranges = [\"127.0.0.0/8\"]\ndeadline = \"90s\"\n\
+         launch_timeout = \"60s\"\n[route.shots]\npath = \"/screenshot\"\nupstream = \"chrome\"\n",
+    )
+    .await;
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("url", &site.url("/")).finish();
+    let path = format!("/screenshot?{query}");
+    // Longer than a test usually waits: the browser starts meanwhile.
+    let url = tintype.url(&path).parse().unwrap();
+    let first = slow_get(url).await;
+    assert_eq!(first.status().as_u16(), 200);
+    assert_eq!(first.headers()["x-cache"], "MISS");
+    for _ in 0..2 {
+        assert_eq!(tintype.get(&path).await.header("x-cache"), Some("HIT"));
+    }
+    let scrape = scrape(&tintype).await;
+    for (name, value) in [
+        ("tintype_captures_total{upstream=\"chrome\"}", 1.0),
+        ("tintype_ready_browsers{upstream=\"chrome\"}", 1.0),
+        ("tintype_waiting_captures{upstream=\"chrome\"}", 0.0),
+        ("tintype_saved_origin_requests_total", 0.0),
+        ("tintype_fetch_seconds_count{route=\"shots\"}", 1.0),
+    ] {
+        assert_eq!(scrape.get(name), Some(&value), "{name}");
+    }
+    let saved = scrape["tintype_saved_browser_seconds_total"];
+    let fetched = scrape["tintype_fetch_seconds_sum{route=\"shots\"}"];
+    // Twice what it took, but for the body's way.
+    assert!((saved / 2.0 - fetched).abs() < 0.05 * fetched + 0.01, "{saved} {fetched}");
+    let stats = tintype.stats().await;
+    assert!(stats["cache_stats"]["memory_cache"]["ttl_seconds"].as_u64().is_some_and(|ttl| ttl > 0));
+    let url = tintype.admin_url("/explain?target=nothing");
+    assert_eq!(tintype.client.get(&url, &[]).await.status, 200);
+    tintype.stop().await;
+}
+
+async fn slow_get(url: http::Uri) -> http::Response<hyper::body::Incoming> {
+    use http_body_util::Empty;
+    use hyper_util::client::legacy::Client;
+    use hyper_util::rt::TokioExecutor;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
+    tokio::time::timeout(std::time::Duration::from_secs(90), client.get(url)).await.unwrap().unwrap()
 }

@@ -46,9 +46,9 @@ async fn one_picture_is_captured_once_however_it_is_asked_for() {
 #[tokio::test]
 async fn a_posted_picture_answers_gets_and_is_purged_with_its_page() {
     let (origin, tintype) = before("capture = true\ndialect = \"tintype\"").await;
-    let ask = r#"{"url":"https://example.com/a","js":"x()"}"#;
+    let ask = r#"{"url":"https://example.com/a","selector":"b"}"#;
     assert_eq!(glance(&post(&tintype, "/shot", ask).await), seen(200, "MISS", "picture 0"));
-    let get = "/shot?js=x()&url=https://example.com/a";
+    let get = "/shot?selector=b&url=https://example.com/a";
     assert_eq!(glance(&tintype.get(get).await), seen(200, "HIT", "picture 0"));
     let conditional = [("content-type", "application/json"), ("if-none-match", "*"), ("range", "bytes=0-1")];
     let whole = tintype.client.request("POST", &tintype.url("/shot"), &conditional, ask).await;
@@ -115,4 +115,21 @@ async fn listed_parameters_are_no_part_of_the_key_or_not_even_sent() {
     let posted = tintype.client.request("POST", &tintype.url("/s?utm_a=1&b=2"), &[], "").await;
     assert_eq!(posted.header("x-cache"), Some("BYPASS"));
     assert_eq!(origin.requests()[2].target, "/s?b=2");
+}
+
+#[tokio::test]
+async fn a_route_has_parameters_of_its_own() {
+    let more = "capture = true\ndialect = \"tintype\"\n[route.all.parameters]\nfull_page = true\nscale = 2\n\
+                hide_selectors = [\".a\", \".b\"]";
+    let (origin, tintype) = before(more).await;
+    assert_eq!(glance(&tintype.get("/shot?url=https://example.com").await), seen(200, "MISS", "picture 0"));
+    let said = "/shot?url=https://example.com&fullPage=1&dpr=2&hide_selectors=.b&hide_selectors=.a";
+    assert_eq!(glance(&tintype.get(said).await), seen(200, "HIT", "picture 0"));
+    assert_eq!(
+        glance(&tintype.get("/shot?url=https://example.com&scale=1").await),
+        seen(200, "MISS", "picture 1")
+    );
+    let asked: Vec<String> = origin.requests().into_iter().map(|r| r.target).collect();
+    let rest = "full_page=true&hide_selectors=.a&hide_selectors=.b&scale=2&url=https%3A%2F%2Fexample.com%2F";
+    assert_eq!(asked[0], format!("/shot?{rest}"));
 }

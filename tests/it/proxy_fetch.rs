@@ -30,6 +30,8 @@ fn data_plane(origin: impl Origin, store: impl Store) -> Arc<Proxy> {
         asking: Default::default(),
         no_vary_search: false,
         terms: tintype::policy::admission::Terms::default(),
+        lifetimes: tintype::policy::rules::Lifetimes::default(),
+        refresh: tintype::proxy::ahead::Refresh::default(),
     };
     let config = Config { routes: vec![route], ..Config::default() };
     let origin: Arc<dyn Origin> = Arc::new(origin);

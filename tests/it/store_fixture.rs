@@ -62,6 +62,7 @@ pub(crate) fn record(sequence: u64, handles: &[Handle], bytes: usize) -> Arc<Rec
         immutable: false,
         own_entity_tag: false,
         cost: Duration::from_secs(3),
+        ruling: None,
     };
     let content = Content::Response { head, body: body.into() };
     Arc::new(Record { sequence, handles: handles.to_vec(), content })

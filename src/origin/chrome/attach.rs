@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use url::Url;
@@ -14,13 +15,14 @@ use super::devtools::{Devtools, WRITE_QUEUE};
 use super::process::{Held, Owner};
 use super::websocket;
 
-/// A DevTools endpoint: `ws://host:port/path`, or `http://host:port`, which tells the former under /json/version.
+/// A DevTools endpoint: `ws://host:port/path`, or `http://host:port`, which tells the former under /json/version; `wss` and
+/// `https` are the same over TLS.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint(Url);
 
 /// The text is no [`Endpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a DevTools endpoint, such as ws://host:9222/devtools/browser/... or http://host:9222")]
+#[error("not a DevTools endpoint, such as wss://host/devtools/browser/... or http://host:9222")]
 pub struct NotAnEndpoint;
 
 impl FromStr for Endpoint {
@@ -29,8 +31,15 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, NotAnEndpoint> {
         let url = Url::parse(text.trim()).map_err(|_| NotAnEndpoint)?;
         let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-        let known = matches!(url.scheme(), "ws" | "http") && url.has_host();
+        let known = matches!(url.scheme(), "ws" | "http" | "wss" | "https") && url.has_host();
         if plain && known { Ok(Endpoint(url)) } else { Err(NotAnEndpoint) }
+    }
+}
+
+impl Endpoint {
+    /// Whether it is spoken to over TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        matches!(self.0.scheme(), "wss" | "https")
     }
 }
 
@@ -52,6 +61,8 @@ impl fmt::Debug for Endpoint {
 #[derive(Clone, Debug)]
 pub(super) struct Attach {
     pub(super) endpoint: Endpoint,
+    /// Whom to trust behind TLS.
+    pub(super) tls: Arc<ClientConfig>,
     pub(super) timeout: Duration,
     pub(super) max_message: usize,
     pub(super) call_timeout: Duration,
@@ -77,15 +88,15 @@ pub(super) async fn attach(
 async fn connect(how: &Attach) -> Result<(Arc<Browser>, Owner), String> {
     let Endpoint(url) = &how.endpoint;
     let told;
-    let url = if url.scheme() == "http" {
-        told = websocket::discover(url).await.map_err(|error| error.to_string())?;
+    let url = if matches!(url.scheme(), "http" | "https") {
+        told = websocket::discover(url, &how.tls).await.map_err(|error| error.to_string())?;
         &told
     } else {
         url
     };
     let (send, outgoing) = mpsc::channel(WRITE_QUEUE);
     let (open, watched) = watch::channel(());
-    let received = websocket::connect(url, how.max_message, outgoing, watched).await;
+    let received = websocket::connect(url, &how.tls, how.max_message, outgoing, watched).await;
     let devtools = Devtools::over(received.map_err(|error| error.to_string())?, send, how.call_timeout);
     let version = devtools.call(None, "Browser.getVersion", json!({})).await.map_err(|e| e.to_string())?;
     let product = version["product"].as_str().unwrap_or("unknown");
@@ -105,7 +116,9 @@ mod tests {
             ("ws://host:9222/devtools/browser/1?token=hunter2", Some("ws://host:9222")),
             (" http://10.0.0.1 ", Some("http://10.0.0.1:80")),
             ("ws://[::1]:1", Some("ws://[::1]:1")),
-            ("wss://host", None),
+            ("wss://host/?token=hunter2", Some("wss://host:443")),
+            ("https://host:1", Some("https://host:1")),
+            ("ftp://host", None),
             ("http://user:hunter2@host", None),
             ("host:9222", None),
             ("file:///etc/passwd", None),

@@ -30,6 +30,7 @@ pub(super) struct Browser {
     taken: AtomicU64,
     running: AtomicU64,
     pictures: AtomicU64,
+    culled: AtomicU64,
     doubts: Notify,
     fate: watch::Sender<Fate>,
 }
@@ -45,6 +46,7 @@ impl Browser {
             taken: zero(),
             running: zero(),
             pictures: zero(),
+            culled: zero(),
             doubts: Notify::new(),
             fate,
         };
@@ -119,6 +121,16 @@ impl Browser {
     /// Pictures that it made, each a proof of health.
     pub(super) fn pictures(&self) -> u64 {
         self.pictures.load(Ordering::Relaxed)
+    }
+
+    /// Renderers that were killed for what they took.
+    pub(super) fn culled(&self) -> u64 {
+        self.culled.load(Ordering::SeqCst)
+    }
+
+    /// Counts one, before it is killed.
+    pub(super) fn count_culled(&self) {
+        self.culled.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Asks for a look at it soon.

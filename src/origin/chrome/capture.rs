@@ -1,18 +1,14 @@
 //! One capture, from an open tab to the bytes of a picture.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use url::Url;
 
 use super::Limits;
-use super::browser::Browser;
-use super::exit::ExitProxy;
 use super::guard::{Barred, is_web};
 use super::intercept::HTML_URL;
 use super::roads::Roads;
-use super::slots::Place;
 use super::spec::{Area, CaptureSpec, Fault, Page, Until};
 use super::tab::{Milestone, Tab, TabError};
 use crate::origin::Flaw;
@@ -26,6 +22,9 @@ mod shoot;
 const STATUS_ERROR: &str = "net::ERR_HTTP_RESPONSE_CODE_FAILURE";
 /// What Chrome says of a navigation that was given up.
 pub(super) const ABORTED: &str = "net::ERR_ABORTED";
+
+/// What is said of a shot without bytes.
+const NO_PICTURE: &str = "the browser gave no picture";
 
 /// Why there is no picture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +46,17 @@ pub(super) enum Failure {
     Parameter(Fault),
 }
 
+impl Failure {
+    /// Whether the next shot of the same page may succeed.
+    fn may_pass(&self) -> bool {
+        match self {
+            Failure::Tab(error) => error.is_refusal(),
+            Failure::Page(why) => why == NO_PICTURE,
+            _ => false,
+        }
+    }
+}
+
 /// A picture.
 #[derive(Debug)]
 pub(super) struct Shot {
@@ -55,16 +65,14 @@ pub(super) struct Shot {
     pub(super) page_height: Option<u64>,
 }
 
-/// Captures `spec` on `browser`. The caller bounds the time.
+/// Captures `spec` with the page that `opening` gives, in an isolated context. The caller bounds the time.
 pub(super) async fn capture(
-    browser: Arc<Browser>,
-    exit: ExitProxy,
-    place: Arc<Place>,
+    opening: impl Future<Output = Result<Tab, TabError>> + Send + 'static,
     spec: &CaptureSpec,
     limits: &Limits,
 ) -> Result<Shot, Failure> {
-    // An isolated context; it is disposed of even if nobody waits for it any more.
-    let opening = tokio::spawn(Tab::open(browser, exit, place));
+    // It is disposed of even if nobody waits for it any more.
+    let opening = tokio::spawn(opening);
     let mut tab = opening.await.map_err(|error| Failure::Page(format!("cannot open a tab: {error}")))??;
 
     // The page and its picture. A page whose bytes were cut is none, whatever came of it.
@@ -107,10 +115,19 @@ async fn picture(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<S
         page.tab.rest(spec.wait.delay).await?;
     }
 
-    // At rest, and what was wanted.
-    let document = page.settle(spec, limits).await?;
-    check(tab, &document, spec)?;
-    shoot::shoot(tab, spec, &document, limits).await
+    // At rest, and what was wanted; once more where the page went elsewhere under the shot.
+    let mut tried = false;
+    loop {
+        let document = page.settle(spec, limits).await?;
+        check(page.tab, &document, spec)?;
+        match shoot::shoot(page.tab, spec, &document, limits).await {
+            Err(error) if !tried && error.may_pass() => {
+                tracing::debug!(%error, "no picture, settling once more");
+                tried = true;
+            }
+            other => return other,
+        }
+    }
 }
 
 fn element(spec: &CaptureSpec) -> Option<&String> {

@@ -12,11 +12,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::pipe::{Messages, write_all};
+use crate::clock::Stopwatch;
 
 /// Calls that may wait to be written.
 pub(super) const WRITE_QUEUE: usize = 256;
-/// Events of one session that may wait to be read; further ones are dropped.
-const EVENT_QUEUE: usize = 1024;
+/// Events of one session that may wait to be read. None is ever left out: a session with more of them ends.
+const EVENT_QUEUE: usize = 8192;
 
 /// Why a call has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,9 +74,10 @@ impl<R: AsyncRead + Unpin + Send + 'static> Incoming for Messages<R> {
 type Reply = Result<Value, String>;
 type Filter = Box<dyn Fn(&Event) -> bool + Send>;
 
-#[derive(Default)]
 struct Shared {
     next_id: AtomicU64,
+    /// Since the last message of the browser.
+    silence: Mutex<Stopwatch>,
     routes: Mutex<Routes>,
 }
 
@@ -110,6 +112,10 @@ impl Shared {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn heard(&self) {
+        *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = Stopwatch::start();
+    }
+
     fn route(&self, message: Message) {
         let mut routes = self.routes();
         if let Some(id) = message.id {
@@ -120,8 +126,10 @@ impl Shared {
             let event = Event { method, params: message.params };
             if let Some((filter, events)) = routes.sessions.get(&session)
                 && filter(&event)
+                && events.try_send(event).is_err()
             {
-                let _ = events.try_send(event);
+                // An event that is missed is a page that waits for ever.
+                routes.sessions.remove(&session);
             }
         }
     }
@@ -155,16 +163,23 @@ impl Devtools {
         outgoing: mpsc::Sender<Vec<u8>>,
         call_timeout: Duration,
     ) -> Self {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            next_id: AtomicU64::default(),
+            silence: Mutex::new(Stopwatch::start()),
+            routes: Mutex::default(),
+        });
         let (close, closed) = watch::channel(false);
         let reader = shared.clone();
         tokio::spawn(async move {
             loop {
                 match incoming.next().await {
-                    Ok(Some(message)) => match serde_json::from_slice(&message) {
-                        Ok(message) => reader.route(message),
-                        Err(error) => tracing::debug!(%error, "unreadable DevTools message"),
-                    },
+                    Ok(Some(message)) => {
+                        reader.heard();
+                        match serde_json::from_slice(&message) {
+                            Ok(message) => reader.route(message),
+                            Err(error) => tracing::debug!(%error, "unreadable DevTools message"),
+                        }
+                    }
                     Ok(None) => break,
                     Err(error) => {
                         tracing::warn!(%error, "DevTools connection broken");
@@ -181,6 +196,11 @@ impl Devtools {
     /// Whether the browser has closed its end, or nobody reads what it sends any more.
     pub(super) fn is_closed(&self) -> bool {
         *self.closed.borrow() || self.closed.has_changed().is_err()
+    }
+
+    /// The time since the browser said anything at all.
+    pub(super) fn silence(&self) -> Duration {
+        self.shared.silence.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// Waits until it has. Holds nothing of the connection meanwhile.
@@ -221,13 +241,15 @@ impl Devtools {
         reply.await.map_err(|_| CallError::Closed)?.map_err(refused)
     }
 
-    /// Calls `method` without waiting for the result.
-    pub(super) fn notify(&self, session: &str, method: &str, params: Value) {
+    /// Calls `method` without waiting for the result, but until there is room to say it. That the browser is gone is seen
+    /// elsewhere.
+    pub(super) async fn notify(&self, session: &str, method: &str, params: Value) {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let _ = self.outgoing.try_send(encode(id, Some(session), method, params));
+        let _ = self.outgoing.send(encode(id, Some(session), method, params)).await;
     }
 
-    /// Receives the events of `session` that `filter` lets through, until the receiver or the browser goes.
+    /// Receives the events of `session` that `filter` lets through, until the receiver or the browser goes, or there are
+    /// more than may wait.
     pub(super) fn events(
         &self,
         session: &str,
@@ -344,6 +366,39 @@ mod tests {
         assert_eq!((event.method.as_str(), &event.params), ("Page.load", &json!({ "n": 1 })));
         drop(browser);
         assert!(events.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn no_event_is_left_out_before_the_end_of_its_session() {
+        let (devtools, mut browser) = Browser::new(LONG);
+        let (mut events, mut others) = (devtools.events("S", |_| true), devtools.events("T", |_| true));
+        for n in 0..=EVENT_QUEUE {
+            browser.send(json!({ "method": "Fetch.requestPaused", "params": n, "sessionId": "S" })).await;
+        }
+        browser.send(json!({ "method": "Page.load", "params": {}, "sessionId": "T" })).await;
+        assert_eq!(others.recv().await.unwrap().method, "Page.load");
+        for n in 0..EVENT_QUEUE {
+            assert_eq!(events.recv().await.unwrap().params, json!(n));
+        }
+        assert!(events.recv().await.is_none());
+        assert!(!devtools.is_closed());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_waited_for_is_sent_all_the_same() {
+        let (devtools, mut browser) = Browser::new(LONG);
+        const CALLS: usize = 4 * WRITE_QUEUE;
+        let tell = async {
+            for n in 0..CALLS {
+                devtools.notify("S", "Fetch.continueRequest", json!({ "n": n })).await;
+            }
+        };
+        let hear = async {
+            for n in 0..CALLS {
+                assert_eq!(browser.receive().await["params"]["n"], n);
+            }
+        };
+        tokio::join!(tell, hear);
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! The engine: one resource, `GET /screenshot`, answered with a fresh picture each time.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use http::{Method, Request, Response};
@@ -10,19 +11,20 @@ use serde::Serialize;
 use super::Config;
 use super::answer::{self, Picture};
 use super::capture::{ABORTED, Failure, Shot, capture};
-use super::exit::ExitProxy;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
 use super::program::StartError;
 use super::request;
 use super::resolver::{Resolver, System};
-use super::roads::{Allowance, Roads};
+use super::roads::{Allowance, Destination};
 use super::slots::{Place, Slots};
+use super::spares::Spares;
 use super::spec::{CaptureSpec, Fault, Page};
 use super::tab::TabError;
+use super::vigil::{self, Patience};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
-use crate::origin::{Origin, OriginError};
+use crate::origin::{Flaw, Origin, OriginError};
 
 /// Times that one capture is tried.
 const MAX_TRIES: u32 = 2;
@@ -34,19 +36,22 @@ pub struct Engine {
     guard: Arc<Guard>,
     slots: Slots,
     fleet: Fleet,
+    spares: Arc<Spares>,
     counts: Counts,
 }
 
 /// What befell the engine since its start, and how it stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Pictures made.
     pub captures: u64,
     /// Captures that ended without a picture: errors of page, browser and time.
     pub failures: u64,
+    /// Those by the name of their [`OriginError`], and requests that found no place.
+    pub reasons: BTreeMap<&'static str, u64>,
     /// Requests with bad parameters or refused targets.
     pub refused: u64,
-    /// Requests that found the queue full.
+    /// Requests that found the queue full, or waited in it in vain.
     pub busy: u64,
     /// Browsers launched, or connected to, after the first; with remote ones, after the first of each.
     pub restarts: u64,
@@ -68,6 +73,7 @@ struct Counts {
     failures: AtomicU64,
     refused: AtomicU64,
     busy: AtomicU64,
+    reasons: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 fn count(counter: &AtomicU64) {
@@ -102,9 +108,11 @@ impl Engine {
         resolver: Arc<dyn Resolver>,
     ) -> Result<Arc<Self>, StartError> {
         let fleet = Fleet::start(&config)?;
+        let guard = Arc::new(Guard::new(&config, resolver));
         Ok(Arc::new(Engine {
             clock,
-            guard: Arc::new(Guard::new(&config, resolver)),
+            spares: Spares::new(guard.clone(), config.spare_pages),
+            guard,
             slots: Slots::new(config.max_concurrent, config.max_queue),
             fleet,
             counts: Counts::default(),
@@ -118,6 +126,7 @@ impl Engine {
         Stats {
             captures: read(&self.counts.captures),
             failures: read(&self.counts.failures),
+            reasons: self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             refused: read(&self.counts.refused),
             busy: read(&self.counts.busy),
             restarts: self.fleet.restarts(),
@@ -156,6 +165,10 @@ impl Engine {
 
         // The picture, or why there is none.
         let outcome = self.picture(&spec).await;
+        if let Err(error) = &outcome {
+            let mut reasons = self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+            *reasons.entry(error.name()).or_default() += 1;
+        }
         count(match &outcome {
             Ok(Outcome::Picture(_)) => &self.counts.captures,
             Ok(Outcome::Refused(_) | Outcome::Unusable(_)) => &self.counts.refused,
@@ -206,7 +219,12 @@ impl Engine {
             let mut tried = 0;
             loop {
                 tried += 1;
-                match self.try_capture(spec, &host, addresses.clone(), place.clone()).await {
+                let to = Destination {
+                    allowance: self.allowance(),
+                    host: host.clone(),
+                    addresses: addresses.clone(),
+                };
+                match self.try_capture(spec, to, place.clone(), tried).await {
                     Err(Try::Page(failure)) if is_crash(&failure) && tried < MAX_TRIES => {
                         tracing::warn!(host, error = %failure, "crashed under a capture, trying once more");
                     }
@@ -223,7 +241,7 @@ impl Engine {
             Err(Try::Page(Failure::Flawed(flaw, detail))) => Err(OriginError::Flawed { flaw, detail }),
             Err(Try::Page(Failure::Barred(why))) if why.is_refusal() => Ok(Outcome::Refused(why)),
             // A call that is refused is the page's doing: it went elsewhere meanwhile.
-            Err(Try::Page(Failure::Tab(error))) if error != TabError::BrokenOff && !error.is_refusal() => {
+            Err(Try::Page(Failure::Tab(error))) if !error.is_of_the_page() && !error.is_refusal() => {
                 Err(OriginError::Browser(error.to_string()))
             }
             Err(Try::Page(error)) => Err(OriginError::Capture(error.to_string())),
@@ -231,26 +249,50 @@ impl Engine {
         }
     }
 
-    async fn try_capture(
-        &self,
-        spec: &CaptureSpec,
-        host: &str,
-        addresses: Vec<std::net::IpAddr>,
-        place: Arc<Place>,
-    ) -> Result<Shot, Try> {
-        let lease = self.fleet.browser().await.map_err(Try::Engine)?;
-        let allowance = Allowance {
+    fn allowance(&self) -> Allowance {
+        Allowance {
             bytes: self.config.max_page_bytes,
             connections: self.config.max_page_connections,
             requests: self.config.max_page_requests,
+        }
+    }
+
+    async fn try_capture(
+        &self,
+        spec: &CaptureSpec,
+        to: Destination,
+        place: Arc<Place>,
+        tried: u32,
+    ) -> Result<Shot, Try> {
+        let lease = self.fleet.browser().await.map_err(Try::Engine)?;
+        let (spares, browser) = (self.spares.clone(), lease.browser.clone());
+        let opening = async move {
+            let mut tab = match tried {
+                1 => spares.take(browser).await?,
+                _ => spares.open(browser).await?,
+            };
+            tab.assign(place, to);
+            Ok(tab)
         };
-        let exit = ExitProxy::open(Roads::new(self.guard.clone(), allowance, host, addresses)).await;
-        let exit = exit.map_err(|error| Try::Engine(format!("no exit proxy: {error}")))?;
-        let shot = capture(lease.browser.clone(), exit, place, spec, &self.config.limits).await;
+        let culled = lease.browser.culled();
+        let patience = Patience::new(self.config.deadline, self.config.health_timeout);
+        let shot = tokio::select! {
+            shot = capture(opening, spec, &self.config.limits) => shot,
+            never = vigil::keep(&lease.browser, patience) => match never {},
+            never = vigil::weigh(&lease.browser, self.config.max_page_memory) => match never {},
+        };
+        let shot = match shot {
+            Err(error) if is_crash(&error) && lease.browser.culled() != culled => {
+                let limit = self.config.max_page_memory;
+                let why = format!("the page takes more than {limit} bytes of memory");
+                Err(Failure::Flawed(Flaw::Memory, why))
+            }
+            other => other,
+        };
         // Time that runs out drops the lease unsettled, which has the browser looked at.
         match &shot {
             Ok(_) => lease.settle(true),
-            Err(Failure::Tab(error)) if *error != TabError::BrokenOff => drop(lease),
+            Err(Failure::Tab(error)) if !error.is_of_the_page() => drop(lease),
             Err(_) => lease.settle(false),
         }
         shot.map_err(Try::Page)
@@ -280,10 +322,6 @@ impl Origin for Engine {
 
     fn is_ready(&self) -> bool {
         self.fleet.ready() > 0
-    }
-
-    fn is_engine(&self) -> bool {
-        true
     }
 
     fn stats(&self) -> serde_json::Value {

@@ -14,6 +14,7 @@ use super::process::{self, Launch};
 use super::program::{self, StartError};
 use super::supervisor::{Source, Supervisor};
 use super::{Config, profile};
+use crate::origin::remote::tls;
 
 /// Deadline of one DevTools call; the capture's own deadline is mostly sooner.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
@@ -34,9 +35,13 @@ impl Fleet {
             [] => vec![own(config)?],
             _ if !config.remote_unguarded => return Err(StartError::Unguarded),
             endpoints => {
+                let secure = endpoints.iter().any(super::Endpoint::is_secure);
+                let tls = tls::client(secure, config.remote_ca.as_deref());
+                let tls = Arc::new(tls.map_err(|error| StartError::Roots(error.to_string()))?);
                 let remote = |endpoint: &super::Endpoint| {
                     let how = Attach {
                         endpoint: endpoint.clone(),
+                        tls: tls.clone(),
                         timeout: config.launch_timeout,
                         max_message: largest_message(config.limits.max_pixels),
                         call_timeout: CALL_TIMEOUT,

@@ -25,7 +25,8 @@ pub(super) struct Intercept {
 impl Intercept {
     /// The rules for `spec`.
     pub(super) fn new(spec: &CaptureSpec) -> Self {
-        let blocked = spec.block.iter().map(|kind| name(*kind)).collect();
+        let mut blocked: Vec<_> = spec.block.iter().map(|kind| name(*kind)).collect();
+        blocked.dedup();
         let (origin, html) = match &spec.page {
             Page::Url(url) => (Some(url.origin()), None),
             Page::Html(html) => (None, Some(html.clone())),
@@ -47,6 +48,11 @@ impl Intercept {
             patterns.push(json!({ "urlPattern": HTML_URL, "resourceType": "Document" }));
         }
         (!patterns.is_empty()).then(|| json!({ "patterns": patterns }))
+    }
+
+    /// Whether requests that nobody is asked about would break the rules.
+    pub(super) fn has_rules(&self) -> bool {
+        !self.headers.is_empty() || !self.blocked.is_empty()
     }
 
     /// The answer to one request that waits (`Fetch.requestPaused`): a method and its parameters.
@@ -104,8 +110,8 @@ fn name(kind: ResourceKind) -> &'static str {
         ResourceKind::Stylesheet => "Stylesheet",
         ResourceKind::Script => "Script",
         ResourceKind::Media => "Media",
-        ResourceKind::Xhr => "XHR",
-        ResourceKind::Fetch => "Fetch",
+        // Chrome calls both so here.
+        ResourceKind::Xhr | ResourceKind::Fetch => "XHR",
         ResourceKind::EventSource => "EventSource",
         ResourceKind::Ping => "Ping",
         ResourceKind::Other => "Other",

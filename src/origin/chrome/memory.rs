@@ -8,14 +8,34 @@ pub(super) async fn of_group(leader: Option<u32>) -> Option<u64> {
     tokio::task::spawn_blocking(move || sum(leader)).await.ok().flatten()
 }
 
+/// The renderers among them that take more than `limit` bytes each, in pages that they share with nobody.
+pub(super) async fn large_renderers(leader: u32, limit: u64) -> Vec<u32> {
+    let large = move || {
+        let members = members(leader).into_iter().flatten();
+        members.filter(|pid| private(*pid).is_some_and(|bytes| bytes > limit) && renders(*pid)).collect()
+    };
+    tokio::task::spawn_blocking(large).await.unwrap_or_default()
+}
+
 fn sum(leader: u32) -> Option<u64> {
-    let processes = std::fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| {
+    let sizes = members(leader)?.filter_map(|pid| proportional(pid).or_else(|| private(pid)));
+    let sizes: Vec<u64> = sizes.collect();
+    (!sizes.is_empty()).then(|| sizes.iter().sum())
+}
+
+fn members(leader: u32) -> Option<impl Iterator<Item = u32>> {
+    Some(std::fs::read_dir("/proc").ok()?.flatten().filter_map(move |entry| {
         let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         (group_in(&stat)? == leader).then_some(pid)
-    });
-    let sizes: Vec<u64> = processes.filter_map(|pid| proportional(pid).or_else(|| private(pid))).collect();
-    (!sizes.is_empty()).then(|| sizes.iter().sum())
+    }))
+}
+
+/// Whether it is one of Chrome's renderers, by its arguments.
+fn renders(pid: u32) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    // Some of Chrome's processes have spaces where others have zeros.
+    line.split(|byte| matches!(byte, 0 | b' ')).any(|argument| argument == b"--type=renderer")
 }
 
 /// Its share of the pages it uses; the kernel tells it of processes that we might trace.

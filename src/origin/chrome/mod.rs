@@ -2,8 +2,8 @@
 //!
 //! A request becomes a [`spec::CaptureSpec`]; the [`guard`] says whether its target may be reached; `slots` give it a place;
 //! the `fleet` has warm browsers, each kept by a `supervisor` that watches its `health` (a `process`
-//! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` opens a `tab` in a
-//! context of its own, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
+//! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` takes a `tab` in a
+//! context of its own, mostly one of the `spares` opened ahead, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
 //! still, and takes the picture; `intercept` decides about its requests, `picture` looks at pixels; `answer` makes the response.
 
 use std::path::PathBuf;
@@ -36,9 +36,11 @@ mod request;
 pub mod resolver;
 mod roads;
 mod slots;
+mod spares;
 pub mod spec;
 mod supervisor;
 mod tab;
+mod vigil;
 mod websocket;
 
 pub use attach::Endpoint;
@@ -57,6 +59,8 @@ pub struct Config {
     pub sandbox: Sandbox,
     /// Captures at once.
     pub max_concurrent: usize,
+    /// Pages opened ahead for each browser, in contexts of their own; each serves one capture.
+    pub spare_pages: usize,
     /// Requests that may wait for a place; beyond, the engine is busy (503).
     pub max_queue: usize,
     /// Time for one capture, waiting included.
@@ -69,12 +73,16 @@ pub struct Config {
     pub recycle_age: Duration,
     /// Bytes of memory, of all its processes, at which the browser is replaced.
     pub recycle_memory: u64,
+    /// Bytes of memory that the renderer of one page may take; it is killed beyond.
+    pub max_page_memory: u64,
     /// Time between two looks at the browser's health.
     pub health_interval: Duration,
     /// Time in which a healthy browser answers, and in which it renders an empty page.
     pub health_timeout: Duration,
     /// Browsers that others run, used in place of an own one if there are any.
     pub remote: Vec<Endpoint>,
+    /// PEM file with roots that vouch for them, beside the system's.
+    pub remote_ca: Option<PathBuf>,
     /// Consent to remote browsers, whose pages reach what their network lets them reach.
     pub remote_unguarded: bool,
     /// `max-age` on a capture.
@@ -171,15 +179,18 @@ mod tests {
             program: None,
             sandbox: Sandbox::Auto,
             max_concurrent: 2,
+            spare_pages: 1,
             max_queue: 4,
             deadline: Duration::from_secs(30),
             launch_timeout: Duration::from_secs(30),
             recycle_after: 100,
             recycle_age: Duration::from_secs(3600),
             recycle_memory: 1 << 40,
+            max_page_memory: 1 << 40,
             health_interval: Duration::from_secs(3600),
             health_timeout: Duration::from_secs(30),
             remote: Vec::new(),
+            remote_ca: None,
             remote_unguarded: false,
             lifetime: Duration::from_secs(900),
             limits: Limits {

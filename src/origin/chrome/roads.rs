@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -32,6 +32,15 @@ pub(super) struct Allowance {
     pub(super) requests: usize,
 }
 
+/// Where a capture goes, and what it may use on the way.
+#[derive(Clone, Debug)]
+pub(super) struct Destination {
+    pub(super) allowance: Allowance,
+    /// Its host, already resolved to `addresses`.
+    pub(super) host: String,
+    pub(super) addresses: Vec<IpAddr>,
+}
+
 /// Host, as it was named, and port.
 pub(super) type Site = (String, u16);
 type Names = HashMap<String, Arc<OnceCell<Result<Vec<IpAddr>, Barred>>>>;
@@ -40,31 +49,46 @@ type Names = HashMap<String, Arc<OnceCell<Result<Vec<IpAddr>, Barred>>>>;
 pub(super) struct Roads {
     guard: Arc<Guard>,
     names: Mutex<Names>,
-    budget: Arc<Budget>,
-    allowance: Allowance,
+    /// What may be used, from when the capture is known on.
+    terms: OnceLock<Terms>,
     opened: AtomicUsize,
     asked: AtomicUsize,
     troubles: Mutex<Vec<(Site, Barred)>>,
 }
 
+struct Terms {
+    allowance: Allowance,
+    budget: Arc<Budget>,
+}
+
 impl Roads {
-    /// Roads under the rules of `guard`. `host` is already resolved, to `addresses`.
-    pub(super) fn new(guard: Arc<Guard>, allowance: Allowance, host: &str, addresses: Vec<IpAddr>) -> Self {
-        let names = HashMap::from([(host.to_owned(), Arc::new(OnceCell::new_with(Some(Ok(addresses)))))]);
+    /// Roads under the rules of `guard`, of a capture that is not known yet: nothing may pass.
+    pub(super) fn closed(guard: Arc<Guard>) -> Self {
         Roads {
             guard,
-            names: Mutex::new(names),
-            budget: Arc::new(Budget::new(allowance.bytes)),
-            allowance,
+            names: Mutex::default(),
+            terms: OnceLock::new(),
             opened: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             troubles: Mutex::default(),
         }
     }
 
+    /// Opens them for one capture.
+    pub(super) fn open(&self, to: Destination) {
+        let Destination { allowance, host, addresses } = to;
+        lock(&self.names).insert(host, Arc::new(OnceCell::new_with(Some(Ok(addresses)))));
+        // Once only: no page serves two captures.
+        let _ = self.terms.set(Terms { budget: Arc::new(Budget::new(allowance.bytes)), allowance });
+    }
+
+    fn terms(&self) -> Result<&Terms, Barred> {
+        self.terms.get().ok_or(Barred::Limit { limit: 0, what: "requests" })
+    }
+
     /// Counts one request. An error if it is beyond what one capture may make.
     pub(super) fn admit(&self) -> Result<(), Barred> {
-        let limit = self.allowance.requests;
+        let limit = self.terms()?.allowance.requests;
         if self.asked.fetch_add(1, Ordering::Relaxed) >= limit {
             return Err(Barred::Limit { limit: limit as u64, what: "requests" });
         }
@@ -79,15 +103,16 @@ impl Roads {
         if let Some(spent) = self.spent() {
             return Err(spent);
         }
-        if self.opened.fetch_add(1, Ordering::Relaxed) >= self.allowance.connections {
-            return Err(Barred::Limit { limit: self.allowance.connections as u64, what: "connections" });
+        let Terms { allowance, budget } = self.terms()?;
+        if self.opened.fetch_add(1, Ordering::Relaxed) >= allowance.connections {
+            return Err(Barred::Limit { limit: allowance.connections as u64, what: "connections" });
         }
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for address in addresses {
             match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((address, *port))).await {
                 Ok(Ok(stream)) => {
                     let _ = stream.set_nodelay(true);
-                    return Ok(Metered::new(stream, self.budget.clone()));
+                    return Ok(Metered::new(stream, budget.clone()));
                 }
                 Ok(Err(error)) => last = error,
                 Err(_) => last = io::ErrorKind::TimedOut.into(),
@@ -130,8 +155,8 @@ impl Roads {
 
     /// The byte limit, if it was reached.
     pub(super) fn spent(&self) -> Option<Barred> {
-        let limit = self.allowance.bytes;
-        self.budget.is_spent().then_some(Barred::Limit { limit, what: "bytes" })
+        let Terms { allowance, budget } = self.terms.get()?;
+        budget.is_spent().then_some(Barred::Limit { limit: allowance.bytes, what: "bytes" })
     }
 }
 

@@ -60,7 +60,8 @@ impl Slots {
         }
     }
 
-    /// A place, after waiting in the queue at most `patience`; busy at once if the queue is full.
+    /// A place, after waiting in the queue; busy at once if the queue is full, and later if of `patience` no more is left
+    /// than a capture takes of late, or than its half: a place that comes too late is one that somebody else could use.
     pub(super) async fn enter(&self, patience: Duration) -> Result<Place, OriginError> {
         if let Ok(permit) = self.places.clone().try_acquire_owned() {
             return Ok(self.place(permit));
@@ -70,9 +71,14 @@ impl Slots {
         if ahead >= self.max_queue {
             return Err(OriginError::Busy { retry_after: self.estimate(ahead) });
         }
-        let timed_out = || OriginError::TimedOut { phase: "queue", after: patience };
-        let permit = tokio::time::timeout(patience, self.places.clone().acquire_owned()).await;
-        permit.map_err(|_| timed_out())?.map(|permit| self.place(permit)).map_err(|_| timed_out())
+        match tokio::time::timeout(useful(patience, self.mean()), self.places.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(self.place(permit)),
+            // Who comes again is behind all who wait now, but for this one.
+            Ok(Err(_)) | Err(_) => {
+                let ahead = self.waiting.load(Ordering::SeqCst).saturating_sub(1);
+                Err(OriginError::Busy { retry_after: self.estimate(ahead) })
+            }
+        }
     }
 
     fn place(&self, permit: OwnedSemaphorePermit) -> Place {
@@ -81,10 +87,15 @@ impl Slots {
         Place { _permit: permit, running, mean, since: Stopwatch::start() }
     }
 
+    /// What a capture takes of late.
+    fn mean(&self) -> Duration {
+        *self.mean.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// When a place in the queue is likely: the time for one round of all places, as captures go of late, for as
     /// many rounds as wait ahead; whole seconds, as `Retry-After` has.
     fn estimate(&self, ahead: usize) -> Duration {
-        let mean = *self.mean.lock().unwrap_or_else(PoisonError::into_inner);
+        let mean = self.mean();
         let rounds = (ahead + 1).div_ceil(self.max_concurrent);
         let time = mean * u32::try_from(rounds).unwrap_or(u32::MAX);
         Duration::from_secs(time.as_secs_f64().ceil().clamp(1.0, 3600.0) as u64)
@@ -99,6 +110,11 @@ impl Slots {
     pub(super) fn waiting(&self) -> u64 {
         self.waiting.load(Ordering::SeqCst) as u64
     }
+}
+
+/// How long it is of use to wait for a place, so that a capture of `mean` follows within `patience`.
+fn useful(patience: Duration, mean: Duration) -> Duration {
+    patience.saturating_sub(mean.min(patience / 2))
 }
 
 #[cfg(test)]
@@ -129,13 +145,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn patience_ends() {
-        let slots = Slots::new(1, 1);
+    async fn who_waits_in_vain_is_told_when_to_come_again() {
+        let slots = Slots::new(1, 9);
         let _first = slots.enter(LONG).await.unwrap();
-        let patience = Duration::from_millis(1);
-        let expected = OriginError::TimedOut { phase: "queue", after: patience };
-        assert_eq!(slots.enter(patience).await.err(), Some(expected));
-        assert_eq!(slots.waiting(), 0);
+        // Two who wait on, and one for whom it is too late.
+        let waiting: Vec<_> = (0..2)
+            .map(|_| {
+                let mut waits = Box::pin(slots.enter(LONG));
+                assert!((&mut waits).now_or_never().is_none());
+                waits
+            })
+            .collect();
+        let expected = OriginError::Busy { retry_after: FIRST_GUESS * 3 };
+        assert_eq!(slots.enter(Duration::from_millis(2)).await.err(), Some(expected));
+        assert_eq!(slots.waiting(), 2);
+        drop(waiting);
+    }
+
+    #[test]
+    fn time_for_a_capture_is_kept_back() {
+        for (patience, mean, waited) in [(10_000, 2000, 8000), (3000, 2000, 1500), (3000, 0, 3000)] {
+            let [patience, mean, waited] = [patience, mean, waited].map(Duration::from_millis);
+            assert_eq!(useful(patience, mean), waited);
+        }
     }
 
     #[tokio::test]

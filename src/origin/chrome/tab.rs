@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -12,7 +13,7 @@ use super::devtools::{CallError, Event};
 use super::exit::ExitProxy;
 use super::intercept::Intercept;
 use super::isolation;
-use super::roads::Roads;
+use super::roads::{Destination, Roads};
 use super::slots::Place;
 
 /// Time in which a living browser disposes of a context; one that does not is hung.
@@ -20,6 +21,10 @@ const DISPOSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Time after loading stopped in which a page that goes elsewhere begins to.
 const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
+
+/// Shared and service workers ask for things on their own, past every session of the page; a page whose requests are looked
+/// at has none of them, as in browsers without.
+const NO_LONE_WORKERS: &str = "delete self.SharedWorker; delete Navigator.prototype.serviceWorker;";
 
 /// Why a page could not be driven on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,15 +35,26 @@ pub(super) enum TabError {
     /// The process that renders the page died.
     #[error("the page crashed its renderer")]
     Crashed,
+    /// This machine has no socket left for its traffic.
+    #[error("no exit proxy: {0}")]
+    NoExit(String),
     /// The document ended before it was whole.
     #[error("the page broke off")]
     BrokenOff,
+    /// It asked for more at once than is answered.
+    #[error("the page makes too many requests at once")]
+    Flooded,
 }
 
 impl TabError {
     /// Whether the whole browser is gone, so that another one may do better.
     pub(super) fn is_browser_gone(&self) -> bool {
         matches!(self, TabError::Call(CallError::Closed))
+    }
+
+    /// Whether it lies with the page alone.
+    pub(super) fn is_of_the_page(&self) -> bool {
+        matches!(self, TabError::BrokenOff | TabError::Flooded)
     }
 
     /// Whether the browser said no, for instance as the page went elsewhere during a call.
@@ -86,7 +102,8 @@ const MAX_DOCUMENTS: usize = 32;
 
 impl Documents {
     fn on_lifecycle(&mut self, name: &str, loader: &str) {
-        self.stopped = false;
+        // What a document that stopped still draws makes it no whole one.
+        self.stopped &= name != "init";
         match name {
             "init" if self.begun.len() < MAX_DOCUMENTS => self.begun.push(loader.to_owned()),
             "DOMContentLoaded" => self.last_parsed = Some(loader.to_owned()),
@@ -94,6 +111,11 @@ impl Documents {
             "networkIdle" => self.last_idle = Some(loader.to_owned()),
             _ => {}
         }
+    }
+
+    /// The last document is as whole as it will ever be.
+    fn give_up(&mut self) {
+        (self.last_parsed, self.last_loaded) = (self.begun.last().cloned(), self.begun.last().cloned());
     }
 
     /// Whether the document of `loader`, or the last that came after it, has come so far.
@@ -113,37 +135,61 @@ impl Tab {
     ///
     /// Not cancellable: run it in a task of its own, so that a context that was just made is known to be
     /// disposed of.
-    pub(super) async fn open(
-        browser: Arc<Browser>,
-        exit: ExitProxy,
-        place: Arc<Place>,
-    ) -> Result<Self, TabError> {
+    pub(super) async fn open(browser: Arc<Browser>, exit: ExitProxy) -> Result<Self, TabError> {
         let context = browser.context(exit.address());
         let made = browser.devtools.call(None, "Target.createBrowserContext", context).await?;
         let id = text(&made, "browserContextId");
-        let context =
-            Context { browser, id, exit: Some(exit), place: Some(place), runtime: Handle::current() };
+        let context = Context { browser, id, exit: Some(exit), place: None, runtime: Handle::current() };
         let devtools = &context.browser.devtools;
 
-        isolation::deny(devtools, &context.id).await?;
         let blank = json!({ "url": "about:blank", "browserContextId": context.id });
-        let frame = text(&devtools.call(None, "Target.createTarget", blank).await?, "targetId");
+        let (_, made) = tokio::try_join!(
+            isolation::deny(devtools, &context.id),
+            devtools.call(None, "Target.createTarget", blank)
+        )?;
+        let frame = text(&made, "targetId");
         let attach = json!({ "targetId": frame, "flatten": true });
         let session = text(&devtools.call(None, "Target.attachToTarget", attach).await?, "sessionId");
         let main = frame.clone();
         let events = devtools.events(&session, move |event| is_heeded(event, &main));
-        let mut tab = Tab {
+        let told = |method: &'static str, params| devtools.call(Some(&session), method, params);
+        tokio::try_join!(
+            told("Inspector.enable", json!({})),
+            told("Page.enable", json!({})),
+            told("Page.setLifecycleEventsEnabled", json!({ "enabled": true })),
+        )?;
+        Ok(Tab {
             context,
             session,
             frame,
             events,
             documents: Documents::default(),
             intercept: Intercept::default(),
-        };
-        tab.call("Inspector.enable", json!({})).await?;
-        tab.call("Page.enable", json!({})).await?;
-        tab.call("Page.setLifecycleEventsEnabled", json!({ "enabled": true })).await?;
-        Ok(tab)
+        })
+    }
+
+    /// Whether nothing befell it since it was opened.
+    pub(super) fn is_alive(&mut self) -> bool {
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => {
+                    // An empty page has nothing that would have to be waited for.
+                    if self.heed(Some(event)).now_or_never() != Some(Ok(())) {
+                        return false;
+                    }
+                }
+                Err(mpsc::error::TryRecvError::Empty) => return true,
+                Err(mpsc::error::TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Has it serve one capture: its place is free again when the page is gone, and its exit opens to the roads of `to`.
+    pub(super) fn assign(&mut self, place: Arc<Place>, to: Destination) {
+        self.context.place = Some(place);
+        if let Some(exit) = &self.context.exit {
+            exit.roads().open(to);
+        }
     }
 
     /// Calls the page, heeding its events meanwhile.
@@ -156,7 +202,7 @@ impl Tab {
             tokio::select! {
                 // A crash is known before the call that it leaves hanging.
                 biased;
-                event = self.events.recv() => self.heed(event)?,
+                event = self.events.recv() => self.heed(event).await?,
                 result = &mut call => return Ok(result?),
             }
         }
@@ -165,6 +211,9 @@ impl Tab {
     /// Has the page's requests answered by `intercept` from now on.
     pub(super) async fn intercept(&mut self, intercept: Intercept) -> Result<(), TabError> {
         let patterns = intercept.patterns();
+        if intercept.has_rules() {
+            self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": NO_LONE_WORKERS })).await?;
+        }
         self.intercept = intercept;
         if let Some(patterns) = patterns {
             self.call("Fetch.enable", patterns).await?;
@@ -193,13 +242,25 @@ impl Tab {
             let event = match self.documents.stopped && milestone != Milestone::Idle {
                 false => self.events.recv().await,
                 // Chrome says of a document that ends short only that it stopped. Unless it goes elsewhere next.
-                true => tokio::time::timeout(GOING_ELSEWHERE, self.events.recv())
-                    .await
-                    .map_err(|_| TabError::BrokenOff)?,
+                true => match tokio::time::timeout(GOING_ELSEWHERE, self.events.recv()).await {
+                    Ok(event) => event,
+                    Err(_) if self.stopped_itself().await? => {
+                        self.documents.give_up();
+                        continue;
+                    }
+                    Err(_) => return Err(TabError::BrokenOff),
+                },
             };
-            self.heed(event)?;
+            self.heed(event).await?;
         }
         Ok(())
+    }
+
+    /// Whether a document that stopped did so by its own will, as by a link to a mail program or to a download: it is then
+    /// what a person would see. One whose bytes ended short is still being read.
+    async fn stopped_itself(&mut self) -> Result<bool, TabError> {
+        let ask = json!({ "expression": "document.readyState", "returnByValue": true });
+        Ok(self.call("Runtime.evaluate", ask).await?["result"]["value"] == "complete")
     }
 
     /// Waits `time`, heeding events.
@@ -208,7 +269,7 @@ impl Tab {
         tokio::pin!(sleep);
         loop {
             tokio::select! {
-                event = self.events.recv() => self.heed(event)?,
+                event = self.events.recv() => self.heed(event).await?,
                 () = &mut sleep => return Ok(()),
             }
         }
@@ -219,8 +280,11 @@ impl Tab {
         self.context.exit.as_ref().map(ExitProxy::roads)
     }
 
-    fn heed(&mut self, event: Option<Event>) -> Result<(), TabError> {
-        let Some(event) = event else { return Err(CallError::Closed.into()) };
+    async fn heed(&mut self, event: Option<Event>) -> Result<(), TabError> {
+        let Some(event) = event else {
+            let gone = self.context.browser.devtools.is_closed();
+            return Err(if gone { CallError::Closed.into() } else { TabError::Flooded });
+        };
         match event.method.as_str() {
             "Page.lifecycleEvent" => {
                 let of = |name| event.params[name].as_str().unwrap_or_default();
@@ -230,13 +294,14 @@ impl Tab {
             "Page.frameStoppedLoading" => self.documents.stopped = true,
             "Fetch.requestPaused" => {
                 let (method, answer) = self.intercept.answer(&event.params);
-                self.context.browser.devtools.notify(&self.session, method, answer);
+                self.context.browser.devtools.notify(&self.session, method, answer).await;
             }
             // Nobody will ever answer it, and the page stands still until somebody does.
             "Page.javascriptDialogOpening" => {
                 let accept = event.params["type"] == "beforeunload";
                 let answer = json!({ "accept": accept });
-                self.context.browser.devtools.notify(&self.session, "Page.handleJavaScriptDialog", answer);
+                let devtools = &self.context.browser.devtools;
+                devtools.notify(&self.session, "Page.handleJavaScriptDialog", answer).await;
             }
             _ => return Err(TabError::Crashed),
         }

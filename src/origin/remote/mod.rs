@@ -12,7 +12,7 @@ mod failure;
 mod framing;
 mod outgoing;
 mod slots;
-mod tls;
+pub(in crate::origin) mod tls;
 mod wire;
 
 pub use exchange::{Error, Remote};

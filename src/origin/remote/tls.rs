@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::Error;
 
 /// A TLS client for origins behind `https`; one that trusts nobody, and is not used, for others.
-pub(super) fn client(https: bool, tls_ca: Option<&Path>) -> Result<ClientConfig, Error> {
+pub(in crate::origin) fn client(https: bool, tls_ca: Option<&Path>) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
     if https {
         // A system without roots is no error as long as there is a root of our own.

@@ -19,7 +19,7 @@ const LONGEST_VALUE: usize = 1024;
 impl Canonical {
     /// The canonical form of a capture request with this raw query and, of a `POST`, this JSON body. `None` if it cannot be read: then it
     /// is for the origin to refuse.
-    pub fn read(query: &str, body: Option<&[u8]>, defaults: Defaults) -> Option<Self> {
+    pub fn read(query: &str, body: Option<&[u8]>, defaults: &Defaults) -> Option<Self> {
         let mut given = given::query(query)?;
         if let Some(body) = body {
             given.extend(given::json(body)?);
@@ -28,10 +28,17 @@ impl Canonical {
         for (name, value) in given {
             map(&mut pairs, name, value);
         }
+        let scripted = pairs.iter().any(|(name, _)| name == "js");
+        let said = pairs.len();
+        for (name, value) in &defaults.parameters {
+            if !pairs[..said].iter().any(|(given, _)| given == name) {
+                map(&mut pairs, name.clone(), value.clone());
+            }
+        }
         spell(&mut pairs);
         sort(&mut pairs);
         elide(&mut pairs, defaults);
-        let wishes = wishes(&mut pairs);
+        let wishes = Wishes { scripted, ..wishes(&mut pairs) };
         Some(Canonical { key: key(&pairs), wishes, pairs: pairs.into_iter().filter(is_for_origin).collect() })
     }
 
@@ -121,7 +128,7 @@ fn sort(pairs: &mut Vec<Pair>) {
 }
 
 /// Takes out what means the same as nothing, and adds what an absent size stands for.
-fn elide(pairs: &mut Vec<Pair>, defaults: Defaults) {
+fn elide(pairs: &mut Vec<Pair>, defaults: &Defaults) {
     let given = |pairs: &[Pair], name: &str| pairs.iter().any(|(known, _)| known == name);
     let says = |pairs: &[Pair], name: &str, value: &str| pairs.iter().any(|(n, v)| n == name && v == value);
     let device = given(pairs, "device");
@@ -191,10 +198,6 @@ fn wishes(pairs: &mut Vec<Pair>) -> Wishes {
                     page.set_fragment(None);
                     page
                 });
-                true
-            }
-            ("js", _) => {
-                wishes.scripted = true;
                 true
             }
             _ => true,

@@ -65,18 +65,26 @@ pub struct Canonical {
     pairs: Vec<(String, String)>,
 }
 
-/// What the origin takes for a size that a request does not name, in CSS pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What holds where a request says nothing; sizes in CSS pixels.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defaults {
     /// Viewport width.
     pub width: u32,
     /// Viewport height.
     pub height: u32,
+    /// What the route asks for where a request says nothing of it: canonical names and values.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// Whether `name` is the canonical name of a parameter that says what is on a picture, or whether there is one.
+pub fn is_parameter(name: &str) -> bool {
+    use table::Class;
+    table::find(name).is_some_and(|known| matches!(known.class, Class::Picture | Class::Private))
 }
 
 impl Default for Defaults {
     fn default() -> Self {
         let (width, height) = DEFAULT_VIEWPORT;
-        Defaults { width, height }
+        Defaults { width, height, parameters: Vec::new() }
     }
 }

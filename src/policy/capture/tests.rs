@@ -1,7 +1,7 @@
 use super::*;
 
 fn read(query: &str) -> Canonical {
-    Canonical::read(query, None, Defaults::default()).expect("readable")
+    Canonical::read(query, None, &Defaults::default()).expect("readable")
 }
 
 fn key(query: &str) -> String {
@@ -180,7 +180,7 @@ fn pages_are_compared_as_browsers_read_them() {
 
 #[test]
 fn get_and_post_of_the_same_picture_are_one() {
-    let defaults = Defaults::default();
+    let defaults = &Defaults::default();
     for (query, body) in [
         (
             "url=https://a.example/&width=800&full_page=true",
@@ -291,8 +291,8 @@ fn wishes_table() {
 
 #[test]
 fn a_configured_viewport_is_what_absence_means() {
-    let defaults = Defaults { width: 1440, height: 720 };
-    let key = |query: &str| Canonical::read(query, None, defaults).expect("readable").key;
+    let defaults = Defaults { width: 1440, ..Defaults::default() };
+    let key = |query: &str| Canonical::read(query, None, &defaults).expect("readable").key;
     assert_eq!(key(URL), super::tests::key(&format!("{URL}&width=1440")));
     assert_eq!(key(&format!("{URL}&width=1280")), super::tests::key(URL));
     assert_eq!(key(&format!("{URL}&device=pixel-8")), super::tests::key(&format!("{URL}&device=pixel-8")));
@@ -327,4 +327,19 @@ fn the_table_is_consistent() {
             parameter.name
         );
     }
+}
+
+#[test]
+fn a_route_says_what_holds_where_a_request_says_nothing() {
+    let parameters = [("block_ads", "true"), ("css", "a{}"), ("css", "b{}"), ("js", "x()")];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let defaults = Defaults { parameters, ..Defaults::default() };
+    let read = |query: &str| Canonical::read(query, None, &defaults).expect("readable");
+    let plain = super::tests::read(&format!("{URL}&block_ads=true&css=a{{}}&css=b{{}}&js=x()"));
+    assert_eq!(read(URL).key, plain.key);
+    assert_eq!(read(URL).query(), plain.query());
+    // It is the operator's script, not one that the request brings.
+    assert_eq!((read(URL).wishes.scripted, plain.wishes.scripted), (false, true));
+    let other = read(&format!("{URL}&blockAds=false&css=c"));
+    assert_eq!(other.key, super::tests::read(&format!("{URL}&css=c&js=x()")).key);
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::policy::rules::ruling::Ruling;
 use crate::policy::stored::Variant;
 
 fn fields() -> impl Strategy<Value = HeaderMap> {
@@ -40,6 +41,10 @@ fn response() -> impl Strategy<Value = Content> {
                 immutable: true,
                 own_entity_tag: own,
                 cost: Duration::from_nanos(lifetime.into()),
+                ruling: own.then(|| {
+                    let cache_control = HeaderValue::from(lifetime);
+                    Box::new(Ruling { told: "rule=docs over no-store".into(), cache_control })
+                }),
             },
             body: body.into(),
         },

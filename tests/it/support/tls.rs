@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 /// A self-signed certificate for `localhost` and 127.0.0.1, and its key.
 pub(crate) struct Identity {
@@ -33,17 +33,25 @@ impl Identity {
 
     /// A TLS server with this identity and these ALPN protocols.
     pub(crate) fn server(&self, alpn: &[&str]) -> Arc<ServerConfig> {
-        let chain = vec![CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM")];
-        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("PEM");
-        let mut config =
-            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .expect("ring knows them")
-                .with_no_client_auth()
-                .with_single_cert(chain, key)
-                .expect("a matching key");
+        let mut config = self.configured(rustls::DEFAULT_VERSIONS);
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Arc::new(config)
+    }
+
+    /// A TLS server with this identity that speaks these versions.
+    pub(crate) fn server_of(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
+        Arc::new(self.configured(versions))
+    }
+
+    fn configured(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
+        let chain = vec![CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM")];
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("PEM");
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_protocol_versions(versions)
+            .expect("ring knows them")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("a matching key")
     }
 }
 

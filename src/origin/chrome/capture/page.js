@@ -4,6 +4,12 @@ async want => {
     const pause = ms => new Promise(done => setTimeout(done, ms));
     // A page that draws no frames must not hold us up.
     const frame = () => Promise.race([new Promise(done => requestAnimationFrame(done)), pause(500)]);
+    // A frame with all that is there now, on the screen: a task after its callbacks comes after its layout and paint.
+    const drawn = () => Promise.race([pause(500), new Promise(done => requestAnimationFrame(() => {
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = done;
+        port2.postMessage(0);
+    }))]);
     const within = (ms, ...promises) => Promise.race([Promise.all(promises).then(() => true), pause(ms).then(() => false)]);
 
     // The document, its shadow trees, and the frames that may be looked into.
@@ -89,35 +95,43 @@ async want => {
     // At rest: fonts, images, and no shift of the layout for a moment.
     if (want.settle) {
         let shifted = -Infinity;
-        let quiet = 0;
+        let told = () => {};
         try {
-            const observer = new PerformanceObserver(list => {
-                for (const entry of list.getEntries()) shifted = Math.max(shifted, entry.startTime);
-            });
+            const note = entries => {
+                for (const entry of entries) shifted = Math.max(shifted, entry.startTime);
+            };
+            const observer = new PerformanceObserver(list => note(list.getEntries()));
             observer.observe({ type: 'layout-shift', buffered: true });
+            told = () => note(observer.takeRecords());
         } catch { /* not told */ }
         const seen = new Set();
+        const unseen = () => Array.from(document.images || [])
+            .filter(image => !seen.has(image.currentSrc || image.src))
+            .filter(image => want.fullPage || image.loading !== 'lazy' || inView(image));
+        const isMoving = () => {
+            told();
+            return performance.now() - shifted < 100 || (document.fonts && document.fonts.status === 'loading');
+        };
+        let images;
         do {
-            const images = Array.from(document.images || [])
-                .filter(image => !seen.has(image.currentSrc || image.src))
-                .filter(image => want.fullPage || image.loading !== 'lazy' || inView(image));
+            images = unseen();
             for (const image of images) seen.add(image.currentSrc || image.src);
             const fonts = document.fonts ? document.fonts.ready : undefined;
             await within(left(), fonts, ...images.map(image => image.decode().catch(() => {})));
-            await frame();
-            await frame();
-            if (images.length || performance.now() - shifted < 100) quiet = 0;
-            // Where nothing ever moved, one look is enough.
-            else if (++quiet === (shifted > 0 ? 2 : 1)) break;
-        } while (left() > 0);
+            // What came is drawn, and what it moved is told.
+            await drawn();
+        } while ((unseen().length || isMoving()) && left() > 0);
     }
 
     // What moves stands still: at its end if it has one, else at its beginning.
+    let moved = false;
     for (const root of roots()) {
+        const animations = root.getAnimations ? root.getAnimations() : [];
         const steady = '*,*::before,*::after{caret-color:transparent !important;scroll-behavior:auto !important;' +
             'transition:none !important;animation-play-state:paused !important}';
         sheet(root, steady);
         for (const animation of root.getAnimations ? root.getAnimations() : []) {
+            moved = true;
             try {
                 const { endTime } = animation.effect.getComputedTiming();
                 if (Number.isFinite(endTime)) {
@@ -128,8 +142,10 @@ async want => {
                 }
             } catch { /* bound to something else than time */ }
         }
+        moved ||= animations.length > 0;
     }
     for (const svg of all('svg')) {
+        moved ||= svg.querySelector('animate, animateMotion, animateTransform, set') !== null;
         try { svg.pauseAnimations(); svg.setCurrentTime(0); } catch { /* not shown */ }
     }
     const films = all('video').map(async film => {
@@ -141,9 +157,12 @@ async want => {
             await within(500, there);
         }
     });
-    await within(600, ...films);
-    await frame();
-    await frame();
+    // The picture has a frame of its own; but what stopped may have told scripts, which change something in turn.
+    if (moved || films.length) {
+        await within(600, ...films);
+        await frame();
+        await frame();
+    }
 
     const navigation = performance.getEntriesByType('navigation')[0];
     const answer = { url: location.href, status: navigation ? navigation.responseStatus : 0 };

@@ -5,10 +5,10 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::page::{Bounds, Document};
-use super::{Failure, Shot};
+use super::{Failure, NO_PICTURE, Shot};
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
-use crate::origin::chrome::picture::{self, PixelError};
+use crate::origin::chrome::picture::{self, Developed, PixelError};
 use crate::origin::chrome::spec::{Area, CaptureSpec, Clip, Format, View, pixels};
 use crate::origin::chrome::tab::Tab;
 
@@ -47,52 +47,42 @@ pub(super) async fn shoot(
         }
     };
     let clip = clip.map(|clip| within_format(clip, spec));
-    let bytes = match clip {
-        Some(clip) if pixels(clip.height, spec.view.scale) > MAX_TEXTURE => {
+    let shot = match (spec.format, clip) {
+        (Format::Png, Some(clip)) if pixels(clip.height, spec.view.scale) > MAX_TEXTURE => {
             let mut tiles = Vec::new();
             for tile in tiles_of(clip, spec.view.scale) {
                 tiles.push(screenshot(tab, &how(spec, spec.format, Some(tile))).await?);
             }
-            blocking(move || picture::join(&tiles)).await?
+            develop(tiles).await?
         }
-        _ => screenshot(tab, &how(spec, spec.format, clip)).await?,
+        (Format::Png, _) => develop(vec![screenshot(tab, &how(spec, spec.format, clip)).await?]).await?,
+        (Format::Jpeg | Format::Webp, _) => lossy(tab, spec, clip).await?,
     };
-    let bytes = inspect(tab, spec, clip, bytes, limits).await?;
-    Ok(Shot { bytes, page_height })
-}
-
-/// Refuses a picture that shows nothing.
-async fn inspect(
-    tab: &mut Tab,
-    spec: &CaptureSpec,
-    clip: Option<Clip>,
-    bytes: Vec<u8>,
-    limits: &Limits,
-) -> Result<Vec<u8>, Failure> {
-    if bytes.len() < limits.min_picture_bytes {
-        let why = format!("the picture has {} bytes only", bytes.len());
+    if shot.bytes.len() < limits.min_picture_bytes {
+        let why = format!("the picture has {} bytes only", shot.bytes.len());
         return Err(Failure::Flawed(Flaw::Small, why));
     }
-    if spec.rules.allow_blank {
-        return Ok(bytes);
-    }
-    let (width, height) = clip.map_or((spec.view.width, spec.view.height), |clip| (clip.width, clip.height));
-    let area = pixels(width, spec.view.scale) * pixels(height, spec.view.scale);
-    let (blank, bytes) = match spec.format {
-        Format::Png => {
-            blocking(move || Ok::<_, PixelError>((picture::is_one_colour(&bytes)?, bytes))).await?
-        }
-        Format::Jpeg | Format::Webp if !may_be_blank(bytes.len(), area) => (false, bytes),
-        // Looked at once more, without the loss.
-        Format::Jpeg | Format::Webp => {
-            let exact = screenshot(tab, &how(spec, Format::Png, clip)).await?;
-            (blocking(move || picture::is_one_colour(&exact)).await?, bytes)
-        }
-    };
-    if blank {
+    if shot.blank && !spec.rules.allow_blank {
         return Err(Failure::Flawed(Flaw::Blank, "the picture is of one colour".into()));
     }
-    Ok(bytes)
+    Ok(Shot { bytes: shot.bytes, page_height })
+}
+
+/// A picture as the browser encodes it. One that may be blank is looked at once more, without the loss.
+async fn lossy(tab: &mut Tab, spec: &CaptureSpec, clip: Option<Clip>) -> Result<Developed, Failure> {
+    let bytes = screenshot(tab, &how(spec, spec.format, clip)).await?;
+    let (width, height) = clip.map_or((spec.view.width, spec.view.height), |clip| (clip.width, clip.height));
+    let area = pixels(width, spec.view.scale) * pixels(height, spec.view.scale);
+    let mut blank = false;
+    if !spec.rules.allow_blank && may_be_blank(bytes.len(), area) {
+        let exact = screenshot(tab, &how(spec, Format::Png, clip)).await?;
+        blank = blocking(move || picture::is_one_colour(&exact)).await?;
+    }
+    Ok(Developed { bytes, blank })
+}
+
+async fn develop(tiles: Vec<Vec<u8>>) -> Result<Developed, Failure> {
+    blocking(move || picture::develop(&tiles)).await
 }
 
 /// Whether a lossy picture of so many pixels has so few bytes that there may be nothing on it.
@@ -110,8 +100,10 @@ async fn blocking<T: Send + 'static>(
 
 fn how(spec: &CaptureSpec, format: Format, clip: Option<Clip>) -> Value {
     let mut how = json!({ "format": format.name() });
-    if format != Format::Png {
-        how["quality"] = spec.quality.into();
+    match format {
+        // It is encoded anew, see picture.rs.
+        Format::Png => how["optimizeForSpeed"] = true.into(),
+        Format::Jpeg | Format::Webp => how["quality"] = spec.quality.into(),
     }
     if let Some(Clip { x, y, width, height }) = clip {
         how["captureBeyondViewport"] = true.into();
@@ -125,7 +117,7 @@ async fn screenshot(tab: &mut Tab, how: &Value) -> Result<Vec<u8>, Failure> {
     let picture = BASE64_STANDARD.decode(shot["data"].as_str().unwrap_or_default());
     match picture {
         Ok(picture) if !picture.is_empty() => Ok(picture),
-        _ => Err(Failure::Page("the browser gave no picture".into())),
+        _ => Err(Failure::Page(NO_PICTURE.into())),
     }
 }
 

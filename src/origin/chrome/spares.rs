@@ -1,0 +1,126 @@
+//! Pages opened ahead: contexts with an exit and an empty page, ready when the next capture begins. Each serves one capture
+//! and is never used again; none holds a place among the captures, and none outlives the service of its browser.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::browser::{Browser, Fate};
+use super::exit::ExitProxy;
+use super::guard::Guard;
+use super::roads::Roads;
+use super::tab::{Tab, TabError};
+
+/// The pages that lie ready.
+pub(super) struct Spares {
+    guard: Arc<Guard>,
+    /// How many for each browser.
+    wanted: usize,
+    shelf: Mutex<Vec<Spare>>,
+}
+
+struct Spare {
+    browser: Arc<Browser>,
+    /// None while it is being opened.
+    tab: Option<Tab>,
+    number: u64,
+    /// When this goes, so does the watch over the browser.
+    _kept: oneshot::Sender<()>,
+}
+
+impl Spares {
+    pub(super) fn new(guard: Arc<Guard>, wanted: usize) -> Arc<Self> {
+        Arc::new(Spares { guard, wanted, shelf: Mutex::default() })
+    }
+
+    /// A page of `browser`: one that lies ready, unless it died there, or a new one. Another one is opened in the background.
+    ///
+    /// Not cancellable, like [`Tab::open`].
+    pub(super) async fn take(self: Arc<Self>, browser: Arc<Browser>) -> Result<Tab, TabError> {
+        let ready = self.ready(&browser);
+        self.clone().refill(&browser);
+        match ready {
+            Some(tab) => Ok(tab),
+            None => self.open(browser).await,
+        }
+    }
+
+    /// A new page, whatever lies ready: for a second try, as what killed the first page may have killed those too.
+    pub(super) async fn open(&self, browser: Arc<Browser>) -> Result<Tab, TabError> {
+        let exit = ExitProxy::open(Roads::closed(self.guard.clone())).await;
+        Tab::open(browser, exit.map_err(|error| TabError::NoExit(error.to_string()))?).await
+    }
+
+    fn ready(&self, browser: &Arc<Browser>) -> Option<Tab> {
+        loop {
+            let mut shelf = self.shelf();
+            let is_ready = |spare: &Spare| spare.tab.is_some() && Arc::ptr_eq(&spare.browser, browser);
+            let at = shelf.iter().position(is_ready)?;
+            let tab = shelf.swap_remove(at).tab;
+            drop(shelf);
+            if let Some(mut tab) = tab
+                && tab.is_alive()
+            {
+                return Some(tab);
+            }
+        }
+    }
+
+    /// Opens one more in the background, if one is missing.
+    fn refill(self: Arc<Self>, browser: &Arc<Browser>) {
+        let (kept, dropped) = oneshot::channel();
+        let number = {
+            let mut shelf = self.shelf();
+            let there = shelf.iter().filter(|spare| Arc::ptr_eq(&spare.browser, browser)).count();
+            // In a browser that others run, a page that waits may cost them a place or its rent.
+            if browser.pid.is_none() || there >= self.wanted || browser.fate() != Fate::Serving {
+                return;
+            }
+            let number = shelf.iter().map(|spare| spare.number).max().unwrap_or_default() + 1;
+            shelf.push(Spare { browser: browser.clone(), tab: None, number, _kept: kept });
+            number
+        };
+        let browser = browser.clone();
+        tokio::spawn(async move {
+            let opened = self.open(browser.clone()).await;
+            let mut outlived = Box::pin(browser.outlived());
+            drop(browser);
+            // A tab that nobody takes is dropped outside of the lock.
+            let unwanted = match opened {
+                Ok(tab) => self.put(number, tab),
+                Err(error) => {
+                    tracing::debug!(%error, "no page could be opened ahead");
+                    self.forget(number);
+                    None
+                }
+            };
+            drop(unwanted);
+            let shelf = Arc::downgrade(&self);
+            drop(self);
+            tokio::select! {
+                () = &mut outlived => {}
+                // Taken, or the engine is gone.
+                _ = dropped => return,
+            }
+            drop(shelf.upgrade().and_then(|spares| spares.forget(number)));
+        });
+    }
+
+    /// Lays a page on the place that was kept for it; gives it back if that is gone.
+    fn put(&self, number: u64, tab: Tab) -> Option<Tab> {
+        match self.shelf().iter_mut().find(|spare| spare.number == number) {
+            Some(spare) => spare.tab.replace(tab),
+            None => Some(tab),
+        }
+    }
+
+    fn forget(&self, number: u64) -> Option<Spare> {
+        let mut shelf = self.shelf();
+        let at = shelf.iter().position(|spare| spare.number == number)?;
+        Some(shelf.swap_remove(at))
+    }
+
+    fn shelf(&self) -> std::sync::MutexGuard<'_, Vec<Spare>> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

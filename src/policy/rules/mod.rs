@@ -1,0 +1,246 @@
+//! Rules of lifetime: what a route, its rules and the caller say of how long a response is kept, as far as they may.
+//!
+//! [`Lifetimes::plan`] makes a [`Plan`] of a request: whether it may be read from the store and stored at all, which rule matched, what the
+//! caller's wishes come to within the bounds. A plan decides on what is found ([`Plan::decide`]) and gives the terms of storing what is
+//! fetched ([`Lifetimes::terms`]), which [`ruling`] applies to what the origin says.
+
+use std::time::Duration;
+
+use url::{Url, form_urlencoded};
+
+use super::admission::{NotStored, Terms};
+use super::capture::Wishes;
+use super::directives::{MAX_DELTA, RequestDirectives};
+use super::reuse::{self, MustValidate, Reuse, StaleUse};
+use super::stored::StoredResponse;
+use crate::clock::Timestamp;
+
+pub mod early;
+pub mod glob;
+pub mod presets;
+pub mod ruling;
+
+use glob::{Glob, PathGlob, QueryGlob};
+pub use presets::Preset;
+use ruling::{Over, Ruled};
+
+/// The longest lifetime: what stays until it is purged has it.
+pub const FOREVER: Duration = Duration::from_secs(MAX_DELTA);
+
+/// How long something is fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// So long.
+    For(Duration),
+    /// Until somebody purges it. Clients must ask each time.
+    UntilPurged,
+    /// Not at all: neither read from the store nor stored.
+    Never,
+}
+
+/// One rule: what it applies to, and what then holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name in `Cache-Status`: a token.
+    pub name: String,
+    /// What it applies to.
+    pub when: When,
+    /// It applies to requests that bring scripts, too.
+    pub scripts: bool,
+    /// It applies to targets with cache-busting parameters, too.
+    pub busters: bool,
+    /// What then holds.
+    pub then: Outcome,
+}
+
+/// Conditions on the target's URL. All that are given must hold; of each list one member must. Without any it applies to everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct When {
+    /// On the host, in lower case and without port.
+    pub hosts: Vec<Glob>,
+    /// On the path.
+    pub paths: Vec<PathGlob>,
+    /// On the URL as a whole.
+    pub urls: Vec<Glob>,
+    /// On the parameters of the query.
+    pub queries: Vec<QueryGlob>,
+}
+
+impl When {
+    /// Whether it applies to `page`; a target without URL, such as markup given in the request, meets no condition.
+    pub fn matches(&self, page: Option<&Url>) -> bool {
+        let Some(page) = page else {
+            return *self == When::default();
+        };
+        let host = page.host_str().unwrap_or_default();
+        (self.hosts.is_empty() || self.hosts.iter().any(|glob| glob.matches(host)))
+            && (self.paths.is_empty() || self.paths.iter().any(|glob| glob.matches(page.path())))
+            && (self.urls.is_empty() || self.urls.iter().any(|glob| glob.matches(page.as_str())))
+            && (self.queries.is_empty() || self.queries.iter().any(|glob| glob.matches(page)))
+    }
+}
+
+/// What a rule says. What it leaves open, the route says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The lifetime.
+    pub ttl: Option<Lifetime>,
+    /// The shortest lifetime that a caller may ask for; what is younger is not fetched anew by `force`.
+    pub min_ttl: Option<Duration>,
+    /// The longest lifetime that a caller may ask for, or the origin.
+    pub max_ttl: Option<Duration>,
+    /// The stale-while-revalidate window.
+    pub stale_while_revalidate: Option<Duration>,
+    /// The stale-if-error window.
+    pub stale_if_error: Option<Duration>,
+    /// It holds over whatever the origin says.
+    pub overrides: bool,
+}
+
+/// What a route says of lifetimes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Its rules, then those of its preset. The first that applies counts.
+    pub rules: Vec<Rule>,
+    /// Query parameters of a target that say that it must not come from a cache.
+    pub cache_busters: Vec<String>,
+    /// The caller's wishes count.
+    pub caller_ttl: bool,
+    /// The lifetime where nothing else gives one.
+    pub default_ttl: Option<Duration>,
+    /// As [`Outcome::min_ttl`], where the rule has none.
+    pub min_ttl: Option<Duration>,
+    /// As [`Outcome::max_ttl`], where the rule has none.
+    pub max_ttl: Option<Duration>,
+    /// Statuses that may be stored, and have a lifetime by rule; without, those of RFC 9110 section 15.1.
+    pub cacheable_statuses: Option<Vec<u16>>,
+    /// The origin's own lifetimes are ours, and count only where nothing else gives one.
+    pub engine: bool,
+}
+
+/// What was made of a request: small, so that each request can have one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Why it is neither read from the store nor stored, if so.
+    pub refused: Option<NotStored>,
+    /// A new response is wanted, unless what is stored came less than so long ago.
+    pub force: Option<Duration>,
+    rule: Option<usize>,
+    /// The caller's `ttl` within the bounds.
+    ttl: Option<Duration>,
+    /// The caller's `stale_ttl` within the bounds.
+    stale_ttl: Option<Duration>,
+}
+
+impl Lifetimes {
+    /// Whether rules look at the URL at all.
+    pub fn look_at_urls(&self) -> bool {
+        !self.rules.is_empty() || !self.cache_busters.is_empty()
+    }
+
+    /// The plan for a request for `page` with these wishes.
+    pub fn plan(&self, page: Option<&Url>, wishes: &Wishes) -> Plan {
+        let busts = page.is_some_and(|page| self.busts(page));
+        let applies = |rule: &Rule| {
+            (rule.scripts || !wishes.scripted) && (rule.busters || !busts) && rule.when.matches(page)
+        };
+        let at = self.rules.iter().position(applies);
+        let rule = at.and_then(|at| self.rules.get(at));
+        let refused = match rule {
+            None if wishes.scripted => Some(NotStored::Scripts),
+            None if busts => Some(NotStored::CacheBuster),
+            Some(rule) if rule.then.ttl == Some(Lifetime::Never) => Some(NotStored::Rule),
+            _ if self.caller_ttl && wishes.no_cache => Some(NotStored::Caller),
+            _ => None,
+        };
+        let mut plan = Plan { refused, rule: at, ..Plan::default() };
+        if self.caller_ttl {
+            let (least, most) = self.bounds(rule);
+            plan.ttl = wishes.ttl.map(|ttl| ttl.max(least).min(most));
+            plan.stale_ttl = wishes.stale_ttl.map(|window| window.min(most));
+            plan.force = wishes.force.then_some(least);
+        }
+        plan
+    }
+
+    /// The name of the rule that `plan` follows.
+    pub fn rule(&self, plan: Plan) -> Option<&str> {
+        Some(self.rules.get(plan.rule?)?.name.as_str())
+    }
+
+    /// The terms of storing what `plan` fetches, on a route with the terms `route`.
+    pub fn terms(&self, plan: Plan, route: &Terms) -> Terms {
+        let rule = plan.rule.and_then(|at| self.rules.get(at));
+        let then = rule.map(|rule| &rule.then);
+        let (least, most) = self.bounds(rule);
+        let ruled_ttl = then.and_then(|then| then.ttl);
+        let ttl = plan.ttl.map(Lifetime::For).or(ruled_ttl).or(self.default_ttl.map(Lifetime::For));
+        let windows = (
+            plan.stale_ttl.or(then.and_then(|then| then.stale_while_revalidate)),
+            then.and_then(|then| then.stale_if_error),
+        );
+        let over = match then {
+            Some(then) if then.overrides => Over::Everything,
+            _ if self.engine => Over::Lifetime,
+            _ => Over::Nothing,
+        };
+        let ruled = Ruled {
+            rule: rule.map(|rule| rule.name.clone()).unwrap_or_default(),
+            ttl,
+            least,
+            most: plan.ttl.map_or(most, |ttl| ttl.min(most)),
+            windows,
+            over,
+            refused: plan.refused,
+            statuses: self.cacheable_statuses.clone(),
+        };
+        Terms {
+            stale_while_revalidate: windows.0.or(route.stale_while_revalidate),
+            stale_if_error: windows.1.or(route.stale_if_error),
+            ruled,
+            ..route.clone()
+        }
+    }
+
+    fn bounds(&self, rule: Option<&Rule>) -> (Duration, Duration) {
+        let then = rule.map(|rule| &rule.then);
+        let least = then.and_then(|then| then.min_ttl).or(self.min_ttl).unwrap_or_default();
+        let most = then.and_then(|then| then.max_ttl).or(self.max_ttl).unwrap_or(FOREVER);
+        (least, most.min(FOREVER))
+    }
+
+    fn busts(&self, page: &Url) -> bool {
+        let query = page.query().unwrap_or_default();
+        !self.cache_busters.is_empty()
+            && form_urlencoded::parse(query.as_bytes())
+                .any(|(name, _)| self.cache_busters.iter().any(|buster| buster.eq_ignore_ascii_case(&name)))
+    }
+}
+
+impl Plan {
+    /// Whether `stored` may answer a request with this plan: [`reuse::decide`] within the caller's wishes.
+    pub fn decide(&self, stored: &StoredResponse, request: &RequestDirectives, now: Timestamp) -> Reuse {
+        if self.force.is_some_and(|least| now.since(stored.response_time) >= least) {
+            return Reuse::Validate(MustValidate::Request);
+        }
+        let decided = reuse::decide(stored, request, now);
+        let age = stored.current_age(now);
+        match (decided, self.ttl) {
+            (Reuse::Fresh, Some(ttl)) if age >= ttl => match self.stale_ttl {
+                Some(window) if !stored.must_revalidate && age < ttl.saturating_add(window) => {
+                    Reuse::Stale(StaleUse::WhileRevalidate)
+                }
+                _ => Reuse::Validate(MustValidate::Request),
+            },
+            (Reuse::Stale(StaleUse::WhileRevalidate), _)
+                if self.stale_ttl.is_some_and(|window| stored.staleness(now) >= window) =>
+            {
+                Reuse::Validate(MustValidate::Stale)
+            }
+            _ => decided,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

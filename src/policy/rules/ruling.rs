@@ -1,0 +1,221 @@
+//! What a rule makes of an origin's answer: the lifetime it gets, what was overruled for that, and what clients are told.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+use super::{FOREVER, Lifetime};
+use crate::clock::Timestamp;
+use crate::message::fields;
+use crate::policy::admission::{NotStored, SetCookie};
+use crate::policy::directives::{Qualified, ResponseDirectives};
+use crate::policy::freshness::{self, LifetimeSource};
+
+/// What holds over what the origin says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Over {
+    /// Nothing: where the origin is silent.
+    #[default]
+    Nothing,
+    /// Its lifetime, which is our own.
+    Lifetime,
+    /// Everything.
+    Everything,
+}
+
+/// What was ruled of a request's response before it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruled {
+    /// Name of the rule; empty where none matched.
+    pub rule: String,
+    /// The lifetime where the rule's counts.
+    pub ttl: Option<Lifetime>,
+    /// The shortest lifetime, where the origin's may be lengthened.
+    pub least: Duration,
+    /// The longest lifetime that the origin can give.
+    pub most: Duration,
+    /// Stale-while-revalidate and stale-if-error of the rule.
+    pub windows: (Option<Duration>, Option<Duration>),
+    /// What it holds over.
+    pub over: Over,
+    /// Why the response is not stored whatever it says, if so.
+    pub refused: Option<NotStored>,
+    /// Statuses that may be stored; without, those of RFC 9111.
+    pub statuses: Option<Vec<u16>>,
+}
+
+impl Default for Ruled {
+    fn default() -> Self {
+        Ruled {
+            rule: String::new(),
+            ttl: None,
+            least: Duration::ZERO,
+            most: FOREVER,
+            windows: (None, None),
+            over: Over::Nothing,
+            refused: None,
+            statuses: None,
+        }
+    }
+}
+
+/// What a rule decided of a stored response.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruling {
+    /// The rule and what it overruled, for `Cache-Status`; empty where it overruled nothing.
+    pub told: String,
+    /// `Cache-Control` as clients get it, in place of the origin's.
+    #[serde(with = "octets")]
+    pub cache_control: HeaderValue,
+}
+
+/// An origin's answer with the rule applied.
+pub(in crate::policy) struct Applied {
+    /// The directives in force.
+    pub(in crate::policy) directives: ResponseDirectives,
+    /// The lifetime in force.
+    pub(in crate::policy) lifetime: Duration,
+    /// Where it comes from.
+    pub(in crate::policy) source: LifetimeSource,
+    /// What was decided, if the origin did not decide itself.
+    pub(in crate::policy) ruling: Option<Box<Ruling>>,
+}
+
+impl Ruled {
+    /// Applies it to the answer to a request with the fields `request`, of which `said` are the directives for us.
+    pub(in crate::policy) fn apply(
+        &self,
+        request: &HeaderMap,
+        status: StatusCode,
+        response: &HeaderMap,
+        said: ResponseDirectives,
+        set_cookie: SetCookie,
+        received: Timestamp,
+    ) -> Applied {
+        let (own, source) = freshness::lifetime(status, response, &said, received);
+        // Neither what is one user's by its credentials nor what makes one by its cookie becomes everybody's.
+        let personal = request.contains_key(header::AUTHORIZATION)
+            || (response.contains_key(header::SET_COOKIE) && set_cookie != SetCookie::Strip);
+        let over = match self.over {
+            Over::Everything if personal => Over::Nothing,
+            over => over,
+        };
+        let decides = self.rules_status(status) && (over != Over::Nothing || !source.is_explicit());
+        let ruled = match self.ttl {
+            _ if !decides => None,
+            Some(Lifetime::For(ttl)) => Some(ttl),
+            Some(Lifetime::UntilPurged) => Some(FOREVER),
+            Some(Lifetime::Never) => None,
+            None if over != Over::Nothing && self.least > own => Some(self.least),
+            None => None,
+        };
+        let Some(lifetime) = ruled else {
+            // A cache may always keep something for less time than it might.
+            return Applied { directives: said, lifetime: own.min(self.most), source, ruling: None };
+        };
+        let mut directives = said;
+        directives.max_age = None;
+        let mut overruled = Vec::new();
+        if over == Over::Everything {
+            overrule(&mut directives, &mut overruled);
+            if source.is_explicit() && own != lifetime {
+                overruled.push(source.name());
+            }
+            if self.windows.0.is_some() {
+                directives.stale_while_revalidate = None;
+            }
+            if self.windows.1.is_some() {
+                directives.stale_if_error = None;
+            }
+        }
+        let told = match overruled.as_slice() {
+            [] => String::new(),
+            names => format!("rule={} over {}", self.rule, names.join(", ")),
+        };
+        let until_purged = self.ttl == Some(Lifetime::UntilPurged);
+        let cache_control = for_clients(response, (!until_purged).then_some(lifetime), over);
+        let ruling = cache_control.map(|cache_control| Box::new(Ruling { told, cache_control }));
+        Applied { directives, lifetime, source: LifetimeSource::Rule, ruling }
+    }
+
+    /// Whether a response with this status may be stored, and with which reason it needs no explicit lifetime.
+    pub(in crate::policy) fn stores_status(&self, status: StatusCode) -> bool {
+        self.statuses.as_ref().is_none_or(|list| list.contains(&status.as_u16()))
+    }
+
+    /// Whether it may be stored without explicit lifetime.
+    pub(in crate::policy) fn is_heuristic(&self, status: StatusCode) -> bool {
+        match &self.statuses {
+            Some(list) => list.contains(&status.as_u16()),
+            None => freshness::heuristic_allowed(status),
+        }
+    }
+
+    /// Whether rules give it a lifetime: no error that nobody named has one, lest a day goes by until the page is looked at again.
+    fn rules_status(&self, status: StatusCode) -> bool {
+        match &self.statuses {
+            Some(list) => list.contains(&status.as_u16()),
+            None => freshness::heuristic_allowed(status) && status.as_u16() < 400,
+        }
+    }
+}
+
+/// Takes what forbids storing and using out of `directives`, and names it. What is limited to fields stays.
+fn overrule(directives: &mut ResponseDirectives, names: &mut Vec<&'static str>) {
+    let mut flag = |flag: &mut bool, name| {
+        if std::mem::take(flag) {
+            names.push(name);
+        }
+    };
+    flag(&mut directives.no_store, "no-store");
+    for (qualified, name) in [(&mut directives.no_cache, "no-cache"), (&mut directives.private, "private")] {
+        let mut whole = *qualified == Qualified::Whole;
+        if whole {
+            *qualified = Qualified::Absent;
+        }
+        flag(&mut whole, name);
+    }
+    flag(&mut directives.must_revalidate, "must-revalidate");
+    flag(&mut directives.proxy_revalidate, "proxy-revalidate");
+    directives.must_understand = false;
+    directives.s_maxage = None;
+}
+
+/// The origin's `Cache-Control` with this lifetime in place of its own, or with `no-cache`; what caches between us and the client are told
+/// (`s-maxage`) stays.
+fn for_clients(response: &HeaderMap, lifetime: Option<Duration>, over: Over) -> Option<HeaderValue> {
+    let goes = |member: &[u8]| {
+        let name = member.split(|&octet| octet == b'=').next().unwrap_or_default().trim_ascii();
+        let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+        let forbids = is(&["no-store", "must-understand", "must-revalidate", "proxy-revalidate"])
+            || (is(&["no-cache", "private"]) && !member.contains(&b'='));
+        let lasts = is(&["immutable", "stale-while-revalidate", "stale-if-error"]);
+        is(&["max-age"]) || (over == Over::Everything && forbids) || (lifetime.is_none() && lasts)
+    };
+    let mut members: Vec<Vec<u8>> = fields::list(response, &header::CACHE_CONTROL)
+        .filter(|member| !goes(member))
+        .map(<[u8]>::to_vec)
+        .collect();
+    members.push(match lifetime {
+        Some(lifetime) => format!("max-age={}", lifetime.as_secs()).into_bytes(),
+        None => b"no-cache".to_vec(),
+    });
+    HeaderValue::from_bytes(&members.join(&b", "[..])).ok()
+}
+
+mod octets {
+    use http::HeaderValue;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(value: &HeaderValue, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_bytes(value.as_bytes())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<HeaderValue, D::Error> {
+        HeaderValue::from_bytes(&Vec::<u8>::deserialize(d)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests;
