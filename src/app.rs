@@ -11,7 +11,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::admin::{self, Admin, Control, Purge, PurgeError};
+use crate::admin::webhook::Webhook;
+use crate::admin::{self, Admin, Control, Purge, PurgeError, Purged};
 use crate::clock::{Clock, Stopwatch, SystemClock};
 use crate::config::{Config, Upstream};
 use crate::listener::{BindError, Handler, Listener, Peer, ServeReport};
@@ -20,13 +21,16 @@ use crate::origin::{Origin, chrome, remote};
 use crate::proxy::respond::Outcome;
 use crate::proxy::route::Routes;
 use crate::proxy::{self, Proxy};
-use crate::store::{self, Scope, Store};
+use crate::store::{self, Store};
 use crate::telemetry;
 use crate::telemetry::access::{AccessLog, Answered, Exchange};
-use crate::telemetry::counters::{Count, Counters};
+use crate::telemetry::counters::Counters;
 use crate::telemetry::exposition::Sample;
 
 mod figures;
+pub mod purges;
+
+use purges::Purges;
 
 /// How long the end waits at least for fetches to be stored.
 const LAST_FETCHES: Duration = Duration::from_secs(1);
@@ -135,18 +139,34 @@ impl App {
         let (address, admin_address) =
             (listener.local_addr(), control.as_ref().map(|(listener, _)| listener.local_addr()));
         let access = AccessLog::new(config.log.access, Arc::clone(&counters), Arc::clone(&clock));
-        let data_plane = DataPlane { proxy: Arc::clone(&proxy), access };
-        let parts = Parts {
+        let purges = Purges::new(
+            Arc::clone(&proxy),
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&counters),
+            config.purge,
+            stopping.clone(),
+        );
+        let parts = Arc::new(Parts {
             proxy: Arc::clone(&proxy),
             store: Arc::clone(&store),
             counters,
             origins: origins.clone(),
+            purges,
             up: Stopwatch::start(),
-            clock,
+            clock: Arc::clone(&clock),
             ttl,
-        };
+        });
+        let webhook = config.webhook.map(|webhook| {
+            let (on_control, on_data) = (webhook.on_control, webhook.on_data);
+            let webhook = Webhook::new(webhook, Arc::clone(&parts) as Arc<dyn Control>, clock);
+            (on_control.then(|| Arc::clone(&webhook)), on_data.then_some(webhook))
+        });
+        let (on_control, on_data) = webhook.unwrap_or_default();
+        let data_plane =
+            DataPlane { proxy: Arc::clone(&proxy), access, parts: Arc::clone(&parts), webhook: on_data };
         let control_plane = control.map(|(listener, token)| {
-            let admin = Admin::new(Arc::new(parts), token);
+            let admin = Admin::new(parts, token, on_control);
             tokio::spawn(listener.serve(ControlPlane(admin), stopped(control_stopping)))
         });
         Ok(App {
@@ -192,7 +212,9 @@ impl App {
         let scheme = if self.secure { "https" } else { "http" };
         println!("tintype listens on {scheme}://{}", self.address);
         if let Some(admin) = self.admin_address {
-            println!("control plane on  http://{admin}  (/healthz /readyz /stats /metrics /explain /purge)");
+            println!(
+                "control plane on  http://{admin}  (/healthz /readyz /stats /metrics /explain /stored /purge)"
+            );
         }
         println!("try: curl -sS -o picture -D - '{scheme}://{}{try_path}'", self.address);
     }
@@ -239,12 +261,27 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 struct DataPlane {
     proxy: Arc<Proxy>,
     access: AccessLog,
+    parts: Arc<Parts>,
+    webhook: Option<Arc<Webhook>>,
+}
+
+impl DataPlane {
+    async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let address = peer.address.ip();
+        if request.method().as_str() == "PURGE" && self.parts.purges.allows(address) {
+            return admin::purge::by_method(&*self.parts, request).await;
+        }
+        match &self.webhook {
+            Some(webhook) if request.uri().path() == admin::webhook::PATH => webhook.handle(request).await,
+            _ => self.proxy.handle(request, address, peer.tls).await,
+        }
+    }
 }
 
 impl Handler for DataPlane {
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let exchange = Exchange::begin(&request, peer.address);
-        let response = self.proxy.handle(request, peer.address.ip(), peer.tls).await;
+        let response = self.answer(request, peer).await;
         let answered = match response.extensions().get::<Outcome>() {
             Some(outcome) => Answered {
                 cache: outcome.verdict.name(),
@@ -273,6 +310,7 @@ struct Parts {
     store: Arc<dyn Store>,
     counters: Arc<Counters>,
     origins: Vec<(String, Arc<dyn Origin>)>,
+    purges: Purges,
     up: Stopwatch,
     clock: Arc<dyn Clock>,
     /// How long a capture is fresh, for the forms of figures that say so.
@@ -301,26 +339,15 @@ impl Control for Parts {
         Box::pin(self.explained(ask))
     }
 
-    fn purge(&self, what: Purge) -> BoxFuture<'_, Result<usize, PurgeError>> {
-        Box::pin(async move {
-            let scopes = match what {
-                Purge::All => vec![Scope::All],
-                Purge::Url(url) => {
-                    let scopes = self.proxy.scopes_of(&url);
-                    if scopes.is_empty() {
-                        return Err(PurgeError::NotAUrl(url));
-                    }
-                    scopes
-                }
-            };
-            let (store, count) = (Arc::clone(&self.store), scopes.len());
-            // The ledger waits for the disk.
-            let purged = tokio::task::spawn_blocking(move || {
-                scopes.into_iter().try_for_each(|scope| store.purge(scope))
-            });
-            purged.await.map_err(|error| PurgeError::Ledger(std::io::Error::other(error)))??;
-            self.counters.add(Count::Purges);
-            Ok(count)
-        })
+    fn purge(&self, what: Purge) -> BoxFuture<'_, Result<Purged, PurgeError>> {
+        Box::pin(self.purges.purge(what))
+    }
+
+    fn stored(&self, ask: &admin::stored::Ask) -> Result<admin::stored::Page, PurgeError> {
+        self.purges.stored(ask)
+    }
+
+    fn drop_useless(&self) -> BoxFuture<'_, u64> {
+        Box::pin(self.purges.drop_useless())
     }
 }

@@ -106,6 +106,7 @@ impl Parts {
             Sample::whole(Metric::DiskDropped, usage.disk_dropped),
             Sample::whole(Metric::DiskErrors, usage.disk_errors),
             Sample::whole(Metric::LedgerEntries, usage.ledger_entries),
+            Sample::whole(Metric::Listed, usage.listed),
             count(Metric::Purges, Count::Purges),
             Sample::real(Metric::PurgeLag, lag.sum_seconds),
             Sample::whole(Metric::PurgesMeasured, lag.count),

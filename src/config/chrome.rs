@@ -1,6 +1,7 @@
 //! `[upstream.NAME]` of kind `chrome`: the built-in capture engine.
 
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -8,8 +9,10 @@ use ipnet::IpNet;
 use super::problem::Kind;
 use super::section::{Refusal, Section};
 use super::tree::{Node, Value};
-use super::words::{GIB, KIB, MIB, days, secs, write_duration};
-use crate::origin::chrome::{Config, Endpoint, Limits, Sandbox};
+use super::words::{GIB, KIB, MIB, days, secs, write_duration, write_size};
+use crate::origin::chrome::{
+    Config, EgressProxy, Endpoint, FilterList, FilterLists, Limits, MAX_LIST, Sandbox,
+};
 
 const REMOTE: &str =
     "a DevTools endpoint such as \"http://host:9222\" or \"wss://host/devtools/browser/...\"";
@@ -45,6 +48,13 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         max_page_bytes: s.size("max_page_bytes", 64 * MIB, 64 * KIB..=16 * GIB),
         max_page_connections: s.number("max_page_connections", 256, 1..=10_000),
         max_page_requests: s.number("max_page_requests", 4096, 1..=1_000_000),
+        filters: FilterLists {
+            ads: filter_lists(&mut s, "ad_lists"),
+            trackers: filter_lists(&mut s, "tracker_lists"),
+            cookies: filter_lists(&mut s, "cookie_lists"),
+            chats: filter_lists(&mut s, "chat_lists"),
+        },
+        egress: egress(s.table("egress")),
     };
     let limits = &config.limits;
     for (key, time) in
@@ -58,6 +68,10 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
     if !config.remote.is_empty() && !config.remote_unguarded {
         let allowed = "`remote_unguarded = true` beside it: no guard keeps the pages of a remote browser out of its network";
         s.refuse("remote", Kind::Conflict, "remote browsers without consent", allowed);
+    }
+    if !config.remote.is_empty() && !config.egress.is_empty() {
+        let allowed = "browsers of our own: what a remote one sends does not pass through us";
+        s.refuse("egress", Kind::Conflict, "egress proxies for remote browsers", allowed);
     }
     if config.allow_ports.is_empty() {
         s.refuse("allow_ports", Kind::OutOfRange, "[]", "at least one port: without any no page can load");
@@ -81,6 +95,7 @@ fn limits(s: &mut Section<'_>) -> Limits {
         max_text: bytes(s, "max_text", 64 * KIB, 64..=4 * MIB),
         min_picture_bytes: bytes(s, "min_picture_bytes", 64, 0..=MIB),
         allow_blank: s.flag("allow_blank", false),
+        freeze_time: s.flag("freeze_time", false),
     };
     for (key, side) in [("default_width", limits.default_width), ("default_height", limits.default_height)] {
         if side > limits.max_side {
@@ -121,6 +136,68 @@ fn program(s: &mut Section<'_>) -> Option<PathBuf> {
     found
 }
 
+/// Proxies by name. Their URLs are not shown: they hold passwords.
+fn egress(mut s: Section<'_>) -> Vec<EgressProxy> {
+    const URL: &str = "\"http://host:port\" or \"http://user:password@host:port\"";
+    let mut proxies = Vec::new();
+    for name in s.names() {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if !(1..=64).contains(&name.len()) || !name.chars().all(plain) {
+            let allowed = "a name of letters, digits, - and _, at most 64";
+            s.refuse_entry(&name, Kind::Malformed, format!("{name:?}"), allowed);
+            s.forget(&name);
+            continue;
+        }
+        let mut proxy = s.table(&name);
+        let country = proxy.read("country", None, "a country of two letters, such as \"de\"", |node| {
+            let code = node.text()?.to_ascii_lowercase();
+            let fine = code.len() == 2 && code.chars().all(|c| c.is_ascii_lowercase());
+            if fine { Ok(code) } else { Err(Kind::Malformed.into()) }
+        });
+        let read = proxy.read_secret("url", URL, |node| {
+            EgressProxy::new(&name, node.text()?, country).ok_or(Kind::Malformed.into())
+        });
+        if read.is_none() && !proxy.is_given("url") {
+            proxy.refuse("url", Kind::Missing, "nothing", URL);
+        }
+        proxies.extend(read);
+    }
+    proxies
+}
+
+/// Files of filter rules, read here, so that what is wrong with them is said at the start.
+fn filter_lists(s: &mut Section<'_>, key: &str) -> Vec<FilterList> {
+    let allowed =
+        format!("a file of filter rules in EasyList syntax, UTF-8, at most {}", write_size(MAX_LIST));
+    let paths = s.list(key, Vec::new(), &allowed, |node| Ok(node.text()?.to_owned()));
+    let mut lists = Vec::new();
+    for path in paths {
+        let path = s.resolve(key, &path);
+        match read_list(&path) {
+            Ok(text) => lists.push(FilterList { path, text: text.into() }),
+            Err((kind, why)) => s.refuse(key, kind, format!("{} ({why})", path.display()), &allowed),
+        }
+    }
+    lists
+}
+
+fn read_list(path: &Path) -> Result<String, (Kind, String)> {
+    let gone = |error: std::io::Error| (Kind::NotFound, error.to_string());
+    let file = std::fs::File::open(path).map_err(gone)?;
+    if !file.metadata().map_err(gone)?.is_file() {
+        return Err((Kind::NotFound, "not a file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_LIST + 1).read_to_end(&mut bytes).map_err(gone)?;
+    if bytes.len() as u64 > MAX_LIST {
+        return Err((Kind::OutOfRange, "it is larger".to_owned()));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| (Kind::Malformed, "not UTF-8".to_owned()))?;
+    // What a server says in place of a list.
+    let is_page = text.trim_start().get(..1) == Some("<");
+    if is_page { Err((Kind::Malformed, "a web page".to_owned())) } else { Ok(text) }
+}
+
 /// Endpoints are not shown: their queries often hold tokens.
 fn remote(s: &mut Section<'_>) -> Vec<Endpoint> {
     let texts = s.list("remote", Vec::new(), REMOTE, |node| Ok(node.text()?.to_owned()));
@@ -153,7 +230,7 @@ pub(super) fn is_host(name: &str) -> bool {
 }
 
 /// A range in CIDR form, or one address.
-fn range(node: &Node) -> Result<IpNet, Refusal> {
+pub(super) fn range(node: &Node) -> Result<IpNet, Refusal> {
     let text = node.text()?.trim();
     let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().or_else(|_| one()).map_err(|_| Kind::Malformed.into())

@@ -7,7 +7,7 @@ use super::section::Known;
 use super::tree::{Node, Table, Value};
 
 const PREFIX: &str = "TINTYPE_";
-const SECTIONS: [&str; 6] = ["SERVER", "ADMIN", "STORE", "UPSTREAM", "ROUTE", "LOG"];
+const SECTIONS: [&str; 8] = ["SERVER", "ADMIN", "PURGE", "WEBHOOK", "STORE", "UPSTREAM", "ROUTE", "LOG"];
 
 /// The variable that sets `path`.
 pub(super) fn variable(path: &str) -> String {

@@ -13,6 +13,7 @@ mod chrome;
 mod environment;
 mod log;
 mod problem;
+mod purge;
 mod remote;
 mod route;
 mod rules;
@@ -22,6 +23,7 @@ mod store;
 mod tree;
 mod typed;
 mod upstream;
+mod webhook;
 mod words;
 
 #[cfg(test)]
@@ -40,6 +42,10 @@ pub struct Config {
     pub server: crate::listener::Config,
     /// The control plane; off without.
     pub admin: Option<crate::admin::Config>,
+    /// Who may purge by method, and how much is fetched again.
+    pub purge: crate::app::purges::Config,
+    /// Purges by whoever can sign them; off without.
+    pub webhook: Option<crate::admin::webhook::Config>,
     /// Where stored responses are kept.
     pub store: crate::store::Config,
     /// Origins by name.
@@ -156,6 +162,8 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
     let (server, bounds) = server::read(root.table("server"));
     let admin = admin::read(root.table("admin"), server.listen);
     let (store, kept) = store::read(root.table("store"));
+    let (purge, hidden_tags) = purge::read(root.table("purge"));
+    let webhook = webhook::read(root.table("webhook"), admin.is_some());
     let upstreams = upstream::read_all(root.table("upstream"));
     let routes = route::read_all(root.table("route"), &upstreams);
     let log = log::read(root.table("log"));
@@ -170,8 +178,9 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
         hold_for_tag: kept.hold_for_tag,
         collapse_timeout: kept.collapse_timeout,
         max_variants: kept.max_variants,
+        hidden_tags,
     };
-    Config { server, admin, store, upstreams, proxy, log }
+    Config { server, admin, purge, webhook, store, upstreams, proxy, log }
 }
 
 fn base_tree(base: &Base, problems: &mut Vec<Problem>) -> Result<(Table, Place), Problems> {

@@ -35,6 +35,7 @@ pub(super) fn read(mut s: Section<'_>) -> (store::Config, Bounds) {
         block_bytes: s.size("block", 32 * MIB, 2 * MIB..=GIB),
         write_buffer_bytes: s.size("write_buffer", 64 * MIB, 2 * MIB..=16 * GIB),
         max_ledger_entries: s.number("max_ledger_entries", 100_000, 100..=10_000_000),
+        max_listed: s.number("max_listed", 100_000, 1..=10_000_000),
         canary_interval: s.duration("canary_interval", secs(30), secs(1)..=secs(3600)),
     };
     let bounds = Bounds {

@@ -60,6 +60,12 @@ fn each_mistake_is_one_problem_at_its_path() {
         ("server", "idle_timeout = \"1x\"", "server.idle_timeout", Kind::Malformed),
         ("server", "pseudonym = \"a b\"", "server.pseudonym", Kind::Malformed),
         ("store", "memory = \"256 elephants\"", "store.memory", Kind::Malformed),
+        ("purge", "allow = [\"10.0.0.0/8\", \"here\"]", "purge.allow[1]", Kind::Malformed),
+        ("purge", "expose_tags = [\"etag\"]", "purge.expose_tags[0]", Kind::Malformed),
+        ("purge", "refresh_concurrency = 0", "purge.refresh_concurrency", Kind::OutOfRange),
+        ("webhook", "secret = \"short\"", "webhook.secret", Kind::Malformed),
+        ("webhook", "listener = \"everywhere\"", "webhook.listener", Kind::Malformed),
+        ("webhook", "secret_file = \"/nowhere\"", "webhook.secret_file", Kind::NotFound),
         ("log", "format = \"jsn\"", "log.format", Kind::Malformed),
         ("log", "level = \"debg\"", "log.level", Kind::Malformed),
         ("log", "level = \"tintype=loud\"", "log.level", Kind::Malformed),
@@ -163,6 +169,33 @@ fn each_mistake_is_one_problem_at_its_path() {
             "upstream.c.remote",
             Kind::Malformed,
         ),
+        ("upstream.c", "kind = \"chrome\"\nad_lists = [\"/no/list\"]", "upstream.c.ad_lists", Kind::NotFound),
+        ("upstream.c", "kind = \"chrome\"\nchat_lists = [\"/\"]", "upstream.c.chat_lists", Kind::NotFound),
+        ("upstream.c", "kind = \"chrome\"\nfreeze_time = \"now\"", "upstream.c.freeze_time", Kind::WrongType),
+        (
+            "upstream.c",
+            "kind = \"chrome\"\n[upstream.c.egress.e]\nurl = \"socks5://a:1\"",
+            "upstream.c.egress.e.url",
+            Kind::Malformed,
+        ),
+        (
+            "upstream.c",
+            "kind = \"chrome\"\n[upstream.c.egress.e]\ncountry = \"de\"",
+            "upstream.c.egress.e.url",
+            Kind::Missing,
+        ),
+        (
+            "upstream.c",
+            "kind = \"chrome\"\n[upstream.c.egress.e]\nurl = \"http://a:1\"\ncountry = \"deu\"",
+            "upstream.c.egress.e.country",
+            Kind::Malformed,
+        ),
+        (
+            "upstream.c",
+            "kind = \"chrome\"\n[upstream.c.egress.\"a b\"]\nurl = \"http://a:1\"",
+            "upstream.c.egress.a b",
+            Kind::Malformed,
+        ),
         ("upstream.c", "kind = \"chrome\"\nmax_scale = nan", "upstream.c.max_scale", Kind::OutOfRange),
     ] {
         let toml = with(section, line);
@@ -205,6 +238,7 @@ fn secrets_are_never_shown() {
         ("upstream.api.set_headers", "authorization = [\"hunter2\"]"),
         ("upstream.api.set_query", "key = [\"hunter2\"]"),
         ("upstream.two", "kind = \"chrome\"\nremote = [\"ftp://a?token=hunter2\"]\nremote_unguarded = true"),
+        ("upstream.two", "kind = \"chrome\"\n[upstream.two.egress.e]\nurl = \"socks5://u:hunter2@a\""),
         ("upstream.two", "kind = \"remote\"\nurl = \"http://x:hunter2@a\""),
         ("upstream.two", "kind = \"remote\"\nurl = \"http://a/?key=hunter2\""),
         ("admin", "token = \"hunter2"),
@@ -385,6 +419,35 @@ fn paths_in_a_file_start_from_its_folder() {
     let config = Config::read(&Sources::only(Base::File(file))).unwrap();
     assert_eq!(config.store.dir, Some(folder.path().join("cache")));
     assert_eq!(config.admin.unwrap().token.as_deref(), Some(token));
+}
+
+#[test]
+fn filter_lists_are_read_and_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.toml");
+    let line = |name: &str| format!("kind = \"chrome\"\ncookie_lists = [\"{name}\"]");
+    for (content, expected) in [
+        (&b"||a.example^\n"[..], None),
+        (b"\xff\xfe", Some(Kind::Malformed)),
+        (b"<!doctype html>", Some(Kind::Malformed)),
+    ] {
+        std::fs::write(folder.path().join("list.txt"), content).unwrap();
+        std::fs::write(&file, with("upstream.c", &line("list.txt"))).unwrap();
+        match Config::read(&Sources::only(Base::File(file.clone()))) {
+            Ok(config) => {
+                let Some((_, Upstream::Chrome(chrome))) = config.upstreams.last() else { panic!("chrome") };
+                assert_eq!(&*chrome.filters.cookies[0].text, "||a.example^\n");
+                assert_eq!(expected, None);
+            }
+            Err(problems) => {
+                let [problem] = &problems.0[..] else { panic!("one problem") };
+                assert_eq!(
+                    (problem.path.as_str(), Some(problem.kind)),
+                    ("upstream.c.cookie_lists", expected)
+                );
+            }
+        }
+    }
 }
 
 const SHIPPED: &str = include_str!("../../proxy.toml");

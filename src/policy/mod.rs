@@ -3,9 +3,11 @@
 //! In the order in which a request meets them: [`key`] and [`vary`] say where to look, [`reuse`] whether what was found
 //! may answer, [`rules`] what route and caller want beside, [`precondition`] whether a 304 will do, [`validation`] how to ask the origin and what its 304 changes,
 //! [`admission`] whether an answer may be stored, with [`directives`] or [`targeted`] ones and [`freshness`] for how long, [`range`] which
-//! parts of it are sent, [`invalidation`] and [`groups`] what an unsafe method spoils.
+//! parts of it are sent, [`invalidation`] and [`groups`] what an unsafe method spoils, [`purge`], [`tags`] and [`place`] by what it is purged,
+//! and [`asking`] how it is asked for again.
 
 pub mod admission;
+pub mod asking;
 pub mod capture;
 pub mod directives;
 pub mod freshness;
@@ -13,12 +15,15 @@ pub mod groups;
 pub mod invalidation;
 pub mod key;
 pub mod no_vary_search;
+pub mod place;
 pub mod precondition;
+pub mod purge;
 pub mod query;
 pub mod range;
 pub mod reuse;
 pub mod rules;
 pub mod stored;
+pub mod tags;
 pub mod targeted;
 pub mod validation;
 pub mod vary;

@@ -98,13 +98,13 @@ mod status_code {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::policy::admission::{RequestFacts, Terms, admit};
     use http::{HeaderValue, Method};
 
     /// A 200 with these fields, stored at the returned moment.
-    pub(in crate::policy) fn stored(lines: &[(&'static str, &'static str)]) -> (StoredResponse, Timestamp) {
+    pub(crate) fn stored(lines: &[(&'static str, &'static str)]) -> (StoredResponse, Timestamp) {
         stored_under(lines, &Terms::default())
     }
 

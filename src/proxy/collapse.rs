@@ -6,7 +6,7 @@ use http::{Method, Response};
 use tokio::sync::oneshot;
 
 use super::fetch::Fetch;
-use super::flight::{Flight, Part};
+use super::flight::{Flight, Landing, Part};
 use super::lookup::{Found, Stored, Tier};
 use super::marks::Mark;
 use super::refusal::Refusal;
@@ -14,7 +14,7 @@ use super::{Asked, Proxy, Step, landing};
 use crate::message::body::Body;
 use crate::message::cache_status::Forward;
 use crate::policy::reuse::Reuse;
-use crate::store::CacheKey;
+use crate::store::{CacheKey, Handle};
 use crate::telemetry::counters::Count;
 
 impl Proxy {
@@ -30,8 +30,8 @@ impl Proxy {
             return self.pass_covered(asked, &found, Body::Empty, why).await;
         }
         let mut found = found;
-        // Twice, as it may turn out only then which variant is waited for.
-        for _ in 0..2 {
+        // More than once, as it may turn out only then which variant is waited for, or that it was purged by its tag.
+        for _ in 0..3 {
             let passes = self.marks.of(&found.key, self.clock.now()) == Some(Mark::Pass);
             if passes || asked.directives.no_store || asked.plan.refused.is_some() {
                 break;
@@ -50,6 +50,7 @@ impl Proxy {
                 Part::Follower(flight) => match self.follow(&asked, &flight, why).await {
                     Followed::Answer(response) => return Ok(response),
                     Followed::Variant(key) if key != found.key => found.key = key,
+                    Followed::Purged => {}
                     Followed::Variant(_) | Followed::Nothing => break,
                 },
             }
@@ -59,10 +60,10 @@ impl Proxy {
     }
 
     /// Joins the fetch under way for what `found` has not, or enters a new one.
-    fn join(&self, asked: &Asked, found: &Found) -> Part {
+    pub(super) fn join(&self, asked: &Asked, found: &Found) -> Part {
         self.flights.join(
             &found.key,
-            |flight| self.store.is_purged(&flight.handles, flight.sequence),
+            |flight| self.is_outdated(&flight.handles, flight.sequence),
             || self.landed_since(asked, found),
             || self.begin(asked),
         )
@@ -75,9 +76,23 @@ impl Proxy {
         if known.is_some_and(|known| record.sequence <= known) {
             return None;
         }
-        let stored = Stored::new(record)?;
+        let stored = self.stored(record)?;
         let decision = asked.plan.decide(stored.head()?, &asked.directives, self.clock.now());
         (decision == Reuse::Fresh).then_some(stored)
+    }
+
+    /// Whether a purge, hard or soft, came after `sequence`.
+    fn is_outdated(&self, handles: &[Handle], sequence: u64) -> bool {
+        self.store.is_purged(handles, sequence) || self.store.is_softened(handles, sequence)
+    }
+
+    /// Whether what `flight` brought was purged meanwhile by what only the response tells, such as a tag.
+    fn is_outdated_landing(&self, landing: &Landing, flight: &Flight) -> bool {
+        match landing {
+            Landing::Stored(record, _) => self.is_outdated(&record.handles, record.sequence),
+            Landing::Arriving(arriving) => self.is_outdated(&arriving.handles, flight.sequence),
+            Landing::Covered(..) | Landing::Failed(_) | Landing::NotShared => false,
+        }
     }
 
     async fn lead(
@@ -107,6 +122,9 @@ impl Proxy {
     async fn follow(self: &Arc<Self>, asked: &Asked, flight: &Arc<Flight>, why: Forward) -> Followed {
         let landing = tokio::time::timeout(self.config.collapse_timeout, flight.landing()).await;
         let Ok(landing) = landing else { return Followed::Nothing };
+        if self.is_outdated_landing(&landing, flight) {
+            return Followed::Purged;
+        }
         if let Some(key) = landing::other_variant(&landing, asked, &flight.request) {
             return Followed::Variant(key);
         }
@@ -142,7 +160,8 @@ impl Proxy {
     }
 
     fn begin(&self, asked: &Asked) -> Arc<Flight> {
-        let handles = asked.route.handles(asked.primary.as_bytes(), asked.wishes.page.as_ref());
+        let handles =
+            asked.route.handles(asked.primary.as_bytes(), &asked.request.uri, asked.wishes.page.as_ref());
         Flight::new(asked.request.clone(), asked.peer, self.store.next_sequence(), handles)
     }
 }
@@ -153,6 +172,8 @@ enum Followed {
     Answer(Response<Body>),
     /// It brought another variant: this request selects the one under this key.
     Variant(CacheKey),
+    /// It was purged while it came.
+    Purged,
     /// It is not for this request, or was too long in coming.
     Nothing,
 }

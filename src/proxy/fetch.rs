@@ -158,7 +158,7 @@ impl Proxy {
     async fn chosen(&self, fetch: &Fetch, said: &HeaderMap) -> Option<Stored> {
         let variant = validation::chosen(&fetch.others, said)?;
         let (record, _) = self.read(&CacheKey::new(variant.key.clone())).await?;
-        Stored::new(record)
+        self.stored(record)
     }
 
     /// Freshens what is stored by a 304. False if the 304 does not speak of it, or it was purged meanwhile.
@@ -189,11 +189,8 @@ impl Proxy {
                 if validation::freshen(&head, said, &anybody, sent, received, terms).is_err() {
                     self.forget(fetch);
                 }
-                let record = Record {
-                    sequence: fetch.flight.sequence,
-                    handles: fetch.flight.handles.clone(),
-                    content: Content::Response { head: *head, body: body.clone() },
-                };
+                let content = Content::Response { head: *head, body: body.clone() };
+                let record = Record::new(fetch.flight.sequence, fetch.flight.handles.clone(), content);
                 if let Some(leader) = fetch.leader.take() {
                     let _ = leader.send(Share::Confirmed(Arc::new(record)));
                 }
@@ -308,5 +305,6 @@ pub(super) fn place(fetch: &Fetch) -> Place<'_> {
         sequence: fetch.flight.sequence,
         handles: &fetch.flight.handles,
         scope: fetch.route.scope(&fetch.flight.request.uri),
+        page: fetch.route.page(&fetch.flight.request.uri),
     }
 }

@@ -103,7 +103,9 @@ impl Proxy {
         };
         let handles = &stored.record().handles;
         let scope = asked.route.scope(&asked.request.uri);
-        let place = Place { primary: &asked.primary, request: &asked.request, sequence, handles, scope };
+        let page = asked.route.page(&asked.request.uri);
+        let place =
+            Place { primary: &asked.primary, request: &asked.request, sequence, handles, scope, page };
         self.keep_as_is(place, head, body.clone()).await;
     }
 
@@ -114,7 +116,8 @@ impl Proxy {
         response: Response<Body>,
         sent: Timestamp,
     ) -> Response<Body> {
-        let handles = asked.route.handles(asked.primary.as_bytes(), asked.wishes.page.as_ref());
+        let handles =
+            asked.route.handles(asked.primary.as_bytes(), &asked.request.uri, asked.wishes.page.as_ref());
         // After what the POST invalidated.
         let sequence = self.store.next_sequence();
         let flight = Flight::new(asked.request.clone(), asked.peer, sequence, handles);

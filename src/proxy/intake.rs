@@ -42,7 +42,8 @@ impl Proxy {
         let mut held_long = pin!(sleep(HOLD));
         let _ending = Ending(&shared);
         let mut reader = shared.reader();
-        let arriving = Arc::new(Arriving { head, body: Arc::clone(&shared) });
+        let handles = place(&fetch).handles_of(&head);
+        let arriving = Arc::new(Arriving { head, body: Arc::clone(&shared), handles });
         let land_arriving =
             |fetch: &mut Fetch, reader| self.land_arriving(fetch, &arriving, reader, &withheld);
         if !held {

@@ -8,12 +8,17 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
 use super::Proxy;
+use super::reading::Payload;
 use crate::message::entity_tag::{self, EntityTag};
-use crate::policy::groups;
+use crate::policy::asking::Asking;
 use crate::policy::stored::{StoredResponse, Variant, VariantIndex};
 use crate::policy::vary::{self, Selecting};
+use crate::policy::{groups, tags};
 use crate::store::{CacheKey, Content, Handle, Record};
 use crate::telemetry::counters::Count;
+
+/// Groups and tags of one response that are told apart, together.
+const MOST_NAMES: usize = 72;
 
 /// What a stored response belongs to.
 pub(super) struct Place<'a> {
@@ -23,20 +28,23 @@ pub(super) struct Place<'a> {
     pub(super) handles: &'a [Handle],
     /// What stands for the origin.
     pub(super) scope: Cow<'a, str>,
+    /// The page that it captures.
+    pub(super) page: Option<String>,
 }
 
 impl Place<'_> {
-    /// What a purge of the response with this head would name: its groups too (RFC 9875).
-    fn handles_of(&self, head: &StoredResponse) -> Vec<Handle> {
+    /// What a purge of the response with this head would name: its groups (RFC 9875) and tags too.
+    pub(super) fn handles_of(&self, head: &StoredResponse) -> Vec<Handle> {
         let mut handles = self.handles.to_vec();
         // The key may be one that the response itself made common to several URLs (No-Vary-Search).
-        let own = Handle::of_url(&String::from_utf8_lossy(self.primary.as_bytes()));
+        handles.push(Handle::of_key(self.primary.as_bytes()));
         let groups = groups::of(&head.fields);
-        for handle in groups.iter().map(|group| Handle::of_group(&self.scope, group)).chain([own]) {
-            if !handles.contains(&handle) {
-                handles.push(handle);
-            }
-        }
+        let tags = tags::of(&head.fields, MOST_NAMES.saturating_sub(groups.len()));
+        handles.extend(groups.iter().map(|group| Handle::of_group(&self.scope, group)));
+        handles.extend(tags.told.iter().map(|tag| Handle::of_tag(tag)));
+        handles.extend(tags.untold.then(Handle::of_untold_tags));
+        handles.sort_unstable();
+        handles.dedup();
         handles
     }
 }
@@ -60,24 +68,32 @@ impl Proxy {
         let entity_tag = (!head.own_entity_tag)
             .then(|| head.fields.get(header::ETAG).map(|tag| tag.as_bytes().to_vec()))
             .flatten();
-        let record = Arc::new(Record {
-            sequence: place.sequence,
-            handles: place.handles_of(&head),
-            content: Content::Response { head, body },
-        });
+        let mut record =
+            Record::new(place.sequence, place.handles_of(&head), Content::Response { head, body });
+        let names = if let Selecting::Fields(names) = &selecting { names.as_slice() } else { &[] };
+        let mut asking = Asking::of(place.request, place.page.clone(), names);
+        // What was asked for with content is not asked for again by its URL alone.
+        asking.again = asking.again.filter(|_| place.request.extensions.get::<Payload>().is_none());
+        record.asking = Arc::new(asking);
         self.counters.add(Count::Stored);
         self.unstored.forget(place.primary);
         match selecting {
             Selecting::Fields(names) => {
                 let key = vary::variant_key(place.primary.as_bytes(), &names, &place.request.headers);
+                record.handles.push(Handle::of_key(&key));
+                let record = Arc::new(record);
                 let names = names.iter().map(|name| name.as_str().to_owned()).collect();
                 self.store.put(CacheKey::new(key.clone()), Arc::clone(&record));
                 self.index(&place, names, Variant { key, entity_tag }).await;
+                record
             }
             // `Vary: *` is never admitted.
-            Selecting::Nothing | Selecting::All => self.store.put(place.primary.clone(), Arc::clone(&record)),
+            Selecting::Nothing | Selecting::All => {
+                let record = Arc::new(record);
+                self.store.put(place.primary.clone(), Arc::clone(&record));
+                record
+            }
         }
-        record
     }
 
     /// Enters a variant into the index of its target, at the front; what falls off the end is forgotten.
@@ -100,11 +116,7 @@ impl Proxy {
             self.store.remove(&CacheKey::new(surplus.key));
         }
         let index = VariantIndex { selecting, variants };
-        let record = Record {
-            sequence: place.sequence,
-            handles: place.handles.to_vec(),
-            content: Content::Variants(index),
-        };
+        let record = Record::new(place.sequence, place.handles.to_vec(), Content::Variants(index));
         self.store.put(place.primary.clone(), Arc::new(record));
     }
 }

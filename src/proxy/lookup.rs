@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use super::Proxy;
 use crate::policy::stored::{StoredResponse, Variant, VariantIndex};
-use crate::policy::vary;
+use crate::policy::{purge, vary};
 use crate::store::{CacheKey, Content, Record};
 
 /// Where a stored response was found.
@@ -46,20 +46,20 @@ impl Found {
     }
 }
 
-/// A record that is known to hold a response.
+/// A record that is known to hold a response, and its head as a soft purge left it.
 #[derive(Clone)]
-pub struct Stored(Arc<Record>);
+pub struct Stored(Arc<Record>, Option<Arc<StoredResponse>>);
 
 impl Stored {
     /// `record`, if it holds a response.
     pub fn new(record: Arc<Record>) -> Option<Self> {
-        matches!(record.content, Content::Response { .. }).then_some(Stored(record))
+        matches!(record.content, Content::Response { .. }).then_some(Stored(record, None))
     }
 
     /// Head and body.
     pub fn parts(&self) -> Option<(&StoredResponse, &bytes::Bytes)> {
         match &self.0.content {
-            Content::Response { head, body } => Some((head, body)),
+            Content::Response { head, body } => Some((self.1.as_deref().unwrap_or(head), body)),
             Content::Variants(_) => None,
         }
     }
@@ -76,6 +76,15 @@ impl Stored {
 }
 
 impl Proxy {
+    /// `record`, if it holds a response: stale since the soft purge that hit it, if one did.
+    pub(super) fn stored(&self, record: Arc<Record>) -> Option<Stored> {
+        let mut stored = Stored::new(record)?;
+        if let Some(since) = self.store.stale_since(&stored.0) {
+            stored.1 = stored.head().map(|head| Arc::new(purge::soften(head, since)));
+        }
+        Some(stored)
+    }
+
     /// Finds what is stored for `request` under `primary`, through the index of variants where there is one.
     pub(super) async fn look_up(&self, primary: &CacheKey, request: &Parts) -> Found {
         let Some((record, tier)) = self.read(primary).await else {
@@ -84,7 +93,7 @@ impl Proxy {
         match &record.content {
             Content::Response { .. } => Found {
                 key: primary.clone(),
-                stored: Stored::new(record).map(|stored| (stored, tier)),
+                stored: self.stored(record).map(|stored| (stored, tier)),
                 variants: Vec::new(),
             },
             Content::Variants(index) => {
@@ -92,7 +101,7 @@ impl Proxy {
                 // One that is not listed was forgotten, and must not come back by another's entry.
                 let listed = index.variants.iter().any(|variant| variant.key == key.as_bytes());
                 let stored = match self.read(&key).await {
-                    Some((variant, tier)) if listed => Stored::new(variant).map(|stored| (stored, tier)),
+                    Some((variant, tier)) if listed => self.stored(variant).map(|stored| (stored, tier)),
                     _ => None,
                 };
                 let variants = if stored.is_none() { index.variants.clone() } else { Vec::new() };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -19,9 +19,9 @@ use crate::policy::capture::Wishes;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
 use crate::policy::rules::{Lifetimes, Plan};
+use crate::policy::tags;
 use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
-use crate::telemetry::served::Served;
 
 pub mod ahead;
 mod collapse;
@@ -39,6 +39,7 @@ mod part;
 mod pass;
 pub mod purge;
 mod reading;
+mod refresh;
 pub mod refusal;
 pub mod respond;
 pub mod route;
@@ -291,20 +292,6 @@ impl Proxy {
         }
     }
 
-    /// Counts an answer from the store, and what it saved.
-    fn count_stored(&self, asked: &Asked, stored: &Stored, told: &Told) {
-        self.counters.add(match told.served() {
-            Served::HitMemory => Count::HitsMemory,
-            Served::HitDisk => Count::HitsDisk,
-            Served::StaleIfError => Count::StaleOnError,
-            _ => Count::StaleServed,
-        });
-        match stored.head() {
-            Some(head) if asked.route.lifetimes.engine => self.counters.tally().saved_capture(head.cost),
-            _ => self.counters.tally().saved_call(),
-        }
-    }
-
     fn answer_from(&self, asked: &Asked, stored: &Stored, told: Told) -> Response<Body> {
         match stored.parts() {
             Some((head, body)) => {
@@ -350,6 +337,8 @@ pub struct Config {
     pub collapse_timeout: Duration,
     /// Variants kept for one key.
     pub max_variants: usize,
+    /// Response fields with tags to purge by that clients do not get.
+    pub hidden_tags: Vec<HeaderName>,
 }
 
 impl Default for Config {
@@ -365,6 +354,7 @@ impl Default for Config {
             hold_for_tag: 2 << 20,
             collapse_timeout: Duration::from_secs(60),
             max_variants: 64,
+            hidden_tags: vec![tags::SURROGATE_KEY, tags::XKEY],
         }
     }
 }

@@ -4,8 +4,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
 
+use super::lookup::Stored;
 use super::refusal::Refusal;
-use super::{Proxy, part};
+use super::{Asked, Proxy, part};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
@@ -144,6 +145,21 @@ impl Proxy {
         finish(response, &told)
     }
 
+    /// Counts an answer from the store, and what it saved.
+    pub(super) fn count_stored(&self, asked: &Asked, stored: &Stored, told: &Told) {
+        stored.record().seen.hit();
+        self.counters.add(match told.served() {
+            Served::HitMemory => Count::HitsMemory,
+            Served::HitDisk => Count::HitsDisk,
+            Served::StaleIfError => Count::StaleOnError,
+            _ => Count::StaleServed,
+        });
+        match stored.head() {
+            Some(head) if asked.route.lifetimes.engine => self.counters.tally().saved_capture(head.cost),
+            _ => self.counters.tally().saved_call(),
+        }
+    }
+
     /// Passes an origin's answer on as it came.
     pub(super) fn answer_passed(&self, mut response: Response<Body>, told: Told) -> Response<Body> {
         let fields = response.headers_mut();
@@ -164,6 +180,9 @@ impl Proxy {
     }
 
     fn tell(&self, fields: &mut HeaderMap, told: &Told, age: u64) {
+        for name in &self.config.hidden_tags {
+            fields.remove(name);
+        }
         fields.insert(X_CACHE_AGE, HeaderValue::from(age));
         fields.insert(X_CACHE, HeaderValue::from_static(told.verdict.name()));
         told.status.append_to(fields, &self.config.pseudonym);

@@ -12,7 +12,7 @@ use crate::origin::Origin;
 use crate::policy::admission::Terms;
 use crate::policy::capture::{Canonical, Defaults, Wishes};
 use crate::policy::rules::{Lifetimes, Plan};
-use crate::policy::{key, query};
+use crate::policy::{key, place, query};
 use crate::store::Handle;
 
 /// How a route reads the queries of its requests.
@@ -98,15 +98,36 @@ impl Route {
         }
     }
 
-    /// What a purge of the response under `key` would name: its URL, and the page that it captures.
-    pub fn handles(&self, key: &[u8], page: Option<&Url>) -> Vec<Handle> {
-        let mut handles = vec![Handle::of_url(&String::from_utf8_lossy(key))];
-        if self.capture
-            && let Some(page) = page
-        {
-            handles.push(Handle::of_target(page.as_str()));
+    /// What a purge of the response to `target` under `key` would name: its URL, the page that it captures, and the host and the prefixes
+    /// of that; without a page those of the URL, as the key has them.
+    pub fn handles(&self, key: &[u8], target: &Uri, page: Option<&Url>) -> Vec<Handle> {
+        let mut handles = vec![Handle::of_key(key)];
+        let Some(page) = page.filter(|_| self.capture) else {
+            let root = self.root(target);
+            if self.keyed_by_host {
+                handles.extend(target.host().map(|host| Handle::of_host(&host.to_ascii_lowercase())));
+            }
+            let prefixes = place::prefixes(&root, target.path());
+            handles.extend(prefixes.iter().map(|prefix| Handle::of_prefix(prefix)));
+            return handles;
+        };
+        handles.push(Handle::of_target(page.as_str()));
+        if let Some(place) = place::of_page(page.as_str()) {
+            handles.push(Handle::of_host(&place.host));
+            handles.extend(place.prefixes.iter().map(|prefix| Handle::of_prefix(prefix)));
         }
         handles
+    }
+
+    /// What prefixes of request paths begin with. No host has a space in it.
+    pub fn root(&self, target: &Uri) -> String {
+        format!("{} ", self.scope(target))
+    }
+
+    /// The page that a request for `target` captures, as far as its query tells.
+    pub fn page(&self, target: &Uri) -> Option<String> {
+        let query = target.query().filter(|_| self.capture)?;
+        Wishes::of_unknown(query).page.map(String::from)
     }
 
     /// What its rules and `wishes` make of a request for `target`: by the page that it captures, or by its own URL.

@@ -8,7 +8,9 @@ use super::refusal::Refusal;
 
 /// Completes the target of `request` from its `Host`, and refuses what has none, or is too long.
 pub(super) fn complete(request: &mut Parts, secure: bool, max_bytes: usize) -> Result<(), Refusal> {
-    if request.method == Method::CONNECT || request.method == Method::TRACE {
+    // An origin that purges must not be made to by strangers: to it they would come from here.
+    let refused = [Method::CONNECT, Method::TRACE].contains(&request.method);
+    if refused || request.method.as_str() == "PURGE" {
         return Err(Refusal::Method(request.method.clone()));
     }
     if request.uri.path().len() + request.uri.query().map_or(0, |q| q.len() + 1) > max_bytes {

@@ -1,4 +1,4 @@
-//! What both stores have in front: the memory tier, the ledger, and the order in which things happen to a key.
+//! What both stores have in front: the memory tier, the ledger, the listing, and the order in which things happen to a key.
 //!
 //! The memory tier is a cache of its own rather than the memory half of foyer's hybrid cache. There, a disk load that
 //! races an insert can end on the older value. Here every change to a key takes that key's [`Turn`], compares
@@ -10,7 +10,9 @@ use std::sync::Arc;
 use foyer::{Cache, CacheBuilder, S3FifoConfig};
 
 use super::ledger::Ledger;
-use super::{CacheKey, Record, Usage};
+use super::listing::Listing;
+use super::{CacheKey, Page, Query, Record, Usage};
+use crate::clock::Timestamp;
 
 mod turns;
 
@@ -27,14 +29,15 @@ const LARGEST_PER_SHARD: u64 = 4;
 pub(super) struct Front {
     pub(super) ledger: Ledger,
     pub(super) turns: Turns,
+    pub(super) listing: Listing,
     memory: Cache<CacheKey, Arc<Record>, RandomState>,
     /// Weight of the heaviest record that a shard can hold.
     heaviest: usize,
 }
 
 impl Front {
-    /// A memory tier of `capacity` bytes for records of up to `largest` bytes.
-    pub(super) fn new(ledger: Ledger, capacity: u64, largest: u64) -> Front {
+    /// A memory tier of `capacity` bytes for records of up to `largest` bytes, and a listing of up to `max_listed`.
+    pub(super) fn new(ledger: Ledger, capacity: u64, largest: u64, max_listed: usize) -> Front {
         let shards = capacity / largest.saturating_mul(LARGEST_PER_SHARD).max(1);
         let shards = usize::try_from(shards).unwrap_or(MAX_SHARDS).clamp(1, MAX_SHARDS);
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
@@ -45,7 +48,8 @@ impl Front {
             .with_hash_builder(RandomState::new())
             .with_weighter(weight)
             .build();
-        Front { ledger, turns: Turns::new(), memory, heaviest: capacity / shards }
+        let listing = Listing::new(max_listed);
+        Front { ledger, turns: Turns::new(), listing, memory, heaviest: capacity / shards }
     }
 
     /// The record in memory, unless it was purged. Takes no turn and copies nothing.
@@ -57,6 +61,7 @@ impl Front {
         let _turn = self.turns.take(key);
         if self.peek(key).is_some_and(|now| Arc::ptr_eq(&now, &record)) {
             self.memory.remove(key);
+            self.listing.forget_key(key);
         }
         None
     }
@@ -70,6 +75,7 @@ impl Front {
             return false;
         }
         turn.note(record.sequence);
+        self.listing.note(key, record);
         if weight(key, record) <= self.heaviest {
             self.memory.insert(key.clone(), record.clone());
         } else {
@@ -82,10 +88,60 @@ impl Front {
     /// Forgets what memory has for a key.
     pub(super) fn forget(&self, _turn: &mut Turn<'_>, key: &[u8]) {
         self.memory.remove(key);
+        self.listing.forget_key(key);
     }
 
+    /// One load if it was clear of all purges before and there was none since.
     pub(super) fn is_purged(&self, record: &Record) -> bool {
-        self.ledger.is_purged(&record.handles, record.sequence)
+        let generation = self.ledger.generation();
+        if record.seen.is_clear_at(generation) {
+            return false;
+        }
+        if self.ledger.is_purged(&record.handles, record.sequence) {
+            return true;
+        }
+        if self.ledger.stale_since(&record.handles, record.sequence).is_none() {
+            record.seen.set_clear_at(generation);
+        }
+        false
+    }
+
+    /// Since when it counts as stale by a soft purge; the same one load.
+    pub(super) fn stale_since(&self, record: &Record) -> Option<Timestamp> {
+        if record.seen.is_clear_at(self.ledger.generation()) {
+            return None;
+        }
+        self.ledger.stale_since(&record.handles, record.sequence)
+    }
+
+    /// A page of the listing, without what is gone by now: purged, or in no tier. `on_disk` says whether the disk has a key.
+    pub(super) fn list(
+        &self,
+        query: &Query,
+        after: Option<u64>,
+        limit: usize,
+        on_disk: impl Fn(&CacheKey) -> bool,
+    ) -> Page {
+        let (limit, mut page) = (limit.max(1), Page { listed: Vec::new(), next: after });
+        while page.listed.len() < limit {
+            let wanted = limit - page.listed.len();
+            let (entries, next) = self.listing.page(query, page.next.unwrap_or(0), wanted);
+            for (number, entry) in entries {
+                let in_memory = self.memory.contains(entry.key.as_bytes());
+                let purged = self.ledger.is_purged(&entry.handles, entry.sequence);
+                if purged || !(in_memory || on_disk(&entry.key)) {
+                    self.listing.forget(number);
+                    continue;
+                }
+                let since = self.ledger.stale_since(&entry.handles, entry.sequence);
+                page.listed.push(entry.listed(since, in_memory));
+            }
+            page.next = next;
+            if next.is_none() {
+                break;
+            }
+        }
+        page
     }
 
     /// The part of [`Usage`] that concerns memory and ledger.
@@ -95,6 +151,7 @@ impl Front {
             memory_capacity: self.memory.capacity() as u64,
             memory_records: self.memory.entries() as u64,
             ledger_entries: self.ledger.len() as u64,
+            listed: self.listing.len() as u64,
             ..Usage::default()
         }
     }

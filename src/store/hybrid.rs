@@ -3,7 +3,7 @@
 //! Only foyer's storage half is used, through calls that do one thing each: write, load, forget. Its promotion,
 //! its fetching and its `clear` are not. A lookup is `get_memory`, then the engine's index (no I/O), then one read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 
 use super::front::{Found, Front};
 use super::ledger::Ledger;
-use super::{CacheKey, Config, Handle, OpenError, Record, Scope, Store, Usage};
+use super::{CacheKey, Config, Handle, Kind, OpenError, Page, Query, Record, Scope, Store, Usage, listing};
+use crate::clock::Timestamp;
 
 mod canary;
 mod disk;
@@ -34,6 +35,8 @@ pub struct HybridStore {
 struct Inner {
     front: Front,
     disk: Disk,
+    /// Where an orderly end saves the listing.
+    listing: PathBuf,
 }
 
 impl HybridStore {
@@ -46,9 +49,17 @@ impl HybridStore {
             prepared
                 .map_err(|error| OpenError::Engine { path: dir.to_owned(), reason: error.to_string() })??
         };
-        let front = Front::new(ledger, config.memory_bytes, folder.block_bytes);
+        let front = Front::new(ledger, config.memory_bytes, folder.block_bytes, config.max_listed);
+        let (path, is_empty) = (folder.listing(), folder.written.is_empty());
         let disk = Disk::open(folder, config.write_buffer_bytes).await?;
-        let inner = Arc::new(Inner { front, disk });
+        match listing::file::take(&path, config.max_listed) {
+            Some((mut entries, complete)) => {
+                entries.retain(|entry| disk.may_contain(&entry.key));
+                front.listing.take_over(entries, complete);
+            }
+            None => front.listing.take_over(Vec::new(), is_empty),
+        }
+        let inner = Arc::new(Inner { front, disk, listing: path });
         canary::check(&inner.disk).await;
         let canary = tokio::spawn(canary::run(Arc::downgrade(&inner), config.canary_interval));
         Ok(HybridStore { inner, canary: Mutex::new(Some(canary)) })
@@ -93,6 +104,7 @@ impl Inner {
             }
             // Purged, emptied or odd: not worth another read.
             self.disk.forget(key);
+            self.front.listing.forget_key(key.as_bytes());
             return None;
         }
         None
@@ -110,7 +122,7 @@ impl Store for HybridStore {
 
     fn peek<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<(Arc<Record>, bool)>> {
         Box::pin(async move {
-            let Inner { front, disk } = &*self.inner;
+            let Inner { front, disk, .. } = &*self.inner;
             if let Some(record) = front.peek(key.as_bytes()) {
                 return Some((record, true));
             }
@@ -126,7 +138,7 @@ impl Store for HybridStore {
     }
 
     fn put(&self, key: CacheKey, record: Arc<Record>) {
-        let Inner { front, disk } = &*self.inner;
+        let Inner { front, disk, .. } = &*self.inner;
         let mut turn = front.turns.take(key.as_bytes());
         if front.keep(&mut turn, &key, &record) {
             turn.overtake(key.as_bytes());
@@ -136,7 +148,7 @@ impl Store for HybridStore {
     }
 
     fn remove(&self, key: &CacheKey) {
-        let Inner { front, disk } = &*self.inner;
+        let Inner { front, disk, .. } = &*self.inner;
         let mut turn = front.turns.take(key.as_bytes());
         front.forget(&mut turn, key.as_bytes());
         turn.overtake(key.as_bytes());
@@ -151,8 +163,32 @@ impl Store for HybridStore {
         self.inner.front.ledger.is_purged(handles, sequence)
     }
 
-    fn purge(&self, scope: Scope) -> std::io::Result<()> {
-        self.inner.front.ledger.purge(scope)
+    fn is_softened(&self, handles: &[Handle], sequence: u64) -> bool {
+        self.inner.front.ledger.stale_since(handles, sequence).is_some()
+    }
+
+    fn stale_since(&self, record: &Record) -> Option<Timestamp> {
+        self.inner.front.stale_since(record)
+    }
+
+    fn purge_all(&self, scopes: &[Scope], kind: Kind) -> std::io::Result<()> {
+        self.inner.front.ledger.purge(scopes, kind)
+    }
+
+    fn list(&self, query: &Query, after: Option<u64>, limit: usize) -> Page {
+        self.inner.front.list(query, after, limit, |key| self.inner.disk.may_contain(key))
+    }
+
+    fn lists_all(&self) -> bool {
+        self.inner.front.listing.is_complete()
+    }
+
+    fn drop_stored(&self, key: &CacheKey) {
+        let Inner { front, disk, .. } = &*self.inner;
+        let mut turn = front.turns.take(key.as_bytes());
+        front.forget(&mut turn, key.as_bytes());
+        turn.overtake(key.as_bytes());
+        disk.forget(key);
     }
 
     fn usage(&self) -> Usage {
@@ -168,6 +204,14 @@ impl Store for HybridStore {
                 let _ = canary.await;
             }
             self.inner.disk.close().await;
+            let inner = Arc::clone(&self.inner);
+            let saved = tokio::task::spawn_blocking(move || {
+                let (entries, complete) = inner.front.listing.all();
+                listing::file::save(&inner.listing, entries, complete)
+            });
+            if !matches!(saved.await, Ok(Ok(()))) {
+                tracing::warn!("the listing of what is stored was not saved: it begins empty next time");
+            }
         })
     }
 }

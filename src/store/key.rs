@@ -35,16 +35,21 @@ impl std::fmt::Debug for CacheKey {
     }
 }
 
-/// Names a set of records that can be purged together: those of one request URL, of one target page, and
-/// later of one tag, host or prefix. The first 8 bytes of SHA-256 over a domain word and the name; a
+/// Names a set of records that can be purged together: those of one request URL, of one target page, of
+/// one tag, host or prefix. The first 8 bytes of SHA-256 over a domain word and the name; a
 /// collision only purges more than was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Handle(pub u64);
 
 impl Handle {
     /// The handle of one request URL (all its variants).
     pub fn of_url(url: &str) -> Self {
         Self::of("url", url)
+    }
+
+    /// The handle of what is stored under one key: of all variants for a primary key, of one for a variant's.
+    pub fn of_key(key: &[u8]) -> Self {
+        Self::of_url(&String::from_utf8_lossy(key))
     }
 
     /// The handle of one captured page (all its sizes and formats).
@@ -55,6 +60,26 @@ impl Handle {
     /// The handle of one group of an origin (RFC 9875); `scope` stands for the origin.
     pub fn of_group(scope: &str, group: &str) -> Self {
         Self::of("group", &format!("{scope}\n{group}"))
+    }
+
+    /// The handle of one tag that origins give their responses.
+    pub fn of_tag(tag: &str) -> Self {
+        Self::of("tag", tag)
+    }
+
+    /// The handle of what has tags that are not told apart, too many or too long: a purge by any tag names it too.
+    pub fn of_untold_tags() -> Self {
+        Self::of("untold tags", "")
+    }
+
+    /// The handle of all pages of one host.
+    pub fn of_host(host: &str) -> Self {
+        Self::of("host", host)
+    }
+
+    /// The handle of everything below one path.
+    pub fn of_prefix(prefix: &str) -> Self {
+        Self::of("prefix", prefix)
     }
 
     fn of(domain: &str, name: &str) -> Self {

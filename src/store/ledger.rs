@@ -7,19 +7,24 @@
 //! Numbers are given out from blocks. The end of a block is on disk before its first number is used, so after a
 //! crash the next process starts above all that were used; no clock has a say in it.
 //!
-//! At most a configured number of purges by handle are kept. Beyond that the older half is folded into one purge
+//! A purge is hard, or soft: then what it hits counts as stale from its moment on. That is an entry of its own kind, with the
+//! moment in it; what became of freshness by it, others decide.
+//!
+//! At most a configured number of purges by handle are kept, of each kind. Beyond that the older half is folded into one purge
 //! of everything older than the youngest of them: that purges too much, never too little.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
-use super::{Handle, Scope};
+use super::{Handle, Kind, Scope};
+use crate::clock::Timestamp;
 
+mod entries;
 mod file;
 
+use entries::Entries;
 use file::{Found, LedgerFile, Slot, State};
 
 /// Numbers that are set aside at a time; so many at most are left unused by a crash.
@@ -37,9 +42,13 @@ pub struct Ledger {
     reserve_at: AtomicU64,
     /// The largest sequence of any purge: a record above it is not purged.
     newest: AtomicU64,
+    /// The same of soft purges.
+    newest_soft: AtomicU64,
     /// Everything below this is purged.
     floor: AtomicU64,
-    purges: RwLock<HashMap<Handle, u64>>,
+    /// Raised by each purge once it holds: what was clear of all purges at one value is so as long as that stands.
+    generation: AtomicU64,
+    purges: RwLock<Entries>,
     max_entries: usize,
     file: Mutex<Option<LedgerFile>>,
     reserve_failed: AtomicBool,
@@ -65,6 +74,8 @@ impl Ledger {
         let slots = file::capacity_for(max_entries);
         let (mut state, opened) = match LedgerFile::open(path)? {
             Found::Whole(state, opened) => (state, Some(opened)),
+            // Written anew, so that it is of one version throughout.
+            Found::Older(state) => (state, None),
             Found::Missing => {
                 forget()?;
                 (State { reserved: 1, ..State::default() }, None)
@@ -80,7 +91,7 @@ impl Ledger {
         state.reserved = start.saturating_add(BLOCK);
         let file = match opened {
             Some(mut file) => {
-                file.write(Slot::Reserved(state.reserved), || state.clone(), slots)?;
+                file.write(&[Slot::Reserved(state.reserved)], || state.clone(), slots)?;
                 file
             }
             None => LedgerFile::create(path, &state, slots)?,
@@ -93,14 +104,16 @@ impl Ledger {
     }
 
     fn from_state(state: State, reserved: u64, max_entries: usize, file: Option<LedgerFile>) -> Ledger {
-        let newest = state.purges.values().copied().max().unwrap_or(0).max(state.floor);
+        let newest = state.entries.newest_hard().max(state.floor);
         Ledger {
             next: AtomicU64::new(state.reserved),
             reserved: AtomicU64::new(reserved),
             reserve_at: AtomicU64::new(reserved.saturating_sub(BLOCK / 2)),
             newest: AtomicU64::new(newest),
+            newest_soft: AtomicU64::new(state.entries.newest_soft()),
             floor: AtomicU64::new(state.floor),
-            purges: RwLock::new(state.purges),
+            generation: AtomicU64::new(1),
+            purges: RwLock::new(state.entries),
             max_entries: max_entries.max(1),
             file: Mutex::new(file),
             reserve_failed: AtomicBool::new(false),
@@ -130,41 +143,58 @@ impl Ledger {
         if sequence < self.floor.load(Ordering::Acquire) {
             return true;
         }
-        let purges = self.purges.read().unwrap_or_else(PoisonError::into_inner);
-        handles.iter().any(|handle| purges.get(handle).is_some_and(|&purged| sequence < purged))
+        self.read().is_purged(handles, sequence)
     }
 
-    /// Purges `scope`, at once; when it returns `Ok`, for good. On an error the purge holds in this process, and the
+    /// Since when a record with these handles and this sequence counts as stale, by the first soft purge after it. One
+    /// load if no soft purge is younger.
+    pub fn stale_since(&self, handles: &[Handle], sequence: u64) -> Option<Timestamp> {
+        if sequence >= self.newest_soft.load(Ordering::Acquire) {
+            return None;
+        }
+        self.read().stale_since(handles, sequence)
+    }
+
+    /// A number that each purge raises, once it holds.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Purges `scopes` as one, at once; when it returns `Ok`, for good. On an error the purge holds in this process, and the
     /// next purge tries to write both.
-    pub fn purge(&self, scope: Scope) -> io::Result<()> {
+    pub fn purge(&self, scopes: &[Scope], kind: Kind) -> io::Result<()> {
         let sequence = self.next_sequence();
         {
             let mut purges = write(&self.purges);
-            match scope {
-                Scope::Handle(handle) => {
-                    let purged = purges.entry(handle).or_insert(sequence);
-                    *purged = sequence.max(*purged);
-                    self.fold(&mut purges);
-                }
-                Scope::All => {
-                    self.floor.fetch_max(sequence, Ordering::AcqRel);
-                    purges.retain(|_, &mut purged| purged > sequence);
+            for &scope in scopes {
+                match (scope, kind) {
+                    (Scope::Handle(handle), Kind::Hard) => purges.harden(handle, sequence),
+                    (Scope::All, Kind::Hard) => {
+                        self.floor.fetch_max(sequence, Ordering::AcqRel);
+                        purges.clear_below(sequence);
+                    }
+                    (Scope::Handle(handle), Kind::Soft(moment)) => {
+                        purges.soften(Some(handle), sequence, moment);
+                    }
+                    (Scope::All, Kind::Soft(moment)) => purges.soften(None, sequence, moment),
                 }
             }
-            self.newest.fetch_max(sequence, Ordering::AcqRel);
+            self.fold(&mut purges);
+            match kind {
+                Kind::Hard => self.newest.fetch_max(sequence, Ordering::AcqRel),
+                Kind::Soft(_) => self.newest_soft.fetch_max(sequence, Ordering::AcqRel),
+            };
+            self.generation.fetch_add(1, Ordering::AcqRel);
         }
         let mut file = self.lock_file();
         let Some(open) = file.as_mut() else { return Ok(()) };
-        let slot = match scope {
-            Scope::Handle(handle) => Slot::Purged(handle, sequence),
-            Scope::All => Slot::Floor(sequence),
-        };
-        open.write(slot, || self.state(), file::capacity_for(self.max_entries))
+        let slots: Vec<Slot> = scopes.iter().map(|&scope| Slot::of(scope, kind, sequence)).collect();
+        open.write(&slots, || self.state(), file::capacity_for(self.max_entries))
     }
 
     /// Purges by handle that are kept one by one.
     pub fn len(&self) -> usize {
-        self.purges.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.read().len()
     }
 
     /// Whether no purge by handle is kept.
@@ -174,24 +204,26 @@ impl Ledger {
 
     /// Folds all but the youngest half of the bound if there are too many. The file needs no entry for it: whoever reads all purges back
     /// folds again, and what it folds differently is still purged.
-    fn fold(&self, purges: &mut HashMap<Handle, u64>) {
-        if purges.len() <= self.max_entries {
-            return;
+    fn fold(&self, purges: &mut Entries) {
+        if let Some(floor) = purges.fold(self.max_entries) {
+            self.floor.fetch_max(floor, Ordering::AcqRel);
+            tracing::info!(
+                floor,
+                "purge ledger is full: everything older than its older half counts as purged"
+            );
         }
-        let mut sequences: Vec<u64> = purges.values().copied().collect();
-        let youngest_folded = sequences.len() - self.max_entries / 2 - 1;
-        let (_, &mut floor, _) = sequences.select_nth_unstable(youngest_folded);
-        self.floor.fetch_max(floor, Ordering::AcqRel);
-        purges.retain(|_, &mut purged| purged > floor);
-        tracing::info!(floor, "purge ledger is full: everything older than its older half counts as purged");
+        if purges.fold_soft(self.max_entries) {
+            tracing::info!(
+                "purge ledger is full: everything older than the older half of its soft purges counts as stale"
+            );
+        }
     }
 
     fn state(&self) -> State {
-        let purges = self.purges.read().unwrap_or_else(PoisonError::into_inner);
         State {
             reserved: self.reserved.load(Ordering::Acquire),
             floor: self.floor.load(Ordering::Acquire),
-            purges: purges.clone(),
+            entries: self.read().clone(),
         }
     }
 
@@ -212,7 +244,8 @@ impl Ledger {
         let reserved = self.next.load(Ordering::Relaxed).saturating_add(BLOCK);
         let state = || State { reserved, ..self.state() };
         let slots = file::capacity_for(self.max_entries);
-        let written = file.as_mut().map_or(Ok(()), |file| file.write(Slot::Reserved(reserved), state, slots));
+        let written =
+            file.as_mut().map_or(Ok(()), |file| file.write(&[Slot::Reserved(reserved)], state, slots));
         match written {
             Ok(()) => {
                 self.reserved.store(reserved, Ordering::Release);
@@ -228,12 +261,16 @@ impl Ledger {
         }
     }
 
+    fn read(&self) -> RwLockReadGuard<'_, Entries> {
+        self.purges.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock_file(&self) -> MutexGuard<'_, Option<LedgerFile>> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn write(purges: &RwLock<HashMap<Handle, u64>>) -> std::sync::RwLockWriteGuard<'_, HashMap<Handle, u64>> {
+fn write(purges: &RwLock<Entries>) -> RwLockWriteGuard<'_, Entries> {
     purges.write().unwrap_or_else(PoisonError::into_inner)
 }
 

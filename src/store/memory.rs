@@ -6,7 +6,8 @@ use futures_util::future::{BoxFuture, ready};
 
 use super::front::Front;
 use super::ledger::Ledger;
-use super::{CacheKey, Config, Handle, Record, Scope, Store, Usage};
+use super::{CacheKey, Config, Handle, Kind, Page, Query, Record, Scope, Store, Usage};
+use crate::clock::Timestamp;
 
 /// Keeps records in memory only, purges too.
 pub struct MemoryStore {
@@ -15,10 +16,10 @@ pub struct MemoryStore {
 
 impl MemoryStore {
     /// A store of `config.memory_bytes`; of the rest only `block_bytes` (the largest record that is worth room in
-    /// memory) and `max_ledger_entries` matter.
+    /// memory), `max_ledger_entries` and `max_listed` matter.
     pub fn new(config: &Config) -> MemoryStore {
         let ledger = Ledger::in_memory(config.max_ledger_entries);
-        MemoryStore { front: Front::new(ledger, config.memory_bytes, config.block_bytes) }
+        MemoryStore { front: Front::new(ledger, config.memory_bytes, config.block_bytes, config.max_listed) }
     }
 }
 
@@ -53,8 +54,28 @@ impl Store for MemoryStore {
         self.front.ledger.is_purged(handles, sequence)
     }
 
-    fn purge(&self, scope: Scope) -> std::io::Result<()> {
-        self.front.ledger.purge(scope)
+    fn is_softened(&self, handles: &[Handle], sequence: u64) -> bool {
+        self.front.ledger.stale_since(handles, sequence).is_some()
+    }
+
+    fn stale_since(&self, record: &Record) -> Option<Timestamp> {
+        self.front.stale_since(record)
+    }
+
+    fn purge_all(&self, scopes: &[Scope], kind: Kind) -> std::io::Result<()> {
+        self.front.ledger.purge(scopes, kind)
+    }
+
+    fn list(&self, query: &Query, after: Option<u64>, limit: usize) -> Page {
+        self.front.list(query, after, limit, |_| false)
+    }
+
+    fn lists_all(&self) -> bool {
+        self.front.listing.is_complete()
+    }
+
+    fn drop_stored(&self, key: &CacheKey) {
+        self.remove(key);
     }
 
     fn usage(&self) -> Usage {

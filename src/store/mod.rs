@@ -1,23 +1,30 @@
-//! Stored responses: a small trait, a byte record, a hybrid of memory and disk, a memory twin, and the
-//! ledger of purges. Nothing here knows what freshness is.
+//! Stored responses: a small trait, a byte record, a hybrid of memory and disk, a memory twin, the
+//! ledger of purges, and a listing of what there is. Nothing here knows what freshness is.
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+
+use crate::clock::Timestamp;
 
 mod error;
 mod front;
 pub mod hybrid;
 pub mod key;
 pub mod ledger;
+pub mod listing;
 pub mod memory;
 pub mod record;
 
 pub use error::OpenError;
 pub use hybrid::HybridStore;
 pub use key::{CacheKey, Handle};
+pub use listing::{Listed, Page, Query};
 pub use memory::MemoryStore;
 pub use record::{Content, Record};
+
+/// Stored responses that the listing is asked for at a time.
+const PAGE: usize = 512;
 
 /// The store that `config` asks for: memory over disk if it names a folder, else memory only. Needs a
 /// running tokio runtime, on which the disk tier then works.
@@ -55,9 +62,59 @@ pub trait Store: Send + Sync + 'static {
     /// Whether a record with these handles, begun at `sequence`, has been purged since.
     fn is_purged(&self, handles: &[Handle], sequence: u64) -> bool;
 
-    /// Makes everything stored or in flight under `scope` unusable, at once and durably: when it returns
-    /// `Ok`, the purge survives a crash.
-    fn purge(&self, scope: Scope) -> std::io::Result<()>;
+    /// Whether what began at `sequence` with these handles counts as stale by a soft purge since.
+    fn is_softened(&self, handles: &[Handle], sequence: u64) -> bool;
+
+    /// Since when `record` counts as stale by a soft purge; one load for a record that was found clear of all before.
+    fn stale_since(&self, record: &Record) -> Option<Timestamp>;
+
+    /// Makes everything stored or in flight under any of `scopes` unusable or, softly, stale, at once and durably: when it
+    /// returns `Ok`, the purge survives a crash. Costs as much as there are scopes, whatever is stored.
+    fn purge_all(&self, scopes: &[Scope], kind: Kind) -> std::io::Result<()>;
+
+    /// A hard purge of one scope.
+    fn purge(&self, scope: Scope) -> std::io::Result<()> {
+        self.purge_all(&[scope], Kind::Hard)
+    }
+
+    /// Up to `limit` of the stored responses that `query` is about, from where an earlier page left off. Costs as much as it
+    /// gives.
+    fn list(&self, query: &Query, after: Option<u64>, limit: usize) -> Page;
+
+    /// Whether the listing knows everything that is stored.
+    fn lists_all(&self) -> bool;
+
+    /// How many stored responses `query` is about, as far as they are listed. Costs as much as it counts.
+    fn count(&self, query: &Query) -> u64 {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.list(query, after, PAGE);
+            count += page.listed.len() as u64;
+            after = page.next;
+            if after.is_none() {
+                return count;
+            }
+        }
+    }
+
+    /// Drops what is stored under `key` to make room. Unlike [`Store::remove`], it may be back after a restart.
+    fn drop_stored(&self, key: &CacheKey);
+
+    /// Drops every listed response that is of no use any more at `now`, and tells how many.
+    fn drop_useless(&self, now: Timestamp) -> u64 {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.list(&Query::default(), after, PAGE);
+            for useless in page.listed.iter().filter(|listed| listed.useful_until <= now) {
+                self.drop_stored(&useless.key);
+                count += 1;
+            }
+            after = page.next;
+            if after.is_none() {
+                return count;
+            }
+        }
+    }
 
     /// Sizes and counts for `/stats` and metrics.
     fn usage(&self) -> Usage;
@@ -73,6 +130,15 @@ pub enum Scope {
     Handle(Handle),
     /// Every record.
     All,
+}
+
+/// How a purge hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What it hits is not used again.
+    Hard,
+    /// What it hits counts as stale from this moment on.
+    Soft(Timestamp),
 }
 
 /// What the store holds and what befell it. Counts are since start.
@@ -94,6 +160,8 @@ pub struct Usage {
     pub disk_errors: u64,
     /// Purges in the ledger.
     pub ledger_entries: u64,
+    /// Stored responses in the listing.
+    pub listed: u64,
 }
 
 /// Where and how much to keep.
@@ -111,6 +179,8 @@ pub struct Config {
     pub write_buffer_bytes: u64,
     /// Purges kept in the ledger; the oldest are folded into one purge of everything older.
     pub max_ledger_entries: usize,
+    /// Stored responses in the listing; the ones noted longest ago leave it first.
+    pub max_listed: usize,
     /// How often a canary record is written and read back.
     pub canary_interval: std::time::Duration,
 }

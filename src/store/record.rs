@@ -11,16 +11,20 @@
 //! Numbers are little endian. Whoever changes what postcard sees raises the version: older records are then
 //! misses. The body has no checksum of its own here; the disk tier checks each value as a whole.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::Handle;
+use crate::policy::asking::Asking;
 use crate::policy::stored::{StoredResponse, VariantIndex};
+pub use seen::Seen;
 
 const MAGIC: [u8; 4] = *b"tint";
-const VERSION: u16 = 4;
+const VERSION: u16 = 5;
 const PREAMBLE: usize = 32;
 const RESPONSE: u8 = 0;
 const VARIANTS: u8 = 1;
@@ -38,6 +42,10 @@ pub struct Record {
     pub sequence: u64,
     /// The sets by which it can be purged.
     pub handles: Vec<Handle>,
+    /// What it shows, and how to ask for it again.
+    pub asking: Arc<Asking>,
+    /// What this process notes of it; not stored.
+    pub seen: Seen,
     /// The response, or the index of its variants.
     pub content: Content,
 }
@@ -100,6 +108,11 @@ pub enum DecodeError {
 }
 
 impl Record {
+    /// A record of which it is not known how it was asked for.
+    pub fn new(sequence: u64, handles: Vec<Handle>, content: Content) -> Record {
+        Record { sequence, handles, asking: Arc::default(), seen: Seen::default(), content }
+    }
+
     /// Everything before the body, in the form of the module's table. The body follows as it is.
     pub fn encode_head(&self) -> Result<Vec<u8>, EncodeError> {
         match &self.content {
@@ -143,12 +156,13 @@ impl Record {
             return Err(DecodeError::Checksum);
         }
         if kind == RESPONSE {
-            let (sequence, handles, response) = from_postcard(head)?;
-            let body = bytes.slice_ref(body);
-            Ok(Record { sequence, handles, content: Content::Response { head: response, body } })
+            let (sequence, handles, asking, head) = from_postcard(head)?;
+            let content = Content::Response { head, body: bytes.slice_ref(body) };
+            Ok(Record { asking: Arc::new(asking), ..Record::new(sequence, handles, content) })
         } else if body.is_empty() {
-            let (sequence, handles, index) = from_postcard(head)?;
-            Ok(Record { sequence, handles, content: Content::Variants(index) })
+            let (sequence, handles, asking, index) = from_postcard(head)?;
+            let content = Content::Variants(index);
+            Ok(Record { asking: Arc::new(asking), ..Record::new(sequence, handles, content) })
         } else {
             Err(DecodeError::Length)
         }
@@ -171,7 +185,7 @@ impl Record {
                 names + index.variants.iter().map(|v| v.key.len() + tag(v) + LINE).sum::<usize>()
             }
         };
-        FIXED + self.handles.len() * size_of::<Handle>() + content
+        FIXED + self.handles.len() * size_of::<Handle>() + self.asking.weight() + content
     }
 
     fn encode_as<T: Serialize>(
@@ -185,7 +199,7 @@ impl Record {
         out[..4].copy_from_slice(&MAGIC);
         out[4..6].copy_from_slice(&VERSION.to_le_bytes());
         out[6] = kind;
-        out = postcard::to_extend(&(self.sequence, &self.handles, content), out)
+        out = postcard::to_extend(&(self.sequence, &self.handles, &*self.asking, content), out)
             .map_err(|_| EncodeError::Head)?;
         let bytes = out.len() - PREAMBLE;
         if bytes > limit {
@@ -219,6 +233,8 @@ fn from_postcard<T: DeserializeOwned>(head: &[u8]) -> Result<T, DecodeError> {
         _ => Err(DecodeError::Head),
     }
 }
+
+mod seen;
 
 #[cfg(test)]
 mod tests;

@@ -79,6 +79,7 @@ metrics! {
     DiskDropped Counter "tintype_disk_dropped_records" [] "Records that never reached the disk because its queue or buffer was full."
     DiskErrors Counter "tintype_disk_read_errors" [] "Reads from disk that failed or gave something odd, served as misses."
     LedgerEntries Gauge "tintype_ledger_entries" [] "Purges in the ledger."
+    Listed Gauge "tintype_listed_responses" [] "Stored responses in the listing that purges by host and prefix count with."
     Purges Counter "tintype_purges" [] "Purges by an operator."
     PurgeLag Counter "tintype_purge_lag_seconds" [] "Time that purges took from being accepted to being durable and in effect."
     PurgesMeasured Counter "tintype_measured_purges" [] "Purges whose lag was measured."

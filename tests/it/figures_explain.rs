@@ -190,6 +190,14 @@ async fn a_purge_is_seen() {
     let purged = explain(&tintype, "/a").await;
     assert_eq!((&purged["purge"]["purged"], &purged["stored"]), (&json!(true), &Value::Null));
     assert_eq!(purged["now"]["answer"], "miss");
+
+    tintype.get("/b").await;
+    tintype.purge("{\"url\": \"/b\", \"mode\": \"soft\"}").await;
+    let softened = explain(&tintype, "/b").await;
+    assert_eq!(softened["purge"]["stale_by_purge"], true);
+    assert_eq!((&softened["now"]["answer"], &softened["now"]["rule"]), (&json!("miss"), &json!("stale")));
+    let scraped = tintype.client.get(&tintype.admin_url("/metrics"), &[]).await.text();
+    assert!(scraped.contains("tintype_measured_purges_total 2\n"), "{scraped}");
 }
 
 #[tokio::test]

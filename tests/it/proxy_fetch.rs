@@ -54,6 +54,7 @@ fn memory() -> MemoryStore {
         block_bytes: 1 << 16,
         write_buffer_bytes: 0,
         max_ledger_entries: 10,
+        max_listed: 10,
         canary_interval: Duration::from_secs(60),
     })
 }
@@ -104,8 +105,23 @@ impl Store for Slow {
     fn is_purged(&self, handles: &[Handle], sequence: u64) -> bool {
         self.0.is_purged(handles, sequence)
     }
-    fn purge(&self, scope: Scope) -> std::io::Result<()> {
-        self.0.purge(scope)
+    fn is_softened(&self, handles: &[Handle], sequence: u64) -> bool {
+        self.0.is_softened(handles, sequence)
+    }
+    fn stale_since(&self, record: &Record) -> Option<tintype::clock::Timestamp> {
+        self.0.stale_since(record)
+    }
+    fn purge_all(&self, scopes: &[Scope], kind: store::Kind) -> std::io::Result<()> {
+        self.0.purge_all(scopes, kind)
+    }
+    fn list(&self, query: &store::Query, after: Option<u64>, limit: usize) -> store::Page {
+        self.0.list(query, after, limit)
+    }
+    fn lists_all(&self) -> bool {
+        self.0.lists_all()
+    }
+    fn drop_stored(&self, key: &CacheKey) {
+        self.0.drop_stored(key);
     }
     fn usage(&self) -> Usage {
         self.0.usage()

@@ -18,6 +18,7 @@ pub(crate) fn config(dir: Option<&Path>) -> Config {
         block_bytes: 1 << 20,
         write_buffer_bytes: 4 << 20,
         max_ledger_entries: 1000,
+        max_listed: 1000,
         canary_interval: Duration::from_millis(20),
     }
 }
@@ -65,7 +66,7 @@ pub(crate) fn record(sequence: u64, handles: &[Handle], bytes: usize) -> Arc<Rec
         ruling: None,
     };
     let content = Content::Response { head, body: body.into() };
-    Arc::new(Record { sequence, handles: handles.to_vec(), content })
+    Arc::new(Record::new(sequence, handles.to_vec(), content))
 }
 
 /// Puts a record of `bytes` bytes under `name`; its sequence number.

@@ -42,7 +42,7 @@ async fn a_variant_index_is_kept_like_a_response() {
         let variants = vec![Variant { key: b"k".to_vec(), entity_tag: Some(b"\"t\"".to_vec()) }];
         let index = VariantIndex { selecting: vec!["accept".to_owned()], variants };
         let sequence = store.next_sequence();
-        let stored = Arc::new(Record { sequence, handles: vec![], content: Content::Variants(index) });
+        let stored = Arc::new(Record::new(sequence, vec![], Content::Variants(index)));
         store.put(key("a"), stored.clone());
         assert_eq!(store.get_memory(key("a").as_bytes()), Some(stored));
     })

@@ -1,11 +1,13 @@
 //! One capture, from an open tab to the bytes of a picture.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use url::Url;
 
 use super::Limits;
+use super::filter::Filter;
 use super::guard::{Barred, is_web};
 use super::intercept::HTML_URL;
 use super::roads::Roads;
@@ -14,6 +16,7 @@ use super::tab::{Milestone, Tab, TabError};
 use crate::origin::Flaw;
 use page::Document;
 
+mod frames;
 mod page;
 mod prepare;
 mod shoot;
@@ -69,6 +72,7 @@ pub(super) struct Shot {
 pub(super) async fn capture(
     opening: impl Future<Output = Result<Tab, TabError>> + Send + 'static,
     spec: &CaptureSpec,
+    filters: &[Arc<Filter>],
     limits: &Limits,
 ) -> Result<Shot, Failure> {
     // It is disposed of even if nobody waits for it any more.
@@ -76,16 +80,21 @@ pub(super) async fn capture(
     let mut tab = opening.await.map_err(|error| Failure::Page(format!("cannot open a tab: {error}")))??;
 
     // The page and its picture. A page whose bytes were cut is none, whatever came of it.
-    let shot = picture(&mut tab, spec, limits).await;
+    let shot = picture(&mut tab, spec, filters, limits).await;
     match tab.roads().and_then(Roads::spent) {
         Some(spent) => Err(spent.into()),
         None => shot,
     }
 }
 
-async fn picture(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<Shot, Failure> {
+async fn picture(
+    tab: &mut Tab,
+    spec: &CaptureSpec,
+    filters: &[Arc<Filter>],
+    limits: &Limits,
+) -> Result<Shot, Failure> {
     // The screen and the visitor that the page will see; then the page.
-    prepare::prepare(tab, spec).await?;
+    prepare::prepare(tab, spec, filters).await?;
     let url = match &spec.page {
         Page::Url(url) => url.as_str(),
         Page::Html(_) => HTML_URL,
@@ -100,6 +109,7 @@ async fn picture(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<S
     // What is changed about it, and waited for.
     let mut page = page::Driver { tab, loader: &loader, milestone };
     page.dress(spec).await?;
+    frames::hide(page.tab, filters, limits).await?;
     page.run_scripts(&spec.look.js, limits.max_wait).await?;
     if spec.wait.until == Until::NetworkIdle {
         // A network that never rests is not waited for longer than this.
@@ -115,15 +125,24 @@ async fn picture(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<S
         page.tab.rest(spec.wait.delay).await?;
     }
 
-    // At rest, and what was wanted; once more where the page went elsewhere under the shot.
+    // At rest, and what was wanted; once more where the page went elsewhere under the shot. What came meanwhile is hidden as well.
     let mut tried = false;
     loop {
+        if spec.freeze.is_some() {
+            frames::run_out(page.tab, limits).await?;
+        }
+        frames::hide(page.tab, filters, limits).await?;
         let document = page.settle(spec, limits).await?;
+        if document.frames > 0 {
+            frames::still(page.tab, spec, limits).await?;
+        }
         check(page.tab, &document, spec)?;
+        frames::stop(page.tab).await?;
         match shoot::shoot(page.tab, spec, &document, limits).await {
             Err(error) if !tried && error.may_pass() => {
                 tracing::debug!(%error, "no picture, settling once more");
                 tried = true;
+                frames::go_on(page.tab).await?;
             }
             other => return other,
         }

@@ -46,6 +46,8 @@ pub(super) enum CallError {
 /// One event of a session.
 #[derive(Debug)]
 pub(super) struct Event {
+    /// Who sent it.
+    pub(super) session: String,
     pub(super) method: String,
     pub(super) params: Value,
 }
@@ -123,13 +125,14 @@ impl Shared {
                 let _ = waiting.send(message.error.map_or(Ok(message.result), |error| Err(error.message)));
             }
         } else if let (Some(method), Some(session)) = (message.method, message.session) {
-            let event = Event { method, params: message.params };
-            if let Some((filter, events)) = routes.sessions.get(&session)
+            let event = Event { session, method, params: message.params };
+            if let Some((filter, events)) = routes.sessions.get(&event.session)
                 && filter(&event)
                 && events.try_send(event).is_err()
             {
-                // An event that is missed is a page that waits for ever.
-                routes.sessions.remove(&session);
+                // An event that is missed is a page that waits for ever. Its children's come to the same place.
+                let full = events.clone();
+                routes.sessions.retain(|_, (_, events)| !events.same_channel(&full));
             }
         }
     }
@@ -246,6 +249,15 @@ impl Devtools {
     pub(super) async fn notify(&self, session: &str, method: &str, params: Value) {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let _ = self.outgoing.send(encode(id, Some(session), method, params)).await;
+    }
+
+    /// Has the events of `child` that `filter` lets through come where those of `session` come.
+    pub(super) fn join(&self, session: &str, child: &str, filter: impl Fn(&Event) -> bool + Send + 'static) {
+        let mut routes = self.shared.routes();
+        let events = routes.sessions.get(session).map(|(_, events)| events.clone());
+        if let Some(events) = events {
+            routes.sessions.insert(child.to_owned(), (Box::new(filter), events));
+        }
     }
 
     /// Receives the events of `session` that `filter` lets through, until the receiver or the browser goes, or there are
@@ -399,6 +411,21 @@ mod tests {
             }
         };
         tokio::join!(tell, hear);
+    }
+
+    #[tokio::test]
+    async fn a_child_s_events_come_where_its_parent_s_come() {
+        let (devtools, mut browser) = Browser::new(LONG);
+        let mut events = devtools.events("S", |_| true);
+        devtools.join("S", "C", |event| event.method == "Fetch.requestPaused");
+        devtools.join("gone", "D", |_| true);
+        for (session, method) in [("C", "Page.load"), ("D", "Page.load"), ("C", "Fetch.requestPaused")] {
+            browser.send(json!({ "method": method, "params": {}, "sessionId": session })).await;
+        }
+        let event = events.recv().await.unwrap();
+        assert_eq!((event.session.as_str(), event.method.as_str()), ("C", "Fetch.requestPaused"));
+        drop(browser);
+        assert!(events.recv().await.is_none());
     }
 
     #[tokio::test]

@@ -11,6 +11,8 @@ use serde::Serialize;
 use super::Config;
 use super::answer::{self, Picture};
 use super::capture::{ABORTED, Failure, Shot, capture};
+use super::egress;
+use super::filter::Filters;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
 use super::program::StartError;
@@ -19,7 +21,7 @@ use super::resolver::{Resolver, System};
 use super::roads::{Allowance, Destination};
 use super::slots::{Place, Slots};
 use super::spares::Spares;
-use super::spec::{CaptureSpec, Fault, Page};
+use super::spec::{CaptureSpec, Egress, Fault, Page};
 use super::tab::TabError;
 use super::vigil::{self, Patience};
 use crate::clock::{Clock, Stopwatch};
@@ -37,6 +39,7 @@ pub struct Engine {
     slots: Slots,
     fleet: Fleet,
     spares: Arc<Spares>,
+    filters: Filters,
     counts: Counts,
 }
 
@@ -115,6 +118,7 @@ impl Engine {
             guard,
             slots: Slots::new(config.max_concurrent, config.max_queue),
             fleet,
+            filters: Filters::new(config.filters.clone()),
             counts: Counts::default(),
             config,
         }))
@@ -211,6 +215,15 @@ impl Engine {
             Err(why) => return Err(OriginError::Capture(why.to_string())),
         };
 
+        // The way out that was asked for. What others there are is nobody's business.
+        let egress = match &spec.egress {
+            None => None,
+            Some(asked) => match egress::choose(&self.config.egress, asked) {
+                Some(proxy) => Some(proxy.clone()),
+                None => return Ok(Outcome::Unusable(unknown_egress(asked))),
+            },
+        };
+
         // A place among the captures.
         let place = Arc::new(self.slots.enter(left()).await?);
 
@@ -223,6 +236,7 @@ impl Engine {
                     allowance: self.allowance(),
                     host: host.clone(),
                     addresses: addresses.clone(),
+                    egress: egress.clone(),
                 };
                 match self.try_capture(spec, to, place.clone(), tried).await {
                     Err(Try::Page(failure)) if is_crash(&failure) && tried < MAX_TRIES => {
@@ -264,6 +278,8 @@ impl Engine {
         place: Arc<Place>,
         tried: u32,
     ) -> Result<Shot, Try> {
+        let filters = self.filters.of(&spec.filters).await;
+        let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
         let lease = self.fleet.browser().await.map_err(Try::Engine)?;
         let (spares, browser) = (self.spares.clone(), lease.browser.clone());
         let opening = async move {
@@ -277,7 +293,7 @@ impl Engine {
         let culled = lease.browser.culled();
         let patience = Patience::new(self.config.deadline, self.config.health_timeout);
         let shot = tokio::select! {
-            shot = capture(opening, spec, &self.config.limits) => shot,
+            shot = capture(opening, spec, &filters, &self.config.limits) => shot,
             never = vigil::keep(&lease.browser, patience) => match never {},
             never = vigil::weigh(&lease.browser, self.config.max_page_memory) => match never {},
         };
@@ -297,6 +313,14 @@ impl Engine {
         }
         shot.map_err(Try::Page)
     }
+}
+
+fn unknown_egress(asked: &Egress) -> Fault {
+    let (parameter, found, allowed) = match asked {
+        Egress::Name(name) => ("proxy", name, "the name of a proxy that the operator set up"),
+        Egress::Country(code) => ("country", code, "a country in which the operator set up a proxy"),
+    };
+    Fault { parameter: parameter.to_owned(), found: found.clone(), allowed: allowed.to_owned() }
 }
 
 /// Whether browser or renderer died, which another try may survive. A renderer that dies before the document is there only

@@ -1,17 +1,26 @@
-//! What happens to a page's requests before they leave the browser: kinds that are blocked, header fields that only the
-//! target's own origin gets, a document that was given in place of one on the network. Pure.
+//! What happens to a page's requests before they leave the browser: kinds that are blocked and what filters are against,
+//! header fields that only the target's own origin gets, a document that was given in place of one on the network. Pure.
 //!
 //! This is for what pages look like. What they may reach is decided by the exit alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use url::{Origin, Url};
 
+use super::filter::Filter;
 use super::spec::{CaptureSpec, Page, ResourceKind};
 
 /// Where a given document lives: a name that nobody can have (RFC 6761).
 pub(super) const HTML_URL: &str = "http://html.invalid/";
+
+/// Frames whose URLs are remembered; requests of others are taken for the page's own.
+const MAX_FRAMES: usize = 1024;
+/// What stands in for an image: nothing, of one pixel.
+const NO_IMAGE: &str = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
 
 /// The rules of one capture.
 #[derive(Debug, Default)]
@@ -20,11 +29,16 @@ pub(super) struct Intercept {
     headers: Vec<(String, String)>,
     origin: Option<Origin>,
     html: Option<String>,
+    filters: Vec<Arc<Filter>>,
+    /// The page's own frame, whose document is never filtered.
+    main: String,
+    /// URLs of the documents of frames, which say whose request one is.
+    frames: HashMap<String, String>,
 }
 
 impl Intercept {
-    /// The rules for `spec`.
-    pub(super) fn new(spec: &CaptureSpec) -> Self {
+    /// The rules for `spec`, whose page is in the frame `main`.
+    pub(super) fn new(spec: &CaptureSpec, filters: Vec<Arc<Filter>>, main: &str) -> Self {
         let mut blocked: Vec<_> = spec.block.iter().map(|kind| name(*kind)).collect();
         blocked.dedup();
         let (origin, html) = match &spec.page {
@@ -33,15 +47,15 @@ impl Intercept {
         };
         // A document of its own has no origin that could expect them.
         let headers = if origin.is_some() { spec.visitor.headers.clone() } else { Vec::new() };
-        Intercept { blocked, headers, origin, html }
+        Intercept { blocked, headers, origin, html, filters, main: main.to_owned(), frames: HashMap::new() }
     }
 
     /// The requests that Chrome is to ask about (`Fetch.enable`); none if there is nothing to do.
     pub(super) fn patterns(&self) -> Option<Value> {
-        let mut patterns: Vec<Value> = if self.headers.is_empty() {
+        let mut patterns: Vec<Value> = if self.headers.is_empty() && self.filters.is_empty() {
             self.blocked.iter().map(|kind| json!({ "resourceType": kind })).collect()
         } else {
-            // A redirect may lead anywhere, and the fields must not go with it.
+            // A redirect may lead anywhere, and the fields must not go with it. Filters are about any request.
             vec![json!({ "urlPattern": "*" })]
         };
         if self.html.is_some() {
@@ -52,7 +66,7 @@ impl Intercept {
 
     /// Whether requests that nobody is asked about would break the rules.
     pub(super) fn has_rules(&self) -> bool {
-        !self.headers.is_empty() || !self.blocked.is_empty()
+        !self.headers.is_empty() || !self.blocked.is_empty() || !self.filters.is_empty()
     }
 
     /// The answer to one request that waits (`Fetch.requestPaused`): a method and its parameters.
@@ -73,11 +87,37 @@ impl Intercept {
         if self.blocked.contains(&kind) {
             return ("Fetch.failRequest", json!({ "requestId": id, "errorReason": "BlockedByClient" }));
         }
+        if self.is_filtered(paused, url, kind) {
+            return nothing(id, kind);
+        }
         let mut answer = json!({ "requestId": id });
         if let Some(headers) = self.fields(url, paused) {
             answer["headers"] = headers;
         }
         ("Fetch.continueRequest", answer)
+    }
+
+    /// Whether a filter is against the request.
+    fn is_filtered(&mut self, paused: &Value, url: &str, kind: &str) -> bool {
+        if self.filters.is_empty() {
+            return false;
+        }
+        let frame = paused["frameId"].as_str().unwrap_or_default();
+        let is_page = kind == "Document" && frame == self.main;
+        let known = match kind {
+            // A frame's document is asked for by the page that it is in.
+            "Document" => None,
+            _ => self.frames.get(frame),
+        };
+        let source = known.or(self.frames.get(&self.main)).map_or("", String::as_str);
+        let method = paused["request"]["method"].as_str().unwrap_or("GET");
+        if !is_page && self.filters.iter().any(|filter| filter.blocks(url, source, kind, method)) {
+            return true;
+        }
+        if kind == "Document" && (self.frames.len() < MAX_FRAMES || self.frames.contains_key(frame)) {
+            self.frames.insert(frame.to_owned(), url.to_owned());
+        }
+        false
     }
 
     /// The request's fields if they have to be others than they are.
@@ -102,6 +142,18 @@ impl Intercept {
     }
 }
 
+/// The answer to a filtered request. Where an error would show on the page, there is an empty frame or image in its place.
+fn nothing(id: &Value, kind: &str) -> (&'static str, Value) {
+    let (media_type, body) = match kind {
+        "Document" => ("text/html", ""),
+        "Image" => ("image/gif", NO_IMAGE),
+        _ => return ("Fetch.failRequest", json!({ "requestId": id, "errorReason": "BlockedByClient" })),
+    };
+    let fields = json!([{ "name": "content-type", "value": media_type }]);
+    let answer = json!({ "requestId": id, "responseCode": 200, "responseHeaders": fields, "body": body });
+    ("Fetch.fulfillRequest", answer)
+}
+
 /// DevTools' name of a kind.
 fn name(kind: ResourceKind) -> &'static str {
     match kind {
@@ -123,7 +175,8 @@ mod tests {
     use super::*;
 
     fn rules(query: &str) -> Intercept {
-        Intercept::new(&CaptureSpec::parse(query, None, &super::super::Limits::default()).unwrap())
+        let spec = CaptureSpec::parse(query, None, &super::super::Limits::default()).unwrap();
+        Intercept::new(&spec, Vec::new(), "MAIN")
     }
 
     fn paused(kind: &str, url: &str, redirected: bool) -> Value {
@@ -164,6 +217,38 @@ mod tests {
         }
         let (method, _) = rules.answer(&paused("Image", "http://a.example/i", false));
         assert_eq!(method, "Fetch.failRequest");
+    }
+
+    #[tokio::test]
+    async fn filters_know_whose_request_one_is() {
+        use crate::origin::chrome::filter::{FilterList, FilterLists, Filters};
+        let text = "||ads.example^\n||own.example^$third-party\n||only.example^$domain=frame.example\n";
+        let list = FilterList { path: "l".into(), text: text.into() };
+        let filters = Filters::new(FilterLists { ads: vec![list], ..FilterLists::default() });
+        let spec = "url=http://ads.example/&block_ads=true";
+        let spec = CaptureSpec::parse(spec, None, &super::super::Limits::default()).unwrap();
+        let mut rules = Intercept::new(&spec, filters.of(&spec.filters).await.unwrap(), "MAIN");
+        assert_eq!(rules.patterns(), Some(json!({ "patterns": [{ "urlPattern": "*" }] })));
+        for (frame, kind, url, expected) in [
+            // The page itself is what was asked for.
+            ("MAIN", "Document", "http://ads.example/", "Fetch.continueRequest"),
+            ("MAIN", "Document", "http://own.example/", "Fetch.continueRequest"),
+            ("MAIN", "Script", "http://ads.example/x", "Fetch.failRequest"),
+            ("MAIN", "Script", "http://own.example/x", "Fetch.continueRequest"),
+            ("MAIN", "Script", "http://only.example/x", "Fetch.continueRequest"),
+            ("MAIN", "Image", "http://ads.example/x", "Fetch.fulfillRequest"),
+            ("F1", "Document", "http://ads.example/x", "Fetch.fulfillRequest"),
+            ("F2", "Document", "http://frame.example/x", "Fetch.continueRequest"),
+            ("F2", "Script", "http://own.example/x", "Fetch.failRequest"),
+            ("F2", "Script", "http://only.example/x", "Fetch.failRequest"),
+            ("", "Script", "http://own.example/x", "Fetch.continueRequest"),
+            ("", "Other", "http://ads.example/x", "Fetch.failRequest"),
+        ] {
+            let paused = json!({
+                "requestId": "1", "resourceType": kind, "frameId": frame, "request": { "url": url, "method": "GET" },
+            });
+            assert_eq!(rules.answer(&paused).0, expected, "{frame} {kind} {url}");
+        }
     }
 
     #[test]

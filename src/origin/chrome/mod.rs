@@ -4,7 +4,7 @@
 //! the `fleet` has warm browsers, each kept by a `supervisor` that watches its `health` (a `process`
 //! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` takes a `tab` in a
 //! context of its own, mostly one of the `spares` opened ahead, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
-//! still, and takes the picture; `intercept` decides about its requests, `picture` looks at pixels; `answer` makes the response.
+//! still, and takes the picture; `intercept` decides about its requests, asking `filter`s, `picture` looks at pixels; `answer` makes the response.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,13 +18,18 @@ mod browser;
 mod capture;
 pub mod devices;
 mod devtools;
+mod documents;
+mod egress;
 mod engine;
 mod exit;
+mod family;
+mod filter;
 mod fleet;
 pub mod guard;
 mod health;
 mod intercept;
 mod isolation;
+mod markdown;
 mod memory;
 mod metered;
 mod picture;
@@ -44,7 +49,9 @@ mod vigil;
 mod websocket;
 
 pub use attach::Endpoint;
+pub use egress::EgressProxy;
 pub use engine::{Engine, Stats};
+pub use filter::{FilterList, FilterLists, MAX_LIST};
 pub use program::{StartError, find as find_program, sandboxed};
 
 /// Path of the engine's one resource.
@@ -102,6 +109,10 @@ pub struct Config {
     /// Requests that one capture may make through the guard, refused ones too. Within TLS they are not seen: there a
     /// connection is one.
     pub max_page_requests: usize,
+    /// The operator's own filter lists.
+    pub filters: FilterLists,
+    /// Proxies that requests may choose to load their page through.
+    pub egress: Vec<EgressProxy>,
 }
 
 /// Chrome's own sandbox.
@@ -145,6 +156,8 @@ pub struct Limits {
     pub min_picture_bytes: usize,
     /// Keep pictures of one colour where the request does not say.
     pub allow_blank: bool,
+    /// Have the page's clock stand still where the request does not say.
+    pub freeze_time: bool,
 }
 
 impl Eq for Limits {}
@@ -165,6 +178,7 @@ impl Default for Limits {
             max_text: 64 << 10,
             min_picture_bytes: 64,
             allow_blank: false,
+            freeze_time: false,
         }
     }
 }
@@ -209,6 +223,8 @@ mod tests {
             max_page_bytes: 64 << 20,
             max_page_connections: 64,
             max_page_requests: 1000,
+            filters: FilterLists::default(),
+            egress: Vec::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
+use super::egress::EgressProxy;
 use super::guard::{Barred, Guard};
 use super::metered::{Budget, Metered};
 
@@ -39,11 +40,20 @@ pub(super) struct Destination {
     /// Its host, already resolved to `addresses`.
     pub(super) host: String,
     pub(super) addresses: Vec<IpAddr>,
+    /// What connects in our place, if the capture is to come from elsewhere.
+    pub(super) egress: Option<EgressProxy>,
 }
 
 /// Host, as it was named, and port.
 pub(super) type Site = (String, u16);
 type Names = HashMap<String, Arc<OnceCell<Result<Vec<IpAddr>, Barred>>>>;
+
+async fn reach(egress: Option<&EgressProxy>, address: SocketAddr) -> io::Result<TcpStream> {
+    match egress {
+        Some(egress) => egress.connect(address).await,
+        None => TcpStream::connect(address).await,
+    }
+}
 
 /// Every road of one capture.
 pub(super) struct Roads {
@@ -59,6 +69,7 @@ pub(super) struct Roads {
 struct Terms {
     allowance: Allowance,
     budget: Arc<Budget>,
+    egress: Option<EgressProxy>,
 }
 
 impl Roads {
@@ -76,10 +87,10 @@ impl Roads {
 
     /// Opens them for one capture.
     pub(super) fn open(&self, to: Destination) {
-        let Destination { allowance, host, addresses } = to;
+        let Destination { allowance, host, addresses, egress } = to;
         lock(&self.names).insert(host, Arc::new(OnceCell::new_with(Some(Ok(addresses)))));
         // Once only: no page serves two captures.
-        let _ = self.terms.set(Terms { budget: Arc::new(Budget::new(allowance.bytes)), allowance });
+        let _ = self.terms.set(Terms { budget: Arc::new(Budget::new(allowance.bytes)), allowance, egress });
     }
 
     fn terms(&self) -> Result<&Terms, Barred> {
@@ -103,13 +114,14 @@ impl Roads {
         if let Some(spent) = self.spent() {
             return Err(spent);
         }
-        let Terms { allowance, budget } = self.terms()?;
+        let Terms { allowance, budget, egress } = self.terms()?;
         if self.opened.fetch_add(1, Ordering::Relaxed) >= allowance.connections {
             return Err(Barred::Limit { limit: allowance.connections as u64, what: "connections" });
         }
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for address in addresses {
-            match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((address, *port))).await {
+            match tokio::time::timeout(CONNECT_TIMEOUT, reach(egress.as_ref(), (address, *port).into())).await
+            {
                 Ok(Ok(stream)) => {
                     let _ = stream.set_nodelay(true);
                     return Ok(Metered::new(stream, budget.clone()));
@@ -155,7 +167,7 @@ impl Roads {
 
     /// The byte limit, if it was reached.
     pub(super) fn spent(&self) -> Option<Barred> {
-        let Terms { allowance, budget } = self.terms.get()?;
+        let Terms { allowance, budget, .. } = self.terms.get()?;
         budget.is_spent().then_some(Barred::Limit { limit: allowance.bytes, what: "bytes" })
     }
 }

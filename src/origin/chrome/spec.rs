@@ -39,6 +39,12 @@ pub struct CaptureSpec {
     pub visitor: Visitor,
     /// Kinds of resources that are not loaded.
     pub block: Vec<ResourceKind>,
+    /// What else is kept off the page, by lists.
+    pub filters: Vec<Category>,
+    /// Where the page's clock stands, in milliseconds since 1970, if it does not run.
+    pub freeze: Option<u64>,
+    /// The operator's proxy that the page is loaded through.
+    pub egress: Option<Egress>,
     /// What is no picture.
     pub rules: Rules,
 }
@@ -174,6 +180,44 @@ pub struct Geolocation {
     pub longitude: f64,
     /// Metres.
     pub accuracy: f64,
+}
+
+/// What lists of filters are against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Category {
+    /// Advertisements.
+    Ads,
+    /// Analytics and tracking.
+    Trackers,
+    /// Requests for consent.
+    CookieBanners,
+    /// Chats and other helpers in the corner.
+    Chats,
+}
+
+impl Category {
+    /// All of them.
+    pub const ALL: [Category; 4] =
+        [Category::Ads, Category::Trackers, Category::CookieBanners, Category::Chats];
+
+    /// The parameter that keeps it off a page.
+    pub fn parameter(self) -> &'static str {
+        match self {
+            Category::Ads => "block_ads",
+            Category::Trackers => "block_trackers",
+            Category::CookieBanners => "block_cookie_banners",
+            Category::Chats => "block_chats",
+        }
+    }
+}
+
+/// How one of the operator's proxies is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Egress {
+    /// By its name.
+    Name(String),
+    /// By its country, in lower case.
+    Country(String),
 }
 
 /// When there is no picture although there could be one. Not part of what is captured.

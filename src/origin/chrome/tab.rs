@@ -10,11 +10,18 @@ use tokio::sync::mpsc;
 
 use super::browser::Browser;
 use super::devtools::{CallError, Event};
+use super::documents::Documents;
+pub(super) use super::documents::Milestone;
 use super::exit::ExitProxy;
+use super::family::Family;
 use super::intercept::Intercept;
 use super::isolation;
 use super::roads::{Destination, Roads};
 use super::slots::Place;
+
+mod error;
+
+pub(super) use error::TabError;
 
 /// Time in which a living browser disposes of a context; one that does not is hung.
 const DISPOSE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -26,43 +33,6 @@ const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
 /// at has none of them, as in browsers without.
 const NO_LONE_WORKERS: &str = "delete self.SharedWorker; delete Navigator.prototype.serviceWorker;";
 
-/// Why a page could not be driven on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TabError {
-    /// The browser died, refused a call or does not answer.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// The process that renders the page died.
-    #[error("the page crashed its renderer")]
-    Crashed,
-    /// This machine has no socket left for its traffic.
-    #[error("no exit proxy: {0}")]
-    NoExit(String),
-    /// The document ended before it was whole.
-    #[error("the page broke off")]
-    BrokenOff,
-    /// It asked for more at once than is answered.
-    #[error("the page makes too many requests at once")]
-    Flooded,
-}
-
-impl TabError {
-    /// Whether the whole browser is gone, so that another one may do better.
-    pub(super) fn is_browser_gone(&self) -> bool {
-        matches!(self, TabError::Call(CallError::Closed))
-    }
-
-    /// Whether it lies with the page alone.
-    pub(super) fn is_of_the_page(&self) -> bool {
-        matches!(self, TabError::BrokenOff | TabError::Flooded)
-    }
-
-    /// Whether the browser said no, for instance as the page went elsewhere during a call.
-    pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, TabError::Call(CallError::Refused { .. }))
-    }
-}
-
 /// A page with a context, an exit and a place of its own.
 pub(super) struct Tab {
     context: Context,
@@ -72,62 +42,9 @@ pub(super) struct Tab {
     events: mpsc::Receiver<Event>,
     documents: Documents,
     intercept: Intercept,
-}
-
-/// How far a document has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Milestone {
-    /// It is parsed.
-    Parsed,
-    /// It is loaded, with all that it needs.
-    Loaded,
-    /// It is loaded, and the network was silent for half a second.
-    Idle,
-}
-
-/// The documents that the main frame began to show, as the events told.
-#[derive(Debug, Default)]
-struct Documents {
-    begun: Vec<String>,
-    /// The last that reached each milestone.
-    last_parsed: Option<String>,
-    last_loaded: Option<String>,
-    last_idle: Option<String>,
-    /// Nothing more is being loaded.
-    stopped: bool,
-}
-
-/// Documents of one capture that are remembered; a page that goes elsewhere more often is never loaded.
-const MAX_DOCUMENTS: usize = 32;
-
-impl Documents {
-    fn on_lifecycle(&mut self, name: &str, loader: &str) {
-        // What a document that stopped still draws makes it no whole one.
-        self.stopped &= name != "init";
-        match name {
-            "init" if self.begun.len() < MAX_DOCUMENTS => self.begun.push(loader.to_owned()),
-            "DOMContentLoaded" => self.last_parsed = Some(loader.to_owned()),
-            "load" => self.last_loaded = Some(loader.to_owned()),
-            "networkIdle" => self.last_idle = Some(loader.to_owned()),
-            _ => {}
-        }
-    }
-
-    /// The last document is as whole as it will ever be.
-    fn give_up(&mut self) {
-        (self.last_parsed, self.last_loaded) = (self.begun.last().cloned(), self.begun.last().cloned());
-    }
-
-    /// Whether the document of `loader`, or the last that came after it, has come so far.
-    fn has_reached(&self, loader: &str, milestone: Milestone) -> bool {
-        let current = self.begun.last();
-        self.begun.iter().any(|begun| begun == loader)
-            && match milestone {
-                Milestone::Parsed => current == self.last_parsed.as_ref(),
-                Milestone::Loaded => current == self.last_loaded.as_ref(),
-                Milestone::Idle => current == self.last_loaded.as_ref() && current == self.last_idle.as_ref(),
-            }
-    }
+    /// What every frame and worker runs before anything of its own.
+    script: Option<String>,
+    family: Family,
 }
 
 impl Tab {
@@ -165,6 +82,8 @@ impl Tab {
             events,
             documents: Documents::default(),
             intercept: Intercept::default(),
+            script: None,
+            family: Family::default(),
         })
     }
 
@@ -194,9 +113,19 @@ impl Tab {
 
     /// Calls the page, heeding its events meanwhile.
     pub(super) async fn call(&mut self, method: &str, params: Value) -> Result<Value, TabError> {
-        let devtools = self.context.browser.devtools.clone();
         let session = self.session.clone();
-        let call = devtools.call(Some(&session), method, params);
+        self.call_in(&session, method, params).await
+    }
+
+    /// Calls a frame or worker of the page that has a session of its own, or the page.
+    pub(super) async fn call_in(
+        &mut self,
+        session: &str,
+        method: &str,
+        params: Value,
+    ) -> Result<Value, TabError> {
+        let devtools = self.context.browser.devtools.clone();
+        let call = devtools.call(Some(session), method, params);
         tokio::pin!(call);
         loop {
             tokio::select! {
@@ -208,17 +137,42 @@ impl Tab {
         }
     }
 
-    /// Has the page's requests answered by `intercept` from now on.
-    pub(super) async fn intercept(&mut self, intercept: Intercept) -> Result<(), TabError> {
+    /// Has the page's requests answered by `intercept` from now on, and has every frame and worker run `script` first.
+    pub(super) async fn watch(
+        &mut self,
+        intercept: Intercept,
+        script: Option<String>,
+    ) -> Result<(), TabError> {
         let patterns = intercept.patterns();
         if intercept.has_rules() {
             self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": NO_LONE_WORKERS })).await?;
         }
         self.intercept = intercept;
+        self.script = script;
+        if let Some(script) = self.script.clone() {
+            self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await?;
+        }
         if let Some(patterns) = patterns {
             self.call("Fetch.enable", patterns).await?;
         }
+        let attach = self.family.attach(self.is_watchful());
+        self.context.browser.devtools.notify(&self.session, "Target.setAutoAttach", attach).await;
         Ok(())
+    }
+
+    /// Whether frames and workers must not begin before they are set up.
+    fn is_watchful(&self) -> bool {
+        self.script.is_some() || self.intercept.patterns().is_some()
+    }
+
+    /// The page's session, and those of its frames that live in other processes.
+    pub(super) fn frame_sessions(&self) -> Vec<String> {
+        std::iter::once(self.session.clone()).chain(self.family.frames()).collect()
+    }
+
+    /// The sessions of its workers.
+    pub(super) fn worker_sessions(&self) -> Vec<String> {
+        self.family.workers()
     }
 
     /// Grants a permission to every page of this context.
@@ -290,22 +244,68 @@ impl Tab {
                 let of = |name| event.params[name].as_str().unwrap_or_default();
                 self.documents.on_lifecycle(of("name"), of("loaderId"));
             }
+            "Target.attachedToTarget" => self.adopt(&event).await,
+            "Target.detachedFromTarget" => {
+                self.family.forget(event.params["sessionId"].as_str().unwrap_or_default());
+            }
+            "Debugger.paused" => {
+                let devtools = &self.context.browser.devtools;
+                if let Some(script) = &self.script {
+                    devtools
+                        .notify(&event.session, "Runtime.evaluate", json!({ "expression": script }))
+                        .await;
+                }
+                // With this it goes on.
+                devtools.notify(&event.session, "Debugger.disable", json!({})).await;
+            }
             "Page.frameStartedLoading" => self.documents.stopped = false,
             "Page.frameStoppedLoading" => self.documents.stopped = true,
             "Fetch.requestPaused" => {
                 let (method, answer) = self.intercept.answer(&event.params);
-                self.context.browser.devtools.notify(&self.session, method, answer).await;
+                self.context.browser.devtools.notify(&event.session, method, answer).await;
             }
             // Nobody will ever answer it, and the page stands still until somebody does.
             "Page.javascriptDialogOpening" => {
                 let accept = event.params["type"] == "beforeunload";
                 let answer = json!({ "accept": accept });
                 let devtools = &self.context.browser.devtools;
-                devtools.notify(&self.session, "Page.handleJavaScriptDialog", answer).await;
+                devtools.notify(&event.session, "Page.handleJavaScriptDialog", answer).await;
             }
             _ => return Err(TabError::Crashed),
         }
         Ok(())
+    }
+
+    /// Sets up a frame or worker that has a session of its own, and lets it go on.
+    async fn adopt(&mut self, event: &Event) {
+        let child = event.params["sessionId"].as_str().unwrap_or_default();
+        let kind = event.params["targetInfo"]["type"].as_str().unwrap_or_default();
+        let devtools = &self.context.browser.devtools;
+        if self.family.add(child, kind) {
+            devtools.join(&self.session, child, is_heeded_of_child);
+            if let Some(patterns) = self.intercept.patterns() {
+                devtools.notify(child, "Fetch.enable", patterns).await;
+            }
+            let attach = self.family.attach(self.is_watchful());
+            devtools.notify(child, "Target.setAutoAttach", attach).await;
+            match &self.script {
+                Some(script) if kind == "iframe" => {
+                    devtools.notify(child, "Page.enable", json!({})).await;
+                    let source = json!({ "source": script, "runImmediately": true });
+                    devtools.notify(child, "Page.addScriptToEvaluateOnNewDocument", source).await;
+                }
+                // A worker has no globals yet; it is stopped again right before its own script.
+                Some(_) => {
+                    devtools.notify(child, "Debugger.enable", json!({})).await;
+                    let before = json!({ "instrumentation": "beforeScriptExecution" });
+                    devtools.notify(child, "Debugger.setInstrumentationBreakpoint", before).await;
+                }
+                None => {}
+            }
+        }
+        if event.params["waitingForDebugger"] == true {
+            devtools.notify(child, "Runtime.runIfWaitingForDebugger", json!({})).await;
+        }
     }
 }
 
@@ -317,10 +317,17 @@ fn is_heeded(event: &Event, main_frame: &str) -> bool {
                 && matches!(name, "init" | "DOMContentLoaded" | "load" | "networkIdle")
         }
         "Page.frameStartedLoading" | "Page.frameStoppedLoading" => event.params["frameId"] == main_frame,
-        "Fetch.requestPaused" => true,
+        "Fetch.requestPaused" | "Target.attachedToTarget" | "Target.detachedFromTarget" => true,
         "Page.javascriptDialogOpening" | "Inspector.targetCrashed" | "Inspector.detached" => true,
         _ => false,
     }
+}
+
+fn is_heeded_of_child(event: &Event) -> bool {
+    matches!(
+        event.method.as_str(),
+        "Fetch.requestPaused" | "Target.attachedToTarget" | "Target.detachedFromTarget" | "Debugger.paused"
+    )
 }
 
 fn text(result: &Value, name: &str) -> String {

@@ -65,6 +65,8 @@ pub struct Arriving {
     pub head: StoredResponse,
     /// Its body.
     pub body: Arc<SharedBody>,
+    /// What a purge of it names.
+    pub handles: Vec<Handle>,
 }
 
 /// One fetch and those who wait for it.

@@ -3,6 +3,7 @@
 //! ```text
 //! geometry   sizes and format; if they differ from what is asked, the blocks are wiped
 //! ledger     the purge ledger
+//! listing    what is stored, from an orderly end to the next start
 //! blocks/    one file for each block, all their room taken ahead
 //! ```
 //!
@@ -72,6 +73,11 @@ impl Folder {
     /// Where the purge ledger lies.
     pub(super) fn ledger(&self) -> PathBuf {
         self.path.join("ledger")
+    }
+
+    /// Where the listing lies between two processes.
+    pub(super) fn listing(&self) -> PathBuf {
+        self.path.join("listing")
     }
 
     /// The folder itself.

@@ -1,18 +1,20 @@
 //! The ledger on disk: an append-only file of slots of 32 bytes, each with its own checksum.
 //!
 //! ```text
-//! 0   tag, u8: header, reserved, floor, purged     16  number, u64
-//! 1   zero                                         24  SHA-256 of slot number and bytes 0..24, cut to 8 bytes
-//! 8   handle, u64
+//! 0   tag, u8: header, reserved, floor,       8   handle, u64
+//!     purged, softened, all softened          16  number, u64
+//! 2   moment of a soft purge, 48 bits         24  SHA-256 of slot number and bytes 0..24, cut to 8 bytes
 //! ```
 //!
 //! A slot never crosses a disk sector, so a crash leaves it whole, absent, or all zero. Absent and zero at the end is a
 //! torn tail: that purge had not been confirmed. Anything else that does not check is damage.
 //!
+//! Version 1 knew no soft purges; such a file is read and written anew. An older tintype takes this one for damaged, and
+//! forgets everything stored: too much, never too little.
+//!
 //! The file is given all its room ahead, so that a purge can still be written on a full disk. When it is full it is
 //! written anew beside itself and renamed.
 
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -21,16 +23,22 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate};
 use sha2::{Digest, Sha256};
 
-use super::Handle;
+use super::entries::Entries;
+use super::{Handle, Kind, Scope};
+use crate::clock::Timestamp;
 
 const SLOT: usize = 32;
 const HEADER: u8 = b'T';
 /// Stands in the header where other slots have a number.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
+/// The one before it, without soft purges.
+const FIRST_VERSION: u64 = 1;
+/// Milliseconds that a slot has room for: until the year 10889.
+const MAX_MOMENT: u64 = (1 << 48) - 1;
 
-/// Slots for `max_entries` purges, twice over so that it is seldom written anew.
+/// Slots for `max_entries` purges of each kind, half as much again so that it is seldom written anew.
 pub(super) fn capacity_for(max_entries: usize) -> u64 {
-    (max_entries as u64).saturating_mul(2).saturating_add(1024)
+    (max_entries as u64).saturating_mul(3).saturating_add(1024)
 }
 
 /// One entry.
@@ -42,6 +50,20 @@ pub(super) enum Slot {
     Floor(u64),
     /// What carries the handle is purged below this number.
     Purged(Handle, u64),
+    /// What carries the handle, or everything, counts as stale below this number, since this moment.
+    Softened(Option<Handle>, u64, Timestamp),
+}
+
+impl Slot {
+    /// The slot of a purge.
+    pub(super) fn of(scope: Scope, kind: Kind, number: u64) -> Slot {
+        match (scope, kind) {
+            (Scope::Handle(handle), Kind::Hard) => Slot::Purged(handle, number),
+            (Scope::All, Kind::Hard) => Slot::Floor(number),
+            (Scope::Handle(handle), Kind::Soft(moment)) => Slot::Softened(Some(handle), number, moment),
+            (Scope::All, Kind::Soft(moment)) => Slot::Softened(None, number, moment),
+        }
+    }
 }
 
 /// What the entries add up to.
@@ -49,7 +71,7 @@ pub(super) enum Slot {
 pub(super) struct State {
     pub(super) reserved: u64,
     pub(super) floor: u64,
-    pub(super) purges: HashMap<Handle, u64>,
+    pub(super) entries: Entries,
 }
 
 impl State {
@@ -61,8 +83,11 @@ impl State {
                 number.saturating_add(1)
             }
             Slot::Purged(handle, number) => {
-                let purged = self.purges.entry(handle).or_insert(number);
-                *purged = number.max(*purged);
+                self.entries.harden(handle, number);
+                number.saturating_add(1)
+            }
+            Slot::Softened(handle, number, moment) => {
+                self.entries.soften(handle, number, moment);
                 number.saturating_add(1)
             }
         };
@@ -70,8 +95,9 @@ impl State {
     }
 
     fn slots(&self) -> impl Iterator<Item = Slot> {
-        let purges = self.purges.iter().map(|(&handle, &number)| Slot::Purged(handle, number));
-        [Slot::Reserved(self.reserved), Slot::Floor(self.floor)].into_iter().chain(purges)
+        let hard = self.entries.hard().map(|(handle, number)| Slot::Purged(handle, number));
+        let soft = self.entries.soft().map(|(handle, number, moment)| Slot::Softened(handle, number, moment));
+        [Slot::Reserved(self.reserved), Slot::Floor(self.floor)].into_iter().chain(hard).chain(soft)
     }
 }
 
@@ -80,6 +106,8 @@ impl State {
 pub(super) enum Found {
     Missing,
     Whole(State, LedgerFile),
+    /// Of the version before, and whole.
+    Older(State),
     Damaged {
         /// Largest number in any slot that checks.
         highest: u64,
@@ -108,7 +136,8 @@ impl LedgerFile {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(match parse(&bytes) {
-            Ok((state, slots)) => {
+            Ok((state, _, true)) => Found::Older(state),
+            Ok((state, slots, false)) => {
                 file.set_len(slots * SLOT as u64)?;
                 Found::Whole(state, LedgerFile { path: path.to_owned(), file, slots, failed: false })
             }
@@ -136,14 +165,15 @@ impl LedgerFile {
         Ok(LedgerFile { path: path.to_owned(), file, slots, failed: false })
     }
 
-    /// Makes `slot` durable. `state` already has it, for when all is written anew.
+    /// Makes `added` durable. `state` already has them, for when all is written anew.
     pub(super) fn write(
         &mut self,
-        slot: Slot,
+        added: &[Slot],
         state: impl FnOnce() -> State,
         capacity: u64,
     ) -> io::Result<()> {
-        if self.failed || self.slots >= capacity || self.file.metadata()?.nlink() == 0 {
+        let count = added.len() as u64;
+        if self.failed || self.slots + count > capacity || self.file.metadata()?.nlink() == 0 {
             match Self::create(&self.path, &state(), capacity) {
                 Ok(fresh) => {
                     *self = fresh;
@@ -154,20 +184,22 @@ impl LedgerFile {
                 Err(_) => {}
             }
         }
-        let written = self
-            .file
-            .write_all_at(&encode(self.slots, Some(slot)), self.slots * SLOT as u64)
-            .and_then(|()| self.file.sync_data());
+        let bytes: Vec<u8> =
+            added.iter().zip(self.slots..).flat_map(|(&slot, index)| encode(index, Some(slot))).collect();
+        let written =
+            self.file.write_all_at(&bytes, self.slots * SLOT as u64).and_then(|()| self.file.sync_data());
         match written {
-            Ok(()) => self.slots += 1,
+            Ok(()) => self.slots += count,
             Err(_) => self.failed = true,
         }
         written
     }
 }
 
-/// All slots of a file, and their number; or the largest number and the slot at which the damage begins.
-fn parse(bytes: &[u8]) -> Result<(State, u64), (u64, u64)> {
+/// All slots of a file, their number, and whether it is of the version before; or the largest number and the slot at which the damage
+/// begins.
+fn parse(bytes: &[u8]) -> Result<(State, u64, bool), (u64, u64)> {
+    let older = bytes.get(16..24) == Some(&FIRST_VERSION.to_le_bytes()[..]);
     let mut state = State::default();
     let mut damaged = None;
     let mut end = None;
@@ -190,20 +222,23 @@ fn parse(bytes: &[u8]) -> Result<(State, u64), (u64, u64)> {
     let damaged = damaged.or((end.unwrap_or(whole) < 3).then_some(0));
     match damaged {
         Some(slot) => Err((state.reserved, slot)),
-        None => Ok((state, end.unwrap_or(whole))),
+        None => Ok((state, end.unwrap_or(whole), older)),
     }
 }
 
 /// The bytes of `slot`; of the header without one.
 fn encode(index: u64, slot: Option<Slot>) -> [u8; SLOT] {
-    let (tag, handle, number) = match slot {
-        None => (HEADER, 0, VERSION),
-        Some(Slot::Reserved(number)) => (b'R', 0, number),
-        Some(Slot::Floor(number)) => (b'F', 0, number),
-        Some(Slot::Purged(Handle(handle), number)) => (b'P', handle, number),
+    let (tag, handle, number, moment) = match slot {
+        None => (HEADER, 0, VERSION, 0),
+        Some(Slot::Reserved(number)) => (b'R', 0, number, 0),
+        Some(Slot::Floor(number)) => (b'F', 0, number, 0),
+        Some(Slot::Purged(Handle(handle), number)) => (b'P', handle, number, 0),
+        Some(Slot::Softened(Some(Handle(handle)), number, moment)) => (b'S', handle, number, moment.0),
+        Some(Slot::Softened(None, number, moment)) => (b'A', 0, number, moment.0),
     };
     let mut bytes = [0; SLOT];
     bytes[0] = tag;
+    bytes[2..8].copy_from_slice(&moment.min(MAX_MOMENT).to_le_bytes()[..6]);
     bytes[8..16].copy_from_slice(&handle.to_le_bytes());
     bytes[16..24].copy_from_slice(&number.to_le_bytes());
     let sum = checksum(index, &bytes[..24]);
@@ -219,11 +254,16 @@ fn decode(index: u64, bytes: &[u8]) -> Option<Option<Slot>> {
     }
     let handle = u64::from_le_bytes(*body[8..].first_chunk()?);
     let number = u64::from_le_bytes(*body[16..].first_chunk()?);
+    let mut moment = [0; 8];
+    moment[..6].copy_from_slice(&body[2..8]);
+    let moment = Timestamp(u64::from_le_bytes(moment));
     match body[0] {
-        HEADER if number == VERSION => Some(None),
+        HEADER if number == VERSION || number == FIRST_VERSION => Some(None),
         b'R' => Some(Some(Slot::Reserved(number))),
         b'F' => Some(Some(Slot::Floor(number))),
         b'P' => Some(Some(Slot::Purged(Handle(handle), number))),
+        b'S' => Some(Some(Slot::Softened(Some(Handle(handle)), number, moment))),
+        b'A' => Some(Some(Slot::Softened(None, number, moment))),
         _ => None,
     }
 }

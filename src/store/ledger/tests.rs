@@ -1,6 +1,8 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 
+use sha2::{Digest as _, Sha256};
+
 use super::*;
 
 const SLOT: u64 = 32;
@@ -38,7 +40,7 @@ fn a_purge_hits_what_is_older_and_carries_its_handle() {
     let ledger = Ledger::in_memory(10);
     let (one, two) = (Handle(1), Handle(2));
     let before = ledger.next_sequence();
-    ledger.purge(Scope::Handle(one)).unwrap();
+    ledger.purge(&[Scope::Handle(one)], Kind::Hard).unwrap();
     let after = ledger.next_sequence();
     for (handles, sequence, purged) in [
         (&[one][..], before, true),
@@ -49,7 +51,7 @@ fn a_purge_hits_what_is_older_and_carries_its_handle() {
     ] {
         assert_eq!(ledger.is_purged(handles, sequence), purged, "{handles:?} {sequence}");
     }
-    ledger.purge(Scope::All).unwrap();
+    ledger.purge(&[Scope::All], Kind::Hard).unwrap();
     assert!(ledger.is_purged(&[], after) && ledger.is_purged(&[two], after));
     assert!(!ledger.is_purged(&[one], ledger.next_sequence()));
     assert!(ledger.is_empty(), "a purge of all covers those by handle");
@@ -68,7 +70,7 @@ fn purges_and_numbers_outlive_the_process() {
     let (ledger, forgot) = folder.open();
     assert!(forgot, "no ledger: whatever is stored cannot be trusted");
     let old = ledger.next_sequence();
-    ledger.purge(Scope::Handle(Handle(1))).unwrap();
+    ledger.purge(&[Scope::Handle(Handle(1))], Kind::Hard).unwrap();
     let last = ledger.next_sequence();
     drop(ledger); // without any farewell, as in a crash
 
@@ -77,7 +79,7 @@ fn purges_and_numbers_outlive_the_process() {
     assert!(ledger.next_sequence() > last);
     assert!(ledger.is_purged(&[Handle(1)], old));
     assert!(!ledger.is_purged(&[Handle(2)], old) && !ledger.is_purged(&[Handle(1)], last));
-    ledger.purge(Scope::All).unwrap();
+    ledger.purge(&[Scope::All], Kind::Hard).unwrap();
     drop(ledger);
 
     let (ledger, _) = folder.open();
@@ -105,13 +107,13 @@ fn a_torn_tail_is_cut_off_and_everything_else_kept() {
         let folder = Folder::new();
         let (ledger, _) = folder.open();
         let old = ledger.next_sequence();
-        ledger.purge(Scope::Handle(Handle(1))).unwrap();
+        ledger.purge(&[Scope::Handle(Handle(1))], Kind::Hard).unwrap();
         drop(ledger);
         folder.change(|bytes| bytes.extend_from_slice(tail));
         let (ledger, forgot) = folder.open();
         assert!(!forgot, "{tail:?}");
         assert!(ledger.is_purged(&[Handle(1)], old));
-        ledger.purge(Scope::Handle(Handle(2))).unwrap();
+        ledger.purge(&[Scope::Handle(Handle(2))], Kind::Hard).unwrap();
         drop(ledger);
         let (ledger, forgot) = folder.open();
         assert!(!forgot && ledger.is_purged(&[Handle(2)], old), "{tail:?}");
@@ -123,7 +125,7 @@ fn damage_means_that_everything_was_purged() {
     let folder = Folder::new();
     let (ledger, _) = folder.open();
     for handle in 0..5 {
-        ledger.purge(Scope::Handle(Handle(handle))).unwrap();
+        ledger.purge(&[Scope::Handle(Handle(handle))], Kind::Hard).unwrap();
     }
     let last = ledger.next_sequence();
     drop(ledger);
@@ -161,7 +163,7 @@ fn the_ledger_is_bounded_and_folding_purges_too_much_but_never_too_little() {
         for _ in 0..900 {
             let sequence = ledger.next_sequence();
             let handle = Handle(sequence);
-            ledger.purge(Scope::Handle(handle)).unwrap();
+            ledger.purge(&[Scope::Handle(handle)], Kind::Hard).unwrap();
             purged.push((handle, sequence));
             assert!(ledger.len() <= 64);
         }
@@ -169,7 +171,7 @@ fn the_ledger_is_bounded_and_folding_purges_too_much_but_never_too_little() {
         assert!(!ledger.is_purged(&[Handle(0)], ledger.next_sequence()));
     }
     let length = std::fs::metadata(folder.path()).unwrap().len();
-    assert!(length <= SLOT * (2 * 64 + 1024), "{length} bytes");
+    assert!(length <= SLOT * (3 * 64 + 1024), "{length} bytes");
     let (ledger, _) = folder.open();
     assert!(purged.iter().all(|&(handle, sequence)| ledger.is_purged(&[handle], sequence)));
 }
@@ -179,9 +181,9 @@ fn a_file_removed_underneath_is_written_anew() {
     let folder = Folder::new();
     let (ledger, _) = folder.open();
     let old = ledger.next_sequence();
-    ledger.purge(Scope::Handle(Handle(1))).unwrap();
+    ledger.purge(&[Scope::Handle(Handle(1))], Kind::Hard).unwrap();
     std::fs::remove_file(folder.path()).unwrap();
-    ledger.purge(Scope::Handle(Handle(2))).unwrap();
+    ledger.purge(&[Scope::Handle(Handle(2))], Kind::Hard).unwrap();
     drop(ledger);
     let (ledger, forgot) = folder.open();
     assert!(!forgot);
@@ -196,11 +198,114 @@ fn a_purge_that_cannot_be_written_says_so_and_holds_in_this_process() {
     let ledger = Ledger::open(&inner.join("ledger"), 64, || Ok(())).unwrap();
     let old = ledger.next_sequence();
     std::fs::remove_dir_all(&inner).unwrap();
-    assert!(ledger.purge(Scope::Handle(Handle(1))).is_err());
+    assert!(ledger.purge(&[Scope::Handle(Handle(1))], Kind::Hard).is_err());
     assert!(ledger.is_purged(&[Handle(1)], old));
     std::fs::create_dir(&inner).unwrap();
-    ledger.purge(Scope::Handle(Handle(2))).unwrap();
+    ledger.purge(&[Scope::Handle(Handle(2))], Kind::Hard).unwrap();
     drop(ledger);
     let ledger = Ledger::open(&inner.join("ledger"), 64, || panic!("it was written anew")).unwrap();
     assert!(ledger.is_purged(&[Handle(1)], old) && ledger.is_purged(&[Handle(2)], old));
+}
+
+const MOMENT: Timestamp = Timestamp::from_secs(1_761_955_200);
+
+fn soft(ledger: &Ledger, scope: Scope, moment: Timestamp) {
+    ledger.purge(&[scope], Kind::Soft(moment)).unwrap();
+}
+
+#[test]
+fn a_soft_purge_tells_since_when_and_purges_nothing() {
+    let ledger = Ledger::in_memory(10);
+    let (one, two) = (Handle(1), Handle(2));
+    let before = ledger.next_sequence();
+    soft(&ledger, Scope::Handle(one), MOMENT);
+    let between = ledger.next_sequence();
+    soft(&ledger, Scope::Handle(one), Timestamp(MOMENT.0 + 5));
+    let after = ledger.next_sequence();
+    for (handles, sequence, since) in [
+        (&[one][..], before, Some(MOMENT)),
+        (&[two, one], before, Some(MOMENT)),
+        (&[one], between, Some(Timestamp(MOMENT.0 + 5))),
+        (&[two], before, None),
+        (&[one], after, None),
+    ] {
+        assert_eq!(ledger.stale_since(handles, sequence), since, "{handles:?} {sequence}");
+        assert!(!ledger.is_purged(handles, sequence));
+    }
+    soft(&ledger, Scope::All, Timestamp(MOMENT.0 + 9));
+    assert_eq!(ledger.stale_since(&[], after), Some(Timestamp(MOMENT.0 + 9)));
+    assert_eq!(ledger.stale_since(&[one], before), Some(MOMENT));
+    ledger.purge(&[Scope::All], Kind::Hard).unwrap();
+    assert!(ledger.is_empty(), "a purge of all covers the soft ones");
+}
+
+#[test]
+fn soft_purges_outlive_the_process() {
+    let folder = Folder::new();
+    let (ledger, _) = folder.open();
+    let old = ledger.next_sequence();
+    ledger.purge(&[Scope::Handle(Handle(1)), Scope::Handle(Handle(2))], Kind::Soft(MOMENT)).unwrap();
+    let last = ledger.next_sequence();
+    drop(ledger);
+    let (ledger, forgot) = folder.open();
+    assert!(!forgot);
+    for handle in [Handle(1), Handle(2)] {
+        assert_eq!(ledger.stale_since(&[handle], old), Some(MOMENT));
+        assert_eq!(ledger.stale_since(&[handle], last), None);
+    }
+    soft(&ledger, Scope::All, MOMENT);
+    drop(ledger);
+    assert_eq!(folder.open().0.stale_since(&[], last), Some(MOMENT));
+}
+
+/// Many soft purges of one handle, and of many: what is older than they tell apart counts as stale for longer, never for less.
+#[test]
+fn soft_purges_are_bounded_too() {
+    let ledger = Ledger::in_memory(64);
+    let mut known = Vec::new();
+    for n in 0..900 {
+        let (sequence, moment) = (ledger.next_sequence(), Timestamp(MOMENT.0 + n));
+        let handle = Handle(n % 300);
+        soft(&ledger, Scope::Handle(handle), moment);
+        known.push((handle, sequence, moment));
+        assert!(ledger.len() <= 64 + 1, "{}", ledger.len());
+    }
+    for (handle, sequence, moment) in known {
+        assert!(ledger.stale_since(&[handle], sequence).is_some_and(|since| since <= moment));
+    }
+    assert_eq!(ledger.stale_since(&[Handle(1)], ledger.next_sequence()), None);
+}
+
+#[test]
+fn a_file_of_the_version_before_is_read_and_written_anew() {
+    let folder = Folder::new();
+    let (ledger, _) = folder.open();
+    let old = ledger.next_sequence();
+    ledger.purge(&[Scope::Handle(Handle(1))], Kind::Hard).unwrap();
+    drop(ledger);
+    folder.change(|bytes| {
+        bytes[16] = 1;
+        let sum = Sha256::new().chain_update(0_u64.to_le_bytes()).chain_update(&bytes[..24]).finalize();
+        bytes[24..32].copy_from_slice(&sum[..8]);
+    });
+    let (ledger, forgot) = folder.open();
+    assert!(!forgot && ledger.is_purged(&[Handle(1)], old));
+    soft(&ledger, Scope::Handle(Handle(2)), MOMENT);
+    drop(ledger);
+    assert_eq!(std::fs::read(folder.path()).unwrap()[16], 2);
+    let (ledger, forgot) = folder.open();
+    assert!(!forgot && ledger.is_purged(&[Handle(1)], old));
+    assert_eq!(ledger.stale_since(&[Handle(2)], old), Some(MOMENT));
+}
+
+/// The cost of a purge and of a look does not grow with what is stored or purged: no scan.
+#[test]
+fn what_was_clear_of_all_purges_is_so_until_the_next() {
+    let ledger = Ledger::in_memory(10);
+    let generation = ledger.generation();
+    ledger.next_sequence();
+    assert_eq!(ledger.generation(), generation);
+    ledger.purge(&[Scope::Handle(Handle(1))], Kind::Hard).unwrap();
+    soft(&ledger, Scope::All, MOMENT);
+    assert_eq!(ledger.generation(), generation + 2);
 }

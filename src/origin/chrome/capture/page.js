@@ -48,6 +48,96 @@ async want => {
         }
     };
 
+    // Until nothing more is to come of a frozen page, see freeze.js.
+    const runOut = () => {
+        if (!want.frozen) return;
+        const done = new Promise(done => addEventListener(want.frozen + '!', done, { once: true }));
+        dispatchEvent(new Event(want.frozen + '?'));
+        return within(want.patience, done);
+    };
+
+    // What moves stands still: at its end if it has one, else at its beginning.
+    const still = async () => {
+        let moved = false;
+        for (const root of roots()) {
+            // Transitions end with the sheet; what they told is still to come.
+            moved ||= root.getAnimations ? root.getAnimations().length > 0 : false;
+            const steady = '*,*::before,*::after{caret-color:transparent !important;scroll-behavior:auto !important;' +
+                'transition:none !important;animation-play-state:paused !important}';
+            sheet(root, steady);
+            for (const animation of root.getAnimations ? root.getAnimations() : []) {
+                moved = true;
+                try {
+                    const { endTime } = animation.effect.getComputedTiming();
+                    if (Number.isFinite(endTime)) {
+                        animation.finish();
+                    } else {
+                        animation.pause();
+                        animation.currentTime = 0;
+                    }
+                } catch { /* bound to something else than time */ }
+            }
+        }
+        for (const svg of all('svg')) {
+            moved ||= svg.querySelector('animate, animateMotion, animateTransform, set') !== null;
+            try { svg.pauseAnimations(); svg.setCurrentTime(0); } catch { /* not shown */ }
+        }
+        const films = all('video').map(async film => {
+            film.autoplay = false;
+            film.pause();
+            if (film.currentTime > 0) {
+                const there = new Promise(done => film.addEventListener('seeked', done, { once: true }));
+                film.currentTime = 0;
+                await within(500, there);
+            }
+        });
+        // The picture has a frame of its own; but what stopped may have told scripts, which change something in turn.
+        if (moved || films.length) {
+            await within(600, ...films);
+            await frame();
+            await frame();
+        }
+    };
+
+    if (want.step === 'names') {
+        const [classes, ids] = [new Set(), new Set()];
+        const take = (names, name) => { if (names.size < 20000 && name.length <= 128) names.add(name); };
+        for (const element of all('[class],[id]')) {
+            for (const name of element.classList) take(classes, name);
+            if (element.id) take(ids, element.id);
+        }
+        return { classes: Array.from(classes), ids: Array.from(ids) };
+    }
+
+    if (want.step === 'filter') {
+        // What locks the page while it asks for consent lets go of it.
+        const asks = want.consent.length ? `:is(${want.consent.join(',')})` : '';
+        let css = want.hide.map(selector => selector + '{display:none !important}').join('\n');
+        if (asks && !bad(asks) && find(asks)) {
+            for (const element of [document.documentElement, document.body]) {
+                if (!element) continue;
+                const { overflowY, position } = getComputedStyle(element);
+                const name = element.localName;
+                if (overflowY === 'hidden' || overflowY === 'clip') css += `\n${name}{overflow:visible !important}`;
+                if (position === 'fixed') css += `\n${name}{position:static !important}`;
+            }
+        }
+        if (globalThis.filtered !== css) for (const root of roots()) sheet(root, css);
+        globalThis.filtered = css;
+        return {};
+    }
+
+    if (want.step === 'runOut') {
+        await runOut();
+        return {};
+    }
+
+    if (want.step === 'still') {
+        await runOut();
+        await still();
+        return {};
+    }
+
     if (want.step === 'dress') {
         for (const { parameter, selector } of want.selectors) {
             if (bad(selector)) return { bad: { parameter, selector } };
@@ -123,49 +213,11 @@ async want => {
         } while ((unseen().length || isMoving()) && left() > 0);
     }
 
-    // What moves stands still: at its end if it has one, else at its beginning.
-    let moved = false;
-    for (const root of roots()) {
-        const animations = root.getAnimations ? root.getAnimations() : [];
-        const steady = '*,*::before,*::after{caret-color:transparent !important;scroll-behavior:auto !important;' +
-            'transition:none !important;animation-play-state:paused !important}';
-        sheet(root, steady);
-        for (const animation of root.getAnimations ? root.getAnimations() : []) {
-            moved = true;
-            try {
-                const { endTime } = animation.effect.getComputedTiming();
-                if (Number.isFinite(endTime)) {
-                    animation.finish();
-                } else {
-                    animation.pause();
-                    animation.currentTime = 0;
-                }
-            } catch { /* bound to something else than time */ }
-        }
-        moved ||= animations.length > 0;
-    }
-    for (const svg of all('svg')) {
-        moved ||= svg.querySelector('animate, animateMotion, animateTransform, set') !== null;
-        try { svg.pauseAnimations(); svg.setCurrentTime(0); } catch { /* not shown */ }
-    }
-    const films = all('video').map(async film => {
-        film.autoplay = false;
-        film.pause();
-        if (film.currentTime > 0) {
-            const there = new Promise(done => film.addEventListener('seeked', done, { once: true }));
-            film.currentTime = 0;
-            await within(500, there);
-        }
-    });
-    // The picture has a frame of its own; but what stopped may have told scripts, which change something in turn.
-    if (moved || films.length) {
-        await within(600, ...films);
-        await frame();
-        await frame();
-    }
+    await runOut();
+    await still();
 
     const navigation = performance.getEntriesByType('navigation')[0];
-    const answer = { url: location.href, status: navigation ? navigation.responseStatus : 0 };
+    const answer = { url: location.href, status: navigation ? navigation.responseStatus : 0, frames: all('iframe,frame,object,embed').length };
     if (want.content.length) {
         const text = document.body ? document.body.innerText : '';
         answer.content = want.content.find(wanted => text.includes(wanted));

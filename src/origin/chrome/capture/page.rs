@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Failure;
+use super::prepare::frozen_token;
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::spec::{Area, CaptureSpec, Fault, Until};
@@ -14,7 +15,7 @@ use crate::origin::chrome::tab::{Milestone, Tab, TabError};
 /// Times that a page may go elsewhere during one step.
 const MAX_DETOURS: usize = 8;
 /// All steps.
-const SCRIPT: &str = include_str!("page.js");
+pub(super) const SCRIPT: &str = include_str!("page.js");
 
 /// A page, and how far its documents have to come before they are asked.
 pub(super) struct Driver<'t> {
@@ -31,6 +32,9 @@ pub(super) struct Document {
     /// The text on it that must not be there.
     #[serde(default)]
     pub(super) content: Option<String>,
+    /// Frames in it, at least.
+    #[serde(default)]
+    pub(super) frames: usize,
     /// Where the element is that was looked for.
     #[serde(default)]
     pub(super) element: Option<Bounds>,
@@ -129,6 +133,8 @@ impl Driver<'_> {
             "ms": u64::try_from(limits.max_settle.as_millis()).unwrap_or(u64::MAX),
             "fullPage": full_page, "maxHeight": max_height,
             "selector": selector, "content": spec.rules.content,
+            "frozen": spec.freeze.map(|_| frozen_token()),
+            "patience": u64::try_from(limits.max_wait.as_millis()).unwrap_or(u64::MAX),
         });
         let answer = self.ask(step).await?;
         serde_json::from_value(answer).map_err(|_| Failure::Page("the document cannot be read".into()))

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::{
-    Area, CaptureSpec, Fault, Format, Geolocation, Look, Page, ResourceKind, Rules, StatusRange, Until, View,
-    Visitor, Wait, pixels, values,
+    Area, CaptureSpec, Category, Egress, Fault, Format, Geolocation, Look, Page, ResourceKind, Rules,
+    StatusRange, Until, View, Visitor, Wait, pixels, values,
 };
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::devices::{self, Device};
+use crate::origin::chrome::markdown;
 
 /// Smallest scale.
 const MIN_SCALE: f64 = 0.1;
@@ -31,6 +32,9 @@ impl CaptureSpec {
         let look = look(r, limits);
         let visitor = visitor(r, device);
         let block = r.take_all("block_resources", MAX_LIST, &resources(), values::resource);
+        let filters = filters(r);
+        let freeze = freeze(r, limits);
+        let egress = egress(r);
         let rules = rules(r, limits);
         others(r);
         bound_pixels(r, &view, &area, limits.max_pixels);
@@ -46,6 +50,9 @@ impl CaptureSpec {
                 look,
                 visitor,
                 block,
+                filters,
+                freeze,
+                egress,
                 rules,
             }),
             _ => Err(reader.faults),
@@ -56,21 +63,21 @@ impl CaptureSpec {
 fn page(r: &mut Reader, limits: &Limits) -> Option<Page> {
     let url = r.take("url", "an absolute http or https URL without user name or password", values::target);
     let documents = format!("a document of 1 to {} bytes", limits.max_html);
-    let html = r.take("html", &documents, |text| {
-        (1..=limits.max_html).contains(&text.len()).then(|| text.to_owned())
-    });
-    match (r.is_given("url"), r.is_given("html")) {
-        (false, false) => {
-            let allowed = "an absolute http or https URL; it is required".to_owned();
-            r.faults.insert(0, Fault { parameter: "url".into(), found: "nothing".into(), allowed });
-            None
-        }
-        (true, true) => {
-            r.fault("html", "a document beside url", "either url or html");
-            None
-        }
-        _ => url.map(Page::Url).or(html.map(Page::Html)),
+    let document = |text: &str| (1..=limits.max_html).contains(&text.len()).then(|| text.to_owned());
+    let html = r.take("html", &documents, document);
+    let markdown = r.take("markdown", &documents, |text| document(text).map(|text| markdown::render(&text)));
+    let given = ["url", "html", "markdown"].map(|name| r.is_given(name));
+    if given == [false; 3] {
+        let allowed = "an absolute http or https URL; it is required".to_owned();
+        r.faults.insert(0, Fault { parameter: "url".into(), found: "nothing".into(), allowed });
+        return None;
     }
+    if given.iter().filter(|given| **given).count() > 1 {
+        let name = if given[2] { "markdown" } else { "html" };
+        r.fault(name, "a document beside another page", "one of url, html and markdown");
+        return None;
+    }
+    url.map(Page::Url).or(html.or(markdown).map(Page::Html))
 }
 
 fn view(r: &mut Reader, limits: &Limits) -> (View, Option<&'static Device>) {
@@ -217,6 +224,35 @@ fn geolocation(r: &mut Reader) -> Option<Geolocation> {
         }
     }
     Some(Geolocation { latitude: latitude?, longitude: longitude?, accuracy: accuracy.unwrap_or(1.0) })
+}
+
+fn filters(r: &mut Reader) -> Vec<Category> {
+    // Each is read, so that each bad one is named.
+    let wanted = Category::ALL.map(|category| (category, flag(r, category.parameter()) == Some(true)));
+    wanted.into_iter().filter_map(|(category, wanted)| wanted.then_some(category)).collect()
+}
+
+fn freeze(r: &mut Reader, limits: &Limits) -> Option<u64> {
+    let allowed = "true, false, or an instant such as 2025-01-01T12:00:00Z";
+    match r.take("freeze_time", allowed, values::instant) {
+        Some(asked) => asked,
+        None => limits.freeze_time.then_some(values::EPOCH),
+    }
+}
+
+fn egress(r: &mut Reader) -> Option<Egress> {
+    let names = "the name of a proxy: letters, digits, - and _, at most 64";
+    let proxy = r.take("proxy", names, values::proxy);
+    let country = r.take("country", "a country of two letters, such as de", values::country);
+    match (proxy, country) {
+        (Some(_), Some(_)) => {
+            let found = r.found("country");
+            r.fault("country", &found, "not together with proxy");
+            None
+        }
+        (Some(name), None) => Some(Egress::Name(name)),
+        (None, country) => country.map(Egress::Country),
+    }
 }
 
 fn rules(r: &mut Reader, limits: &Limits) -> Rules {

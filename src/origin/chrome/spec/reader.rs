@@ -31,9 +31,10 @@ enum Shape {
 use Shape::{Box, Many, One, Pairs, Secret, Words};
 
 /// Every parameter of a capture, in the order in which they are listed to clients.
-const KNOWN: [(&str, Shape); 45] = [
+const KNOWN: [(&str, Shape); 53] = [
     ("url", One),
     ("html", One),
+    ("markdown", One),
     ("device", One),
     ("width", One),
     ("height", One),
@@ -52,6 +53,11 @@ const KNOWN: [(&str, Shape); 45] = [
     ("wait_for_selector", One),
     ("delay", One),
     ("block_resources", Words),
+    ("block_ads", One),
+    ("block_trackers", One),
+    ("block_cookie_banners", One),
+    ("block_chats", One),
+    ("freeze_time", One),
     ("hide_selectors", Many),
     ("css", Many),
     ("js", Many),
@@ -67,6 +73,8 @@ const KNOWN: [(&str, Shape); 45] = [
     ("geolocation_latitude", One),
     ("geolocation_longitude", One),
     ("geolocation_accuracy", One),
+    ("proxy", One),
+    ("country", One),
     ("fail_on_status", Words),
     ("fail_on_content", Many),
     ("allow_blank", One),
@@ -80,7 +88,7 @@ const KNOWN: [(&str, Shape); 45] = [
     ("cache_ttl", One),
 ];
 /// Where those of other layers begin.
-const OTHERS: usize = 38;
+const OTHERS: usize = 46;
 
 /// What was given, and what is wrong with it.
 pub(super) struct Reader {

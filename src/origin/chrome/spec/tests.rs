@@ -37,6 +37,9 @@ fn defaults() {
             look: Look::default(),
             visitor: Visitor::default(),
             block: Vec::new(),
+            filters: Vec::new(),
+            freeze: None,
+            egress: None,
             rules: Rules {
                 statuses: vec![StatusRange { from: 400, to: 599 }],
                 content: Vec::new(),
@@ -54,7 +57,8 @@ fn a_query_and_a_json_object_say_the_same() {
         &hide_selectors=.c&css=b%7B%7D&js=x()&dark_mode=true&reduced_motion=false&media_type=print&user_agent=me\
         &headers=X-A:+1&headers=x-b:2&cookies=a%3Db;+c%3Dd&authorization=Basic+eA&time_zone=Asia/Tokyo&locale=de-CH\
         &geolocation_latitude=-1.5&geolocation_longitude=8&omit_background=true&fail_on_status=404,5xx\
-        &fail_on_content=Sorry,+no&allow_blank=1";
+        &fail_on_content=Sorry,+no&allow_blank=1&block_ads=1&block_trackers=true&block_cookie_banners=true&block_chats=0\
+        &freeze_time=2020-02-29T00:00:00Z&proxy=berlin";
     let body = r##"{ "url": "https://a.example/x?y=1&z#f", "width": 1, "height": 4096, "format": "webp", "quality": 100,
         "full_page": true, "full_page_max_height": 5000, "scale": 1.5, "delay": 250, "ttl": 9, "force": true,
         "cache": false, "mobile": true, "touch": false, "wait_until": "networkidle", "wait_for_selector": "#a",
@@ -63,7 +67,9 @@ fn a_query_and_a_json_object_say_the_same() {
         "headers": { "X-A": "1", "x-b": 2 }, "cookies": [{ "name": "a", "value": "b" }, "c=d"],
         "authorization": "Basic eA", "time_zone": "Asia/Tokyo", "locale": "de-CH", "geolocation_latitude": -1.5,
         "geolocation_longitude": 8, "omit_background": true, "fail_on_status": [404, "5xx"],
-        "fail_on_content": "Sorry, no", "allow_blank": true, "selector": null }"##;
+        "fail_on_content": "Sorry, no", "allow_blank": true, "selector": null, "block_ads": true, "block_trackers": true,
+        "block_cookie_banners": true, "block_chats": false, "freeze_time": "2020-02-29T00:00:00Z",
+        "proxy": "berlin" }"##;
     let spec = parse(query);
     assert_eq!(posted(body), spec);
 
@@ -76,6 +82,9 @@ fn a_query_and_a_json_object_say_the_same() {
     assert_eq!(spec.wait, wait);
     assert_eq!(spec.look.hide, [".a,.b", ".c"]);
     assert_eq!(spec.block, [ResourceKind::Image, ResourceKind::Font]);
+    assert_eq!(spec.filters, [Category::Ads, Category::Trackers, Category::CookieBanners]);
+    assert_eq!(spec.freeze, Some(1_582_934_400_000));
+    assert_eq!(spec.egress, Some(Egress::Name("berlin".into())));
     let pairs = |list: &[(String, String)]| {
         list.iter().map(|(name, value)| format!("{name}|{value}")).collect::<Vec<_>>().join(" ")
     };
@@ -129,7 +138,13 @@ fn a_device_gives_way_to_what_is_said_beside_it() {
 fn a_document_of_its_own() {
     assert_eq!(posted(r#"{"html":"<p>x"}"#).page, Page::Html("<p>x".into()));
     assert_eq!(parse("html=%3Cp%3E").page, Page::Html("<p>".into()));
-    assert_eq!(faults_of("html=x&url=http://a.example", None), ["html=a document beside url"]);
+    let Page::Html(rendered) = posted(r##"{"markdown":"# A *b*"}"##).page else { panic!("a document") };
+    assert!(rendered.contains("<h1>A <em>b</em></h1>"), "{rendered}");
+    assert_eq!(faults_of("html=x&url=http://a.example", None), ["html=a document beside another page"]);
+    assert_eq!(faults_of("html=x&markdown=y", None), ["markdown=a document beside another page"]);
+    assert_eq!(faults_of("markdown=", None), ["markdown="]);
+    let long = format!("markdown={}", "a".repeat(limits().max_html + 1));
+    assert_eq!(faults_of(&long, None).len(), 1);
     assert_eq!(faults_of("html=", None), ["html="]);
 }
 
@@ -172,12 +187,41 @@ fn every_fault_is_named() {
             &format!("{URL}&time_zone=a+b&locale=x&media_type=tv"),
             vec!["media_type=tv", "time_zone=a b", "locale=x"],
         ),
+        (
+            &format!("{URL}&block_ads=yes&block_chats=x&freeze_time=now"),
+            vec!["block_ads=yes", "block_chats=x", "freeze_time=now"],
+        ),
+        (
+            &format!("{URL}&block_trackers=2&block_cookie_banners="),
+            vec!["block_trackers=2", "block_cookie_banners="],
+        ),
+        (&format!("{URL}&proxy=a/b&country=deu"), vec!["proxy=a/b", "country=deu"]),
+        (&format!("{URL}&proxy=a&country=de"), vec!["country=de"]),
         (&format!("{URL}&fail_on_status=none,404"), vec!["fail_on_status=none"]),
     ] {
         assert_eq!(faults_of(query, None), expected, "{query}");
     }
     assert_eq!(parse(&format!("{URL}&fail_on_status=none")).rules.statuses, []);
     parse(&format!("{URL}&scale=4"));
+}
+
+#[test]
+fn time_stands_still_where_request_or_operator_say_so() {
+    let freeze = |query: &str, freeze_time: bool| {
+        let limits = Limits { freeze_time, ..limits() };
+        CaptureSpec::parse(&format!("{URL}&{query}"), None, &limits).unwrap().freeze
+    };
+    let epoch = Some(1_735_689_600_000);
+    for (query, always, expected) in [
+        ("", false, None),
+        ("", true, epoch),
+        ("freeze_time=true", false, epoch),
+        ("freeze_time=false", true, None),
+        ("freeze_time=1970-01-02T00:00:00Z", true, Some(86_400_000)),
+    ] {
+        assert_eq!(freeze(query, always), expected, "{query}");
+    }
+    assert_eq!(parse(&format!("{URL}&country=DE")).egress, Some(Egress::Country("de".into())));
 }
 
 #[test]

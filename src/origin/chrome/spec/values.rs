@@ -13,6 +13,8 @@ const MAX_URL: usize = 16 * 1024;
 const MAX_SELECTOR: usize = 1024;
 /// Longest header field value, in bytes.
 const MAX_FIELD: usize = 4096;
+/// Where time stands still if the request does not say: 2025-01-01T00:00:00Z, in milliseconds.
+pub(super) const EPOCH: u64 = 1_735_689_600_000;
 /// Fields that belong to the browser or to the connection.
 const NOT_TO_BE_SET: [&str; 14] = [
     "host",
@@ -43,6 +45,28 @@ pub(super) fn flag(text: &str) -> Option<bool> {
         "false" | "0" => Some(false),
         _ => None,
     }
+}
+
+/// Whether and where time stands still, in milliseconds since 1970: `true`, `false`, or an RFC 3339 instant in UTC.
+pub(super) fn instant(text: &str) -> Option<Option<u64>> {
+    if let Some(flag) = flag(text) {
+        return Some(flag.then_some(EPOCH));
+    }
+    // JavaScript has no instant beyond the year 275760, and this form none beyond 9999.
+    let instant = humantime::parse_rfc3339(text).ok()?;
+    let since = instant.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok().map(Some)
+}
+
+/// The name of a proxy that the operator set up.
+pub(super) fn proxy(text: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    ((1..=64).contains(&text.len()) && text.chars().all(plain)).then(|| text.to_owned())
+}
+
+/// A country as ISO 3166-1 has it, in lower case.
+pub(super) fn country(text: &str) -> Option<String> {
+    (text.len() == 2 && text.chars().all(|c| c.is_ascii_alphabetic())).then(|| text.to_ascii_lowercase())
 }
 
 /// Milliseconds, or a number with the unit `ms` or `s`.
@@ -167,6 +191,38 @@ mod tests {
             ("1m", None),
         ] {
             assert_eq!(duration(text), expected.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn instants_are_in_utc() {
+        for (text, expected) in [
+            ("true", Some(Some(EPOCH))),
+            ("0", Some(None)),
+            ("2025-01-01T00:00:00Z", Some(Some(EPOCH))),
+            ("1970-01-01T00:00:01.5Z", Some(Some(1500))),
+            ("1969-12-31T23:59:59Z", None),
+            ("2025-01-01T00:00:00+01:00", None),
+            ("2025-13-01T00:00:00Z", None),
+            ("2025-01-01", None),
+            ("now", None),
+            ("", None),
+        ] {
+            assert_eq!(instant(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn egress_is_named_plainly() {
+        for (text, fine) in [("de-1", true), ("A_b", true), ("", false), ("a.b", false), ("http://x", false)]
+        {
+            assert_eq!(proxy(text).is_some(), fine, "{text}");
+        }
+        assert!(proxy(&"x".repeat(65)).is_none());
+        for (text, expected) in
+            [("DE", Some("de")), ("de", Some("de")), ("d", None), ("deu", None), ("d1", None)]
+        {
+            assert_eq!(country(text).as_deref(), expected, "{text}");
         }
     }
 

@@ -1,0 +1,256 @@
+//! `POST /api/cache/invalidate`: a purge by whoever can sign it. The signature is the authorization.
+//!
+//! `X-Signature` is the HMAC-SHA256 of the raw body in hexadecimal, perhaps after `sha256=`. The body is JSON: `url` or `urls`, perhaps
+//! `mode`, and perhaps `timestamp` in seconds since 1970. With one, a request that is too old, or was taken before, is refused like
+//! one with a wrong signature.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+
+use super::Control;
+use super::answer::{answer, not_allowed, read_body};
+use super::purge::{Purge, PurgeError};
+use crate::clock::{Clock, Timestamp};
+use crate::message::body::Body;
+use crate::policy::purge::{Mode, Named};
+
+/// Where it is.
+pub const PATH: &str = "/api/cache/invalidate";
+/// URLs in one request.
+const MOST_URLS: usize = 1000;
+/// Signatures that are remembered at once; the window bounds them further.
+const MOST_SEEN: usize = 10_000;
+
+/// The secret, and where the webhook is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Config {
+    /// What requests are signed with.
+    pub secret: String,
+    /// It is on the control plane.
+    pub on_control: bool,
+    /// It is on the data plane.
+    pub on_data: bool,
+    /// How far a timestamp may be from now, and how long a signature is remembered.
+    pub window: Duration,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Config { on_control, on_data, window, .. } = self;
+        write!(
+            f,
+            "Config {{ secret: [redacted], on_control: {on_control}, on_data: {on_data}, window: {window:?} }}"
+        )
+    }
+}
+
+/// The webhook at work.
+pub struct Webhook {
+    config: Config,
+    control: Arc<dyn Control>,
+    clock: Arc<dyn Clock>,
+    seen: Mutex<HashMap<Signature, Timestamp>>,
+}
+
+type Signature = [u8; 32];
+
+impl Webhook {
+    /// A webhook that purges by `control`.
+    pub fn new(config: Config, control: Arc<dyn Control>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Webhook { config, control, clock, seen: Mutex::default() })
+    }
+
+    /// Answers a request to [`PATH`].
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        if request.method() != Method::POST {
+            return not_allowed("POST");
+        }
+        let given = request.headers().clone();
+        let body = match read_body(request).await {
+            Ok(body) => body,
+            Err(problem) => return problem,
+        };
+        match self.purge(&given, &body).await {
+            Ok(hit) => answer(StatusCode::OK, json!({ "purged": hit })),
+            Err(Refused::Signature) => error(StatusCode::UNAUTHORIZED, "invalid signature"),
+            Err(Refused::Request(why)) => error(StatusCode::BAD_REQUEST, why),
+            Err(Refused::TooMany) => {
+                let mut response = error(StatusCode::TOO_MANY_REQUESTS, "too many requests");
+                let wait = HeaderValue::from(self.config.window.as_secs().max(1));
+                response.headers_mut().insert(header::RETRY_AFTER, wait);
+                response
+            }
+            Err(Refused::Purge(failed)) => {
+                if matches!(failed, PurgeError::Ledger(_)) {
+                    tracing::error!(error = %failed, "purge by webhook failed");
+                }
+                error(failed.status(), &failed.to_string())
+            }
+        }
+    }
+
+    async fn purge(&self, given: &HeaderMap, body: &[u8]) -> Result<u64, Refused> {
+        let signature = verified(&self.config.secret, body, given).ok_or(Refused::Signature)?;
+        let signed = Signed::read(body)?;
+        let taken = match signed.timestamp {
+            Some(timestamp) => self.take(signature, timestamp)?,
+            None => false,
+        };
+        let purge = Purge::of(signed.urls.into_iter().map(Named::Url).collect(), signed.mode);
+        let (names, mode) = (purge.named.len(), purge.mode.name());
+        match self.control.purge(purge).await {
+            Ok(purged) => {
+                tracing::info!(names, mode, hit = purged.hit, "purged by webhook");
+                Ok(purged.hit)
+            }
+            Err(error) => {
+                if taken {
+                    // It did not happen: the sender may try again.
+                    self.seen().remove(&signature);
+                }
+                Err(Refused::Purge(error))
+            }
+        }
+    }
+
+    /// Takes a signature, once, and only as long as its timestamp is near.
+    fn take(&self, signature: Signature, timestamp: u64) -> Result<bool, Refused> {
+        let (now, then) = (self.clock.now(), Timestamp::from_secs(timestamp));
+        if now.since(then).max(then.since(now)) > self.config.window {
+            return Err(Refused::Signature);
+        }
+        let mut seen = self.seen();
+        // By its own timestamp: as long as that is near, it could be sent again.
+        seen.retain(|_, then| now.since(*then) <= self.config.window);
+        if seen.contains_key(&signature) {
+            return Err(Refused::Signature);
+        }
+        if seen.len() >= MOST_SEEN {
+            return Err(Refused::TooMany);
+        }
+        seen.insert(signature, then);
+        Ok(true)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<Signature, Timestamp>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Refused {
+    Signature,
+    Request(&'static str),
+    TooMany,
+    Purge(PurgeError),
+}
+
+/// What was signed.
+#[derive(Debug, PartialEq, Eq)]
+struct Signed {
+    urls: Vec<String>,
+    mode: Mode,
+    timestamp: Option<u64>,
+}
+
+impl Signed {
+    /// Fields that it does not know are the sender's own affair.
+    fn read(body: &[u8]) -> Result<Signed, Refused> {
+        let body: Value = serde_json::from_slice(body).map_err(|_| Refused::Request("invalid JSON"))?;
+        let urls = body["url"].as_str().into_iter().map(str::to_owned);
+        let more = body["urls"].as_array().into_iter().flatten();
+        let urls: Vec<String> = urls.chain(more.filter_map(|url| url.as_str().map(str::to_owned))).collect();
+        let timestamp = match &body["timestamp"] {
+            Value::Null => None,
+            number => {
+                Some(number.as_f64().ok_or(Refused::Request("timestamp is not a number of seconds"))? as u64)
+            }
+        };
+        let mode = match &body["mode"] {
+            Value::Null => Mode::Hard,
+            name => name
+                .as_str()
+                .and_then(Mode::of_name)
+                .ok_or(Refused::Request("mode is hard, soft or refresh"))?,
+        };
+        match urls.len() {
+            _ if urls.iter().any(String::is_empty) => Err(Refused::Request("url required")),
+            0 => Err(Refused::Request("url required")),
+            1..=MOST_URLS => Ok(Signed { urls, mode, timestamp }),
+            _ => Err(Refused::Request("too many urls")),
+        }
+    }
+}
+
+/// The signature of `body`, if it is the one that was given. Compared in constant time.
+fn verified(secret: &str, body: &[u8], given: &HeaderMap) -> Option<Signature> {
+    let given = given.get("x-signature")?.as_bytes();
+    let given = given.strip_prefix(b"sha256=").unwrap_or(given);
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
+    mac.update(body);
+    let signature: Signature = mac.finalize().into_bytes().into();
+    let hexadecimal: String = signature.iter().map(|octet| format!("{octet:02x}")).collect();
+    let same = hexadecimal.as_bytes().ct_eq(&given.to_ascii_lowercase());
+    bool::from(same).then_some(signature)
+}
+
+fn error(status: StatusCode, why: &str) -> Response<Body> {
+    answer(status, json!({ "error": why }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231 section 4.3.
+    #[test]
+    fn the_signature_is_hmac_sha256_of_the_body() {
+        let right = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        for (given, expected) in [
+            (right.to_owned(), true),
+            (format!("sha256={right}"), true),
+            (right.to_uppercase(), true),
+            (right.replace('5', "6"), false),
+            (right[..62].to_owned(), false),
+            (format!("sha1={right}"), false),
+            (String::new(), false),
+        ] {
+            let mut fields = HeaderMap::new();
+            fields.insert("x-signature", HeaderValue::from_str(&given).expect("value"));
+            let found = verified("Jefe", b"what do ya want for nothing?", &fields);
+            assert_eq!(found.is_some(), expected, "{given}");
+        }
+        assert!(verified("Jefe", b"", &HeaderMap::new()).is_none());
+    }
+
+    #[test]
+    fn bodies_are_read_or_refused() {
+        for (body, expected) in [
+            (r#"{"url":"https://a.example"}"#, Ok((1, Mode::Hard, None))),
+            (
+                r#"{"url":"a","urls":["b","c"],"mode":"refresh","timestamp":5,"x":1}"#,
+                Ok((3, Mode::Refresh, Some(5))),
+            ),
+            (r#"{}"#, Err("url required")),
+            (r#"{"url":""}"#, Err("url required")),
+            (r#"{"url":7}"#, Err("url required")),
+            (r#"[]"#, Err("url required")),
+            (r#"{"url":"a","mode":"warm"}"#, Err("mode is hard, soft or refresh")),
+            (r#"{"url":"a","timestamp":"now"}"#, Err("timestamp is not a number of seconds")),
+            ("url=a", Err("invalid JSON")),
+        ] {
+            let read = match Signed::read(body.as_bytes()) {
+                Ok(signed) => Ok((signed.urls.len(), signed.mode, signed.timestamp)),
+                Err(Refused::Request(why)) => Err(why),
+                Err(_) => Err("refused"),
+            };
+            assert_eq!(read, expected, "{body}");
+        }
+    }
+}

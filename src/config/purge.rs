@@ -1,0 +1,31 @@
+//! `[purge]`: who may purge by method, which tags clients get, how much is fetched again.
+
+use http::HeaderName;
+
+use super::chrome::range;
+use super::problem::Kind;
+use super::section::{Refusal, Section};
+use super::tree::Node;
+use crate::app::purges::Config;
+use crate::policy::tags::{CACHE_TAG, SURROGATE_KEY, XKEY};
+
+/// The settings, and the fields with tags that clients do not get.
+pub(super) fn read(mut s: Section<'_>) -> (Config, Vec<HeaderName>) {
+    let allowed = "an address such as \"127.0.0.1\" or a range such as \"10.0.0.0/8\"";
+    let config = Config {
+        allow: s.list("allow", Vec::new(), allowed, range),
+        max_refresh: s.number("max_refresh", 1000, 0..=1_000_000),
+        refresh_concurrency: s.number("refresh_concurrency", 2, 1..=64),
+    };
+    let names = "\"cache-tag\", \"surrogate-key\" or \"xkey\"";
+    let exposed = s.list("expose_tags", vec![CACHE_TAG], names, tag_field);
+    let hidden =
+        [CACHE_TAG, SURROGATE_KEY, XKEY].into_iter().filter(|name| !exposed.contains(name)).collect();
+    (config, hidden)
+}
+
+fn tag_field(node: &Node) -> Result<HeaderName, Refusal> {
+    let name = node.text()?.to_ascii_lowercase();
+    let known = [CACHE_TAG, SURROGATE_KEY, XKEY].into_iter().find(|known| known.as_str() == name);
+    known.ok_or_else(|| Kind::Malformed.into())
+}

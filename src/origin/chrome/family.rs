@@ -1,0 +1,73 @@
+//! The frames and workers of a page that have DevTools sessions of their own: those in other processes and threads.
+
+use serde_json::{Value, json};
+
+/// Sessions of one page that are kept; more frames and workers than this go on unwatched.
+const MAX_CHILDREN: usize = 256;
+
+/// What is attached to a page.
+#[derive(Debug, Default)]
+pub(super) struct Family {
+    children: Vec<Child>,
+}
+
+#[derive(Debug)]
+struct Child {
+    session: String,
+    is_frame: bool,
+}
+
+impl Family {
+    /// How further ones are attached (`Target.setAutoAttach`); if `wait`, before they begin.
+    pub(super) fn attach(&self, wait: bool) -> Value {
+        json!({ "autoAttach": true, "waitForDebuggerOnStart": wait, "flatten": true })
+    }
+
+    /// Keeps a session of this kind, as DevTools names kinds. Whether there was room for it.
+    pub(super) fn add(&mut self, session: &str, kind: &str) -> bool {
+        let fits = self.children.len() < MAX_CHILDREN;
+        if fits {
+            self.children.push(Child { session: session.to_owned(), is_frame: kind == "iframe" });
+        }
+        fits
+    }
+
+    /// Its session ended.
+    pub(super) fn forget(&mut self, session: &str) {
+        self.children.retain(|child| child.session != session);
+    }
+
+    /// The sessions of frames.
+    pub(super) fn frames(&self) -> Vec<String> {
+        self.of(true)
+    }
+
+    /// The sessions of workers.
+    pub(super) fn workers(&self) -> Vec<String> {
+        self.of(false)
+    }
+
+    fn of(&self, is_frame: bool) -> Vec<String> {
+        let kind = self.children.iter().filter(|child| child.is_frame == is_frame);
+        kind.map(|child| child.session.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_are_kept_as_there_is_room_for() {
+        let mut family = Family::default();
+        assert!(family.add("A", "iframe") && family.add("B", "worker"));
+        assert_eq!((family.frames(), family.workers()), (vec!["A".to_owned()], vec!["B".to_owned()]));
+        family.forget("A");
+        family.forget("nobody");
+        assert_eq!((family.frames().len(), family.workers().len()), (0, 1));
+        for n in 1..MAX_CHILDREN {
+            assert!(family.add(&n.to_string(), "iframe"));
+        }
+        assert!(!family.add("late", "iframe"));
+    }
+}

@@ -1,0 +1,40 @@
+//! What can go wrong with a page.
+
+use crate::origin::chrome::devtools::CallError;
+
+/// Why a page could not be driven on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::origin::chrome) enum TabError {
+    /// The browser died, refused a call or does not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The process that renders the page died.
+    #[error("the page crashed its renderer")]
+    Crashed,
+    /// This machine has no socket left for its traffic.
+    #[error("no exit proxy: {0}")]
+    NoExit(String),
+    /// The document ended before it was whole.
+    #[error("the page broke off")]
+    BrokenOff,
+    /// It asked for more at once than is answered.
+    #[error("the page makes too many requests at once")]
+    Flooded,
+}
+
+impl TabError {
+    /// Whether the whole browser is gone, so that another one may do better.
+    pub(in crate::origin::chrome) fn is_browser_gone(&self) -> bool {
+        matches!(self, TabError::Call(CallError::Closed))
+    }
+
+    /// Whether it lies with the page alone.
+    pub(in crate::origin::chrome) fn is_of_the_page(&self) -> bool {
+        matches!(self, TabError::BrokenOff | TabError::Flooded)
+    }
+
+    /// Whether the browser said no, for instance as the page went elsewhere during a call.
+    pub(in crate::origin::chrome) fn is_refusal(&self) -> bool {
+        matches!(self, TabError::Call(CallError::Refused { .. }))
+    }
+}

@@ -1,0 +1,87 @@
+//! Tags that an origin gives a response so that it can be purged with others: `Cache-Tag`, `Surrogate-Key`, `xkey`.
+
+use http::{HeaderMap, HeaderName};
+
+/// Tags that are told apart for one response.
+const MOST: usize = 64;
+/// Octets of a tag that is told apart.
+const LONGEST: usize = 256;
+
+/// `Cache-Tag`: separated by commas.
+pub const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
+/// `Surrogate-Key`: separated by spaces.
+pub const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
+/// `xkey`: separated by spaces or commas.
+pub const XKEY: HeaderName = HeaderName::from_static("xkey");
+
+/// The tags of a response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// Those that are told apart, each once.
+    pub told: Vec<String>,
+    /// There are more, or longer ones: it goes with any tag that is purged.
+    pub untold: bool,
+}
+
+/// The tags in these response fields, at most `most` of them.
+pub fn of(fields: &HeaderMap, most: usize) -> Tags {
+    let mut tags = Tags::default();
+    let comma: fn(char) -> bool = |c| c == ',';
+    let space: fn(char) -> bool = |c| c.is_ascii_whitespace();
+    let either: fn(char) -> bool = |c| c == ',' || c.is_ascii_whitespace();
+    for (name, separates) in [(CACHE_TAG, comma), (SURROGATE_KEY, space), (XKEY, either)] {
+        for line in fields.get_all(name) {
+            let line = String::from_utf8_lossy(line.as_bytes());
+            for tag in line.split(separates).map(str::trim).filter(|tag| !tag.is_empty()) {
+                if tags.told.iter().any(|known| known == tag) {
+                    continue;
+                }
+                if tag.len() > LONGEST || tags.told.len() >= most.min(MOST) {
+                    tags.untold = true;
+                } else {
+                    tags.told.push(tag.to_owned());
+                }
+            }
+        }
+    }
+    tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn fields(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let mut fields = HeaderMap::new();
+        for (name, value) in lines {
+            fields.append(*name, HeaderValue::from_str(value).expect("value"));
+        }
+        fields
+    }
+
+    #[test]
+    fn each_field_has_its_separator() {
+        for (lines, expected) in [
+            (vec![("cache-tag", "a, b c,,a")], vec!["a", "b c"]),
+            (vec![("cache-tag", "a"), ("cache-tag", "b")], vec!["a", "b"]),
+            (vec![("surrogate-key", "a  b,c a")], vec!["a", "b,c"]),
+            (vec![("xkey", "a b, c")], vec!["a", "b", "c"]),
+            (vec![("xkey", "a"), ("cache-tag", "A")], vec!["A", "a"]),
+            (vec![], vec![]),
+        ] {
+            assert_eq!(of(&fields(&lines), 64).told, expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_told_apart_is_noted() {
+        let many: Vec<String> = (0..65).map(|n| format!("t{n}")).collect();
+        let tags = of(&fields(&[("cache-tag", &many.join(","))]), 64);
+        assert_eq!((tags.told.len(), tags.untold), (64, true));
+        let tags = of(&fields(&[("cache-tag", &"x".repeat(257))]), 64);
+        assert_eq!((tags.told.len(), tags.untold), (0, true));
+        let tags = of(&fields(&[("cache-tag", "a,b,c")]), 2);
+        assert_eq!((tags.told.len(), tags.untold), (2, true));
+    }
+}
