@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `GET /healthz` | 200 while the process runs |
 //! | `GET /readyz` | 200 if the store and every origin can work, else 503; JSON names each |
+//! | `GET /health` | how the services are: 503 if none can answer |
 //! | `GET /stats` | figures as JSON |
 //! | `GET /metrics` | figures for Prometheus |
 //! | `GET /cache/stats` | the figures of one cache, in short |
@@ -109,7 +110,8 @@ impl Admin {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => answer(StatusCode::OK, json!({ "status": "ok" })),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
-            (_, "/healthz" | "/readyz") => not_allowed("GET, HEAD"),
+            (&Method::GET | &Method::HEAD, "/health") => self.health(),
+            (_, "/healthz" | "/readyz" | "/health") => not_allowed("GET, HEAD"),
             (_, "/stats" | "/stored" | "/purge" | "/gc" | "/cache" | "/cache/url") => {
                 self.guarded(request).await
             }
@@ -137,6 +139,11 @@ impl Admin {
             (&Method::DELETE, "/cache/url") => purge::delete_url(control, request).await,
             (method, path) => purge::wrong_method(method, path),
         }
+    }
+
+    fn health(&self) -> Response<Body> {
+        let (works, health) = self.control.figures().health(&self.control.readiness());
+        answer(if works { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, health)
     }
 
     fn ready(&self) -> Response<Body> {

@@ -25,8 +25,10 @@ pub struct Figures {
     pub memory_capacity: u64,
     /// Records in it.
     pub memory_records: u64,
-    /// Bound of the disk tier in bytes.
+    /// Bound of the disk tier in bytes; 0 without one.
     pub disk_capacity: u64,
+    /// Whether the disk tier takes writes.
+    pub disk_healthy: bool,
     /// How long a picture of the built-in engine is fresh, where there is one.
     pub ttl: Option<Duration>,
 }
@@ -91,6 +93,37 @@ impl Figures {
             "errors_with_stale_fallback": self.stale_on_error,
             "hit_rate": format!("{:.1}%", self.hit_percent().unwrap_or_default()),
         })
+    }
+
+    /// The answer to `GET /health`, and whether anything can be answered: the parts are those that must work for that.
+    pub fn health(&self, parts: &[(String, bool)]) -> (bool, Value) {
+        let word = |works| if works { "ok" } else { "error" };
+        let ready = parts.iter().filter(|(_, works)| *works).count();
+        let storage = self.disk_capacity == 0 || self.disk_healthy;
+        let status = match (ready == parts.len(), storage) {
+            _ if ready == 0 => "error",
+            (true, true) => "ok",
+            _ => "degraded",
+        };
+        let of_cache = self.of_cache();
+        let health = json!({
+            "status": status,
+            "services": {
+                "screenshot": word(ready == parts.len()),
+                "storage": word(storage),
+                // Pictures are not worked on by another service.
+                "imgproxy": Value::Null,
+                "cache": {
+                    "status": "ok",
+                    "enabled": of_cache["enabled"],
+                    "size": of_cache["size"],
+                    "hit_rate": of_cache["hit_rate"],
+                },
+            },
+            "system": { "python": Value::Null, "platform": format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH) },
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        (ready > 0, health)
     }
 
     /// The answer to `GET /cache/stats`.
@@ -179,6 +212,23 @@ mod tests {
         for (stale, light) in [(4, "green"), (5, "yellow"), (15, "yellow"), (16, "red")] {
             let figures = Figures { memory: 100 - stale, stale_on_error: stale, ..Figures::default() };
             assert_eq!(figures.verdicts()["stale_served"]["light"], light, "{stale}");
+        }
+    }
+
+    #[test]
+    fn health_table() {
+        let part = |works| ("upstream".to_owned(), works);
+        let memory = Figures::default();
+        let dead_disk = Figures { disk_capacity: 1, ..memory };
+        for (figures, parts, up, status) in [
+            (memory, vec![part(true)], true, "ok"),
+            (Figures { disk_healthy: true, ..dead_disk }, vec![part(true)], true, "ok"),
+            (dead_disk, vec![part(true)], true, "degraded"),
+            (memory, vec![part(true), part(false)], true, "degraded"),
+            (memory, vec![part(false)], false, "error"),
+        ] {
+            let (works, health) = figures.health(&parts);
+            assert_eq!((works, &health["status"]), (up, &json!(status)), "{parts:?}");
         }
     }
 

@@ -38,6 +38,7 @@ impl Parts {
             memory_capacity: usage.memory_capacity,
             memory_records: usage.memory_records,
             disk_capacity: usage.disk_capacity,
+            disk_healthy: usage.disk_healthy,
             ttl: self.ttl,
         }
     }

@@ -115,3 +115,20 @@ async fn savings_and_reasons_are_told() {
     assert_eq!(stats["response_seconds"]["hit_memory"]["count"], 2);
     assert!(stats["response_seconds"]["hit_memory"]["p99_below"].as_f64().is_some());
 }
+
+#[tokio::test]
+async fn health_names_the_services() {
+    let origin = storing().await;
+    let tintype = Tintype::before(&origin).await;
+    let answer = tintype.client.get(&tintype.admin_url("/health"), &[]).await;
+    let health: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((answer.status, &health["status"]), (200, &json!("ok")));
+    let services = &health["services"];
+    for name in ["screenshot", "storage", "imgproxy", "cache"] {
+        assert!(services.get(name).is_some(), "{name}");
+    }
+    let cache = services["cache"].as_object().unwrap();
+    let names: Vec<&String> = cache.keys().collect();
+    assert_eq!(names, ["enabled", "hit_rate", "size", "status"]);
+    assert!(health["system"]["platform"].is_string() && health["version"].is_string());
+}
