@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use http::{Request, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -25,7 +25,9 @@ use crate::store::{self, Store};
 use crate::telemetry;
 use crate::telemetry::access::{AccessLog, Answered, Exchange};
 use crate::telemetry::counters::Counters;
+use crate::telemetry::exposition::Sample;
 
+mod figures;
 pub mod purges;
 
 use purges::Purges;
@@ -112,6 +114,7 @@ impl App {
     /// # Errors
     /// Everything that keeps it from starting.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let ttl = figures::capture_ttl(&config);
         // Listeners first: a taken port is the commonest fault, and costs no browser.
         let (secure, drain_grace) = (config.server.tls.is_some(), config.server.drain_grace);
         let listener = Listener::bind(config.server).await?;
@@ -135,7 +138,7 @@ impl App {
         let (stop_control, control_stopping) = watch::channel(false);
         let (address, admin_address) =
             (listener.local_addr(), control.as_ref().map(|(listener, _)| listener.local_addr()));
-        let access = AccessLog::new(config.log.access, Arc::clone(&counters));
+        let access = AccessLog::new(config.log.access, Arc::clone(&counters), Arc::clone(&clock));
         let purges = Purges::new(
             Arc::clone(&proxy),
             Arc::clone(&store),
@@ -151,6 +154,8 @@ impl App {
             origins: origins.clone(),
             purges,
             up: Stopwatch::start(),
+            clock: Arc::clone(&clock),
+            ttl,
         });
         let webhook = config.webhook.map(|webhook| {
             let (on_control, on_data) = (webhook.on_control, webhook.on_data);
@@ -207,7 +212,9 @@ impl App {
         let scheme = if self.secure { "https" } else { "http" };
         println!("tintype listens on {scheme}://{}", self.address);
         if let Some(admin) = self.admin_address {
-            println!("control plane on  http://{admin}  (/healthz /readyz /stats /stored /purge)");
+            println!(
+                "control plane on  http://{admin}  (/healthz /readyz /stats /metrics /explain /stored /purge)"
+            );
         }
         println!("try: curl -sS -o picture -D - '{scheme}://{}{try_path}'", self.address);
     }
@@ -276,10 +283,12 @@ impl Handler for DataPlane {
         let exchange = Exchange::begin(&request, peer.address);
         let response = self.answer(request, peer).await;
         let answered = match response.extensions().get::<Outcome>() {
-            Some(outcome) => {
-                Answered { cache: outcome.verdict.name(), detail: outcome.detail.unwrap_or("-") }
-            }
-            None => Answered { cache: "-", detail: "-" },
+            Some(outcome) => Answered {
+                cache: outcome.verdict.name(),
+                detail: outcome.detail.unwrap_or("-"),
+                served: Some(outcome.verdict.served(outcome.detail)),
+            },
+            None => Answered { cache: "-", detail: "-", served: None },
         };
         self.access.end(exchange, answered, response)
     }
@@ -303,6 +312,9 @@ struct Parts {
     origins: Vec<(String, Arc<dyn Origin>)>,
     purges: Purges,
     up: Stopwatch,
+    clock: Arc<dyn Clock>,
+    /// How long a capture is fresh, for the forms of figures that say so.
+    ttl: Option<Duration>,
 }
 
 impl Control for Parts {
@@ -312,16 +324,19 @@ impl Control for Parts {
     }
 
     fn stats(&self) -> Value {
-        let origins: serde_json::Map<String, Value> =
-            self.origins.iter().map(|(name, origin)| (name.clone(), origin.stats())).collect();
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "uptime_seconds": self.up.elapsed().as_secs(),
-            "traffic": self.counters.snapshot(),
-            "store": self.store.usage(),
-            "upstreams": origins,
-            "fetches_under_way": self.proxy.fetches_under_way(),
-        })
+        self.all_stats()
+    }
+
+    fn figures(&self) -> admin::stats::Figures {
+        self.cache_figures()
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        self.all_samples()
+    }
+
+    fn explain(&self, ask: admin::explain::Ask) -> BoxFuture<'_, Result<Value, String>> {
+        Box::pin(self.explained(ask))
     }
 
     fn purge(&self, what: Purge) -> BoxFuture<'_, Result<Purged, PurgeError>> {

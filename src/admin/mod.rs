@@ -4,7 +4,11 @@
 //! | --- | --- |
 //! | `GET /healthz` | 200 while the process runs |
 //! | `GET /readyz` | 200 if the store and every origin can work, else 503; JSON names each |
+//! | `GET /health` | how the services are: 503 if none can answer |
 //! | `GET /stats` | figures as JSON |
+//! | `GET /metrics` | figures for Prometheus |
+//! | `GET /cache/stats` | the figures of one cache, in short |
+//! | `GET /explain` | what a request `url` (or of a page, `target`) would get and why; `method`, `header=Name: value`; so does `?explain` on any other path |
 //! | `POST /purge` | purges by `url`, `urls`, `key`, `tag`, `tags`, `host`, `prefix` or `all`, as query or JSON; with `mode`, `dry_run`, `list` |
 //! | `DELETE /cache` | purges everything: 204 |
 //! | `DELETE /cache/url?url=URL` | purges one URL: `{"invalidated": n}` |
@@ -21,10 +25,14 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::message::body::Body;
+use crate::telemetry::exposition::Sample;
 
 mod answer;
 pub mod auth;
+pub mod explain;
+mod metrics;
 pub mod purge;
+pub mod stats;
 pub mod stored;
 pub mod webhook;
 
@@ -55,6 +63,18 @@ pub trait Control: Send + Sync + 'static {
 
     /// Figures.
     fn stats(&self) -> Value;
+
+    /// What verdicts and the forms of other caches are made of.
+    fn figures(&self) -> stats::Figures;
+
+    /// Every metric at this moment.
+    fn samples(&self) -> Vec<Sample>;
+
+    /// What a request would get and why, without making it.
+    ///
+    /// # Errors
+    /// In words, why nothing can be said.
+    fn explain(&self, ask: explain::Ask) -> BoxFuture<'_, Result<Value, String>>;
 
     /// Purges, durably when it returns.
     fn purge(&self, what: Purge) -> BoxFuture<'_, Result<Purged, PurgeError>>;
@@ -90,13 +110,15 @@ impl Admin {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => answer(StatusCode::OK, json!({ "status": "ok" })),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
-            (_, "/healthz" | "/readyz") => not_allowed("GET, HEAD"),
+            (&Method::GET | &Method::HEAD, "/health") => self.health(),
+            (_, "/healthz" | "/readyz" | "/health") => not_allowed("GET, HEAD"),
             (_, "/stats" | "/stored" | "/purge" | "/gc" | "/cache" | "/cache/url") => {
                 self.guarded(request).await
             }
+            _ if explain::is_for(request.uri()) => self.look(request).await,
             _ => problem(
                 StatusCode::NOT_FOUND,
-                "there is /healthz, /readyz, /stats, /stored, /purge, /gc and /cache",
+                "there is /healthz, /readyz, /stats, /metrics, /explain, /stored, /purge, /gc and /cache",
             ),
         }
     }
@@ -117,6 +139,11 @@ impl Admin {
             (&Method::DELETE, "/cache/url") => purge::delete_url(control, request).await,
             (method, path) => purge::wrong_method(method, path),
         }
+    }
+
+    fn health(&self) -> Response<Body> {
+        let (works, health) = self.control.figures().health(&self.control.readiness());
+        answer(if works { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, health)
     }
 
     fn ready(&self) -> Response<Body> {

@@ -18,6 +18,7 @@ use crate::clock::Timestamp;
 use crate::policy::reuse::Reuse;
 use crate::policy::rules::early;
 use crate::policy::stored::StoredResponse;
+use crate::telemetry::counters;
 
 /// How often the watch is looked at while something is on it.
 const TICK: Duration = Duration::from_millis(250);
@@ -208,6 +209,7 @@ impl Proxy {
             && fresh
             && let Some(flight) = self.validate_behind(asked, &found)
         {
+            self.counters.add(counters::Count::EarlyRefreshes);
             flight.landing().await;
         }
     }

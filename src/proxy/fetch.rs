@@ -11,6 +11,7 @@ use super::intake::declared_length;
 use super::keep::Place;
 use super::lookup::Stored;
 use super::route::Route;
+use super::unstored::Reason;
 use super::{Proxy, forward};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::message::body::Body;
@@ -145,7 +146,9 @@ impl Proxy {
         let request = forward::for_storing(&flight.request, flight.peer, &self.config.pseudonym, conditions);
         let (sent, took) = (self.clock.now(), Stopwatch::start());
         self.counters.add(Count::OriginRequests);
-        let mut response = fetch.route.origin.fetch(request).await?;
+        let fetched = fetch.route.origin.fetch(request).await;
+        self.counters.tally().fetched(&fetch.route.name, took.elapsed());
+        let mut response = fetched?;
         let received = self.clock.now();
         forward::cleanse(&mut response, received);
         Ok(Answer { response, sent, received, took })
@@ -210,6 +213,13 @@ impl Proxy {
     /// Lands with what is stored if that may cover an origin error now (RFC 5861 section 4).
     fn covered(&self, fetch: &Fetch, cause: Cause) -> bool {
         self.counters.add(Count::OriginErrors);
+        let at = self.clock.now();
+        let reason = match &cause {
+            Cause::Status(status) => Reason::status(*status, at),
+            Cause::NoAnswer(error) => Reason::failed(error, at),
+        };
+        self.counters.tally().origin_error(reason.name);
+        self.unstored.note(&fetch.primary, reason);
         let Some(stored) = &fetch.stored else {
             return false;
         };
@@ -253,6 +263,8 @@ impl Proxy {
             }
             Err(reason) => {
                 tracing::debug!(route = %fetch.route.name, reason = reason.name(), "not stored");
+                self.counters.tally().not_stored(reason.name());
+                self.unstored.note(&fetch.primary, Reason::refused(reason, answer.received));
                 // What this one request forbids says nothing of the others', and an error nothing of the next attempt.
                 let of_request = matches!(reason, NotStored::RequestNoStore | NotStored::Authorization)
                     || reason.is_planned();

@@ -14,10 +14,12 @@ use super::Proxy;
 use super::fetch::{Fetch, Share, place};
 use super::flight::body::Reader;
 use super::flight::{Arrival, Arriving, Landing, NotKept, SharedBody};
+use super::unstored::Reason;
 use crate::clock::Stopwatch;
 use crate::message::body::{Body, BodyError};
 use crate::message::entity_tag::EntityTag;
 use crate::origin::OriginError;
+use crate::policy::admission::NotStored;
 use crate::policy::stored::StoredResponse;
 use crate::telemetry::counters::Count;
 
@@ -132,11 +134,20 @@ impl Proxy {
             return self.failed(fetch, OriginError::Reset(error.to_string()));
         }
         self.counters.add(Count::OriginErrors);
+        let error = OriginError::Reset(error.to_string());
+        self.counters.tally().origin_error(error.name());
+        self.unstored.note(&fetch.primary, Reason::failed(&error, self.clock.now()));
         self.flights.leave(&fetch.key, &fetch.flight);
     }
 
     fn gave_up_storing(&self, fetch: &Fetch, reason: NotKept) {
         tracing::debug!(route = %fetch.route.name, ?reason, "no longer kept for storing");
+        let not_stored = match reason {
+            NotKept::TooLarge => NotStored::TooLarge,
+            NotKept::BufferFull => NotStored::BufferFull,
+        };
+        self.counters.tally().not_stored(not_stored.name());
+        self.unstored.note(&fetch.primary, Reason::refused(not_stored, self.clock.now()));
         if reason == NotKept::TooLarge {
             self.marks.set_pass(&fetch.key, self.clock.now());
         }

@@ -76,6 +76,7 @@ impl Proxy {
         asking.again = asking.again.filter(|_| place.request.extensions.get::<Payload>().is_none());
         record.asking = Arc::new(asking);
         self.counters.add(Count::Stored);
+        self.unstored.forget(place.primary);
         match selecting {
             Selecting::Fields(names) => {
                 let key = vary::variant_key(place.primary.as_bytes(), &names, &place.request.headers);

@@ -119,7 +119,7 @@ impl Proxy {
 }
 
 /// The key of the variant that `request` selects by the names of the most recent `Vary` (RFC 9111 section 4.1).
-fn select(primary: &CacheKey, index: &VariantIndex, request: &Parts) -> CacheKey {
+pub(super) fn select(primary: &CacheKey, index: &VariantIndex, request: &Parts) -> CacheKey {
     let names: Vec<HeaderName> =
         index.selecting.iter().filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
     CacheKey::new(vary::variant_key(primary.as_bytes(), &names, &request.headers))

@@ -25,6 +25,7 @@ use crate::telemetry::counters::{Count, Counters};
 
 pub mod ahead;
 mod collapse;
+pub mod explain;
 mod fetch;
 pub mod flight;
 mod forward;
@@ -44,16 +45,18 @@ pub mod respond;
 pub mod route;
 mod search;
 mod target;
+mod unstored;
 
 use ahead::{Hot, Refresh};
 use flight::{Budget, Flights};
-use lookup::{Found, Stored, Tier};
+use lookup::{Found, Stored};
 use marks::{Mark, Marks};
 use reading::Reading;
 use refusal::Refusal;
 use respond::{Told, Verdict};
 use route::{Asking, Route as Routed, Routes};
 use search::SearchRules;
+use unstored::Unstored;
 
 /// The data plane: everything that a request meets between the listener and the origin.
 pub struct Proxy {
@@ -71,6 +74,7 @@ pub struct Proxy {
     indexing: tokio::sync::Mutex<()>,
     /// What responses said of their queries.
     search: SearchRules,
+    unstored: Unstored,
     hot: Hot,
     via: HeaderValue,
 }
@@ -114,6 +118,7 @@ impl Proxy {
             budget,
             indexing: tokio::sync::Mutex::default(),
             search: SearchRules::default(),
+            unstored: Unstored::default(),
             hot: Hot::new(watches),
             via,
         });
@@ -186,8 +191,11 @@ impl Proxy {
         let answered = match self.decide(&asked, &found) {
             Step::Answer(stored, told) => Ok(self.answer_from(&asked, stored, told)),
             Step::AnswerAndValidate(stored, told) => {
+                let early = told.verdict == Verdict::Hit;
                 let response = self.answer_from(&asked, stored, told);
-                self.validate_behind(asked, &found);
+                if self.validate_behind(asked, &found).is_some() && early {
+                    self.counters.add(Count::EarlyRefreshes);
+                }
                 Ok(response)
             }
             Step::Forward(_) if asked.directives.only_if_cached => Err(Refusal::OnlyIfCached),
@@ -218,8 +226,24 @@ impl Proxy {
         Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes, plan }
     }
 
-    /// What to do with what was found.
+    /// What to do with what was found; counts what it answers with.
     fn decide<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
+        let step = match self.weigh(asked, found) {
+            Step::Answer(stored, told)
+                if told.verdict == Verdict::Hit && self.refreshes(asked, found, stored, self.clock.now()) =>
+            {
+                Step::AnswerAndValidate(stored, told)
+            }
+            step => step,
+        };
+        if let Step::Answer(stored, told) | Step::AnswerAndValidate(stored, told) = &step {
+            self.count_stored(asked, stored, told);
+        }
+        step
+    }
+
+    /// What to do with what was found, leaving no trace.
+    fn weigh<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
         let Some((stored, tier)) = &found.stored else {
             return Step::Forward(if asked.plan.refused.is_some() {
                 Forward::Bypass
@@ -237,27 +261,9 @@ impl Proxy {
             Told::new(verdict, CacheStatus { hit: true, detail: Some(detail), ..CacheStatus::default() })
         };
         match asked.plan.decide(head, &asked.directives, now) {
-            Reuse::Fresh => {
-                stored.record().seen.hit();
-                self.counters.add(match tier {
-                    Tier::Memory => Count::HitsMemory,
-                    Tier::Disk => Count::HitsDisk,
-                });
-                let told = told(Verdict::Hit, tier.name());
-                if self.refreshes(asked, found, stored, now) {
-                    Step::AnswerAndValidate(stored, told)
-                } else {
-                    Step::Answer(stored, told)
-                }
-            }
-            Reuse::Stale(StaleUse::MaxStale) => {
-                stored.record().seen.hit();
-                self.counters.add(Count::StaleServed);
-                Step::Answer(stored, told(Verdict::Stale, "max-stale"))
-            }
+            Reuse::Fresh => Step::Answer(stored, told(Verdict::Hit, tier.name())),
+            Reuse::Stale(StaleUse::MaxStale) => Step::Answer(stored, told(Verdict::Stale, "max-stale")),
             Reuse::Stale(StaleUse::WhileRevalidate) => {
-                stored.record().seen.hit();
-                self.counters.add(Count::StaleServed);
                 let told = told(Verdict::Stale, "stale-while-revalidate");
                 match self.marks.of(&found.key, now) {
                     // It failed just now: not again for each request in the window.
@@ -270,7 +276,6 @@ impl Proxy {
                     && why == MustValidate::Stale
                     && reuse::covers_error(head, answered, now)
                 {
-                    self.counters.add(Count::StaleOnError);
                     let told = told(Verdict::Stale, "stale-if-error");
                     return if just_now {
                         Step::Answer(stored, told)

@@ -16,6 +16,7 @@ use super::refusal::Refusal;
 use super::respond::{Told, Verdict, forbid_storing};
 use super::route::Route;
 use super::{Asked, Proxy, forward};
+use crate::clock::Stopwatch;
 use crate::message::body::Body;
 use crate::message::cache_status::{CacheStatus, Forward};
 use crate::policy::{admission, invalidation, reuse};
@@ -125,7 +126,10 @@ impl Proxy {
         forward::prepare(&mut request, peer, &self.config.pseudonym);
         let (body, exceeded) = body.limited(limit);
         self.counters.add(Count::OriginRequests);
-        match route.origin.fetch(Request::from_parts(request, body)).await {
+        let took = Stopwatch::start();
+        let fetched = route.origin.fetch(Request::from_parts(request, body)).await;
+        self.counters.tally().fetched(&route.name, took.elapsed());
+        match fetched {
             Ok(mut response) => {
                 forward::cleanse(&mut response, self.clock.now());
                 Ok(response)
@@ -133,6 +137,7 @@ impl Proxy {
             Err(_) if exceeded.load(Ordering::Relaxed) => Err(too_large),
             Err(error) => {
                 self.counters.add(Count::OriginErrors);
+                self.counters.tally().origin_error(error.name());
                 tracing::warn!(route = %route.name, %error, "origin failed");
                 Err(Refusal::Origin(error))
             }

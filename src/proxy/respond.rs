@@ -2,15 +2,18 @@
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http_body::Body as _;
 
+use super::lookup::Stored;
 use super::refusal::Refusal;
-use super::{Proxy, part};
+use super::{Asked, Proxy, part};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
 use crate::policy::stored::StoredResponse;
 use crate::policy::{freshness, precondition};
 use crate::telemetry::counters::Count;
+use crate::telemetry::served::Served;
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const X_CACHE_AGE: HeaderName = HeaderName::from_static("x-cache-age");
@@ -46,6 +49,23 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// The same as the metrics have it, with the detail that `Cache-Status` has.
+    pub fn served(self, detail: Option<&str>) -> Served {
+        match (self, detail) {
+            (Verdict::Hit, Some("disk")) => Served::HitDisk,
+            (Verdict::Hit, _) => Served::HitMemory,
+            (Verdict::Miss, _) => Served::Miss,
+            (Verdict::Stale, Some("max-stale")) => Served::StaleAllowed,
+            (Verdict::Stale, Some("stale-while-revalidate")) => Served::StaleWhileRevalidate,
+            (Verdict::Stale, _) => Served::StaleIfError,
+            (Verdict::Revalidated, _) => Served::Revalidated,
+            (Verdict::Bypass, _) => Served::Bypass,
+            (Verdict::Error, _) => Served::Error,
+        }
+    }
+}
+
 /// What the access log says of an exchange, carried on its response.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
@@ -68,6 +88,11 @@ impl Told {
     /// `verdict` and why.
     pub fn new(verdict: Verdict, status: CacheStatus) -> Self {
         Told { verdict, status }
+    }
+
+    /// The same as the metrics have it.
+    pub fn served(&self) -> Served {
+        self.verdict.served(self.status.detail)
     }
 }
 
@@ -107,6 +132,9 @@ impl Proxy {
         ) {
             precondition::keep_304_fields(fields);
             self.counters.add(Count::NotModified);
+            if request.method != Method::HEAD {
+                self.counters.tally().saved_bytes(response.body().size_hint().exact().unwrap_or_default());
+            }
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             *response.body_mut() = Body::Empty;
         } else if request.method == Method::HEAD {
@@ -115,6 +143,21 @@ impl Proxy {
             part::cut(request, &mut response);
         }
         finish(response, &told)
+    }
+
+    /// Counts an answer from the store, and what it saved.
+    pub(super) fn count_stored(&self, asked: &Asked, stored: &Stored, told: &Told) {
+        stored.record().seen.hit();
+        self.counters.add(match told.served() {
+            Served::HitMemory => Count::HitsMemory,
+            Served::HitDisk => Count::HitsDisk,
+            Served::StaleIfError => Count::StaleOnError,
+            _ => Count::StaleServed,
+        });
+        match stored.head() {
+            Some(head) if asked.route.lifetimes.engine => self.counters.tally().saved_capture(head.cost),
+            _ => self.counters.tally().saved_call(),
+        }
     }
 
     /// Passes an origin's answer on as it came.
@@ -128,6 +171,7 @@ impl Proxy {
     /// An answer of our own.
     pub(super) fn refuse(&self, refusal: &Refusal, mut status: CacheStatus) -> Response<Body> {
         self.counters.add(Count::Errors);
+        self.counters.tally().error(refusal.name());
         let mut response = refusal.to_response();
         status.detail = Some(refusal.name());
         let told = Told::new(Verdict::Error, status);

@@ -50,8 +50,8 @@ pub struct Route {
     pub asking: Asking,
     /// It heeds `No-Vary-Search`.
     pub no_vary_search: bool,
-    host: Option<String>,
-    path: String,
+    pub(super) host: Option<String>,
+    pub(super) path: String,
 }
 
 impl Route {
@@ -192,6 +192,12 @@ impl Routes {
     pub fn find(&self, target: &Uri) -> Option<&Arc<Route>> {
         let host = target.host().unwrap_or_default();
         self.0.iter().find(|route| route.matches(host, target.path()))
+    }
+
+    /// The first route that captures pages, one to our own engine before others.
+    pub fn capturing(&self) -> Option<&Arc<Route>> {
+        let captures = || self.0.iter().filter(|route| route.capture);
+        captures().find(|route| route.lifetimes.engine).or_else(|| captures().next())
     }
 }
 

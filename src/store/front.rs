@@ -156,7 +156,8 @@ impl Front {
         }
     }
 
-    fn peek(&self, key: &[u8]) -> Option<Arc<Record>> {
+    /// The record in memory, purged or not.
+    pub(super) fn peek(&self, key: &[u8]) -> Option<Arc<Record>> {
         self.memory.get(key).map(|entry| entry.value().clone())
     }
 }

@@ -120,6 +120,23 @@ impl Store for HybridStore {
         Box::pin(self.inner.get_disk(key))
     }
 
+    fn peek<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<(Arc<Record>, bool)>> {
+        Box::pin(async move {
+            let Inner { front, disk, .. } = &*self.inner;
+            if let Some(record) = front.peek(key.as_bytes()) {
+                return Some((record, true));
+            }
+            if !disk.may_contain(key) {
+                return None;
+            }
+            // What changes meanwhile is no fault of the disk.
+            match disk.load(key, || true).await {
+                Found::Record(record) => Some((record, false)),
+                Found::Nothing => None,
+            }
+        })
+    }
+
     fn put(&self, key: CacheKey, record: Arc<Record>) {
         let Inner { front, disk, .. } = &*self.inner;
         let mut turn = front.turns.take(key.as_bytes());

@@ -32,6 +32,10 @@ impl Store for MemoryStore {
         Box::pin(ready(None))
     }
 
+    fn peek<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<(Arc<Record>, bool)>> {
+        Box::pin(ready(self.front.peek(key.as_bytes()).map(|record| (record, true))))
+    }
+
     fn put(&self, key: CacheKey, record: Arc<Record>) {
         let mut turn = self.front.turns.take(key.as_bytes());
         self.front.keep(&mut turn, &key, &record);

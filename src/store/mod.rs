@@ -45,6 +45,9 @@ pub trait Store: Send + Sync + 'static {
     /// Looks on disk, after [`Store::get_memory`] said no; what is found is kept in memory too.
     fn get_disk<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<Arc<Record>>>;
 
+    /// What lies under `key`, purged or not, and whether in memory; nothing is brought into memory by it.
+    fn peek<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<(Arc<Record>, bool)>>;
+
     /// Keeps `record` in memory and, in the background, on disk. A record older by sequence than a purge
     /// that covers it is dropped.
     fn put(&self, key: CacheKey, record: Arc<Record>);

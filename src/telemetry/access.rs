@@ -10,14 +10,16 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::counters::{Count, Counters};
-use crate::clock::Stopwatch;
+use super::served::Served;
+use crate::clock::{Clock, Stopwatch};
 use crate::message::body::{Body, BodyError};
 
 /// Writes access lines and counts what is sent.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AccessLog {
     enabled: bool,
     counters: Arc<Counters>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What is known of an exchange when its request has come.
@@ -49,12 +51,14 @@ pub struct Answered {
     pub cache: &'static str,
     /// As the detail in `Cache-Status`.
     pub detail: &'static str,
+    /// As in the metrics, if the data plane answered.
+    pub served: Option<Served>,
 }
 
 impl AccessLog {
     /// A log that writes lines if `enabled`, and counts in any case.
-    pub fn new(enabled: bool, counters: Arc<Counters>) -> Self {
-        AccessLog { enabled, counters }
+    pub fn new(enabled: bool, counters: Arc<Counters>, clock: Arc<dyn Clock>) -> Self {
+        AccessLog { enabled, counters, clock }
     }
 
     /// Writes the line now if the body is in one piece, else when it ends.
@@ -90,7 +94,11 @@ struct Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.log.counters.add_many(Count::BytesSent, self.bytes);
+        let AccessLog { counters, clock, .. } = &self.log;
+        counters.add_many(Count::BytesSent, self.bytes);
+        if let Some(served) = self.answered.served {
+            counters.tally().answered(served, self.exchange.started.elapsed(), self.bytes, clock.now());
+        }
         if !self.log.enabled {
             return;
         }

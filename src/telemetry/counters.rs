@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Serialize;
 
 use super::lag::{Lag, LagFigures};
+use super::tally::Tally;
 
 /// Which count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub enum Count {
     OriginErrors,
     /// Responses stored.
     Stored,
+    /// Fetches begun for what was still fresh.
+    EarlyRefreshes,
     /// Body bytes sent to clients.
     BytesSent,
     /// Body bytes received from origins.
@@ -49,7 +52,7 @@ const COUNTS: usize = Count::Purges as usize + 1;
 
 /// All counts.
 #[derive(Debug, Default)]
-pub struct Counters([AtomicU64; COUNTS], Lag);
+pub struct Counters([AtomicU64; COUNTS], Lag, Tally);
 
 impl Counters {
     /// Adds one.
@@ -70,6 +73,11 @@ impl Counters {
     /// How long purges take, from being accepted to being durable and in effect.
     pub fn purge_lag(&self) -> &Lag {
         &self.1
+    }
+
+    /// What is counted by kind.
+    pub fn tally(&self) -> &Tally {
+        &self.2
     }
 
     /// All of them at this moment.

@@ -1,4 +1,4 @@
-//! Logs and counts.
+//! Logs, counts, metrics.
 
 use std::io::IsTerminal as _;
 
@@ -6,7 +6,13 @@ use tracing_subscriber::EnvFilter;
 
 pub mod access;
 pub mod counters;
+pub mod exposition;
+pub mod histogram;
+pub mod hours;
 pub mod lag;
+pub mod metric;
+pub mod served;
+pub mod tally;
 
 /// What is logged, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]

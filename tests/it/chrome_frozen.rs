@@ -153,3 +153,36 @@ async fn nothing_moves_between_the_tiles_of_a_picture() {
     assert_eq!(colours.len(), 1, "{colours:?}");
     engine.shutdown().await;
 }
+
+/// Chrome's compositor keeps the place to which it had moved something if an animation is paused and set back at once.
+#[tokio::test]
+async fn regression_what_the_compositor_moved_is_set_back_too() {
+    let moving = "<!doctype html><style>body{margin:0}@keyframes go{to{transform:translateX(90px)}}\
+        .go{width:10px;height:10px;background:#f00;animation:go 1.1s linear infinite}</style><div class=go></div>\
+        <div id=x></div><script>setInterval(() => x.textContent = 1 + +x.textContent, 70)</script>";
+    let inner = Site::start([("/inner", html(moving))]).await;
+    let port = inner.address.port();
+    let outer = format!("{moving}<iframe src='http://frame.test:{port}/inner'></iframe>");
+    let site = Site::start([("/", html(outer))]).await;
+    let engine = engine();
+    let url = format!("http://page.test:{}/", site.address.port());
+    for query in ["freeze_time=true", "freeze_time=true&delay=300", "delay=300", "delay=700"] {
+        let pixels = Pixels::decode(&picture(shoot(&engine, &url, query).await));
+        assert_eq!((pixels.at(2, 5), pixels.at(14, 5)), (RED, [255, 255, 255]), "{query}");
+    }
+    engine.shutdown().await;
+}
+
+/// A page without any script never tells that nothing more is to come of it.
+#[tokio::test]
+async fn regression_a_frozen_page_without_scripts_is_not_waited_for() {
+    let site = Site::start([("/", html("<!doctype html><body style='background:#0f0'>"))]).await;
+    let engine = start(Config {
+        limits: Limits { max_wait: std::time::Duration::from_secs(300), ..config().limits },
+        ..config()
+    });
+    let shot = shoot(&engine, &site.url("/"), "freeze_time=true&allow_blank=true");
+    let shot = tokio::time::timeout(std::time::Duration::from_secs(60), shot).await.expect("no waiting");
+    assert_eq!(Pixels::decode(&picture(shot)).at(50, 50), LIME);
+    engine.shutdown().await;
+}

@@ -19,7 +19,8 @@ async fn tintype(chrome: &str) -> Tintype {
          [upstream.chrome]\nkind = \"chrome\"\nlifetime = \"{FRESH}s\"\nallow_ranges = [\"{ALLOWED}/32\"]\n\
          default_width = 100\ndefault_height = 100\nmax_concurrent = 1\n{chrome}\n\
          [route.shots]\npath = \"/screenshot\"\nupstream = \"chrome\"\n\
-         stale_while_revalidate = \"0s\"\nstale_if_error = \"{COVERS}s\"\n"
+         stale_while_revalidate = \"0s\"\nstale_if_error = \"{COVERS}s\"\nearly_refresh = 0.0\n\
+         [[route.shots.rules]]\nname = \"all\"\nscripts = true\nttl = \"{FRESH}s\"\n"
     ))
     .await
 }

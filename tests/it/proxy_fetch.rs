@@ -90,6 +90,9 @@ impl Store for Slow {
             None
         })
     }
+    fn peek<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<(Arc<Record>, bool)>> {
+        self.0.peek(key)
+    }
     fn put(&self, key: CacheKey, record: Arc<Record>) {
         self.0.put(key, record);
     }

@@ -19,17 +19,20 @@ pub(super) struct Documents {
     last_parsed: Option<String>,
     last_loaded: Option<String>,
     last_idle: Option<String>,
+    /// There were more than are remembered.
+    pub(super) restless: bool,
     /// Nothing more is being loaded.
     pub(super) stopped: bool,
 }
 
-/// Documents of one capture that are remembered; a page that goes elsewhere more often is never loaded.
+/// Documents of one capture that are remembered; a page that goes elsewhere more often comes to no rest.
 const MAX_DOCUMENTS: usize = 32;
 
 impl Documents {
     pub(super) fn on_lifecycle(&mut self, name: &str, loader: &str) {
         // What a document that stopped still draws makes it no whole one.
         self.stopped &= name != "init";
+        self.restless |= name == "init" && self.begun.len() >= MAX_DOCUMENTS;
         match name {
             "init" if self.begun.len() < MAX_DOCUMENTS => self.begun.push(loader.to_owned()),
             "DOMContentLoaded" => self.last_parsed = Some(loader.to_owned()),

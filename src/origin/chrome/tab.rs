@@ -192,6 +192,9 @@ impl Tab {
     /// Waits until the document of `loader`, or the one that it gave way to, has come so far.
     pub(super) async fn reached(&mut self, loader: &str, milestone: Milestone) -> Result<(), TabError> {
         while !self.documents.has_reached(loader, milestone) {
+            if self.documents.restless {
+                return Err(TabError::Restless);
+            }
             // Of the network nothing is said before a while after everything else.
             let event = match self.documents.stopped && milestone != Milestone::Idle {
                 false => self.events.recv().await,

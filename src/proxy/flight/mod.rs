@@ -160,6 +160,11 @@ impl Flights {
         }
     }
 
+    /// Whether a fetch for `key` is under way that can be joined.
+    pub fn is_under_way(&self, key: &CacheKey) -> bool {
+        self.flights().contains_key(key)
+    }
+
     /// Makes `flight` known to [`any`](Self::any) for as long as it lasts.
     pub fn watch(&self, flight: &Arc<Flight>) {
         let mut all = self.all();

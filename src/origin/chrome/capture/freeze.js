@@ -191,7 +191,7 @@ set => {
     // Frames are asked from another world, by events; workers by name.
     if (scope.document) {
         const { Event } = scope;
-        scope.addEventListener(ASKED, () => { idle().then(() => scope.dispatchEvent(new Event(ANSWER))); });
+        scope.addEventListener(ASKED, asked => { asked.preventDefault(); idle().then(() => scope.dispatchEvent(new Event(ANSWER))); });
     } else {
         Object.defineProperty(scope, set.token, { value: idle });
     }

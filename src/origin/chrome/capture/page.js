@@ -52,31 +52,42 @@ async want => {
     const runOut = () => {
         if (!want.frozen) return;
         const done = new Promise(done => addEventListener(want.frozen + '!', done, { once: true }));
-        dispatchEvent(new Event(want.frozen + '?'));
+        // Where nobody hears it no script ever ran.
+        if (dispatchEvent(new Event(want.frozen + '?', { cancelable: true }))) return;
         return within(want.patience, done);
     };
 
     // What moves stands still: at its end if it has one, else at its beginning.
     const still = async () => {
-        let moved = false;
-        for (const root of roots()) {
+        // What a frozen page drew last has to be on the screen.
+        let moved = Boolean(want.frozen);
+        const steady = '*,*::before,*::after{caret-color:transparent !important;scroll-behavior:auto !important;' +
+            'transition:none !important;animation-play-state:paused !important}';
+        const running = roots().flatMap(root => {
             // Transitions end with the sheet; what they told is still to come.
             moved ||= root.getAnimations ? root.getAnimations().length > 0 : false;
-            const steady = '*,*::before,*::after{caret-color:transparent !important;scroll-behavior:auto !important;' +
-                'transition:none !important;animation-play-state:paused !important}';
             sheet(root, steady);
-            for (const animation of root.getAnimations ? root.getAnimations() : []) {
-                moved = true;
-                try {
-                    const { endTime } = animation.effect.getComputedTiming();
-                    if (Number.isFinite(endTime)) {
-                        animation.finish();
-                    } else {
-                        animation.pause();
-                        animation.currentTime = 0;
-                    }
-                } catch { /* bound to something else than time */ }
-            }
+            return root.getAnimations ? root.getAnimations() : [];
+        });
+        for (const animation of running) {
+            try { animation.pause(); } catch { /* without a beginning */ }
+        }
+        if (running.length) {
+            moved = true;
+            // Chrome's compositor keeps the place where it had moved something, unless it is told of the pause before it is
+            // told of another place.
+            await frame();
+            await frame();
+        }
+        for (const animation of running) {
+            try {
+                const { endTime } = animation.effect.getComputedTiming();
+                if (Number.isFinite(endTime)) {
+                    animation.finish();
+                } else {
+                    animation.currentTime = 0;
+                }
+            } catch { /* bound to something else than time */ }
         }
         for (const svg of all('svg')) {
             moved ||= svg.querySelector('animate, animateMotion, animateTransform, set') !== null;

@@ -17,6 +17,9 @@ pub(in crate::origin::chrome) enum TabError {
     /// The document ended before it was whole.
     #[error("the page broke off")]
     BrokenOff,
+    /// It went elsewhere again and again.
+    #[error("the page does not come to rest")]
+    Restless,
     /// It asked for more at once than is answered.
     #[error("the page makes too many requests at once")]
     Flooded,
@@ -30,7 +33,7 @@ impl TabError {
 
     /// Whether it lies with the page alone.
     pub(in crate::origin::chrome) fn is_of_the_page(&self) -> bool {
-        matches!(self, TabError::BrokenOff | TabError::Flooded)
+        matches!(self, TabError::BrokenOff | TabError::Flooded | TabError::Restless)
     }
 
     /// Whether the browser said no, for instance as the page went elsewhere during a call.

@@ -1,0 +1,178 @@
+//! What the control plane shows: figures, metrics and explanations, gathered from the parts.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Parts;
+use crate::admin;
+use crate::admin::stats::Figures;
+use crate::config::{Config, Upstream};
+use crate::proxy::explain::{Question, What};
+use crate::telemetry::counters::Count;
+use crate::telemetry::exposition::Sample;
+use crate::telemetry::metric::Metric;
+
+/// How long a picture of the first built-in engine is fresh where no rule says otherwise, if there is one.
+pub(super) fn capture_ttl(config: &Config) -> Option<Duration> {
+    let ruled = config.proxy.routes.iter().find(|route| route.lifetimes.engine);
+    ruled.and_then(|route| route.lifetimes.default_ttl).or_else(|| {
+        config.upstreams.iter().find_map(|(_, upstream)| match upstream {
+            Upstream::Chrome(config) => Some(config.lifetime),
+            Upstream::Remote(_) => None,
+        })
+    })
+}
+
+impl Parts {
+    pub(super) fn cache_figures(&self) -> Figures {
+        let (counters, usage) = (&self.counters, self.store.usage());
+        Figures {
+            memory: counters.get(Count::HitsMemory),
+            disk: counters.get(Count::HitsDisk),
+            misses: counters.get(Count::Misses),
+            revalidated: counters.get(Count::Revalidated),
+            stale: counters.get(Count::StaleServed),
+            stale_on_error: counters.get(Count::StaleOnError),
+            memory_bytes: usage.memory_bytes,
+            memory_capacity: usage.memory_capacity,
+            memory_records: usage.memory_records,
+            disk_capacity: usage.disk_capacity,
+            disk_healthy: usage.disk_healthy,
+            ttl: self.ttl,
+        }
+    }
+
+    pub(super) fn all_stats(&self) -> Value {
+        let origins: serde_json::Map<String, Value> =
+            self.origins.iter().map(|(name, origin)| (name.clone(), origin.stats())).collect();
+        let (tally, figures) = (self.counters.tally(), self.cache_figures());
+        let times: serde_json::Map<String, Value> = tally
+            .answers()
+            .filter(|(_, spread)| spread.count() > 0)
+            .map(|(served, spread)| {
+                let times = json!({
+                    "count": spread.count(),
+                    "mean": spread.seconds / spread.count() as f64,
+                    "median_below": spread.quantile(0.5),
+                    "p95_below": spread.quantile(0.95),
+                    "p99_below": spread.quantile(0.99),
+                });
+                (served.name().to_owned(), times)
+            })
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": self.up.elapsed().as_secs(),
+            "traffic": self.counters.snapshot(),
+            "verdicts": figures.verdicts(),
+            "savings": tally.savings(),
+            "errors": tally.errors(),
+            "origin_errors": tally.origin_errors(),
+            "not_stored": tally.not_stored_by_reason(),
+            "response_seconds": times,
+            "store": self.store.usage(),
+            "upstreams": origins,
+            "fetches_under_way": self.proxy.fetches_under_way(),
+            "cache_stats": figures.cache_stats(),
+            "metrics": figures.metrics(),
+            "hours": tally.hours().series(self.clock.now()),
+        })
+    }
+
+    /// Every metric at this moment.
+    pub(super) fn all_samples(&self) -> Vec<Sample> {
+        let (counters, tally, usage) = (&self.counters, self.counters.tally(), self.store.usage());
+        let (lag, savings) = (counters.purge_lag().figures(), tally.savings());
+        let count = |metric, count| Sample::whole(metric, counters.get(count));
+        let mut samples = vec![
+            Sample::whole(Metric::Build, 1).of(env!("CARGO_PKG_VERSION")),
+            Sample::real(Metric::Uptime, self.up.elapsed().as_secs_f64()),
+            Sample::real(Metric::HitRatio, counters.snapshot().hit_rate),
+            count(Metric::Collapsed, Count::Collapsed),
+            count(Metric::NotModified, Count::NotModified),
+            count(Metric::SentBytes, Count::BytesSent),
+            count(Metric::OriginRequests, Count::OriginRequests),
+            count(Metric::FetchedBytes, Count::BytesFetched),
+            Sample::whole(Metric::RunningFetches, self.proxy.fetches_under_way() as u64),
+            count(Metric::EarlyRefreshes, Count::EarlyRefreshes),
+            count(Metric::Stored, Count::Stored),
+            Sample::real(Metric::SavedBrowser, savings.browser_seconds),
+            Sample::whole(Metric::SavedCalls, savings.origin_requests),
+            Sample::whole(Metric::SavedBytes, savings.bytes_by_304),
+            Sample::whole(Metric::MemoryBytes, usage.memory_bytes),
+            Sample::whole(Metric::MemoryCapacity, usage.memory_capacity),
+            Sample::whole(Metric::MemoryRecords, usage.memory_records),
+            Sample::whole(Metric::DiskCapacity, usage.disk_capacity),
+            Sample::whole(Metric::DiskDropped, usage.disk_dropped),
+            Sample::whole(Metric::DiskErrors, usage.disk_errors),
+            Sample::whole(Metric::LedgerEntries, usage.ledger_entries),
+            Sample::whole(Metric::Listed, usage.listed),
+            count(Metric::Purges, Count::Purges),
+            Sample::real(Metric::PurgeLag, lag.sum_seconds),
+            Sample::whole(Metric::PurgesMeasured, lag.count),
+            Sample::real(Metric::LongestPurgeLag, lag.max_seconds),
+        ];
+        if usage.disk_capacity > 0 {
+            samples.push(Sample::whole(Metric::DiskHealthy, usage.disk_healthy.into()));
+        }
+        for (served, spread) in tally.answers() {
+            samples.push(Sample::whole(Metric::Requests, spread.count()).of(served.name()));
+            samples.push(Sample::spread(Metric::ResponseTime, spread).of(served.name()));
+        }
+        for (metric, counts) in [
+            (Metric::Errors, tally.errors()),
+            (Metric::OriginErrors, tally.origin_errors()),
+            (Metric::NotStored, tally.not_stored_by_reason()),
+        ] {
+            samples.extend(counts.into_iter().map(|(reason, count)| Sample::whole(metric, count).of(reason)));
+        }
+        let fetches = tally.fetches().into_iter();
+        samples.extend(fetches.map(|(route, spread)| Sample::spread(Metric::FetchTime, spread).of(route)));
+        for (name, origin) in &self.origins {
+            samples.push(Sample::whole(Metric::UpstreamReady, origin.is_ready().into()).of(name.as_str()));
+            samples.extend(of_engine(name, &origin.stats()["captures"]));
+        }
+        samples
+    }
+
+    pub(super) async fn explained(&self, ask: admin::explain::Ask) -> Result<Value, String> {
+        let what = match ask.what {
+            admin::explain::What::Request(url) => What::Request(url),
+            admin::explain::What::Page(page) => What::Page(page),
+        };
+        let question = Question { what, method: ask.method, fields: ask.fields };
+        self.proxy.explain(question).await.map_err(|error| error.to_string())
+    }
+}
+
+/// The figures of a capture engine; nothing for other origins.
+fn of_engine<'a>(name: &'a str, stats: &'a Value) -> impl Iterator<Item = Sample> + 'a {
+    const FIGURES: [(&str, Metric); 9] = [
+        ("browsers", Metric::Browsers),
+        ("running", Metric::RunningCaptures),
+        ("waiting", Metric::WaitingCaptures),
+        ("captures", Metric::Captures),
+        ("failures", Metric::FailedCaptures),
+        ("refused", Metric::RefusedCaptures),
+        ("busy", Metric::BusyCaptures),
+        ("restarts", Metric::BrowserRestarts),
+        ("unhealthy", Metric::UnhealthyBrowsers),
+    ];
+    let figure = |(field, metric): (&str, Metric)| Some((metric, stats.get(field)?.as_u64()?));
+    FIGURES.into_iter().filter_map(figure).map(move |(metric, value)| Sample::whole(metric, value).of(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::origin::chrome;
+
+    /// A figure of the engine that is renamed would vanish from the metrics.
+    #[test]
+    fn every_figure_of_the_engine_is_found() {
+        let stats = serde_json::to_value(chrome::Stats::default()).expect("JSON");
+        assert_eq!(of_engine("chrome", &stats).count(), 9);
+        assert_eq!(of_engine("api", &Value::Null).count(), 0);
+    }
+}

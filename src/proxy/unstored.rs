@@ -1,0 +1,156 @@
+//! What came of the last fetch for a key of which nothing was stored: so that it can be told why.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Timestamp;
+use crate::origin::OriginError;
+use crate::policy::admission::NotStored;
+use crate::store::CacheKey;
+
+/// Keys that are remembered.
+const MOST: usize = 4096;
+/// Characters of a cause that are kept.
+const LONGEST: usize = 200;
+
+/// Why nothing was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reason {
+    /// The name of the reason, as in log and metrics.
+    pub(super) name: &'static str,
+    /// In words.
+    pub(super) words: String,
+    /// When.
+    pub(super) at: Timestamp,
+}
+
+impl Reason {
+    /// The response was not for storing.
+    pub(super) fn refused(reason: NotStored, at: Timestamp) -> Self {
+        Reason { name: reason.name(), words: in_words(reason.name()).to_owned(), at }
+    }
+
+    /// No usable response came.
+    pub(super) fn failed(error: &OriginError, at: Timestamp) -> Self {
+        Reason { name: error.name(), words: error.to_string().chars().take(LONGEST).collect(), at }
+    }
+
+    /// An error status came.
+    pub(super) fn status(status: http::StatusCode, at: Timestamp) -> Self {
+        Reason { name: "status", words: format!("the origin answered {status}"), at }
+    }
+}
+
+/// The last reasons, bounded; the oldest go first. Written on the miss path only.
+///
+/// Kept by the hash of the key, as keys are as long as clients make them.
+#[derive(Default)]
+pub(super) struct Unstored {
+    hasher: RandomState,
+    reasons: Mutex<HashMap<u64, Reason>>,
+}
+
+impl Unstored {
+    /// Remembers why nothing was stored for `key`.
+    pub(super) fn note(&self, key: &CacheKey, reason: Reason) {
+        let key = self.hasher.hash_one(key);
+        let mut reasons = self.reasons();
+        if reasons.len() >= MOST && !reasons.contains_key(&key) {
+            let mut times: Vec<Timestamp> = reasons.values().map(|reason| reason.at).collect();
+            let (_, median, _) = times.select_nth_unstable(MOST / 2);
+            let median = *median;
+            reasons.retain(|_, reason| reason.at > median);
+        }
+        reasons.insert(key, reason);
+    }
+
+    /// Something was stored for `key`.
+    pub(super) fn forget(&self, key: &CacheKey) {
+        self.reasons().remove(&self.hasher.hash_one(key));
+    }
+
+    /// Why nothing was stored for `key`, if that is remembered.
+    pub(super) fn of(&self, key: &CacheKey) -> Option<Reason> {
+        self.reasons().get(&self.hasher.hash_one(key)).cloned()
+    }
+
+    fn reasons(&self) -> MutexGuard<'_, HashMap<u64, Reason>> {
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reason not to store, by its name, for people.
+fn in_words(name: &str) -> &'static str {
+    match name {
+        "method" => "only answers to GET are stored",
+        "status" => "a response of this status is not stored",
+        "request-no-store" => "the request said no-store",
+        "no-store" => "the response said no-store",
+        "private" => "the response said private",
+        "authorization" => "the request had credentials, and the response does not say that it may be shared",
+        "vary-all" => "the response varies on everything (Vary: *)",
+        "set-cookie" => "the response sets a cookie; the route says what becomes of such (set_cookie)",
+        "no-lifetime" => {
+            "nothing gives the response a lifetime, a validator, or a window in which it may be stale"
+        }
+        "too-large" => "the response is longer than store.max_stored_bytes",
+        "buffer-full" => "all fetches together held as much as they may (store.max_fetch_buffer)",
+        "rule" => "a rule of the route says never",
+        "cache-buster" => "the page's URL has a cache-busting parameter, and no rule is for such",
+        "scripts" => "the request brings scripts, and no rule is for such",
+        "caller" => "the request asked not to store it",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_reason_is_told_until_something_is_stored() {
+        let (unstored, key) = (Unstored::default(), CacheKey::new(*b"k"));
+        assert_eq!(unstored.of(&key), None);
+        unstored.note(&key, Reason::refused(NotStored::Private, Timestamp(1)));
+        unstored.note(&key, Reason::failed(&OriginError::Connect("x".repeat(1000)), Timestamp(2)));
+        let reason = unstored.of(&key).expect("a reason");
+        assert_eq!((reason.name, reason.at, reason.words.len()), ("connect", Timestamp(2), LONGEST));
+        unstored.forget(&key);
+        assert_eq!(unstored.of(&key), None);
+    }
+
+    #[test]
+    fn every_reason_not_to_store_has_words() {
+        use NotStored::*;
+        for reason in [
+            Method,
+            Status,
+            RequestNoStore,
+            NoStore,
+            Private,
+            Authorization,
+            VaryAll,
+            SetCookie,
+            NoLifetime,
+            TooLarge,
+            BufferFull,
+            Rule,
+            CacheBuster,
+            Scripts,
+            Caller,
+        ] {
+            assert!(!in_words(reason.name()).is_empty(), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn reasons_are_bounded() {
+        let unstored = Unstored::default();
+        for i in 0..(MOST as u64 * 2) {
+            let key = CacheKey::new(i.to_be_bytes());
+            unstored.note(&key, Reason::refused(NotStored::NoStore, Timestamp(i)));
+        }
+        assert!(unstored.reasons().len() <= MOST);
+    }
+}

@@ -1,0 +1,186 @@
+//! What is counted by kind: answers with their times, errors and refusals to store by name, fetch times by route, savings.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::histogram::{Histogram, Spread};
+use super::hours::Hours;
+use super::served::Served;
+use crate::clock::Timestamp;
+
+/// Counts that an answer from the store touches are arrays of atomics; those by name, behind a lock, are for the miss path only.
+#[derive(Debug, Default)]
+pub struct Tally {
+    answers: [Histogram; Served::ALL.len()],
+    hours: Hours,
+    saved_micros: AtomicU64,
+    saved_calls: AtomicU64,
+    saved_bytes: AtomicU64,
+    errors: ByName<AtomicU64>,
+    origin_errors: ByName<AtomicU64>,
+    not_stored: ByName<AtomicU64>,
+    fetches: ByName<Histogram>,
+}
+
+impl Tally {
+    /// Adds an answer that took so long and had `bytes` of body, at `now`.
+    pub fn answered(&self, served: Served, took: Duration, bytes: u64, now: Timestamp) {
+        self.answers[served as usize].observe(took);
+        self.hours.add(served, bytes, now);
+    }
+
+    /// Adds an answer from the store in place of a capture that took `cost`.
+    pub fn saved_capture(&self, cost: Duration) {
+        self.saved_micros.fetch_add(u64::try_from(cost.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Adds an answer from the store in place of a request to a remote origin.
+    pub fn saved_call(&self) {
+        self.saved_calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds the length of a body that a 304 spared.
+    pub fn saved_bytes(&self, bytes: u64) {
+        self.saved_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Adds an answer of our own, for this reason.
+    pub fn error(&self, reason: &'static str) {
+        self.errors.get(reason).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds a request to an origin without a usable answer, for this reason.
+    pub fn origin_error(&self, reason: &'static str) {
+        self.origin_errors.get(reason).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds a response that was not stored, for this reason.
+    pub fn not_stored(&self, reason: &'static str) {
+        self.not_stored.get(reason).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds a request to the origin of `route` that was answered, or failed, in this time. Routes are as many as are configured.
+    pub fn fetched(&self, route: &str, took: Duration) {
+        self.fetches.get(route).observe(took);
+    }
+
+    /// Times of answers, by how they were given.
+    pub fn answers(&self) -> impl Iterator<Item = (Served, Spread)> {
+        Served::ALL.into_iter().map(|served| (served, self.answers[served as usize].spread()))
+    }
+
+    /// Times of fetches, by route.
+    pub fn fetches(&self) -> Vec<(String, Spread)> {
+        self.fetches.all().into_iter().map(|(route, times)| (route, times.spread())).collect()
+    }
+
+    /// Answers of our own, by reason.
+    pub fn errors(&self) -> BTreeMap<String, u64> {
+        self.errors.counts()
+    }
+
+    /// Requests to origins without a usable answer, by reason.
+    pub fn origin_errors(&self) -> BTreeMap<String, u64> {
+        self.origin_errors.counts()
+    }
+
+    /// Responses that were not stored, by reason.
+    pub fn not_stored_by_reason(&self) -> BTreeMap<String, u64> {
+        self.not_stored.counts()
+    }
+
+    /// The last 48 hours.
+    pub fn hours(&self) -> &Hours {
+        &self.hours
+    }
+
+    /// What the store saved.
+    pub fn savings(&self) -> Savings {
+        Savings {
+            browser_seconds: self.saved_micros.load(Ordering::Relaxed) as f64 / 1e6,
+            origin_requests: self.saved_calls.load(Ordering::Relaxed),
+            bytes_by_304: self.saved_bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What the store saved since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Savings {
+    /// What the captures that were not made had cost when they were.
+    pub browser_seconds: f64,
+    /// Requests to remote origins that were not sent.
+    pub origin_requests: u64,
+    /// Body bytes that were not sent because the client had them.
+    pub bytes_by_304: u64,
+}
+
+/// One `T` for each name; names come from our own code and configuration, never from a peer.
+#[derive(Debug)]
+struct ByName<T>(Mutex<BTreeMap<String, Arc<T>>>);
+
+impl<T> Default for ByName<T> {
+    fn default() -> Self {
+        ByName(Mutex::default())
+    }
+}
+
+impl<T: Default> ByName<T> {
+    fn get(&self, name: &str) -> Arc<T> {
+        let mut named = self.named();
+        match named.get(name) {
+            Some(known) => Arc::clone(known),
+            None => Arc::clone(named.entry(name.to_owned()).or_default()),
+        }
+    }
+
+    fn all(&self) -> Vec<(String, Arc<T>)> {
+        self.named().iter().map(|(name, value)| (name.clone(), Arc::clone(value))).collect()
+    }
+
+    fn named(&self) -> MutexGuard<'_, BTreeMap<String, Arc<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ByName<AtomicU64> {
+    fn counts(&self) -> BTreeMap<String, u64> {
+        self.named().iter().map(|(name, count)| (name.clone(), count.load(Ordering::Relaxed))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_counted_under_its_name() {
+        let tally = Tally::default();
+        tally.error("timeout");
+        tally.error("timeout");
+        tally.not_stored("private");
+        tally.fetched("shots", Duration::from_secs(2));
+        tally.answered(Served::Miss, Duration::from_secs(2), 7, Timestamp::default());
+        assert_eq!(tally.errors(), BTreeMap::from([("timeout".to_owned(), 2)]));
+        assert_eq!(tally.not_stored_by_reason()["private"], 1);
+        assert_eq!(tally.fetches()[0].1.count(), 1);
+        let counted: Vec<_> = tally.answers().filter(|(_, times)| times.count() > 0).collect();
+        assert_eq!(counted.len(), 1);
+        assert_eq!((counted[0].0, counted[0].1.seconds), (Served::Miss, 2.0));
+    }
+
+    #[test]
+    fn savings_add_up() {
+        let tally = Tally::default();
+        tally.saved_capture(Duration::from_millis(1500));
+        tally.saved_capture(Duration::from_millis(500));
+        tally.saved_call();
+        tally.saved_bytes(1000);
+        let saved = Savings { browser_seconds: 2.0, origin_requests: 1, bytes_by_304: 1000 };
+        assert_eq!(tally.savings(), saved);
+    }
+}
