@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::control::{Control, ControlArgs, perform};
-use super::terminal::{Exit, Paint, print, table};
+use super::purge::complete;
+use super::terminal::{Exit, Paint, complain, print, table};
 use super::units::{bytes, plain, seconds};
 
 pub(super) const HELP: &str = "\
@@ -43,18 +44,23 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     perform(args.json, async {
         let control = Control::of(&args.control)?;
-        let mut query = vec![(if args.page { "target" } else { "url" }, args.url.as_str())];
+        let page = complete(&args.url);
+        let mut query = vec![if args.page { ("target", page.as_str()) } else { ("url", args.url.as_str()) }];
         query.push(("method", &args.method));
         query.extend(args.header.iter().map(|line| ("header", line.as_str())));
         let mut told = control.get("/explain", &query).await?;
         // No route takes it, so it can only be a page: the answer to that is of more use, if there is one.
         if !args.page && told["now"]["rule"] == "no-route" && !args.url.starts_with('/') {
-            query[0].0 = "target";
+            query[0] = ("target", &page);
             told = control.get("/explain", &query).await.unwrap_or(told);
         }
         match args.json {
             true => print(&format!("{told:#}\n")),
             false => print(&to_text(&told, Paint::of_stdout())),
+        }
+        let is_capture = args.page || query[0].0 == "target" || told["route"]["capture"] == true;
+        if !args.json && !is_capture && args.url.contains("://") {
+            complain("This is how it goes as a request to tintype. If it is a page to capture: --page\n");
         }
         Ok(Exit::Good)
     })
@@ -66,6 +72,10 @@ const SECTIONS: [&str; 10] =
 
 fn to_text(told: &Value, paint: Paint) -> String {
     let mut text = format!("{}\n", paint.strong(&headline(told)));
+    if let Some(words) = told["not_stored"]["words"].as_str() {
+        let ago = told["not_stored"]["seconds_ago"].as_i64().unwrap_or_default();
+        text += &format!("Nothing is stored: {}, {} ago\n", plain(words), seconds(ago));
+    }
     let Some(all) = told.as_object() else { return text };
     let others = all.keys().map(String::as_str).filter(|name| *name != "now" && !SECTIONS.contains(name));
     for name in SECTIONS.into_iter().chain(others) {
@@ -143,6 +153,9 @@ fn number_row(name: &str, number: &serde_json::Number) -> (String, String) {
         };
         return (title(name), text);
     }
+    if name == "seconds_ago" {
+        return ("ago".to_owned(), seconds(number.as_i64().unwrap_or_default()));
+    }
     let text = match (name, number.as_u64()) {
         ("bytes", Some(count)) => bytes(count),
         _ => number.to_string(),
@@ -173,10 +186,11 @@ mod tests {
             "freshness": { "age_seconds": 61, "windows": { "stale_if_error_seconds": 0 } },
             "variants": { "known": [{ "key": "k", "selected": true }], "selecting": ["accept"] },
             "new_section": { "x": "y\u{1b}" },
-            "not_stored": null,
+            "not_stored": { "reason": "private", "words": "the response said private", "seconds_ago": 61 },
         });
         let expected = "\
 HIT: fresh, from memory, the origin is not asked
+Nothing is stored: the response said private, 1m 1s ago
 
 request
   method  GET
@@ -197,6 +211,11 @@ freshness
 variants
   known      key k, selected yes
   selecting  accept
+
+not stored
+  reason  private
+  ago     1m 1s
+  words   the response said private
 
 new section
   x  y\u{fffd}

@@ -102,7 +102,7 @@ fn wanted(args: &Args) -> Value {
 }
 
 /// As `tintype get` reads the URL of a page; a path is one of tintype's own.
-fn complete(url: &str) -> String {
+pub(super) fn complete(url: &str) -> String {
     if url.contains("://") || url.starts_with('/') { url.to_owned() } else { format!("https://{url}") }
 }
 

@@ -105,7 +105,7 @@ const TRAFFIC: [Line; 9] = [
         &["/stale/served", "/stale/on_error"],
         &[("while validated", "/stale/served"), ("for a failed origin", "/stale/on_error")],
     ),
-    ("misses", &["/misses"], &[("of all waited for another's fetch", "/collapsed")]),
+    ("misses", &["/misses"], &[("waited for another's fetch", "/collapsed")]),
     ("bypassed", &["/bypassed"], &[]),
     ("errors", &["/errors"], &[]),
     ("to origins", &["/origin/requests"], &[("failed", "/origin/errors")]),
@@ -161,12 +161,8 @@ fn traffic(
     Some(row)
 }
 
-/// As the control plane judges, or from the hit rate where it does not.
+/// As the control plane judges.
 fn verdicts(stats: &Value, paint: Paint) -> Vec<Vec<String>> {
-    let row = |name: &str, percent: Option<f64>, mark: Mark, words: &str| {
-        let percent = percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:.1} %"));
-        vec![paint.faint(name), paint.mark(mark, &percent), words.to_owned()]
-    };
     let given = [("hit rate", "hit_rate"), ("stale served", "stale_served"), ("memory used", "size")];
     let given = given.iter().filter_map(|(name, field)| {
         let told = &stats["verdicts"][field];
@@ -175,29 +171,11 @@ fn verdicts(stats: &Value, paint: Paint) -> Vec<Vec<String>> {
             "yellow" => Mark::Warning,
             _ => Mark::Good,
         };
-        Some(row(name, told["percent"].as_f64(), mark, &plain(told["verdict"].as_str()?)))
+        let percent = told["percent"].as_f64();
+        let percent = percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:.1} %"));
+        Some(vec![paint.faint(name), paint.mark(mark, &percent), plain(told["verdict"].as_str()?)])
     });
-    let given: Vec<_> = given.collect();
-    if !given.is_empty() {
-        return given;
-    }
-    let requests = stats["traffic"]["requests"].as_u64().unwrap_or_default();
-    let percent = stats["traffic"]["hit_rate"].as_f64().filter(|_| requests > 0).map(|rate| rate * 100.0);
-    let (mark, words) = judge(percent);
-    vec![row("hit rate", percent, mark, words)]
-}
-
-fn judge(percent: Option<f64>) -> (Mark, &'static str) {
-    match percent {
-        None => (Mark::Good, "no traffic yet"),
-        Some(percent) if percent > 80.0 => {
-            (Mark::Good, "higher than 60-80 %: pictures may be stale; look whether lifetimes are too long")
-        }
-        Some(percent) if percent >= 60.0 => (Mark::Good, "healthy: 60-80 %"),
-        Some(_) => {
-            (Mark::Warning, "lower than 60-80 %: lifetimes are short, or URLs differ where pictures do not")
-        }
-    }
+    given.collect()
 }
 
 fn savings(stats: &Value) -> Option<String> {
@@ -254,23 +232,9 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_hit_rate_has_its_verdict() {
-        for (percent, word) in [
-            (None, "no traffic"),
-            (Some(0.0), "lower"),
-            (Some(59.9), "lower"),
-            (Some(60.0), "healthy"),
-            (Some(80.0), "healthy"),
-            (Some(80.1), "higher"),
-        ] {
-            assert!(judge(percent).1.starts_with(word), "{percent:?}");
-        }
-    }
-
-    #[test]
     fn what_is_missing_is_left_out() {
         let bare = to_text(&json!({ "version": "0" }), None, "here", Paint::none());
-        assert_eq!(bare, "tintype 0 at here, up 0s\n\nhit rate  -  no traffic yet\n\n");
+        assert_eq!(bare, "tintype 0 at here, up 0s\n\n\n");
         let told =
             json!({ "verdicts": { "hit_rate": { "percent": 12.5, "light": "red", "verdict": "low" } } });
         assert!(to_text(&told, None, "here", Paint::none()).contains("hit rate  12.5 %  low\n"));

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::cli_purge::asking;
 use super::support::terminal::{in_pipe, in_terminal, tintype};
 use crate::support::*;
 
@@ -40,6 +41,37 @@ async fn an_explanation_comes_in_sections() {
     assert!(shown.contains("\x1b[1mHIT: fresh"), "{shown}");
     let (_, json, _) = in_pipe(ask(&["/a", "--json"]));
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["now"]["rule"], "fresh");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tintype_itself_tells_hits_and_why_nothing_was_stored() {
+    let origin = ScriptedOrigin::start(|request| {
+        let control = if request.target == "/private" { "private" } else { "max-age=600" };
+        Reply::ok("abc").header("Cache-Control", control).header("Vary", "Accept-Language")
+    })
+    .await;
+    let running = Tintype::before(&origin).await;
+    running.get_with("/a", &[("Accept-Language", "de")]).await;
+    running.get("/private").await;
+    running.later(65);
+    for (arguments, expected) in [
+        (&["/a", "-H", "Accept-Language: de"][..], &["HIT: fresh, from memory", "remaining", "8m 55s"][..]),
+        (&["/a"], &["MISS: vary-miss", "selecting", "accept-language"]),
+        (&["/private"], &["Nothing is stored: the response said private, 1m 5s ago"]),
+        (&["/a", "--method", "DELETE"], &["BYPASS: method"]),
+    ] {
+        let (code, told, errors) = in_pipe(asking(&running, &[&["explain"], arguments].concat()));
+        assert_eq!((code, errors.as_str()), (Some(0), ""), "{arguments:?}");
+        for words in expected {
+            assert!(told.contains(words), "{words} in {told}");
+        }
+    }
+    let (_, _, remark) = in_pipe(asking(&running, &["explain", "https://page.example/"]));
+    assert!(remark.contains("--page"), "{remark}");
+    let (code, _, errors) = in_pipe(asking(&running, &["explain", "--page", "page.example"]));
+    assert_eq!((code, errors.as_str()), (Some(2), "error: no route captures pages\n"));
+    assert_eq!(origin.count(), 2, "nothing was asked for");
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
