@@ -181,7 +181,8 @@ async fn regression_a_frozen_page_without_scripts_is_not_waited_for() {
         limits: Limits { max_wait: std::time::Duration::from_secs(300), ..config().limits },
         ..config()
     });
-    let shot = shoot(&engine, &site.url("/"), "freeze_time=true&allow_blank=true");
+    let url = site.url("/");
+    let shot = shoot(&engine, &url, "freeze_time=true&allow_blank=true");
     let shot = tokio::time::timeout(std::time::Duration::from_secs(60), shot).await.expect("no waiting");
     assert_eq!(Pixels::decode(&picture(shot)).at(50, 50), LIME);
     engine.shutdown().await;
