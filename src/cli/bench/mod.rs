@@ -39,7 +39,7 @@ pub(super) struct Args {
     #[arg(long, required = true, value_parser = url)]
     url: Vec<Uri>,
     /// Requests at the same time
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     concurrency: u16,
     /// Requests in all
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
@@ -72,8 +72,9 @@ pub(super) struct Args {
 
 fn url(text: &str) -> Result<Uri, String> {
     let url = url::Url::parse(text).map_err(|error| error.to_string())?;
-    if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() {
-        return Err("neither http:// nor https://, or with a user's name".to_owned());
+    let has_credentials = !url.username().is_empty() || url.password().is_some();
+    if !matches!(url.scheme(), "http" | "https") || has_credentials {
+        return Err("neither http:// nor https://, or with credentials".to_owned());
     }
     url.as_str().split('#').next().unwrap_or_default().parse().map_err(|error| format!("{error}"))
 }
