@@ -20,6 +20,7 @@ mod stats;
 mod stored;
 mod terminal;
 mod units;
+mod whereabouts;
 
 use source::SourceArgs;
 

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
-use super::control::{Control, ControlArgs, ControlError, perform};
+use super::control::{Control, ControlError, perform};
 use super::stored::{lines, listing};
 use super::terminal::{Exit, Paint, complain, is_attended, is_piped, print};
+use super::whereabouts::ControlArgs;
 
 pub(super) const HELP: &str = "\
 A purge holds from the moment in which it is answered: in memory, on disk, in fetches that are under way, and after a

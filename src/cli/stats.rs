@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tintype::clock::Stopwatch;
 
-use super::control::{Control, ControlArgs, ControlError, perform};
+use super::control::{Control, ControlError, perform};
 use super::terminal::{Exit, Mark, Paint, is_piped, print, put, table};
 use super::units::{bytes, plain, seconds};
+use super::whereabouts::ControlArgs;
 
 pub(super) const HELP: &str = "\
 Counts are since tintype was started. The hit rate is the share of the requests for what can be stored that were answered
