@@ -49,15 +49,49 @@ pub(super) fn client(https: bool, speaks: Speaks, connect: Duration) -> Result<H
     Ok(client.build(connector))
 }
 
-/// Whether nobody listens there.
-pub(super) fn is_refused(error: &(dyn Error + 'static)) -> bool {
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoConnection {
+    /// Nobody listens there.
+    Refused,
+    /// The certificate is not trusted, or no TLS is spoken there.
+    Tls,
+    Other,
+}
+
+/// What `error`, of connecting, comes from.
+pub(super) fn why(error: &(dyn Error + 'static)) -> NoConnection {
     let mut cause = Some(error);
     while let Some(error) = cause {
+        if error.is::<rustls::Error>() {
+            return NoConnection::Tls;
+        }
         let io = error.downcast_ref::<std::io::Error>();
         if io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
-            return true;
+            return NoConnection::Refused;
         }
-        cause = error.source();
+        // What is inside of one of the system's is skipped by `source`.
+        let inner = io.and_then(std::io::Error::get_ref).map(|inner| inner as &(dyn Error + 'static));
+        cause = inner.or_else(|| error.source());
     }
-    false
+    NoConnection::Other
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Error as Io, ErrorKind};
+
+    #[test]
+    fn what_kept_from_connecting_is_found() {
+        let tls = Io::new(ErrorKind::InvalidData, rustls::Error::DecryptError);
+        for (error, expected) in [
+            (Io::from(ErrorKind::ConnectionRefused), NoConnection::Refused),
+            (Io::other(tls), NoConnection::Tls),
+            (Io::other(Io::from(ErrorKind::ConnectionRefused)), NoConnection::Refused),
+            (Io::from(ErrorKind::TimedOut), NoConnection::Other),
+        ] {
+            assert_eq!(why(&error), expected, "{error:?}");
+        }
+    }
 }

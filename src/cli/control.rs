@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tintype::config::Problems;
 use url::form_urlencoded;
 
-use super::connect::{Http, Speaks, client, is_refused};
+use super::connect::{Http, NoConnection, Speaks, client, why};
 use super::terminal::{Exit, complain, print, with_causes};
 use super::units::plain;
 use super::whereabouts::{ControlArgs, Token, whereabouts};
@@ -150,7 +150,7 @@ impl Control {
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), ControlError> {
         let answer = self.http.request(request).await.map_err(|error| match error.is_connect() {
-            true if is_refused(&error) => ControlError::Nobody(self.base.clone()),
+            true if why(&error) == NoConnection::Refused => ControlError::Nobody(self.base.clone()),
             _ => ControlError::NoAnswer(self.base.clone(), with_causes(&error)),
         })?;
         let status = answer.status();

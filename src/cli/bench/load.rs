@@ -13,7 +13,7 @@ use tintype::clock::Stopwatch;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::super::connect::{Http, is_refused};
+use super::super::connect::{Http, NoConnection, why};
 use super::spread::Spread;
 
 /// Cache statuses and kinds of errors that are told apart; a server could invent more.
@@ -145,8 +145,11 @@ impl Load {
         *request.uri_mut() = url.clone();
         request.headers_mut().extend(self.fields.iter().cloned());
         let answer = self.http.request(request).await.map_err(|error| match error.is_connect() {
-            true if is_refused(&error) => "connection refused",
-            true => "cannot connect",
+            true => match why(&error) {
+                NoConnection::Refused => "connection refused",
+                NoConnection::Tls => "TLS failed, or the certificate is not trusted",
+                NoConnection::Other => "cannot connect",
+            },
             false => "connection broke before an answer",
         })?;
         let (head, mut body) = answer.into_parts();
