@@ -101,11 +101,11 @@ async fn errors_are_told_by_kind_and_in_the_exit_code() {
         _ => Reply::silence(),
     })
     .await;
-    for (path, kind) in [
-        ("/503", "status 503"),
-        ("/reset", "connection broke before an answer"),
-        ("/cut", "answer broke off"),
-        ("/never", "no whole answer in time"),
+    for (path, timeout, kind) in [
+        ("/503", "30s", "status 503"),
+        ("/reset", "30s", "connection broke before an answer"),
+        ("/cut", "30s", "answer broke off"),
+        ("/never", "300ms", "no whole answer in time"),
     ] {
         let arguments = [
             "bench",
@@ -117,7 +117,7 @@ async fn errors_are_told_by_kind_and_in_the_exit_code() {
             "2",
             "--json",
             "--timeout",
-            "300ms",
+            timeout,
         ];
         let (code, told, _) = in_pipe(tintype(&arguments));
         let told: Value = serde_json::from_str(&told).unwrap();

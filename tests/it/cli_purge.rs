@@ -87,10 +87,11 @@ async fn a_purge_can_be_soft_fetched_again_or_only_told() {
     assert_eq!(x_cache(&running, "/a").await, "STALE");
     origin.received(2).await;
 
-    let refresh = in_pipe(asking(&running, &["purge", "/a", "--refresh", "--json"]));
+    running.get("/b").await;
+    let refresh = in_pipe(asking(&running, &["purge", "/b", "--refresh", "--json"]));
     let told: Value = serde_json::from_str(&refresh.1).unwrap();
     assert_eq!((&told["mode"], &told["refreshing"]), (&json!("refresh"), &json!(1)), "{told}");
-    origin.received(3).await;
+    origin.received(4).await;
     running.stop().await;
 }
 
