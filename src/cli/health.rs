@@ -82,7 +82,7 @@ async fn ask(args: &Args) -> Result<(), Unhealthy> {
 }
 
 /// Where to connect for a listener that is bound to all addresses.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -4,14 +4,23 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod check;
 mod completions;
+mod connect;
+mod control;
 mod doctor;
+mod explain;
 mod get;
 mod health;
+mod purge;
 mod serve;
 mod source;
+mod stats;
+mod stored;
 mod terminal;
+mod units;
+mod whereabouts;
 
 use source::SourceArgs;
 
@@ -46,6 +55,24 @@ enum Verb {
     /// Takes one picture and writes it to a file, without a server
     #[command(after_help = get::HELP)]
     Get(Box<get::Args>),
+    /// Purges pages, keys, tags, hosts or everything from a running tintype
+    #[command(after_help = purge::HELP)]
+    Purge(purge::Args),
+    /// Lists what a running tintype has stored
+    #[command(after_help = stored::LS_HELP)]
+    Ls(stored::LsArgs),
+    /// Has a running tintype drop what is stale beyond every window
+    #[command(after_help = stored::GC_HELP)]
+    Gc(stored::GcArgs),
+    /// Tells what a request gets from a running tintype, and why
+    #[command(after_help = explain::HELP)]
+    Explain(explain::Args),
+    /// Shows the figures of a running tintype, with a verdict in words
+    #[command(after_help = stats::HELP)]
+    Stats(stats::Args),
+    /// Puts a bounded load on URLs, and tells rates and latencies by what the cache did
+    #[command(after_help = bench::HELP)]
+    Bench(bench::Args),
     /// Asks a running tintype whether it is healthy, for container health checks
     #[command(after_help = health::HELP)]
     Health(health::Args),
@@ -84,6 +111,12 @@ pub(crate) fn run() -> ExitCode {
         Some(Verb::Check(args)) => check::run(&args),
         Some(Verb::Doctor(args)) => doctor::run(&args),
         Some(Verb::Get(args)) => get::run(&args),
+        Some(Verb::Purge(args)) => purge::run(&args),
+        Some(Verb::Ls(args)) => stored::ls(&args),
+        Some(Verb::Gc(args)) => stored::gc(&args),
+        Some(Verb::Explain(args)) => explain::run(&args),
+        Some(Verb::Stats(args)) => stats::run(&args),
+        Some(Verb::Bench(args)) => bench::run(&args),
         Some(Verb::Health(args)) => health::run(&args),
         Some(Verb::Completions(args)) => completions::completions(&args),
         Some(Verb::Man(args)) => completions::man(&args),

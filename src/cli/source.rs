@@ -6,7 +6,7 @@ use clap::Args;
 use tintype::config::{Base, Config, Problems, Sources};
 
 /// The file that is taken where none is named.
-const DEFAULT_FILE: &str = "proxy.toml";
+pub(super) const DEFAULT_FILE: &str = "proxy.toml";
 
 #[derive(Args)]
 pub(super) struct SourceArgs {

@@ -33,8 +33,24 @@ Exit codes of every verb:
 
 /// Writes to standard output. A reader that has gone away is no error of ours.
 pub(super) fn print(text: &str) {
+    let _ = put(text);
+}
+
+/// Like [`print`], for those who have much to say: whether somebody still reads it.
+pub(super) fn put(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// Whether a list is to be lines of JSON: nobody looks at it.
+pub(super) fn is_piped() -> bool {
+    !std::io::stdout().is_terminal()
+}
+
+/// Whether somebody can be asked something.
+pub(super) fn is_attended() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Writes to standard error, like [`print`].
@@ -92,6 +108,12 @@ impl Paint {
     /// As standard error wants it.
     pub(super) fn of_stderr() -> Self {
         Paint::of(std::io::stderr().is_terminal())
+    }
+
+    /// No colours.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Paint { colour: false }
     }
 
     fn of(is_terminal: bool) -> Self {

@@ -6,7 +6,21 @@
 
 use super::support::terminal::{in_pipe, in_terminal, tintype};
 
-const VERBS: [&str; 6] = ["serve", "check", "doctor", "health", "completions", "man"];
+const VERBS: [&str; 13] = [
+    "serve",
+    "check",
+    "doctor",
+    "get",
+    "purge",
+    "ls",
+    "gc",
+    "explain",
+    "stats",
+    "bench",
+    "health",
+    "completions",
+    "man",
+];
 
 #[test]
 fn each_shell_gets_a_script_with_every_verb() {

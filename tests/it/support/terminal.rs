@@ -1,9 +1,10 @@
 //! The program in a real terminal: a pseudo terminal of this process, with nobody else's program between.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -19,8 +20,35 @@ pub(crate) fn tintype(arguments: &[&str]) -> Command {
     command
 }
 
+/// Who sits at a terminal.
+pub(crate) struct Hand {
+    terminal: File,
+    program: Pid,
+}
+
+impl Hand {
+    /// Types `text`.
+    pub(crate) fn types(&mut self, text: &str) {
+        self.terminal.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Does what Ctrl-C does.
+    pub(crate) fn interrupts(&mut self) {
+        kill_process(self.program, Signal::INT).unwrap();
+    }
+}
+
 /// Runs `command` on a terminal of `columns`, and gives back its exit code and everything that it wrote there.
-pub(crate) fn in_terminal(mut command: Command, columns: u16) -> (Option<i32>, String) {
+pub(crate) fn in_terminal(command: Command, columns: u16) -> (Option<i32>, String) {
+    watched_in_terminal(command, columns, |_, _| {})
+}
+
+/// The same, with somebody who sees all that was written so far, whenever there is more, and may act on it.
+pub(crate) fn watched_in_terminal(
+    mut command: Command,
+    columns: u16,
+    mut watcher: impl FnMut(&str, &mut Hand) + Send + 'static,
+) -> (Option<i32>, String) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
@@ -32,12 +60,14 @@ pub(crate) fn in_terminal(mut command: Command, columns: u16) -> (Option<i32>, S
     tcsetwinsize(&side, size).unwrap();
     let mut child = command.stdin(open()).stdout(open()).stderr(open()).spawn().unwrap();
     drop(command);
+    let mut terminal = File::from(terminal);
+    let mut hand = Hand { terminal: terminal.try_clone().unwrap(), program: Pid::from_child(&child) };
     let reader = std::thread::spawn(move || {
-        let (mut terminal, mut written) = (File::from(terminal), Vec::new());
-        let mut piece = [0; 4096];
+        let (mut written, mut piece) = (Vec::new(), [0; 4096]);
         // The end of a terminal is an error.
         while let Ok(length @ 1..) = terminal.read(&mut piece) {
             written.extend_from_slice(&piece[..length]);
+            watcher(&String::from_utf8_lossy(&written), &mut hand);
         }
         written
     });
