@@ -67,6 +67,7 @@ mod purge_scopes;
 mod regression;
 mod remote_exchange;
 mod remote_failures;
+mod requirements;
 mod semantics_oracle;
 mod store_crash;
 mod store_disk;

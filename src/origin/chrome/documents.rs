@@ -42,6 +42,11 @@ impl Documents {
         }
     }
 
+    /// How many were begun.
+    pub(super) fn begun(&self) -> usize {
+        self.begun.len()
+    }
+
     /// The last document is as whole as it will ever be.
     pub(super) fn give_up(&mut self) {
         (self.last_parsed, self.last_loaded) = (self.begun.last().cloned(), self.begun.last().cloned());

@@ -26,6 +26,9 @@ pub(super) use error::TabError;
 /// Time in which a living browser disposes of a context; one that does not is hung.
 const DISPOSE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Time for the answer to a call after another document began.
+const FORGOTTEN: Duration = Duration::from_secs(5);
+
 /// Time after loading stopped in which a page that goes elsewhere begins to.
 const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
 
@@ -126,13 +129,28 @@ impl Tab {
     ) -> Result<Value, TabError> {
         let devtools = self.context.browser.devtools.clone();
         let call = devtools.call(Some(session), method, params);
-        tokio::pin!(call);
+        let begun = self.documents.begun();
+        // Chrome forgets to answer some calls whose document goes away under them.
+        let forgotten = tokio::time::sleep(Duration::MAX);
+        tokio::pin!(call, forgotten);
+        let mut replaced = false;
         loop {
             tokio::select! {
                 // A crash is known before the call that it leaves hanging.
                 biased;
                 event = self.events.recv() => self.heed(event).await?,
                 result = &mut call => return Ok(result?),
+                () = &mut forgotten, if replaced => {
+                    let message = "the page went elsewhere".to_owned();
+                    return Err(CallError::Refused { method: method.to_owned(), message }.into());
+                }
+            }
+            if self.documents.restless {
+                return Err(TabError::Restless);
+            }
+            if !replaced && self.documents.begun() != begun {
+                replaced = true;
+                forgotten.as_mut().reset(tokio::time::Instant::now() + FORGOTTEN);
             }
         }
     }
