@@ -8,7 +8,7 @@ use super::support::terminal::{in_pipe, in_terminal, tintype, watched_in_termina
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_load_is_told_by_cache_status() {
+async fn rates_and_latencies_come_by_cache_status() {
     let origin = storing().await;
     let running = Tintype::before(&origin).await;
     let folder = tempfile::tempdir().unwrap();
