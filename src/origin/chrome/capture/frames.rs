@@ -20,6 +20,9 @@ const MAX_FRAMES: usize = 64;
 /// Time between two looks at a worker that has not begun.
 const WORKER_STEP: Duration = Duration::from_millis(20);
 
+/// Time for the last message of a worker to reach its page.
+const WORKER_WORD: Duration = Duration::from_millis(200);
+
 /// One frame.
 struct Frame {
     session: String,
@@ -77,6 +80,8 @@ pub(super) async fn run_out(tab: &mut Tab, limits: &Limits) -> Result<(), Failur
     if let Ok(done) = tokio::time::timeout(limits.max_wait, all).await {
         done?;
     }
+    // What they said last is on its way to the page, and nobody tells when it has come.
+    tab.rest(WORKER_WORD).await?;
     for frame in frames(tab).await? {
         ask(tab, &frame, &step, limits.max_wait).await?;
     }

@@ -75,9 +75,8 @@ async want => {
         if (running.length) {
             moved = true;
             // Chrome's compositor keeps the place where it had moved something, unless it is told of the pause before it is
-            // told of another place.
-            await frame();
-            await frame();
+            // told of another place. What it is told in one frame it knows for sure a few frames later.
+            for (let frames = 0; frames < 4; frames++) await frame();
         }
         for (const animation of running) {
             try {
