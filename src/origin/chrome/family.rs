@@ -9,6 +9,8 @@ const MAX_CHILDREN: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Family {
     children: Vec<Child>,
+    /// Workers that ever were.
+    workers_seen: usize,
 }
 
 #[derive(Debug)]
@@ -27,6 +29,7 @@ impl Family {
     pub(super) fn add(&mut self, session: &str, kind: &str) -> bool {
         let fits = self.children.len() < MAX_CHILDREN;
         if fits {
+            self.workers_seen += usize::from(kind == "worker");
             self.children.push(Child { session: session.to_owned(), is_frame: kind == "iframe" });
         }
         fits
@@ -45,6 +48,11 @@ impl Family {
     /// The sessions of workers.
     pub(super) fn workers(&self) -> Vec<String> {
         self.of(false)
+    }
+
+    /// How many workers there ever were.
+    pub(super) fn workers_seen(&self) -> usize {
+        self.workers_seen
     }
 
     fn of(&self, is_frame: bool) -> Vec<String> {

@@ -188,6 +188,11 @@ impl Tab {
         std::iter::once(self.session.clone()).chain(self.family.frames()).collect()
     }
 
+    /// How many workers it ever had.
+    pub(super) fn workers_seen(&self) -> usize {
+        self.family.workers_seen()
+    }
+
     /// The sessions of its workers.
     pub(super) fn worker_sessions(&self) -> Vec<String> {
         self.family.workers()

@@ -19,9 +19,8 @@ const MAX_FRAMES: usize = 64;
 
 /// Time between two looks at a worker that has not begun.
 const WORKER_STEP: Duration = Duration::from_millis(20);
-
-/// Time for the last message of a worker to reach its page.
-const WORKER_WORD: Duration = Duration::from_millis(200);
+/// Looks at most for workers that were made and are not there; one whose script cannot be had never is.
+const WORKER_STEPS: u32 = 100;
 
 /// One frame.
 struct Frame {
@@ -61,8 +60,17 @@ pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits
 /// Waits until nothing more is to come of a frozen page. What its workers tell it counts as well.
 pub(super) async fn run_out(tab: &mut Tab, limits: &Limits) -> Result<(), Failure> {
     let step = json!({ "step": "runOut", "frozen": frozen_token(), "patience": millis(limits.max_wait) });
+    let mut made = 0;
     for frame in frames(tab).await? {
-        ask(tab, &frame, &step, limits.max_wait).await?;
+        let answer = ask(tab, &frame, &step, limits.max_wait).await?;
+        made += answer["workers"].as_u64().unwrap_or_default();
+    }
+    // Those that were made will be attached.
+    for _ in 0..WORKER_STEPS {
+        if tab.workers_seen() as u64 >= made {
+            break;
+        }
+        tab.rest(WORKER_STEP).await?;
     }
     let workers = tab.worker_sessions();
     if workers.is_empty() {
@@ -80,8 +88,10 @@ pub(super) async fn run_out(tab: &mut Tab, limits: &Limits) -> Result<(), Failur
     if let Ok(done) = tokio::time::timeout(limits.max_wait, all).await {
         done?;
     }
-    // What they said last is on its way to the page, and nobody tells when it has come.
-    tab.rest(WORKER_WORD).await?;
+    // What they said last is on its way to the page.
+    let step = json!({
+        "step": "runOut", "frozen": frozen_token(), "patience": millis(limits.max_wait), "listen": true,
+    });
     for frame in frames(tab).await? {
         ask(tab, &frame, &step, limits.max_wait).await?;
     }
@@ -96,7 +106,9 @@ async fn worker_ran_out(tab: &mut Tab, session: &str) -> Result<bool, Failure> {
         "awaitPromise": true, "returnByValue": true,
     });
     let ran = pardoned(tab.call_in(session, "Runtime.evaluate", run).await)?;
-    Ok(ran.is_null() || ran["result"]["value"] == true)
+    // A call is refused by one that is gone, and by one that has not begun.
+    let gone = || !tab.worker_sessions().iter().any(|known| known == session);
+    Ok(if ran.is_null() { gone() } else { ran["result"]["value"] == true })
 }
 
 /// Has every frame below the page's own stand still.
@@ -105,7 +117,7 @@ pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) ->
         "step": "still", "frozen": spec.freeze.map(|_| frozen_token()), "patience": millis(limits.max_settle),
     });
     for frame in frames(tab).await?.into_iter().skip(1) {
-        ask(tab, &frame, &step, limits.max_settle).await?;
+        ask(tab, &frame, &step, limits.max_wait).await?;
     }
     Ok(())
 }

@@ -188,11 +188,42 @@ set => {
         }
     }
 
+    // A worker's last word is its answer to us: whatever it said before has come by then.
+    let [made, heard] = [0, 0];
+    const { Worker } = scope;
+    if (Worker) {
+        replace(scope, 'Worker', new Proxy(Worker, {
+            construct: (target, values, making) => {
+                const worker = Reflect.construct(target, values, making);
+                made++;
+                worker.addEventListener('message', event => {
+                    if (event.data !== ANSWER) return;
+                    event.stopImmediatePropagation();
+                    heard++;
+                });
+                return worker;
+            },
+        }));
+    }
+    const allHeard = async () => {
+        // One that was ended says nothing more.
+        for (let looks = 0; heard < made && looks < 100; looks++) await new Promise(done => after(10, done));
+    };
+
     // Frames are asked from another world, by events; workers by name.
     if (scope.document) {
-        const { Event } = scope;
-        scope.addEventListener(ASKED, asked => { asked.preventDefault(); idle().then(() => scope.dispatchEvent(new Event(ANSWER))); });
+        const { CustomEvent } = scope;
+        scope.addEventListener(ASKED, asked => {
+            asked.preventDefault();
+            const listened = asked.detail ? allHeard() : Promise.resolve();
+            listened.then(idle).then(() => scope.dispatchEvent(new CustomEvent(ANSWER, { detail: made })));
+        });
     } else {
-        Object.defineProperty(scope, set.token, { value: idle });
+        const say = scope.postMessage;
+        const answer = async () => {
+            await idle();
+            if (typeof say === 'function') Reflect.apply(say, scope, [ANSWER]);
+        };
+        Object.defineProperty(scope, set.token, { value: answer });
     }
 }

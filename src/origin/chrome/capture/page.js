@@ -51,10 +51,14 @@ async want => {
     // Until nothing more is to come of a frozen page, see freeze.js.
     const runOut = () => {
         if (!want.frozen) return;
-        const done = new Promise(done => addEventListener(want.frozen + '!', done, { once: true }));
+        let workers = 0;
+        const done = new Promise(done => {
+            addEventListener(want.frozen + '!', answer => { workers = answer.detail; done(); }, { once: true });
+        });
         // Where nobody hears it no script ever ran.
-        if (dispatchEvent(new Event(want.frozen + '?', { cancelable: true }))) return;
-        return within(want.patience, done);
+        const ask = new CustomEvent(want.frozen + '?', { cancelable: true, detail: Boolean(want.listen) });
+        if (dispatchEvent(ask)) return 0;
+        return within(want.patience, done).then(() => workers);
     };
 
     // What moves stands still: at its end if it has one, else at its beginning.
@@ -70,13 +74,16 @@ async want => {
             return root.getAnimations ? root.getAnimations() : [];
         });
         for (const animation of running) {
-            try { animation.pause(); } catch { /* without a beginning */ }
+            // Chrome's compositor keeps the place where it had moved something if the page's own thread sees no change: so it
+            // is shown one on the way.
+            try {
+                animation.pause();
+                animation.currentTime += 40;
+            } catch { /* bound to something else than time */ }
         }
         if (running.length) {
             moved = true;
-            // Chrome's compositor keeps the place where it had moved something, unless it is told of the pause before it is
-            // told of another place. What it is told in one frame it knows for sure a few frames later.
-            for (let frames = 0; frames < 4; frames++) await frame();
+            for (let frames = 0; frames < 3; frames++) await frame();
         }
         for (const animation of running) {
             try {
@@ -138,8 +145,7 @@ async want => {
     }
 
     if (want.step === 'runOut') {
-        await runOut();
-        return {};
+        return { workers: await runOut() };
     }
 
     if (want.step === 'still') {
