@@ -17,6 +17,8 @@ pub(super) struct Family {
 struct Child {
     session: String,
     is_frame: bool,
+    /// Its own script runs, or ran.
+    begun: bool,
 }
 
 impl Family {
@@ -30,7 +32,11 @@ impl Family {
         let fits = self.children.len() < MAX_CHILDREN;
         if fits {
             self.workers_seen += usize::from(kind == "worker");
-            self.children.push(Child { session: session.to_owned(), is_frame: kind == "iframe" });
+            self.children.push(Child {
+                session: session.to_owned(),
+                is_frame: kind == "iframe",
+                begun: false,
+            });
         }
         fits
     }
@@ -48,6 +54,18 @@ impl Family {
     /// The sessions of workers.
     pub(super) fn workers(&self) -> Vec<String> {
         self.of(false)
+    }
+
+    /// Its own script is about to run.
+    pub(super) fn begin(&mut self, session: &str) {
+        for child in self.children.iter_mut().filter(|child| child.session == session) {
+            child.begun = true;
+        }
+    }
+
+    /// Whether its own script has begun; none where there is no such session any more.
+    pub(super) fn has_begun(&self, session: &str) -> Option<bool> {
+        self.children.iter().find(|child| child.session == session).map(|child| child.begun)
     }
 
     /// How many workers there ever were.
@@ -70,6 +88,9 @@ mod tests {
         let mut family = Family::default();
         assert!(family.add("A", "iframe") && family.add("B", "worker"));
         assert_eq!((family.frames(), family.workers()), (vec!["A".to_owned()], vec!["B".to_owned()]));
+        assert_eq!((family.has_begun("B"), family.has_begun("C")), (Some(false), None));
+        family.begin("B");
+        assert_eq!(family.has_begun("B"), Some(true));
         family.forget("A");
         family.forget("nobody");
         assert_eq!((family.frames().len(), family.workers().len()), (0, 1));

@@ -193,6 +193,11 @@ impl Tab {
         self.family.workers_seen()
     }
 
+    /// Whether a worker's own script has begun; none if the worker is gone.
+    pub(super) fn has_begun(&self, session: &str) -> Option<bool> {
+        self.family.has_begun(session)
+    }
+
     /// The sessions of its workers.
     pub(super) fn worker_sessions(&self) -> Vec<String> {
         self.family.workers()
@@ -275,6 +280,7 @@ impl Tab {
                 self.family.forget(event.params["sessionId"].as_str().unwrap_or_default());
             }
             "Debugger.paused" => {
+                self.family.begin(&event.session);
                 let devtools = &self.context.browser.devtools;
                 if let Some(script) = &self.script {
                     devtools

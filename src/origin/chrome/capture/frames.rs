@@ -100,14 +100,19 @@ pub(super) async fn run_out(tab: &mut Tab, limits: &Limits) -> Result<(), Failur
 
 /// Whether a worker, if it is still there, has begun and nothing more is to come of it.
 async fn worker_ran_out(tab: &mut Tab, session: &str) -> Result<bool, Failure> {
+    // To ask one that has not begun would be taken for its beginning.
+    match tab.has_begun(session) {
+        None => return Ok(true),
+        Some(false) => return Ok(false),
+        Some(true) => {}
+    }
     let token = json!(frozen_token());
     let run = json!({
         "expression": format!("self[{token}] ? self[{token}]().then(() => true) : false"),
         "awaitPromise": true, "returnByValue": true,
     });
     let ran = pardoned(tab.call_in(session, "Runtime.evaluate", run).await)?;
-    // A call is refused by one that is gone, and by one that has not begun.
-    let gone = || !tab.worker_sessions().iter().any(|known| known == session);
+    let gone = || tab.has_begun(session).is_none();
     Ok(if ran.is_null() { gone() } else { ran["result"]["value"] == true })
 }
 
