@@ -21,11 +21,16 @@ pub fn append(key: &mut Vec<u8>, scope: &str, target: &Uri) {
     key.extend_from_slice(both.as_bytes());
 }
 
-/// `page` in the form in which URLs are compared.
-pub fn page_url(page: &str) -> Option<String> {
-    let mut url = Url::parse(page.trim()).ok()?;
+/// `text` in the form in which the URLs of pages are compared.
+pub fn page_url(text: &str) -> Option<String> {
+    page(text).map(String::from)
+}
+
+/// `text` as the URL of a page, without its fragment.
+pub fn page(text: &str) -> Option<Url> {
+    let mut url = Url::parse(text.trim()).ok()?;
     url.set_fragment(None);
-    Some(url.into())
+    Some(url)
 }
 
 #[cfg(test)]

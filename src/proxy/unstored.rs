@@ -28,7 +28,7 @@ pub(super) struct Reason {
 impl Reason {
     /// The response was not for storing.
     pub(super) fn refused(reason: NotStored, at: Timestamp) -> Self {
-        Reason { name: reason.name(), words: in_words(reason.name()).to_owned(), at }
+        Reason { name: reason.name(), words: in_words(reason).to_owned(), at }
     }
 
     /// No usable response came.
@@ -80,27 +80,30 @@ impl Unstored {
     }
 }
 
-/// A reason not to store, by its name, for people.
-fn in_words(name: &str) -> &'static str {
-    match name {
-        "method" => "only answers to GET are stored",
-        "status" => "a response of this status is not stored",
-        "request-no-store" => "the request said no-store",
-        "no-store" => "the response said no-store",
-        "private" => "the response said private",
-        "authorization" => "the request had credentials, and the response does not say that it may be shared",
-        "vary-all" => "the response varies on everything (Vary: *)",
-        "set-cookie" => "the response sets a cookie; the route says what becomes of such (set_cookie)",
-        "no-lifetime" => {
+/// A reason not to store, for people.
+fn in_words(reason: NotStored) -> &'static str {
+    match reason {
+        NotStored::Method => "only answers to GET are stored",
+        NotStored::Status => "a response of this status is not stored",
+        NotStored::RequestNoStore => "the request said no-store",
+        NotStored::NoStore => "the response said no-store",
+        NotStored::Private => "the response said private",
+        NotStored::Authorization => {
+            "the request had credentials, and the response does not say that it may be shared"
+        }
+        NotStored::VaryAll => "the response varies on everything (Vary: *)",
+        NotStored::SetCookie => {
+            "the response sets a cookie; the route says what becomes of such (set_cookie)"
+        }
+        NotStored::NoLifetime => {
             "nothing gives the response a lifetime, a validator, or a window in which it may be stale"
         }
-        "too-large" => "the response is longer than store.max_stored_bytes",
-        "buffer-full" => "all fetches together held as much as they may (store.max_fetch_buffer)",
-        "rule" => "a rule of the route says never",
-        "cache-buster" => "the page's URL has a cache-busting parameter, and no rule is for such",
-        "scripts" => "the request brings scripts, and no rule is for such",
-        "caller" => "the request asked not to store it",
-        _ => "",
+        NotStored::TooLarge => "the response is longer than store.max_stored_bytes",
+        NotStored::BufferFull => "all fetches together held as much as they may (store.max_fetch_buffer)",
+        NotStored::Rule => "a rule of the route says never",
+        NotStored::CacheBuster => "the page's URL has a cache-busting parameter, and no rule is for such",
+        NotStored::Scripts => "the request brings scripts, and no rule is for such",
+        NotStored::Caller => "the request asked not to store it",
     }
 }
 
@@ -140,7 +143,7 @@ mod tests {
             Scripts,
             Caller,
         ] {
-            assert!(!in_words(reason.name()).is_empty(), "{reason:?}");
+            assert!(!in_words(reason).is_empty(), "{reason:?}");
         }
     }
 

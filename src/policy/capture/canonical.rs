@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use super::given::{self, Pair};
 use super::table::{self, Alias, Class, DEFAULT_VIEWPORT, Form, Parameter};
 use super::{Canonical, Defaults, Wishes, values};
+use crate::policy::key::page;
 
 /// Octets of a query that an origin is asked with; a longer request goes as JSON.
 const LONGEST_QUERY: usize = 8 << 10;
@@ -194,10 +195,7 @@ fn wishes(pairs: &mut Vec<Pair>) -> Wishes {
                 false
             }
             ("url", _) => {
-                wishes.page = Url::parse(value).ok().map(|mut page| {
-                    page.set_fragment(None);
-                    page
-                });
+                wishes.page = page(value);
                 true
             }
             _ => true,

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use url::{Url, form_urlencoded};
 
+use super::key;
+
 mod canonical;
 mod given;
 mod table;
@@ -40,12 +42,7 @@ impl Wishes {
         let mut wishes = Wishes::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
-                "url" if wishes.page.is_none() => {
-                    wishes.page = Url::parse(value.trim()).ok();
-                    if let Some(page) = &mut wishes.page {
-                        page.set_fragment(None);
-                    }
-                }
+                "url" if wishes.page.is_none() => wishes.page = key::page(&value),
                 "js" | "script" | "scripts" | "javascript" => wishes.scripted = true,
                 _ => {}
             }
