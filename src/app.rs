@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all};
 use http::{Request, Response};
 use serde_json::Value;
@@ -17,10 +18,12 @@ use crate::clock::{Clock, Stopwatch, SystemClock};
 use crate::config::{Config, Upstream};
 use crate::listener::{BindError, Handler, Listener, Peer, ServeReport};
 use crate::message::body::Body;
+use crate::message::plain::Plain;
 use crate::origin::{Origin, chrome, remote};
-use crate::proxy::respond::Outcome;
+use crate::proxy::lookup::Tier;
+use crate::proxy::respond::{Outcome, Verdict};
 use crate::proxy::route::Routes;
-use crate::proxy::{self, Proxy};
+use crate::proxy::{self, Proxy, short};
 use crate::store::{self, Store};
 use crate::telemetry;
 use crate::telemetry::access::{AccessLog, Answered, Exchange};
@@ -291,6 +294,16 @@ impl Handler for DataPlane {
             None => Answered { cache: "-", detail: "-", served: None },
         };
         self.access.end(exchange, answered, response)
+    }
+
+    fn short(&self, plain: &Plain<'_>, peer: Peer, head: &mut Vec<u8>) -> Option<Bytes> {
+        let started = Stopwatch::start();
+        let answer = self.proxy.short(plain, head)?;
+        let served = Some(short::Answer::SERVED);
+        let answered = Answered { cache: Verdict::Hit.name(), detail: Tier::Memory.name(), served };
+        let sent = (answer.status, answer.body.len() as u64);
+        self.access.answered(started, plain.target, peer.address, answered, sent);
+        Some(answer.body)
     }
 }
 

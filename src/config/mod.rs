@@ -178,6 +178,7 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
         hold_for_tag: kept.hold_for_tag,
         collapse_timeout: kept.collapse_timeout,
         max_variants: kept.max_variants,
+        max_prepared: kept.max_prepared,
         hidden_tags,
     };
     Config { server, admin, purge, webhook, store, upstreams, proxy, log }

@@ -14,6 +14,7 @@ pub(super) struct Bounds {
     pub(super) hold_for_tag: u64,
     pub(super) collapse_timeout: Duration,
     pub(super) max_variants: usize,
+    pub(super) max_prepared: usize,
 }
 
 /// Room in a disk block for a record's head, its key and the block's own index.
@@ -44,6 +45,7 @@ pub(super) fn read(mut s: Section<'_>) -> (store::Config, Bounds) {
         hold_for_tag: s.size("hold_for_tag", 4 * MIB, 0..=GIB),
         collapse_timeout: s.duration("collapse_timeout", secs(60), secs(1)..=secs(600)),
         max_variants: s.number("max_variants", 32, 1..=1000),
+        max_prepared: s.number("max_prepared", 4096, 0..=1_000_000),
     };
     cross_check(&mut s, &config, &bounds);
     (config, bounds)

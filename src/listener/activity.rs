@@ -22,6 +22,8 @@ pub(super) struct Activity {
     working: AtomicUsize,
     /// Exchanges begun so far.
     exchanges: AtomicUsize,
+    /// Of those, the ones that ended.
+    ended: AtomicUsize,
     /// Bytes came that belong to no exchange yet.
     unclaimed: AtomicBool,
 }
@@ -40,6 +42,23 @@ impl Activity {
     /// The exchange whose head is arriving: its number, if a part of it has come.
     pub(super) fn partial_head(&self) -> Option<usize> {
         (self.unclaimed.load(Relaxed) && !self.is_working()).then(|| self.exchanges.load(Relaxed))
+    }
+
+    /// Exchanges that ended so far.
+    pub(super) fn ended(&self) -> usize {
+        self.ended.load(Relaxed)
+    }
+
+    /// Whether so many exchanges have begun, and all of them ended.
+    pub(super) fn is_between(&self, exchanges: usize) -> bool {
+        self.exchanges.load(Relaxed) == exchanges && self.ended() == exchanges
+    }
+
+    /// An exchange began and ended with what was read last: the connection's task alone calls this, so loads and stores do.
+    pub(super) fn answered(&self) {
+        self.exchanges.store(self.exchanges.load(Relaxed) + 1, Relaxed);
+        self.ended.store(self.ended.load(Relaxed) + 1, Relaxed);
+        self.unclaimed.store(false, Relaxed);
     }
 
     fn step(&self) {
@@ -95,6 +114,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.theirs();
+        self.activity.ended.fetch_add(1, Relaxed);
         // What was read meanwhile was this exchange's request body.
         self.activity.unclaimed.store(false, Relaxed);
         self.activity.step();
@@ -147,6 +167,9 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
             let n = self.ahead.len().min(buf.remaining());
             buf.put_slice(&self.ahead[..n]);
             self.ahead.drain(..n);
+            if self.ahead.is_empty() {
+                self.ahead = Vec::new();
+            }
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();

@@ -23,6 +23,7 @@ use super::activity::{Activity, Watched};
 use super::exchange::{Limits, Tracked, service};
 use super::interim::Interims;
 use super::protocol::{Protocols, Version, detect};
+use super::short::Short;
 use super::timer::{Timer, Verdict};
 use super::{Config, Handler, Peer};
 
@@ -62,7 +63,11 @@ impl<H: Handler> Connections<H> {
         tls: Option<TlsAcceptor>,
         draining: watch::Receiver<bool>,
     ) -> Self {
-        let limits = Limits { max_header_count: config.max_header_count, idle_timeout: config.idle_timeout };
+        let limits = Limits {
+            max_header_count: config.max_header_count,
+            max_header_bytes: config.max_header_bytes,
+            idle_timeout: config.idle_timeout,
+        };
         let protocols = Protocols::new(config);
         let header_read_timeout = config.header_read_timeout;
         Connections(Arc::new(Shared { handler, tls, draining, protocols, limits, header_read_timeout }))
@@ -145,20 +150,22 @@ impl<H: Handler> Shared<H> {
     ) -> End {
         let activity = Arc::new(Activity::default());
         let interims = Arc::new(Interims::default());
-        let io = TokioIo::new(Watched::new(io, ahead, activity.clone(), interims.clone()));
+        let io = Watched::new(io, ahead, activity.clone(), interims.clone());
         let service = service(self.handler.clone(), peer, self.limits, activity.clone(), interims);
         let timer = Timer::new(
             clock,
-            activity,
+            activity.clone(),
             version == Version::Http1,
             self.header_read_timeout,
             self.limits.idle_timeout,
         );
         match version {
             Version::Http1 => {
+                let io = TokioIo::new(Short::new(io, self.handler.clone(), peer, self.limits, activity));
                 drive(pin!(self.protocols.http1.serve_connection(io, service)), timer, drain).await
             }
             Version::Http2 => {
+                let io = TokioIo::new(io);
                 drive(pin!(self.protocols.http2.serve_connection(io, service)), timer, drain).await
             }
         }

@@ -18,6 +18,7 @@ use super::activity::{Activity, Turn};
 use super::interim::Interims;
 use super::upload;
 use crate::message::body::{Body, BodyError};
+use crate::message::plain::Plain;
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,13 @@ pub struct Peer {
 pub trait Handler: Clone + Send + Sync + 'static {
     /// Answers `request`, which came from `peer`.
     fn handle(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
+
+    /// Answers a request that is as plain as can be, if the answer is at hand: writes the head, as HTTP/1.1 has it, to the empty `head`
+    /// and gives the body. It takes the place of [`handle`](Self::handle), so it must say the same, and must not wait.
+    fn short(&self, plain: &Plain<'_>, peer: Peer, head: &mut Vec<u8>) -> Option<Bytes> {
+        let _ = (plain, peer, head);
+        None
+    }
 }
 
 impl<F, A> Handler for F
@@ -56,6 +64,8 @@ where
 pub(super) struct Limits {
     /// Fields in a request head.
     pub(super) max_header_count: usize,
+    /// Bytes of a request head.
+    pub(super) max_header_bytes: usize,
     /// The longest pause inside a request body.
     pub(super) idle_timeout: Duration,
 }

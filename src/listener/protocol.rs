@@ -4,12 +4,16 @@ use std::io;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioExecutor;
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::Config;
 
 /// The connection preface of HTTP/2 (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes that are read to tell the version: mostly the first head is whole among them.
+const AHEAD: usize = 2048;
 
 /// The field count up to which hyper parses a head on the stack.
 const HEADERS_ON_STACK: usize = 100;
@@ -26,12 +30,9 @@ pub(super) enum Version {
 
 /// Reads until it is clear whether the peer sent the preface of HTTP/2. Gives what was read.
 pub(super) async fn detect(io: &mut (impl AsyncRead + Unpin)) -> io::Result<(Version, Vec<u8>)> {
-    let mut ahead = Vec::with_capacity(PREFACE.len());
+    let mut ahead = Vec::with_capacity(AHEAD);
     loop {
-        let mut rest = [0; PREFACE.len()];
-        let n = io.read(&mut rest[ahead.len()..]).await?;
-        let begin = ahead.len();
-        ahead.extend_from_slice(&rest[begin..begin + n]);
+        let n = io.read_buf(&mut (&mut ahead).limit(AHEAD)).await?;
         match version(&ahead, n == 0) {
             Some(version) => return Ok((version, ahead)),
             None => continue,

@@ -6,3 +6,4 @@ pub mod date;
 pub mod entity_tag;
 pub mod fields;
 pub mod interim;
+pub mod plain;

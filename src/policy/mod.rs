@@ -1,7 +1,7 @@
 //! DECISIONS, pure: no async, no clock, no log, no disk. Values in, a value out, `now` an argument.
 //!
 //! In the order in which a request meets them: [`key`] and [`vary`] say where to look, [`reuse`] whether what was found
-//! may answer, [`rules`] what route and caller want beside, [`precondition`] whether a 304 will do, [`validation`] how to ask the origin and what its 304 changes,
+//! may answer, [`short`] until when that is certain, [`rules`] what route and caller want beside, [`precondition`] whether a 304 will do, [`validation`] how to ask the origin and what its 304 changes,
 //! [`admission`] whether an answer may be stored, with [`directives`] or [`targeted`] ones and [`freshness`] for how long, [`range`] which
 //! parts of it are sent, [`invalidation`] and [`groups`] what an unsafe method spoils, [`purge`], [`tags`] and [`place`] by what it is purged,
 //! and [`asking`] how it is asked for again.
@@ -22,6 +22,7 @@ pub mod query;
 pub mod range;
 pub mod reuse;
 pub mod rules;
+pub mod short;
 pub mod stored;
 pub mod tags;
 pub mod targeted;

@@ -44,6 +44,7 @@ pub mod refusal;
 pub mod respond;
 pub mod route;
 mod search;
+pub mod short;
 mod target;
 mod unstored;
 
@@ -56,6 +57,7 @@ use refusal::Refusal;
 use respond::{Told, Verdict};
 use route::{Asking, Route as Routed, Routes};
 use search::SearchRules;
+use short::{Prepareds, Ticket};
 use unstored::Unstored;
 
 /// The data plane: everything that a request meets between the listener and the origin.
@@ -76,6 +78,7 @@ pub struct Proxy {
     search: SearchRules,
     unstored: Unstored,
     hot: Hot,
+    prepared: Prepareds,
     via: HeaderValue,
 }
 
@@ -106,6 +109,7 @@ impl Proxy {
             .unwrap_or_else(|_| HeaderValue::from_static("1.1 tintype"));
         let budget = Arc::new(Budget::new(config.max_fetch_buffer));
         let watches = config.routes.iter().any(|route| route.refresh.watched > 0);
+        let prepared = Prepareds::new(config.max_prepared);
         let proxy = Arc::new(Proxy {
             config,
             routes,
@@ -120,6 +124,7 @@ impl Proxy {
             search: SearchRules::default(),
             unstored: Unstored::default(),
             hot: Hot::new(watches),
+            prepared,
             via,
         });
         if watches {
@@ -166,6 +171,7 @@ impl Proxy {
     ) -> Result<Response<Body>, Refusal> {
         // Which origin? The target in absolute form says so, within its bounds.
         let (mut request, body) = request.into_parts();
+        let ticket = Ticket::of(&request);
         target::complete(&mut request, secure, self.config.max_uri_bytes)?;
         let route = Arc::clone(self.routes.find(&request.uri).ok_or(Refusal::NoRoute)?);
         forward::sanitize(&mut request.headers);
@@ -189,7 +195,12 @@ impl Proxy {
         // May it answer, and how is it brought up to date?
         let key = self.config.tell_key.then(|| found.key.clone());
         let answered = match self.decide(&asked, &found) {
-            Step::Answer(stored, told) => Ok(self.answer_from(&asked, stored, told)),
+            Step::Answer(stored, told) => {
+                if let Some(ticket) = ticket.filter(|_| told.verdict == Verdict::Hit) {
+                    self.prepare(ticket, &asked, &found, stored);
+                }
+                Ok(self.answer_from(&asked, stored, told))
+            }
             Step::AnswerAndValidate(stored, told) => {
                 let early = told.verdict == Verdict::Hit;
                 let response = self.answer_from(&asked, stored, told);
@@ -337,6 +348,8 @@ pub struct Config {
     pub collapse_timeout: Duration,
     /// Variants kept for one key.
     pub max_variants: usize,
+    /// Hits whose answers are kept ready to be sent, about 1 KiB of memory each; none for zero.
+    pub max_prepared: usize,
     /// Response fields with tags to purge by that clients do not get.
     pub hidden_tags: Vec<HeaderName>,
 }
@@ -354,6 +367,7 @@ impl Default for Config {
             hold_for_tag: 2 << 20,
             collapse_timeout: Duration::from_secs(60),
             max_variants: 64,
+            max_prepared: 4096,
             hidden_tags: vec![tags::SURROGATE_KEY, tags::XKEY],
         }
     }

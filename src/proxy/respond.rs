@@ -1,10 +1,11 @@
 //! The answer as the client gets it: from the store or from the origin, with what the cache did.
 
+use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 
-use super::lookup::Stored;
+use super::lookup::{Stored, Tier};
 use super::refusal::Refusal;
 use super::{Asked, Proxy, part};
 use crate::clock::Timestamp;
@@ -16,7 +17,7 @@ use crate::telemetry::counters::Count;
 use crate::telemetry::served::Served;
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-const X_CACHE_AGE: HeaderName = HeaderName::from_static("x-cache-age");
+pub(super) const X_CACHE_AGE: HeaderName = HeaderName::from_static("x-cache-age");
 
 /// What `X-Cache` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +104,40 @@ impl Proxy {
         request: &Parts,
         head: &StoredResponse,
         body: Body,
+        told: Told,
+        now: Timestamp,
+    ) -> Response<Body> {
+        let length = body.size_hint().exact().unwrap_or_default();
+        let response = self.compose_stored(request, head, body, told, now);
+        if response.status() == StatusCode::NOT_MODIFIED && head.status != StatusCode::NOT_MODIFIED {
+            self.counters.add(Count::NotModified);
+            if request.method != Method::HEAD {
+                self.counters.tally().saved_bytes(length);
+            }
+        }
+        response
+    }
+
+    /// What a hit in memory answers to a GET with these fields, leaving no trace.
+    pub(super) fn compose_hit(
+        &self,
+        fields: HeaderMap,
+        target: &Uri,
+        head: &StoredResponse,
+        body: &Bytes,
+        now: Timestamp,
+    ) -> Response<Body> {
+        let (mut request, ()) = http::Request::new(()).into_parts();
+        (request.uri, request.headers) = (target.clone(), fields);
+        let status = CacheStatus { hit: true, detail: Some(Tier::Memory.name()), ..CacheStatus::default() };
+        self.compose_stored(&request, head, Body::whole(body.clone()), Told::new(Verdict::Hit, status), now)
+    }
+
+    fn compose_stored(
+        &self,
+        request: &Parts,
+        head: &StoredResponse,
+        body: Body,
         mut told: Told,
         now: Timestamp,
     ) -> Response<Body> {
@@ -131,10 +166,6 @@ impl Proxy {
             head.response_time,
         ) {
             precondition::keep_304_fields(fields);
-            self.counters.add(Count::NotModified);
-            if request.method != Method::HEAD {
-                self.counters.tally().saved_bytes(response.body().size_hint().exact().unwrap_or_default());
-            }
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             *response.body_mut() = Body::Empty;
         } else if request.method == Method::HEAD {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -82,6 +83,43 @@ impl AccessLog {
     }
 }
 
+impl AccessLog {
+    /// Writes the line of a plain GET over HTTP/1.1 that began at `started` and was answered whole at once.
+    pub fn answered(&self, started: Stopwatch, target: &str, client: SocketAddr, answered: Answered, sent: (StatusCode, u64)) {
+        let (status, bytes) = sent;
+        let (took, now) = (started.elapsed(), self.clock.now());
+        self.counters.add_many(Count::BytesSent, bytes);
+        if let Some(served) = answered.served {
+            self.counters.tally().answered(served, took, bytes, now);
+        }
+        if self.enabled {
+            write(&answered, (&Method::GET, target, Version::HTTP_11), client, took, (status, bytes, true));
+        }
+    }
+}
+
+fn write(
+    answered: &Answered,
+    (method, target, version): (&Method, impl std::fmt::Display, Version),
+    client: SocketAddr,
+    took: Duration,
+    (status, bytes, whole): (StatusCode, u64, bool),
+) {
+    tracing::info!(
+        target: "tintype::access",
+        client = %client.ip(),
+        method = %method,
+        target_uri = %target,
+        version = ?version,
+        status = status.as_u16(),
+        bytes,
+        ms = took.as_micros() as f64 / 1000.0,
+        cache = answered.cache,
+        detail = answered.detail,
+        whole,
+    );
+}
+
 /// A line to be; written when it is dropped.
 struct Line {
     log: AccessLog,
@@ -103,20 +141,8 @@ impl Drop for Line {
             return;
         }
         let Exchange { method, target, version, client, started } = &self.exchange;
-        let milliseconds = started.elapsed().as_micros() as f64 / 1000.0;
-        tracing::info!(
-            target: "tintype::access",
-            client = %client.ip(),
-            method = %method,
-            target_uri = %target,
-            version = ?version,
-            status = self.status.as_u16(),
-            bytes = self.bytes,
-            ms = milliseconds,
-            cache = self.answered.cache,
-            detail = self.answered.detail,
-            whole = self.whole,
-        );
+        let sent = (self.status, self.bytes, self.whole);
+        write(&self.answered, (method, target, *version), *client, started.elapsed(), sent);
     }
 }
 

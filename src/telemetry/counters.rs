@@ -14,6 +14,8 @@ pub enum Count {
     Requests,
     /// Answered from memory.
     HitsMemory,
+    /// Of those, with an answer that was prepared.
+    HitsPrepared,
     /// Answered from disk.
     HitsDisk,
     /// Answered by the origin.
@@ -82,7 +84,11 @@ impl Counters {
 
     /// All of them at this moment.
     pub fn snapshot(&self) -> Snapshot {
-        let hits = HitCounts { memory: self.get(Count::HitsMemory), disk: self.get(Count::HitsDisk) };
+        let hits = HitCounts {
+            memory: self.get(Count::HitsMemory),
+            prepared: self.get(Count::HitsPrepared),
+            disk: self.get(Count::HitsDisk),
+        };
         let answered_here = hits.memory + hits.disk + self.get(Count::Revalidated);
         let stale =
             StaleCounts { served: self.get(Count::StaleServed), on_error: self.get(Count::StaleOnError) };
@@ -155,6 +161,8 @@ pub struct Snapshot {
 pub struct HitCounts {
     /// From memory.
     pub memory: u64,
+    /// Of those, with an answer that was ready to be sent.
+    pub prepared: u64,
     /// From disk.
     pub disk: u64,
 }

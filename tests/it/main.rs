@@ -42,6 +42,7 @@ mod figures_explain;
 mod figures_metrics;
 mod figures_shipped;
 mod figures_stats;
+mod hit_short;
 mod interim;
 mod licences;
 mod listener_drain;

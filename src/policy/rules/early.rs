@@ -13,6 +13,12 @@ pub fn is_near(remaining: Duration, cost: Duration, beta: f64) -> bool {
     remaining.as_secs_f64() <= FURTHEST * beta * cost.as_secs_f64()
 }
 
+/// How long before the end [`is_near`] begins, rounded up: before that no dice can fall.
+pub fn reach(cost: Duration, beta: f64) -> Duration {
+    let seconds = FURTHEST * beta * cost.as_secs_f64();
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).saturating_add(Duration::from_millis(1))
+}
+
 /// Whether it is to be refreshed now: `now - cost * beta * ln(random) >= expiry`, with `random` uniform between 0, excluded, and 1.
 pub fn is_due(remaining: Duration, cost: Duration, beta: f64, random: f64) -> bool {
     beta > 0.0 && remaining.as_secs_f64() <= -random.ln() * beta * cost.as_secs_f64()

@@ -218,6 +218,11 @@ impl Lifetimes {
 }
 
 impl Plan {
+    /// The caller's `ttl` within the bounds.
+    pub(in crate::policy) fn ttl(&self) -> Option<Duration> {
+        self.ttl
+    }
+
     /// Whether `stored` may answer a request with this plan: [`reuse::decide`] within the caller's wishes.
     pub fn decide(&self, stored: &StoredResponse, request: &RequestDirectives, now: Timestamp) -> Reuse {
         if self.force.is_some_and(|least| now.since(stored.response_time) >= least) {

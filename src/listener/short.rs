@@ -1,0 +1,176 @@
+//! The short way: a plain request whose answer is ready never reaches hyper. What is not answered so reaches it as it came.
+//!
+//! hyper reads from a connection through [`Short`]. While it waits between two exchanges, what comes is looked at in its own read buffer: if
+//! that is one whole plain request and the handler has the answer at hand, the answer is written and the buffer given back empty.
+//! That needs certainty of whose bytes come next, so it holds only as long as hyper was given nothing but single whole
+//! heads without content, and has answered, written and flushed each. Once it was given anything else, the connection is hyper's for good.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::activity::{Activity, Watched};
+use super::exchange::{Handler, Limits, Peer};
+use crate::message::plain::{Begins, begins};
+
+/// See the [module](self).
+pub(super) struct Short<IO, H> {
+    io: Watched<IO>,
+    handler: H,
+    peer: Peer,
+    limits: Limits,
+    activity: Arc<Activity>,
+    /// Exchanges so far, if each was one whole head.
+    heads: Option<usize>,
+    /// Exchanges that had ended when hyper's bytes were last flushed.
+    flushed: usize,
+    /// Of an answer on its way: its head, how much of that is written, and what is left of its body.
+    head: Vec<u8>,
+    written: usize,
+    body: Bytes,
+    answering: bool,
+}
+
+// A handler is never pinned in it.
+impl<IO: Unpin, H> Unpin for Short<IO, H> {}
+
+impl<IO, H: Handler> Short<IO, H> {
+    pub(super) fn new(
+        io: Watched<IO>,
+        handler: H,
+        peer: Peer,
+        limits: Limits,
+        activity: Arc<Activity>,
+    ) -> Self {
+        Short {
+            io,
+            handler,
+            peer,
+            limits,
+            activity,
+            heads: Some(0),
+            flushed: 0,
+            head: Vec::new(),
+            written: 0,
+            body: Bytes::new(),
+            answering: false,
+        }
+    }
+
+    /// Whether all that hyper was given is answered and sent, so that what comes now begins a request.
+    fn is_between(&self) -> bool {
+        self.heads == Some(self.flushed) && self.activity.is_between(self.flushed)
+    }
+
+    /// Answers what `came`, if it can; else makes a note of what hyper is given.
+    fn answers(&mut self, came: &[u8]) -> bool {
+        let Some(heads) = self.heads else { return false };
+        self.heads = match begins(came, self.limits.max_header_count) {
+            Begins::Plain(plain, length) if length == came.len() && length <= self.limits.max_header_bytes => {
+                if let Some(body) = self.handler.short(&plain, self.peer, &mut self.head) {
+                    self.activity.answered();
+                    (self.body, self.written, self.answering) = (body, 0, true);
+                    self.heads = Some(heads + 1);
+                    self.flushed += 1;
+                    return true;
+                }
+                Some(heads + 1)
+            }
+            Begins::Plain(_, length) | Begins::Bare(length) if length == came.len() => Some(heads + 1),
+            _ => None,
+        };
+        false
+    }
+}
+
+impl<IO: AsyncWrite + Unpin, H> Short<IO, H> {
+    /// Writes what is left of an answer.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.answering {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            let head = &self.head[self.written..];
+            if head.is_empty() && self.body.is_empty() {
+                break;
+            }
+            let parts = [IoSlice::new(head), IoSlice::new(&self.body)];
+            let parts = if head.is_empty() { &parts[1..] } else { &parts[..] };
+            let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, parts))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let of_head = written.min(head.len());
+            self.written += of_head;
+            self.body.advance(written - of_head);
+        }
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.head.clear();
+        self.body = Bytes::new();
+        self.answering = false;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncRead for Short<IO, H> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.poll_answer(cx))?;
+            let before = buf.filled().len();
+            let between = self.is_between();
+            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+            if buf.filled().len() == before {
+                return Poll::Ready(Ok(()));
+            }
+            if !between {
+                self.heads = None;
+            }
+            if !self.answers(&buf.filled()[before..]) {
+                return Poll::Ready(Ok(()));
+            }
+            buf.set_filled(before);
+        }
+    }
+}
+
+impl<IO: AsyncWrite + Unpin, H: Handler> AsyncWrite for Short<IO, H> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_answer(cx))?;
+        Pin::new(&mut self.io).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_answer(cx))?;
+        Pin::new(&mut self.io).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_answer(cx))?;
+        // What had ended before this call has been written before it.
+        let ended = self.activity.ended();
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.flushed = ended;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_answer(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

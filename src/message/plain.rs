@@ -1,0 +1,189 @@
+//! The plainest request there is: a `GET` over HTTP/1.1 that says what it wants, and perhaps what it has of it. Read straight from the bytes
+//! of a connection, for answers that need nothing else; every other request is not plain, which is no judgement of it.
+
+use httparse::{EMPTY_HEADER, Request, Status};
+
+/// Fields that are looked at, at most.
+const MAX_FIELDS: usize = 64;
+
+/// What a plain request says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plain<'a> {
+    /// Its target in origin form.
+    pub target: &'a str,
+    /// The value of its one `Host`.
+    pub host: &'a [u8],
+    /// The value of its one `If-None-Match`.
+    pub if_none_match: Option<&'a [u8]>,
+    /// The value of its one `If-Modified-Since`; to be passed over where there is an `If-None-Match` (RFC 9110 section 13.1.3).
+    pub if_modified_since: Option<&'a [u8]>,
+}
+
+/// What bytes on a connection begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins<'a> {
+    /// A plain request, so many bytes long.
+    Plain(Plain<'a>, usize),
+    /// The whole head, so many bytes long, of a request without content whose connection goes on after it.
+    Bare(usize),
+    /// Something else, perhaps a part of a head.
+    Other,
+}
+
+/// What a field means to whom a request without content comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// `Host`.
+    Host,
+    /// `If-None-Match`.
+    IfNoneMatch,
+    /// `If-Modified-Since`.
+    IfModifiedSince,
+    /// It says something to a cache, so that more than the target decides.
+    Cache,
+    /// It says something of the message or the connection: where it ends, or what comes after.
+    Framing,
+    /// It selects nothing that is stored without `Vary`.
+    Nothing,
+}
+
+/// What the field called `name` means.
+pub fn meaning(name: &str) -> Meaning {
+    // Sorted out by length: most fields are done with one comparison.
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        2 if is("te") => Meaning::Framing,
+        4 if is("host") => Meaning::Host,
+        5 if is("range") => Meaning::Cache,
+        6 if is("pragma") || is("expect") => if is("expect") { Meaning::Framing } else { Meaning::Cache },
+        7 if is("upgrade") || is("trailer") => Meaning::Framing,
+        8 if is("if-range") || is("if-match") => Meaning::Cache,
+        10 if is("connection") || is("keep-alive") => Meaning::Framing,
+        13 if is("if-none-match") => Meaning::IfNoneMatch,
+        13 if is("cache-control") || is("authorization") => Meaning::Cache,
+        14 if is("http2-settings") || is("content-length") => Meaning::Framing,
+        16 if is("proxy-connection") => Meaning::Framing,
+        17 if is("if-modified-since") => Meaning::IfModifiedSince,
+        17 if is("transfer-encoding") => Meaning::Framing,
+        19 if is("if-unmodified-since") || is("proxy-authorization") => Meaning::Cache,
+        _ => Meaning::Nothing,
+    }
+}
+
+/// Reads what `bytes` begin with, as hyper would, by the same parser. A head of more than `most` fields is something else.
+pub fn begins(bytes: &[u8], most: usize) -> Begins<'_> {
+    let mut fields = [EMPTY_HEADER; MAX_FIELDS];
+    let fields = &mut fields[..most.min(MAX_FIELDS)];
+    let mut request = Request::new(fields);
+    let Ok(Status::Complete(length)) = request.parse(bytes) else { return Begins::Other };
+    let (Some(method), Some(target), Some(1)) = (request.method, request.path, request.version) else {
+        return Begins::Other;
+    };
+    if !matches!(method, "GET" | "HEAD") || has_bare_line_end(&bytes[..length]) {
+        return Begins::Other;
+    }
+    let mut plain = Plain { target, ..Plain::default() };
+    let mut is_plain = method == "GET" && target.starts_with('/');
+    let mut hosts = 0;
+    for field in request.headers.iter() {
+        let once = |known: &mut Option<&[u8]>| known.replace(&[]).is_none();
+        match meaning(field.name) {
+            Meaning::Nothing => {}
+            Meaning::Host => {
+                hosts += 1;
+                plain.host = field.value;
+            }
+            Meaning::IfNoneMatch => {
+                is_plain &= once(&mut plain.if_none_match);
+                plain.if_none_match = Some(field.value);
+            }
+            Meaning::IfModifiedSince => {
+                is_plain &= once(&mut plain.if_modified_since);
+                plain.if_modified_since = Some(field.value);
+            }
+            Meaning::Cache => is_plain = false,
+            // What most clients say of their connection is what holds anyway.
+            Meaning::Framing if is_keep_alive(field.name, field.value) => {}
+            Meaning::Framing => return Begins::Other,
+        }
+    }
+    if is_plain && hosts == 1 { Begins::Plain(plain, length) } else { Begins::Bare(length) }
+}
+
+/// Whether a line ends with LF alone, which this parser takes and others may not (RFC 9112 section 2.2).
+fn has_bare_line_end(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head.get(at - 1) != Some(&b'\r'))
+}
+
+fn is_keep_alive(name: &str, value: &[u8]) -> bool {
+    name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case(b"keep-alive")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(bytes: &str) -> &'static str {
+        match begins(bytes.as_bytes(), 3) {
+            Begins::Plain(_, length) if length == bytes.len() => "plain",
+            Begins::Bare(length) if length == bytes.len() => "bare",
+            Begins::Plain(..) | Begins::Bare(_) => "more",
+            Begins::Other => "other",
+        }
+    }
+
+    #[test]
+    fn what_is_plain() {
+        for (bytes, expected) in [
+            ("GET /a?b=c HTTP/1.1\r\nHost: h\r\n\r\n", "plain"),
+            ("GET / HTTP/1.1\r\nhost: h\r\nConnection: Keep-Alive\r\nCookie: a=b\r\n\r\n", "plain"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nIf-None-Match: \"x\"\r\nIf-Modified-Since: y\r\n\r\n", "plain"),
+            ("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET", "more"),
+            // Only the slow way knows what to make of these.
+            ("GET / HTTP/1.1\r\n\r\n", "bare"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", "bare"),
+            ("GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n", "bare"),
+            ("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", "bare"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nRange: bytes=0-1\r\n\r\n", "bare"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nCache-Control: no-cache\r\n\r\n", "bare"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nPragma: no-cache\r\n\r\n", "bare"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nAuthorization: x\r\n\r\n", "bare"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nIf-None-Match: \"x\"\r\nIf-None-Match: \"y\"\r\n\r\n", "bare"),
+            // And these may have something after their head, or end the connection.
+            ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", "other"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "other"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "other"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\n\r\n", "other"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n", "other"),
+            ("GET / HTTP/1.0\r\nHost: h\r\n\r\n", "other"),
+            ("POST / HTTP/1.1\r\nHost: h\r\n\r\n", "other"),
+            ("GET / HTTP/1.1\r\nHost: h\r\n", "other"),
+            ("GET / HTTP/1.1\r\nHost : h\r\n\r\n", "other"),
+            ("GET / HTTP/1.1\nHost: h\r\n\r\n", "other"),
+            ("GET / HTTP/1.1\r\nHost: h\r\n\n", "other"),
+            ("\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", "plain"),
+            ("GET / HTTP/1.1\r\n folded: h\r\n\r\n", "other"),
+            ("GET / HTTP/1.1\r\nHost: h\r\na: b\r\nc: d\r\n\r\n", "plain"),
+            ("GET / HTTP/1.1\r\nHost: h\r\na: b\r\nc: d\r\ne: f\r\n\r\n", "other"),
+            ("\x16\x03\x01", "other"),
+            ("", "other"),
+        ] {
+            assert_eq!(kind(bytes), expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_told_in_any_case() {
+        for name in [
+            "te", "Host", "RANGE", "pragma", "Expect", "upgrade", "Trailer", "If-Range", "if-match", "Connection", "keep-alive",
+            "if-none-match", "Cache-Control", "Authorization", "http2-settings", "Content-Length", "proxy-connection",
+            "if-modified-since", "transfer-encoding", "if-unmodified-since", "proxy-authorization",
+        ] {
+            assert_ne!(meaning(name), Meaning::Nothing, "{name}");
+            assert_eq!(meaning(name), meaning(&name.to_ascii_uppercase()), "{name}");
+        }
+        for name in ["accept", "cookie", "user-agent", "x-range", "hosts"] {
+            assert_eq!(meaning(name), Meaning::Nothing, "{name}");
+        }
+    }
+}

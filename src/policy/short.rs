@@ -1,0 +1,94 @@
+//! The short way of a hit: until when it is certain that a stored response answers every plain request fresh, so that whoever
+//! has this moment need not decide again.
+
+use std::time::Duration;
+
+use super::rules::{Plan, early};
+use super::stored::StoredResponse;
+use crate::clock::Timestamp;
+
+/// The moment before which [`Plan::decide`] says [`Fresh`](super::reuse::Reuse::Fresh) of `stored` to every request without directives
+/// of its own, and no dice of the early refresh with this beta can fall. `None` if there is none.
+pub fn certain_until(plan: &Plan, stored: &StoredResponse, beta: f64) -> Option<Timestamp> {
+    if stored.no_cache || plan.refused.is_some() || plan.force.is_some() {
+        return None;
+    }
+    let reach = if beta > 0.0 { early::reach(stored.cost, beta) } else { Duration::ZERO };
+    let lifetime = stored.lifetime.saturating_sub(reach);
+    let lifetime = plan.ttl().map_or(lifetime, |ttl| lifetime.min(ttl));
+    let left = lifetime.checked_sub(stored.initial_age)?;
+    // Whole milliseconds of the clock: what is less than one is none.
+    let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    (left > 0).then(|| Timestamp(stored.response_time.0.saturating_add(left)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::capture::Wishes;
+    use crate::policy::directives::RequestDirectives;
+    use crate::policy::reuse::Reuse;
+    use crate::policy::rules::Lifetimes;
+    use crate::policy::stored::tests::stored;
+
+    /// Everything that is said before the moment holds at each millisecond around it, for lifetimes, ages, costs and wishes of all kinds.
+    #[test]
+    fn what_is_certain_is_decided_alike() {
+        let lines: [&[(&str, &str)]; 7] = [
+            &[("cache-control", "max-age=10")],
+            &[("cache-control", "max-age=10"), ("age", "3")],
+            &[("cache-control", "max-age=10"), ("age", "30")],
+            &[("cache-control", "max-age=10, no-cache")],
+            &[("cache-control", "max-age=10, must-revalidate")],
+            &[("cache-control", "max-age=10, stale-while-revalidate=60")],
+            &[("cache-control", "max-age=0")],
+        ];
+        let wishes = [
+            Wishes::default(),
+            Wishes { ttl: Some(Duration::from_secs(4)), ..Wishes::default() },
+            Wishes { ttl: Some(Duration::ZERO), ..Wishes::default() },
+            Wishes { ttl: Some(Duration::from_secs(40)), ..Wishes::default() },
+            Wishes { force: true, ..Wishes::default() },
+            Wishes { no_cache: true, ..Wishes::default() },
+            Wishes { stale_ttl: Some(Duration::from_secs(4)), ..Wishes::default() },
+        ];
+        let lifetimes = Lifetimes { caller_ttl: true, ..Lifetimes::default() };
+        let (mut certain, mut uncertain) = (0, 0);
+        for lines in lines {
+            for wishes in &wishes {
+                for (cost, beta) in [(0, 0.0), (0, 1.0), (20, 1.0), (100, 0.5), (100_000, 1.0)] {
+                    let (mut head, start) = stored(&static_lines(lines));
+                    head.cost = Duration::from_millis(cost);
+                    let plan = lifetimes.plan(None, wishes);
+                    let until = certain_until(&plan, &head, beta);
+                    for milliseconds in (0..12_000).step_by(7).chain(9_990..10_010).chain(6_990..7_010) {
+                        let now = start + Duration::from_millis(milliseconds);
+                        if until.is_none_or(|until| now >= until) {
+                            uncertain += 1;
+                            continue;
+                        }
+                        certain += 1;
+                        let decided = plan.decide(&head, &RequestDirectives::default(), now);
+                        assert_eq!(decided, Reuse::Fresh, "{lines:?} {wishes:?} {cost} {beta} {milliseconds}");
+                        let remaining = head.lifetime.saturating_sub(head.current_age(now));
+                        assert!(plan.refused.is_none() && (beta == 0.0 || !early::is_near(remaining, head.cost, beta)));
+                    }
+                }
+            }
+        }
+        assert!(certain > 10_000 && uncertain > 10_000, "{certain} {uncertain}");
+    }
+
+    /// It is the last such moment where nothing but the lifetime decides: the short way is not given up early.
+    #[test]
+    fn nothing_is_given_away() {
+        let (head, start) = stored(&[("cache-control", "max-age=10"), ("age", "3")]);
+        let until = certain_until(&Plan::default(), &head, 0.0).expect("certain");
+        assert_eq!(until, start + Duration::from_secs(7));
+        assert_ne!(Plan::default().decide(&head, &RequestDirectives::default(), until), Reuse::Fresh);
+    }
+
+    fn static_lines(lines: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+        lines.to_vec()
+    }
+}

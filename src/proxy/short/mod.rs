@@ -1,0 +1,174 @@
+//! The short way of a hit: what the long way found out of a plain request is kept as a [`Prepared`] answer, with the moment until which it is
+//! certain to find the same again. All that is left to do then is to look whether the record is still the one that is stored.
+//!
+//! The long way stays the only one that decides: it makes every prepared answer with its own functions, and whatever is not
+//! certain goes through it.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use foldhash::quality::RandomState;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+
+use super::lookup::{Found, Stored, Tier};
+use super::{Asked, Proxy};
+use crate::message::plain::{Meaning, Plain, meaning};
+use crate::policy::short;
+use crate::store::Content;
+use crate::telemetry::counters::Count;
+use crate::telemetry::served::Served;
+
+mod prepared;
+
+use prepared::Prepared;
+
+/// Places in which one request may lie.
+const WAYS: usize = 2;
+
+/// An answer that is ready to be sent; its head is in the buffer that was given for it.
+#[derive(Debug)]
+pub struct Answer {
+    /// 200 or 304.
+    pub status: StatusCode,
+    /// What follows the head.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// As the metrics have it.
+    pub const SERVED: Served = Served::HitMemory;
+}
+
+/// Prepared answers by what was asked for. A place holds one; what comes later takes it over. To read takes no lock.
+pub(super) struct Prepareds {
+    places: Box<[ArcSwapOption<Prepared>]>,
+    hasher: RandomState,
+}
+
+/// A plain request on the long way, as it came.
+pub(super) struct Ticket {
+    host: HeaderValue,
+    target: PathAndQuery,
+}
+
+impl Ticket {
+    /// Of a request that would be [`Plain`] if it were read from its bytes.
+    pub(super) fn of(request: &Parts) -> Option<Ticket> {
+        if request.version != Version::HTTP_11
+            || request.method != Method::GET
+            || request.uri.authority().is_some()
+        {
+            return None;
+        }
+        let plain = |name: &http::HeaderName| {
+            use Meaning::{Host, IfModifiedSince, IfNoneMatch, Nothing};
+            name == header::CONNECTION
+                || matches!(meaning(name.as_str()), Host | IfNoneMatch | IfModifiedSince | Nothing)
+        };
+        let mut hosts = request.headers.get_all(header::HOST).iter();
+        let (host, None) = (hosts.next()?.clone(), hosts.next()) else { return None };
+        request.headers.keys().all(plain).then_some(())?;
+        Some(Ticket { host, target: request.uri.path_and_query()?.clone() })
+    }
+}
+
+impl Prepareds {
+    /// Room for so many answers; none at all for zero.
+    pub(super) fn new(places: usize) -> Self {
+        let places = if places == 0 { 0 } else { places.next_power_of_two().max(WAYS) };
+        Prepareds { places: (0..places).map(|_| ArcSwapOption::empty()).collect(), hasher: RandomState::default() }
+    }
+
+    fn places(&self, host: &[u8], target: &str) -> [Option<&ArcSwapOption<Prepared>>; WAYS] {
+        let hash = self.hasher.hash_one((host, target.as_bytes()));
+        let mask = self.places.len().wrapping_sub(1);
+        [hash as usize, (hash >> 32) as usize].map(|at| self.places.get(at & mask))
+    }
+
+    fn keep(&self, prepared: Prepared) {
+        let places = self.places(prepared.host(), prepared.target());
+        // One that is there for the same, or none, else the one that is over first.
+        let worth = |place: &&ArcSwapOption<Prepared>| match &*place.load() {
+            None => 0,
+            Some(known) if known.is_for(prepared.host(), prepared.target()) => 0,
+            Some(known) => 1 + known.until().0,
+        };
+        if let Some(place) = places.into_iter().flatten().min_by_key(worth) {
+            place.store(Some(Arc::new(prepared)));
+        }
+    }
+}
+
+impl Proxy {
+    /// Answers `plain` if what it asks for is prepared and still certain: writes the head to `head`. Counts what it answers.
+    pub fn short(&self, plain: &Plain<'_>, head: &mut Vec<u8>) -> Option<Answer> {
+        for place in self.prepared.places(plain.host, plain.target) {
+            let known = place?.load();
+            let Some(prepared) = known.as_deref().filter(|known| known.is_for(plain.host, plain.target)) else {
+                continue;
+            };
+            let now = self.clock.now();
+            let unchanged = prepared.unchanged(plain)?;
+            if now >= prepared.until() {
+                return None;
+            }
+            let record = self.store.get_memory(prepared.key())?;
+            let Content::Response { head: stored, body } = &record.content else { return None };
+            if record.sequence != prepared.sequence() || self.store.stale_since(&record).is_some() {
+                return None;
+            }
+            prepared.write_head(unchanged, stored, now, head);
+            self.counters.add(Count::Requests);
+            self.counters.add(Count::HitsMemory);
+            self.counters.add(Count::HitsPrepared);
+            record.seen.hit();
+            match prepared.saved {
+                Some(cost) => self.counters.tally().saved_capture(cost),
+                None => self.counters.tally().saved_call(),
+            }
+            if unchanged {
+                self.counters.add(Count::NotModified);
+                self.counters.tally().saved_bytes(body.len() as u64);
+                return Some(Answer { status: StatusCode::NOT_MODIFIED, body: Bytes::new() });
+            }
+            return Some(Answer { status: StatusCode::OK, body: body.clone() });
+        }
+        None
+    }
+
+    /// Prepares the answer to the request of `ticket`, which the long way answered with `stored`, if that is certain for a while.
+    pub(super) fn prepare(&self, ticket: Ticket, asked: &Asked, found: &Found, stored: &Stored) {
+        let route = &asked.route;
+        if self.prepared.places.is_empty()
+            // What the key is made of may change, or a hit has more to do.
+            || route.no_vary_search
+            || route.refresh.watched > 0
+            || self.config.tell_key
+            || found.key != asked.primary
+            || !matches!(found.stored, Some((_, Tier::Memory)))
+            || self.store.stale_since(stored.record()).is_some()
+        {
+            return;
+        }
+        let Some((head, body)) = stored.parts() else { return };
+        let Some(until) = short::certain_until(&asked.plan, head, route.refresh.early) else { return };
+        let now = self.clock.now();
+        let answer = |fields: HeaderMap| self.compose_hit(fields, &asked.request.uri, head, body, now);
+        let saved = route.lifetimes.engine.then_some(head.cost);
+        let about = prepared::About {
+            host: ticket.host,
+            target: ticket.target,
+            key: found.key.clone(),
+            sequence: stored.record().sequence,
+            until,
+            saved,
+        };
+        if let Some(prepared) = Prepared::new(about, head, body, answer) {
+            self.prepared.keep(prepared);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! An answer in the bytes in which it is sent, but for what changes with time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+use crate::clock::Timestamp;
+use crate::message::body::Body;
+use crate::message::cache_status::CACHE_STATUS;
+use crate::message::date;
+use crate::message::entity_tag::EntityTag;
+use crate::message::plain::Plain;
+use crate::policy::stored::StoredResponse;
+use crate::proxy::respond::X_CACHE_AGE;
+use crate::store::CacheKey;
+
+/// Bytes that one may take; what is longer is left to the long way.
+const LONGEST: usize = 8 << 10;
+
+/// What a prepared answer is about.
+pub(super) struct About {
+    /// The `Host` that asked for it.
+    pub(super) host: HeaderValue,
+    /// The target, as it was asked for.
+    pub(super) target: PathAndQuery,
+    /// Under which key it is stored.
+    pub(super) key: CacheKey,
+    /// Which record that is.
+    pub(super) sequence: u64,
+    /// Until when it is certain.
+    pub(super) until: Timestamp,
+    /// The cost of the capture that it saves, if it is one.
+    pub(super) saved: Option<Duration>,
+}
+
+/// See the [module](self).
+pub(super) struct Prepared {
+    host: Box<[u8]>,
+    target: Box<str>,
+    key: CacheKey,
+    sequence: u64,
+    until: Timestamp,
+    /// The cost of the capture that it saves, if it is one.
+    pub(super) saved: Option<Duration>,
+    full: Head,
+    unchanged: Head,
+    tag: Option<HeaderValue>,
+    modified: Option<HeaderValue>,
+}
+
+impl Prepared {
+    /// From what the long way makes of a request with these fields: `answer`. `None` if that has a form that is not known here.
+    pub(super) fn new(
+        about: About,
+        head: &StoredResponse,
+        body: &Bytes,
+        answer: impl Fn(HeaderMap) -> Response<Body>,
+    ) -> Option<Prepared> {
+        let full = answer(HeaderMap::new());
+        // The conditions under which the long way says 304, as far as they are octets to compare.
+        let condition = |name: HeaderName, value: &Option<HeaderValue>| {
+            let unchanged = answer(HeaderMap::from_iter([(name, value.clone()?)]));
+            (unchanged.status() == StatusCode::NOT_MODIFIED).then_some(unchanged)
+        };
+        let tag = one(&head.fields, &header::ETAG).filter(|tag| EntityTag::parse(tag.as_bytes()).is_some());
+        let modified = one(&head.fields, &header::LAST_MODIFIED)
+            .filter(|_| date::of_field(&head.fields, &header::LAST_MODIFIED).is_some());
+        let by_tag = condition(header::IF_NONE_MATCH, &tag);
+        let by_date = condition(header::IF_MODIFIED_SINCE, &modified);
+        let length = one(full.headers(), &header::CONTENT_LENGTH)?;
+        if full.status() != StatusCode::OK || length.as_bytes() != body.len().to_string().as_bytes() {
+            return None;
+        }
+        let (tag, modified) = (by_tag.as_ref().and(tag), by_date.as_ref().and(modified));
+        let unchanged = match by_tag.or(by_date) {
+            Some(unchanged) => Head::of(&unchanged)?,
+            None => Head::default(),
+        };
+        let full = Head::of(&full)?;
+        let prepared = Prepared {
+            host: about.host.as_bytes().into(),
+            target: about.target.as_str().into(),
+            key: about.key,
+            sequence: about.sequence,
+            until: about.until,
+            saved: about.saved,
+            full,
+            unchanged,
+            tag,
+            modified,
+        };
+        (prepared.length() <= LONGEST).then_some(prepared)
+    }
+
+    pub(super) fn host(&self) -> &[u8] {
+        &self.host
+    }
+
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Whether it answers a plain request for `target` at `host`.
+    pub(super) fn is_for(&self, host: &[u8], target: &str) -> bool {
+        *self.target == *target && *self.host == *host
+    }
+
+    pub(super) fn key(&self) -> &[u8] {
+        self.key.as_bytes()
+    }
+
+    pub(super) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub(super) fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    /// Whether the client has it already; `None` if that needs thought.
+    pub(super) fn unchanged(&self, plain: &Plain<'_>) -> Option<bool> {
+        let same = |given: &[u8], ours: &Option<HeaderValue>| {
+            ours.as_ref().is_some_and(|ours| ours.as_bytes() == given).then_some(true)
+        };
+        match (plain.if_none_match, plain.if_modified_since) {
+            (None, None) => Some(false),
+            (Some(tag), _) => same(tag, &self.tag),
+            (None, Some(date)) => same(date, &self.modified),
+        }
+    }
+
+    /// Writes the head of the answer at `now` to `to`.
+    pub(super) fn write_head(&self, unchanged: bool, stored: &StoredResponse, now: Timestamp, to: &mut Vec<u8>) {
+        let head = if unchanged { &self.unchanged } else { &self.full };
+        let (age, lifetime) = (stored.current_age(now).as_secs(), stored.lifetime.as_secs());
+        let mut digits = itoa::Buffer::new();
+        to.extend_from_slice(&head.fields);
+        let age = digits.format(age).as_bytes();
+        to.extend_from_slice(age);
+        to.extend_from_slice(b"\r\nx-cache-age: ");
+        to.extend_from_slice(age);
+        to.extend_from_slice(&head.before_ttl);
+        // Certain, so younger than its lifetime.
+        let ttl = lifetime.saturating_sub(stored.current_age(now).as_secs());
+        to.extend_from_slice(digits.format(ttl).as_bytes());
+        to.extend_from_slice(&head.after_ttl);
+    }
+
+    fn length(&self) -> usize {
+        self.host.len() + self.target.len() + self.key().len() + self.full.length() + self.unchanged.length()
+    }
+}
+
+/// A response head around its numbers: `fields` age, age, `before_ttl` ttl, `after_ttl`.
+#[derive(Default)]
+struct Head {
+    fields: Box<[u8]>,
+    before_ttl: Box<[u8]>,
+    after_ttl: Box<[u8]>,
+}
+
+impl Head {
+    fn of(response: &Response<Body>) -> Option<Head> {
+        let fields = response.headers();
+        let status = one(fields, &CACHE_STATUS)?;
+        let (before, rest) = status.to_str().ok()?.split_once("; ttl=")?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let mut bytes = Vec::with_capacity(512);
+        bytes.extend_from_slice(match response.status() {
+            StatusCode::OK => b"HTTP/1.1 200 OK\r\n",
+            StatusCode::NOT_MODIFIED => b"HTTP/1.1 304 Not Modified\r\n",
+            _ => return None,
+        });
+        // Without it hyper would put in its own.
+        fields.contains_key(header::DATE).then_some(())?;
+        for (name, value) in fields {
+            if [header::AGE, X_CACHE_AGE, CACHE_STATUS].contains(name) {
+                continue;
+            }
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"age: ");
+        one(fields, &header::AGE)?;
+        Some(Head {
+            fields: bytes.into(),
+            before_ttl: format!("\r\ncache-status: {before}; ttl=").into_bytes().into(),
+            after_ttl: format!("{}\r\n\r\n", &rest[digits..]).into_bytes().into(),
+        })
+    }
+
+    fn length(&self) -> usize {
+        self.fields.len() + self.before_ttl.len() + self.after_ttl.len()
+    }
+}
+
+/// The value of a field that is there once.
+fn one(fields: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut values = fields.get_all(name).iter();
+    let value = values.next()?.clone();
+    values.next().is_none().then_some(value)
+}
