@@ -23,6 +23,7 @@ use super::activity::{Activity, Watched};
 use super::exchange::{Limits, Tracked, service};
 use super::interim::Interims;
 use super::protocol::{Protocols, Version, detect};
+use super::strict::Strict;
 use super::timer::{Timer, Verdict};
 use super::{Config, Handler, Peer};
 
@@ -145,7 +146,8 @@ impl<H: Handler> Shared<H> {
     ) -> End {
         let activity = Arc::new(Activity::default());
         let interims = Arc::new(Interims::default());
-        let io = TokioIo::new(Watched::new(io, ahead, activity.clone(), interims.clone()));
+        let io = Watched::new(io, ahead, activity.clone(), interims.clone());
+        let io = TokioIo::new(Strict::new(io, version == Version::Http1));
         let service = service(self.handler.clone(), peer, self.limits, activity.clone(), interims);
         let timer = Timer::new(
             clock,

@@ -10,6 +10,7 @@ mod connection;
 mod exchange;
 mod interim;
 mod protocol;
+mod strict;
 mod timer;
 mod tls;
 mod upload;

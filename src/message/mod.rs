@@ -5,4 +5,5 @@ pub mod cache_status;
 pub mod date;
 pub mod entity_tag;
 pub mod fields;
+pub(crate) mod framing;
 pub mod interim;

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use super::connect::Connector;
 use super::failure::{CONNECT, FIRST_BYTE, classify};
-use super::framing::{Violation, content_length};
+use crate::message::framing::{Violation, content_length};
 use super::outgoing::Outgoing;
 use super::slots::{Slot, Slots};
 use super::wire::Link;

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use super::framing::Violation;
+use crate::message::framing::Violation;
 use crate::message::body::BodyError;
 use crate::origin::OriginError;
 

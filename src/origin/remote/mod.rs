@@ -9,7 +9,6 @@ mod body;
 mod connect;
 mod exchange;
 mod failure;
-mod framing;
 mod outgoing;
 mod slots;
 pub(in crate::origin) mod tls;

@@ -1,0 +1,80 @@
+//! Requests that hyper would read though others read them otherwise.
+//!
+//! hyper takes LF for a line end, and the transfer coding where a length is given as well. What is in front of us may not, and then one
+//! of its clients says for another where a request begins. So every byte is read beside hyper by the letter, and what is not right is
+//! put to hyper as something that it refuses: it answers 400 and ends the connection.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::message::framing::Requests;
+
+/// In no place of a head can this be, nor where a chunk's size or a line's end is due.
+const REFUSED: &[u8] = b"\0";
+
+/// A connection whose requests are read by the letter.
+pub(super) struct Strict<IO> {
+    io: IO,
+    /// `None` in HTTP/2, which frames by itself.
+    requests: Option<Requests>,
+    /// Nothing more is read.
+    broken: bool,
+}
+
+impl<IO> Strict<IO> {
+    /// Over `io`, of HTTP/1 or not.
+    pub(super) fn new(io: IO, http1: bool) -> Self {
+        Strict { io, requests: http1.then(Requests::new), broken: false }
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.broken {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        let Some(requests) = &mut self.requests else { return Poll::Ready(Ok(())) };
+        if let Err(broken) = requests.heard(&buf.filled()[before..]) {
+            tracing::debug!(how = %broken.how, "malformed request");
+            buf.set_filled(before + broken.before);
+            buf.put_slice(REFUSED);
+            self.broken = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Strict<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
