@@ -48,6 +48,15 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
             buf.set_filled(before + broken.before);
             buf.put_slice(REFUSED);
             self.broken = true;
+            // What has come and is never read would have the kernel take the answer back when the connection is closed.
+            let mut scrap = [0; 4 << 10];
+            for _ in 0..16 {
+                let mut scrap = ReadBuf::new(&mut scrap);
+                let read = Pin::new(&mut self.io).poll_read(cx, &mut scrap);
+                if !matches!(read, Poll::Ready(Ok(()))) || scrap.filled().is_empty() {
+                    break;
+                }
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, Uri};
 
+use crate::message::forwarded::Told;
+
 /// One remote HTTP server.
 #[derive(Clone)]
 pub struct Config {
@@ -33,6 +35,8 @@ pub struct Config {
     /// Send the client's `Host` instead of the base's authority. Over HTTP/1.1 only: in HTTP/2 the host that is
     /// asked for and the one that is connected to are one field.
     pub preserve_host: bool,
+    /// What it is told of clients.
+    pub forwarded: Told,
     /// Which protocol to speak.
     pub protocol: Protocol,
     /// PEM file with further trusted roots, beside the system's.
@@ -94,6 +98,7 @@ mod tests {
             set_headers: HeaderMap::new(),
             set_query: Vec::new(),
             preserve_host: false,
+            forwarded: Told::Nothing,
             protocol: Protocol::Auto,
             tls_ca: None,
             connect_timeout: Duration::from_secs(1),
