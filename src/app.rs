@@ -165,8 +165,13 @@ impl App {
             (on_control.then(|| Arc::clone(&webhook)), on_data.then_some(webhook))
         });
         let (on_control, on_data) = webhook.unwrap_or_default();
-        let data_plane =
-            DataPlane { proxy: Arc::clone(&proxy), access, parts: Arc::clone(&parts), webhook: on_data, trust };
+        let data_plane = DataPlane {
+            proxy: Arc::clone(&proxy),
+            access,
+            parts: Arc::clone(&parts),
+            webhook: on_data,
+            trust,
+        };
         let control_plane = control.map(|(listener, token)| {
             let admin = Admin::new(parts, token, on_control);
             tokio::spawn(listener.serve(ControlPlane(admin), stopped(control_stopping)))

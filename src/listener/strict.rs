@@ -12,22 +12,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::message::framing::Requests;
 
-/// In no place of a head can this be, nor where a chunk's size or a line's end is due.
-const REFUSED: &[u8] = b"\0";
+/// In no place of a head can this be, nor where a chunk's size or a line's end is due. It ends a head, before which hyper may not look at it.
+const REFUSED: &[u8] = b"\0\r\n\r\n";
 
 /// A connection whose requests are read by the letter.
 pub(super) struct Strict<IO> {
     io: IO,
     /// `None` in HTTP/2, which frames by itself.
     requests: Option<Requests>,
-    /// Nothing more is read.
-    broken: bool,
+    /// Nothing more is read but what is left of this.
+    broken: Option<&'static [u8]>,
 }
 
 impl<IO> Strict<IO> {
     /// Over `io`, of HTTP/1 or not.
     pub(super) fn new(io: IO, http1: bool) -> Self {
-        Strict { io, requests: http1.then(Requests::new), broken: false }
+        Strict { io, requests: http1.then(Requests::new), broken: None }
     }
 }
 
@@ -37,7 +37,8 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.broken {
+        if let Some(left) = self.broken {
+            self.broken = Some(put(left, buf));
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
@@ -46,8 +47,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
         if let Err(broken) = requests.heard(&buf.filled()[before..]) {
             tracing::debug!(how = %broken.how, "malformed request");
             buf.set_filled(before + broken.before);
-            buf.put_slice(REFUSED);
-            self.broken = true;
+            self.broken = Some(put(REFUSED, buf));
             // What has come and is never read would have the kernel take the answer back when the connection is closed.
             let mut scrap = [0; 4 << 10];
             for _ in 0..16 {
@@ -60,6 +60,13 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Puts as much of `bytes` into `buf` as there is room for, and gives the rest.
+fn put<'a>(bytes: &'a [u8], buf: &mut ReadBuf<'_>) -> &'a [u8] {
+    let (now, later) = bytes.split_at(bytes.len().min(buf.remaining()));
+    buf.put_slice(now);
+    later
 }
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Strict<IO> {

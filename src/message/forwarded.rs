@@ -140,7 +140,10 @@ mod tests {
         }
         for (value, expected) in [
             ("for=1.2.3.4;proto=http", vec![ip("1.2.3.4")]),
-            ("proto=http; For=\"[2001:db8::1]:80\", for=\"1.2.3.4:5\"", vec![ip("1.2.3.4"), ip("2001:db8::1")]),
+            (
+                "proto=http; For=\"[2001:db8::1]:80\", for=\"1.2.3.4:5\"",
+                vec![ip("1.2.3.4"), ip("2001:db8::1")],
+            ),
             ("for=_hidden, by=1.2.3.4", vec![None, None]),
         ] {
             assert_eq!(read("forwarded", value, Spelling::Forwarded), expected, "{value}");

@@ -134,7 +134,10 @@ pub fn admit(
         terms.ruled.apply(request.fields, status, fields, said, terms.set_cookie, received);
     may_store(request, status, fields, &directives, source, terms)?;
     // What came to a cookie may be one user's page under a name that looks like everybody's. Nobody but the origin can tell.
-    if source == LifetimeSource::Heuristic && request.fields.contains_key(header::COOKIE) && !directives.public {
+    if source == LifetimeSource::Heuristic
+        && request.fields.contains_key(header::COOKIE)
+        && !directives.public
+    {
         lifetime = Duration::ZERO;
     }
 

@@ -24,13 +24,22 @@ pub fn is_provoked(status: StatusCode, fields: &HeaderMap) -> bool {
 /// Whether some origin might choke on `fields`: more or longer than a browser sends, with octets that it does not send, with a field
 /// twice that is there once, or that speaks of content which is not there.
 fn is_odd(fields: &HeaderMap) -> bool {
-    const ONCE: [HeaderName; 6] =
-        [header::HOST, header::USER_AGENT, header::REFERER, header::ORIGIN, header::AUTHORIZATION, header::FROM];
-    const OF_CONTENT: [HeaderName; 3] = [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE];
+    const ONCE: [HeaderName; 6] = [
+        header::HOST,
+        header::USER_AGENT,
+        header::REFERER,
+        header::ORIGIN,
+        header::AUTHORIZATION,
+        header::FROM,
+    ];
+    const OF_CONTENT: [HeaderName; 3] =
+        [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE];
     let bytes: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let odd_line = |(name, value): (&HeaderName, &http::HeaderValue)| {
         let plain = name.as_str().bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
-        !plain || value.len() > USUAL_VALUE || !value.as_bytes().iter().all(|octet| matches!(octet, b' '..=b'~'))
+        !plain
+            || value.len() > USUAL_VALUE
+            || !value.as_bytes().iter().all(|octet| matches!(octet, b' '..=b'~'))
     };
     bytes > USUAL_FIELDS
         || fields.len() > USUAL_COUNT

@@ -17,17 +17,44 @@ use crate::policy::precondition::CONDITIONS;
 /// for which path, by which method. A client must not say so on what is stored for others.
 fn is_unkeyed(name: &str) -> bool {
     match name {
-        "forwarded" | "forwarded-for" | "client-ip" | "true-client-ip" | "cf-connecting-ip" | "fastly-client-ip"
-        | "front-end-https" | "base-url" | "proxy" | "http-host" => true,
+        "forwarded" | "forwarded-for" | "client-ip" | "true-client-ip" | "cf-connecting-ip"
+        | "fastly-client-ip" | "front-end-https" | "base-url" | "proxy" | "http-host" => true,
         _ => match name.strip_prefix("x-") {
             None => false,
             Some(
-                "host" | "http-host" | "http-host-override" | "host-override" | "original-host" | "backend-host"
-                | "original-url" | "original-uri" | "rewrite-url" | "rewrite-uri" | "http-destinationurl"
-                | "http-path-override" | "path-info" | "script-name" | "url-scheme" | "scheme" | "arr-ssl"
-                | "http-method" | "http-method-override" | "method-override" | "method" | "real-ip" | "client-ip"
-                | "cluster-client-ip" | "originating-ip" | "remote-ip" | "remote-addr" | "proxyuser-ip"
-                | "proxy-url" | "sendfile-type" | "accel-mapping" | "accel-redirect" | "middleware-subrequest"
+                "host"
+                | "http-host"
+                | "http-host-override"
+                | "host-override"
+                | "original-host"
+                | "backend-host"
+                | "original-url"
+                | "original-uri"
+                | "rewrite-url"
+                | "rewrite-uri"
+                | "http-destinationurl"
+                | "http-path-override"
+                | "path-info"
+                | "script-name"
+                | "url-scheme"
+                | "scheme"
+                | "arr-ssl"
+                | "http-method"
+                | "http-method-override"
+                | "method-override"
+                | "method"
+                | "real-ip"
+                | "client-ip"
+                | "cluster-client-ip"
+                | "originating-ip"
+                | "remote-ip"
+                | "remote-addr"
+                | "proxyuser-ip"
+                | "proxy-url"
+                | "sendfile-type"
+                | "accel-mapping"
+                | "accel-redirect"
+                | "middleware-subrequest"
                 | "forwarded",
             ) => true,
             Some(rest) => rest.starts_with("forwarded-") || rest.starts_with("original-forwarded-"),
@@ -41,8 +68,11 @@ fn is_dropped(name: &str) -> bool {
         return is_unkeyed(name);
     }
     let name = name.replace('_', "-");
-    let framing = matches!(name.as_str(), "host" | "connection" | "content-length" | "transfer-encoding" | "te");
-    framing || is_unkeyed(&name) || matches!(name.as_str(), "cookie" | "authorization" | "range" | "content-type")
+    let framing =
+        matches!(name.as_str(), "host" | "connection" | "content-length" | "transfer-encoding" | "te");
+    framing
+        || is_unkeyed(&name)
+        || matches!(name.as_str(), "cookie" | "authorization" | "range" | "content-type")
 }
 
 /// Removes what is not sent on: hop-by-hop fields, and those by which an origin might answer something unkeyed. Before anything is keyed by
@@ -84,7 +114,9 @@ pub(super) fn prepare(request: &mut Parts, peer: IpAddr, pseudonym: &str) {
     };
     let fields = &mut request.headers;
     // In one spelling, whatever zeros are before it.
-    if let Some(length) = fields.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok()) {
+    if let Some(length) =
+        fields.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok())
+    {
         fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     if let Ok(via) = HeaderValue::try_from(format!("{version} {pseudonym}")) {

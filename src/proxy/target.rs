@@ -38,7 +38,8 @@ pub(super) fn complete(request: &mut Parts, secure: bool, max_bytes: usize) -> R
 fn is_refused(method: &Method) -> bool {
     const REFUSED: [&str; 8] = ["CONNECT", "TRACE", "TRACK", "DEBUG", "PRI", "PURGE", "BAN", "REFRESH"];
     let usual = [Method::GET, Method::HEAD, Method::POST].contains(method);
-    !usual && (method.as_str().len() > 32 || REFUSED.iter().any(|no| method.as_str().eq_ignore_ascii_case(no)))
+    !usual
+        && (method.as_str().len() > 32 || REFUSED.iter().any(|no| method.as_str().eq_ignore_ascii_case(no)))
 }
 
 /// Whether `target` means the same path to all who read it: one that begins with a slash, without dot segments however they are spelled
@@ -103,7 +104,8 @@ fn authority(request: &mut Parts) -> Result<Authority, Refusal> {
 fn host(fields: &HeaderMap) -> Result<Option<Authority>, Refusal> {
     let mut hosts = fields.get_all(header::HOST).iter();
     let (Some(host), second) = (hosts.next(), hosts.next()) else { return Ok(None) };
-    let host: Option<Authority> = std::str::from_utf8(host.as_bytes()).ok().and_then(|host| host.parse().ok());
+    let host: Option<Authority> =
+        std::str::from_utf8(host.as_bytes()).ok().and_then(|host| host.parse().ok());
     match host {
         Some(host) if second.is_none() && is_host(&host) => Ok(Some(host)),
         _ => Err(Refusal::BadHost),
@@ -156,9 +158,14 @@ mod tests {
 
     #[test]
     fn methods_that_no_origin_sees() {
-        for (method, refused) in
-            [("GET", false), ("get", false), ("PROPFIND", false), ("trace", true), ("Purge", true), ("TRACK", true)]
-        {
+        for (method, refused) in [
+            ("GET", false),
+            ("get", false),
+            ("PROPFIND", false),
+            ("trace", true),
+            ("Purge", true),
+            ("TRACK", true),
+        ] {
             assert_eq!(is_refused(&method.parse().expect("method")), refused, "{method}");
         }
     }

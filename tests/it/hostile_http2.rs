@@ -173,7 +173,14 @@ async fn what_http_1_cannot_say_reaches_no_origin() {
 async fn lengths_that_the_data_belie_make_no_request() {
     let origin = Recorder::start().await;
     let tintype = before(&origin, "").await;
-    for (length, data) in [("3", "abcde"), ("5", "abc"), ("0", "GET /b HTTP/1.1\r\n\r\n"), ("x", "abc"), ("3, 3", "abc"), ("+3", "abc")] {
+    for (length, data) in [
+        ("3", "abcde"),
+        ("5", "abc"),
+        ("0", "GET /b HTTP/1.1\r\n\r\n"),
+        ("x", "abc"),
+        ("3, 3", "abc"),
+        ("+3", "abc"),
+    ] {
         origin.forget();
         let lines = request(&[(":method", b"POST"), ("content-length", length.as_bytes())]);
         let comes = ask(&tintype, &lines, Some(data.as_bytes())).await;
@@ -222,12 +229,18 @@ async fn regression_crumbs_of_a_cookie_reach_http_1_as_one_line() {
 async fn the_host_is_the_authority() {
     let origin = Recorder::start().await;
     let tintype = before(&origin, "preserve_host = true\n").await;
-    for (authority, host, sent) in [("t", None, Some("t")), ("T:8", Some("t:8"), Some("t:8")), ("t", Some("u"), None)] {
+    for (authority, host, sent) in
+        [("t", None, Some("t")), ("T:8", Some("t:8"), Some("t:8")), ("t", Some("u"), None)]
+    {
         origin.forget();
         let mut lines = request(&[(":authority", authority.as_bytes())]);
         lines.extend(host.map(|host| ("host", host.as_bytes())));
         let comes = ask(&tintype, &lines, None).await;
         let (whole, _) = origin.exact();
-        assert_eq!(whole.first().map(|request| request.all("host")[0]), sent, "{authority} {host:?} {comes:?}");
+        assert_eq!(
+            whole.first().map(|request| request.all("host")[0]),
+            sent,
+            "{authority} {host:?} {comes:?}"
+        );
     }
 }
