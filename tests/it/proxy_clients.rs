@@ -22,24 +22,26 @@ async fn an_upstream_is_told_what_it_is_to_be_told_and_by_us() {
     let trusted = "trusted_proxies = [\"127.0.0.0/8\"]";
     let other = "trusted_proxies = [\"10.0.0.0/8\"]";
     let rfc7239 = "trusted_proxies = [\"127.0.0.1\"]\ntrusted_field = \"forwarded\"";
-    let rows: [(&str, &str, Option<&str>, Option<&str>, Option<&str>); 7] = [
-        ("", "", None, None, None),
-        (trusted, "forwarded = \"none\"", None, None, None),
-        ("", "forwarded = \"x-forwarded\"", Some("127.0.0.1"), None, None),
-        (other, "forwarded = \"x-forwarded\"", Some("127.0.0.1"), None, None),
+    let rows: [(_, _, [Option<&str>; 3]); 7] = [
+        ("", "", [None, None, None]),
+        (trusted, "forwarded = \"none\"", [None, None, None]),
+        ("", "forwarded = \"x-forwarded\"", [Some("127.0.0.1"), None, None]),
+        (other, "forwarded = \"x-forwarded\"", [Some("127.0.0.1"), None, None]),
         // What the client says of itself is not kept.
-        (trusted, "forwarded = \"x-forwarded\"", Some("1.2.3.4, 127.0.0.1"), None, None),
-        (rfc7239, "forwarded = \"rfc7239\"", None, None, Some("for=7.7.7.7, for=127.0.0.1;proto=http")),
+        (trusted, "forwarded = \"x-forwarded\"", [Some("1.2.3.4, 127.0.0.1"), None, None]),
+        (rfc7239, "forwarded = \"rfc7239\"", [None, None, Some("for=7.7.7.7, for=127.0.0.1;proto=http")]),
         // The host only where the key holds it.
         (
             trusted,
             "forwarded = \"both\"\npreserve_host = true",
-            Some("1.2.3.4, 127.0.0.1"),
-            Some("client.example"),
-            Some("for=1.2.3.4, for=127.0.0.1;proto=http;host=\"client.example\""),
+            [
+                Some("1.2.3.4, 127.0.0.1"),
+                Some("client.example"),
+                Some("for=1.2.3.4, for=127.0.0.1;proto=http;host=\"client.example\""),
+            ],
         ),
     ];
-    for (server, upstream, chain, host, forwarded) in rows {
+    for (server, upstream, expected) in rows {
         let tintype = before(&origin, server, upstream).await;
         for method in ["GET", "POST"] {
             let mut raw = RawClient::connect(tintype.address).await;
@@ -48,9 +50,9 @@ async fn an_upstream_is_told_what_it_is_to_be_told_and_by_us() {
             assert_eq!(raw.response().await.status(), 200);
             let sent = origin.requests().pop().expect("a request");
             let got = ["x-forwarded-for", "x-forwarded-host", "forwarded"].map(|name| sent.header_all(name));
-            let expected = [chain, host, forwarded].map(|value| value.into_iter().collect::<Vec<_>>());
-            assert_eq!(got, expected, "{server} {upstream}");
-            let scheme = chain.map(|_| "http");
+            let lines = expected.map(|value| value.into_iter().collect::<Vec<_>>());
+            assert_eq!(got, lines, "{server} {upstream}");
+            let scheme = expected[0].map(|_| "http");
             assert_eq!(sent.header("x-forwarded-proto"), scheme, "{server} {upstream}");
         }
     }
