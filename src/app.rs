@@ -20,6 +20,7 @@ use crate::listener::{BindError, Handler, Listener, Peer, ServeReport};
 use crate::message::body::Body;
 use crate::message::plain::Plain;
 use crate::origin::{Origin, chrome, remote};
+use crate::policy::client::Trust;
 use crate::proxy::lookup::Tier;
 use crate::proxy::respond::{Outcome, Verdict};
 use crate::proxy::route::Routes;
@@ -118,6 +119,7 @@ impl App {
     /// Everything that keeps it from starting.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let ttl = figures::capture_ttl(&config);
+        let trust = Arc::new(config.trust);
         // Listeners first: a taken port is the commonest fault, and costs no browser.
         let (secure, drain_grace) = (config.server.tls.is_some(), config.server.drain_grace);
         let listener = Listener::bind(config.server).await?;
@@ -166,8 +168,13 @@ impl App {
             (on_control.then(|| Arc::clone(&webhook)), on_data.then_some(webhook))
         });
         let (on_control, on_data) = webhook.unwrap_or_default();
-        let data_plane =
-            DataPlane { proxy: Arc::clone(&proxy), access, parts: Arc::clone(&parts), webhook: on_data };
+        let data_plane = DataPlane {
+            proxy: Arc::clone(&proxy),
+            access,
+            parts: Arc::clone(&parts),
+            webhook: on_data,
+            trust,
+        };
         let control_plane = control.map(|(listener, token)| {
             let admin = Admin::new(parts, token, on_control);
             tokio::spawn(listener.serve(ControlPlane(admin), stopped(control_stopping)))
@@ -266,6 +273,7 @@ struct DataPlane {
     access: AccessLog,
     parts: Arc<Parts>,
     webhook: Option<Arc<Webhook>>,
+    trust: Arc<Trust>,
 }
 
 impl DataPlane {
@@ -282,7 +290,12 @@ impl DataPlane {
 }
 
 impl Handler for DataPlane {
-    async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+    async fn handle(&self, mut request: Request<Body>, mut peer: Peer) -> Response<Body> {
+        // Whose request is it, where a proxy in front of us is trusted to say so?
+        if let Some(chain) = self.trust.chain(peer.address.ip(), request.headers()) {
+            peer.address.set_ip(chain.client());
+            request.extensions_mut().insert(chain);
+        }
         let exchange = Exchange::begin(&request, peer.address);
         let response = self.answer(request, peer).await;
         let answered = match response.extensions().get::<Outcome>() {
@@ -302,7 +315,11 @@ impl Handler for DataPlane {
         let served = Some(short::Answer::SERVED);
         let answered = Answered { cache: Verdict::Hit.name(), detail: Tier::Memory.name(), served };
         let sent = (answer.status, answer.body.len() as u64);
-        self.access.answered(started, plain.target, peer.address, answered, sent);
+        let mut client = peer.address;
+        if let Some(chain) = self.trust.chain_in(client.ip(), |name| plain.lines(name)) {
+            client.set_ip(chain.client());
+        }
+        self.access.answered(started, plain.target, client, answered, sent);
         Some(answer.body)
     }
 }

@@ -40,6 +40,8 @@ use tree::{Node, Table, Value};
 pub struct Config {
     /// The data plane's listener.
     pub server: crate::listener::Config,
+    /// Who is believed when it says whose request it passes on.
+    pub trust: crate::policy::client::Trust,
     /// The control plane; off without.
     pub admin: Option<crate::admin::Config>,
     /// Who may purge by method, and how much is fetched again.
@@ -181,7 +183,7 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
         max_prepared: kept.max_prepared,
         hidden_tags,
     };
-    Config { server, admin, purge, webhook, store, upstreams, proxy, log }
+    Config { server, trust: bounds.trust, admin, purge, webhook, store, upstreams, proxy, log }
 }
 
 fn base_tree(base: &Base, problems: &mut Vec<Problem>) -> Result<(Table, Place), Problems> {

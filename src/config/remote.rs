@@ -7,6 +7,7 @@ use super::problem::Kind;
 use super::section::Section;
 use super::server::has_certificate;
 use super::words::{GIB, KIB, MIB, TIB, secs};
+use crate::message::forwarded::Told;
 use crate::origin::remote::{Config, Protocol};
 
 pub(super) fn read(mut s: Section<'_>) -> Config {
@@ -24,6 +25,15 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         set_headers: set_headers(s.table("set_headers")),
         set_query: set_query(s.table("set_query")),
         preserve_host,
+        forwarded: s.choice(
+            "forwarded",
+            [
+                ("none", Told::Nothing),
+                ("x-forwarded", Told::XForwarded),
+                ("rfc7239", Told::Rfc7239),
+                ("both", Told::Both),
+            ],
+        ),
         protocol,
         tls_ca: certificates(&mut s, "tls_ca"),
         connect_timeout: s.duration("connect_timeout", secs(5), millis(10)..=secs(300)),

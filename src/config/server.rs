@@ -11,6 +11,8 @@ use super::problem::Kind;
 use super::section::Section;
 use super::words::{GIB, KIB, MIB, days, secs};
 use crate::listener::{self, TlsFiles};
+use crate::message::forwarded::Spelling;
+use crate::policy::client::Trust;
 
 /// What `[server]` says beside the listener.
 pub(super) struct Bounds {
@@ -18,6 +20,7 @@ pub(super) struct Bounds {
     pub(super) tell_key: bool,
     pub(super) max_uri_bytes: usize,
     pub(super) max_request_body: u64,
+    pub(super) trust: Trust,
 }
 
 /// Where the data plane listens unless told otherwise.
@@ -46,6 +49,18 @@ pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
         // The longest request target that the `http` crate holds is 65534 bytes.
         max_uri_bytes: s.size("max_uri_bytes", 16 * KIB, 256..=65_534),
         max_request_body: s.size("max_request_body", 16 * MIB, 0..=64 * GIB),
+        trust: Trust {
+            ranges: s.list(
+                "trusted_proxies",
+                Vec::new(),
+                "an address such as \"127.0.0.1\" or a range such as \"10.0.0.0/8\"",
+                super::chrome::range,
+            ),
+            spelling: s.choice(
+                "trusted_field",
+                [("x-forwarded-for", Spelling::XForwardedFor), ("forwarded", Spelling::Forwarded)],
+            ),
+        },
     };
     if bounds.max_uri_bytes > listener.max_header_bytes {
         let found = format!("{} bytes", bounds.max_uri_bytes);

@@ -24,6 +24,7 @@ use super::exchange::{Limits, Tracked, service};
 use super::interim::Interims;
 use super::protocol::{Protocols, Version, detect};
 use super::short::Short;
+use super::strict::Strict;
 use super::timer::{Timer, Verdict};
 use super::{Config, Handler, Peer};
 
@@ -161,7 +162,8 @@ impl<H: Handler> Shared<H> {
         );
         match version {
             Version::Http1 => {
-                let io = TokioIo::new(Short::new(io, self.handler.clone(), peer, self.limits, activity));
+                let io = Short::new(io, self.handler.clone(), peer, self.limits, activity);
+                let io = TokioIo::new(Strict::new(io));
                 drive(pin!(self.protocols.http1.serve_connection(io, service)), timer, drain).await
             }
             Version::Http2 => {

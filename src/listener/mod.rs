@@ -11,6 +11,7 @@ mod exchange;
 mod interim;
 mod protocol;
 mod short;
+mod strict;
 mod timer;
 mod tls;
 mod upload;

@@ -2,9 +2,9 @@
 
 use std::io;
 
+use bytes::BufMut;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioExecutor;
-use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::Config;

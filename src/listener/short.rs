@@ -70,7 +70,9 @@ impl<IO, H: Handler> Short<IO, H> {
     fn answers(&mut self, came: &[u8]) -> bool {
         let Some(heads) = self.heads else { return false };
         self.heads = match begins(came, self.limits.max_header_count) {
-            Begins::Plain(plain, length) if length == came.len() && length <= self.limits.max_header_bytes => {
+            Begins::Plain(plain, length)
+                if length == came.len() && length <= self.limits.max_header_bytes =>
+            {
                 if let Some(body) = self.handler.short(&plain, self.peer, &mut self.head) {
                     self.activity.answered();
                     (self.body, self.written, self.answering) = (body, 0, true);

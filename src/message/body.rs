@@ -1,8 +1,7 @@
 //! Bodies: what passes through the proxy in either direction.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -73,14 +72,14 @@ impl Body {
 }
 
 impl Body {
-    /// This body, broken off after `limit` bytes; the flag tells whether it was.
-    pub fn limited(self, limit: u64) -> (Self, Arc<AtomicBool>) {
-        let exceeded = Arc::new(AtomicBool::new(false));
-        if self.size_hint().upper().is_some_and(|most| most <= limit) {
-            return (self, exceeded);
+    /// This body without trailers, broken off after `limit` bytes; and where it will be told why it did not come whole.
+    pub fn limited(self, limit: u64) -> (Self, Arc<OnceLock<BodyError>>) {
+        let fault = Arc::new(OnceLock::new());
+        if matches!(&self, Body::Empty | Body::Whole(_)) && self.size_hint().lower() <= limit {
+            return (self, fault);
         }
-        let limited = Limited { body: self, limit, left: limit, exceeded: Arc::clone(&exceeded) };
-        (Body::stream(limited), exceeded)
+        let limited = Limited { body: self, limit, left: limit, fault: Arc::clone(&fault) };
+        (Body::stream(limited), fault)
     }
 }
 
@@ -89,7 +88,15 @@ struct Limited {
     body: Body,
     limit: u64,
     left: u64,
-    exceeded: Arc<AtomicBool>,
+    fault: Arc<OnceLock<BodyError>>,
+}
+
+impl Limited {
+    fn broken(&self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        // The first one is the reason for all others.
+        let _ = self.fault.set(error.clone());
+        Poll::Ready(Some(Err(error)))
+    }
 }
 
 impl HttpBody for Limited {
@@ -101,13 +108,15 @@ impl HttpBody for Limited {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => return Poll::Ready(None),
             Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(Some(Err(error))) => return self.broken(error),
             other => return other,
         };
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         if length > self.left {
-            self.exceeded.store(true, Ordering::Relaxed);
-            return Poll::Ready(Some(Err(BodyError::TooLarge { limit: self.limit })));
+            let limit = self.limit;
+            return self.broken(BodyError::TooLarge { limit });
         }
         self.left -= length;
         Poll::Ready(Some(Ok(frame)))
@@ -181,11 +190,11 @@ mod tests {
             let chunks = ["abc", "def"].map(|c| Ok(Frame::data(Bytes::from_static(c.as_bytes()))));
             Body::stream(StreamBody::new(futures_util::stream::iter(chunks)))
         };
-        let (whole, exceeded) = chunks().limited(6);
+        let (whole, fault) = chunks().limited(6);
         assert_eq!(whole.collect().await.expect("within").to_bytes(), "abcdef");
-        assert!(!exceeded.load(Ordering::Relaxed));
-        let (cut, exceeded) = chunks().limited(5);
+        assert!(fault.get().is_none());
+        let (cut, fault) = chunks().limited(5);
         assert!(matches!(cut.collect().await, Err(BodyError::TooLarge { limit: 5 })));
-        assert!(exceeded.load(Ordering::Relaxed));
+        assert!(matches!(fault.get(), Some(BodyError::TooLarge { limit: 5 })));
     }
 }

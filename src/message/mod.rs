@@ -5,5 +5,7 @@ pub mod cache_status;
 pub mod date;
 pub mod entity_tag;
 pub mod fields;
+pub mod forwarded;
+pub(crate) mod framing;
 pub mod interim;
 pub mod plain;

@@ -1,6 +1,7 @@
 //! The plainest request there is: a `GET` over HTTP/1.1 that says what it wants, and perhaps what it has of it. Read straight from the bytes
 //! of a connection, for answers that need nothing else; every other request is not plain, which is no judgement of it.
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use httparse::{EMPTY_HEADER, Request, Status};
 
 /// Fields that are looked at, at most.
@@ -15,8 +16,25 @@ pub struct Plain<'a> {
     pub host: &'a [u8],
     /// The value of its one `If-None-Match`.
     pub if_none_match: Option<&'a [u8]>,
+    /// All of its head.
+    pub head: &'a [u8],
     /// The value of its one `If-Modified-Since`; to be passed over where there is an `If-None-Match` (RFC 9110 section 13.1.3).
     pub if_modified_since: Option<&'a [u8]>,
+}
+
+impl Plain<'_> {
+    /// Its lines of the fields called `name`, in lower case.
+    pub fn lines(&self, name: &HeaderName) -> HeaderMap {
+        let mut fields = [EMPTY_HEADER; MAX_FIELDS];
+        let mut request = Request::new(&mut fields);
+        let parsed = request.parse(self.head);
+        let named = request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name.as_str()));
+        let values = named.filter_map(|field| HeaderValue::from_bytes(field.value).ok());
+        match parsed {
+            Ok(Status::Complete(_)) => values.map(|value| (name.clone(), value)).collect(),
+            _ => HeaderMap::new(),
+        }
+    }
 }
 
 /// What bytes on a connection begin with.
@@ -55,7 +73,13 @@ pub fn meaning(name: &str) -> Meaning {
         2 if is("te") => Meaning::Framing,
         4 if is("host") => Meaning::Host,
         5 if is("range") => Meaning::Cache,
-        6 if is("pragma") || is("expect") => if is("expect") { Meaning::Framing } else { Meaning::Cache },
+        6 if is("pragma") || is("expect") => {
+            if is("expect") {
+                Meaning::Framing
+            } else {
+                Meaning::Cache
+            }
+        }
         7 if is("upgrade") || is("trailer") => Meaning::Framing,
         8 if is("if-range") || is("if-match") => Meaning::Cache,
         10 if is("connection") || is("keep-alive") => Meaning::Framing,
@@ -82,7 +106,7 @@ pub fn begins(bytes: &[u8], most: usize) -> Begins<'_> {
     if !matches!(method, "GET" | "HEAD") || has_bare_line_end(&bytes[..length]) {
         return Begins::Other;
     }
-    let mut plain = Plain { target, ..Plain::default() };
+    let mut plain = Plain { target, head: &bytes[..length], ..Plain::default() };
     let mut is_plain = method == "GET" && target.starts_with('/');
     let mut hosts = 0;
     for field in request.headers.iter() {
@@ -175,9 +199,27 @@ mod tests {
     #[test]
     fn names_are_told_in_any_case() {
         for name in [
-            "te", "Host", "RANGE", "pragma", "Expect", "upgrade", "Trailer", "If-Range", "if-match", "Connection", "keep-alive",
-            "if-none-match", "Cache-Control", "Authorization", "http2-settings", "Content-Length", "proxy-connection",
-            "if-modified-since", "transfer-encoding", "if-unmodified-since", "proxy-authorization",
+            "te",
+            "Host",
+            "RANGE",
+            "pragma",
+            "Expect",
+            "upgrade",
+            "Trailer",
+            "If-Range",
+            "if-match",
+            "Connection",
+            "keep-alive",
+            "if-none-match",
+            "Cache-Control",
+            "Authorization",
+            "http2-settings",
+            "Content-Length",
+            "proxy-connection",
+            "if-modified-since",
+            "transfer-encoding",
+            "if-unmodified-since",
+            "proxy-authorization",
         ] {
             assert_ne!(meaning(name), Meaning::Nothing, "{name}");
             assert_eq!(meaning(name), meaning(&name.to_ascii_uppercase()), "{name}");

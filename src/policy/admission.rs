@@ -49,6 +49,8 @@ pub enum NotStored {
     Method,
     /// The status is interim, partial, a 304, or not understood where it must be.
     Status,
+    /// An error that the request's fields may have provoked.
+    Provoked,
     /// The request said `no-store`.
     RequestNoStore,
     /// The response said `no-store`.
@@ -83,6 +85,7 @@ impl NotStored {
         match self {
             NotStored::Method => "method",
             NotStored::Status => "status",
+            NotStored::Provoked => "provoked",
             NotStored::RequestNoStore => "request-no-store",
             NotStored::NoStore => "no-store",
             NotStored::Private => "private",
@@ -127,9 +130,16 @@ pub fn admit(
     terms: &Terms,
 ) -> Result<StoredResponse, NotStored> {
     let said = ResponseDirectives::for_cache(fields, &terms.targeted);
-    let Applied { directives, lifetime, source, ruling } =
+    let Applied { directives, mut lifetime, source, ruling } =
         terms.ruled.apply(request.fields, status, fields, said, terms.set_cookie, received);
     may_store(request, status, fields, &directives, source, terms)?;
+    // What came to a cookie may be one user's page under a name that looks like everybody's. Nobody but the origin can tell.
+    if source == LifetimeSource::Heuristic
+        && request.fields.contains_key(header::COOKIE)
+        && !directives.public
+    {
+        lifetime = Duration::ZERO;
+    }
 
     let mut head = StoredResponse {
         status,
@@ -251,6 +261,9 @@ fn may_store(
     if other || !terms.ruled.stores_status(status) {
         return Err(NotStored::Status);
     }
+    if super::provoked::is_provoked(status, request.fields) {
+        return Err(NotStored::Provoked);
+    }
     if RequestDirectives::of(request.fields).no_store {
         return Err(NotStored::RequestNoStore);
     }
@@ -339,6 +352,9 @@ mod tests {
             (&[], 200, &[FRESH], None),
             (&[], 599, &[FRESH], None),
             (&[], 206, &[FRESH], Some(NotStored::Status)),
+            (&[], 400, &[FRESH], None),
+            (&[("content-type", "a")], 400, &[FRESH], Some(NotStored::Provoked)),
+            (&[], 431, &[FRESH], Some(NotStored::Provoked)),
             (&[], 304, &[FRESH], Some(NotStored::Status)),
             (&[("cache-control", "No-Store")], 200, &[FRESH], Some(NotStored::RequestNoStore)),
             (&[], 200, &[("cache-control", "max-age=60, NO-STORE")], Some(NotStored::NoStore)),

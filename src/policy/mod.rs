@@ -9,6 +9,7 @@
 pub mod admission;
 pub mod asking;
 pub mod capture;
+pub mod client;
 pub mod directives;
 pub mod freshness;
 pub mod groups;
@@ -17,6 +18,7 @@ pub mod key;
 pub mod no_vary_search;
 pub mod place;
 pub mod precondition;
+pub mod provoked;
 pub mod purge;
 pub mod query;
 pub mod range;

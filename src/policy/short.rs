@@ -69,9 +69,16 @@ mod tests {
                         }
                         certain += 1;
                         let decided = plan.decide(&head, &RequestDirectives::default(), now);
-                        assert_eq!(decided, Reuse::Fresh, "{lines:?} {wishes:?} {cost} {beta} {milliseconds}");
+                        assert_eq!(
+                            decided,
+                            Reuse::Fresh,
+                            "{lines:?} {wishes:?} {cost} {beta} {milliseconds}"
+                        );
                         let remaining = head.lifetime.saturating_sub(head.current_age(now));
-                        assert!(plan.refused.is_none() && (beta == 0.0 || !early::is_near(remaining, head.cost, beta)));
+                        assert!(
+                            plan.refused.is_none()
+                                && (beta == 0.0 || !early::is_near(remaining, head.cost, beta))
+                        );
                     }
                 }
             }

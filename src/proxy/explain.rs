@@ -156,6 +156,8 @@ impl Proxy {
         let (mut request, ()) = request.map_err(|_| bad())?.into_parts();
         request.headers = question.fields.clone();
         request.headers.remove(header::HOST);
+        // The target alone names the host.
+        request.version = http::Version::HTTP_2;
         Ok((request, secure))
     }
 

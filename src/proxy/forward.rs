@@ -6,57 +6,133 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 
 use super::reading::Payload;
+use super::refusal::Refusal;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
+use crate::message::forwarded::Chain;
 use crate::message::{date, fields};
 use crate::policy::precondition::CONDITIONS;
 
-/// Fields by which an origin might answer something else than the key says. A client must not set them on what
-/// is stored for others.
-const UNKEYED: [&str; 12] = [
-    "forwarded",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-server",
-    "x-original-url",
-    "x-rewrite-url",
-    "x-host",
-    "x-forwarded-scheme",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-];
+/// Whether an origin might answer a request with this field something else than the key says: who asked, for which host, by which scheme,
+/// for which path, by which method. A client must not say so on what is stored for others.
+fn is_unkeyed(name: &str) -> bool {
+    match name {
+        "forwarded" | "forwarded-for" | "client-ip" | "true-client-ip" | "cf-connecting-ip"
+        | "fastly-client-ip" | "front-end-https" | "base-url" | "proxy" | "http-host" => true,
+        _ => match name.strip_prefix("x-") {
+            None => false,
+            Some(
+                "host"
+                | "http-host"
+                | "http-host-override"
+                | "host-override"
+                | "original-host"
+                | "backend-host"
+                | "original-url"
+                | "original-uri"
+                | "rewrite-url"
+                | "rewrite-uri"
+                | "http-destinationurl"
+                | "http-path-override"
+                | "path-info"
+                | "script-name"
+                | "url-scheme"
+                | "scheme"
+                | "arr-ssl"
+                | "http-method"
+                | "http-method-override"
+                | "method-override"
+                | "method"
+                | "real-ip"
+                | "client-ip"
+                | "cluster-client-ip"
+                | "originating-ip"
+                | "remote-ip"
+                | "remote-addr"
+                | "proxyuser-ip"
+                | "proxy-url"
+                | "sendfile-type"
+                | "accel-mapping"
+                | "accel-redirect"
+                | "middleware-subrequest"
+                | "forwarded",
+            ) => true,
+            Some(rest) => rest.starts_with("forwarded-") || rest.starts_with("original-forwarded-"),
+        },
+    }
+}
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// Whether a field is dropped. An underscore is a hyphen to every origin that makes variables of fields, and would slip by.
+fn is_dropped(name: &str) -> bool {
+    if !name.contains('_') {
+        return is_unkeyed(name);
+    }
+    let name = name.replace('_', "-");
+    let framing =
+        matches!(name.as_str(), "host" | "connection" | "content-length" | "transfer-encoding" | "te");
+    framing
+        || is_unkeyed(&name)
+        || matches!(name.as_str(), "cookie" | "authorization" | "range" | "content-type")
+}
 
 /// Removes what is not sent on: hop-by-hop fields, and those by which an origin might answer something unkeyed. Before anything is keyed by
 /// the request, so that a field which `Connection` takes away selects no variant.
 pub(super) fn sanitize(fields: &mut HeaderMap) {
     fields::remove_hop_by_hop(fields);
-    for name in UNKEYED {
+    // The usual request has none of them, and is looked at once.
+    while let Some(name) = fields.keys().find(|name| is_dropped(name.as_str())).cloned() {
         fields.remove(name);
+    }
+    // HTTP/2 may send it in crumbs, HTTP/1.1 knows one line (RFC 9113 section 8.2.3).
+    if fields.get_all(header::COOKIE).iter().nth(1).is_some() {
+        let crumbs: Vec<_> = fields.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+            fields.insert(header::COOKIE, cookie);
+        }
     }
 }
 
-/// Makes a sanitized request head fit to be sent on: `Via` and the client's address are added (RFC 9110 section 7.6.3).
+/// Refuses an expectation that is not `100-continue`: one might take it for that where another does not (RFC 9110 section 10.1.1).
+pub(super) fn check_expectation(fields: &HeaderMap) -> Result<(), Refusal> {
+    let mut expected = fields.get_all(header::EXPECT).iter();
+    match (expected.next(), expected.next()) {
+        (None, _) => Ok(()),
+        (Some(what), None) if what.as_bytes().eq_ignore_ascii_case(b"100-continue") => Ok(()),
+        _ => Err(Refusal::Expectation),
+    }
+}
+
+/// Makes a sanitized request head fit to be sent on: `Via` is added, and whose request it is goes with it (RFC 9110 section 7.6.3).
 pub(super) fn prepare(request: &mut Parts, peer: IpAddr, pseudonym: &str) {
+    if request.extensions.get::<Chain>().is_none() {
+        request.extensions.insert(Chain::from_last([Some(peer)]));
+    }
     let version = match request.version {
         http::Version::HTTP_2 => "2",
         http::Version::HTTP_10 => "1.0",
         _ => "1.1",
     };
     let fields = &mut request.headers;
-    if let Ok(address) = HeaderValue::try_from(peer.to_canonical().to_string()) {
-        fields.insert(X_FORWARDED_FOR, address);
+    // In one spelling, whatever zeros are before it.
+    if let Some(length) =
+        fields.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok())
+    {
+        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
-    let scheme = if request.uri.scheme_str() == Some("https") { "https" } else { "http" };
-    fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
     if let Ok(via) = HeaderValue::try_from(format!("{version} {pseudonym}")) {
         fields.append(header::VIA, via);
     }
 }
+
+/// What a request without content has no use for, though an origin might look at it.
+const NOT_OF_A_GET: [HeaderName; 6] = [
+    header::RANGE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::EXPECT,
+];
 
 /// A request for the whole representation, to be stored: without the client's own conditions and range, with `conditions`
 /// that validate what is stored.
@@ -72,7 +148,7 @@ pub(super) fn for_storing(
     let payload = head.extensions.remove::<Payload>();
     let mut to_origin = Request::from_parts(head, Body::Empty);
     let fields = to_origin.headers_mut();
-    for name in CONDITIONS.iter().chain(&[header::RANGE, header::CONTENT_LENGTH, header::EXPECT]) {
+    for name in CONDITIONS.iter().chain(&NOT_OF_A_GET) {
         fields.remove(name);
     }
     for (name, value) in conditions {
@@ -127,10 +203,48 @@ mod tests {
         prepare(&mut request, IpAddr::from([127, 0, 0, 1]), "tintype");
         let sent = &request.headers;
         assert!(!sent.contains_key("x-forwarded-host") && !sent.contains_key("x-original-url"));
-        assert_eq!(sent["x-forwarded-for"], "127.0.0.1");
+        assert!(!sent.contains_key("x-forwarded-for"));
+        assert_eq!(request.extensions.get(), Some(&Chain::from_last([Some(IpAddr::from([127, 0, 0, 1]))])));
         assert_eq!(sent["accept"], "image/png");
         let via: Vec<_> = sent.get_all("via").iter().collect();
         assert_eq!(via, ["1.0 fred", "1.1 tintype"]);
+    }
+
+    #[test]
+    fn odd_spellings_of_unkeyed_fields_are_dropped_too() {
+        for (name, dropped) in [
+            ("x-forwarded-anything", true),
+            ("x_forwarded_host", true),
+            ("x-http_method-override", true),
+            ("content_length", true),
+            ("transfer_encoding", true),
+            ("x-forwarder", false),
+            ("x-api-key", false),
+            ("x_api_key", false),
+            ("accept-language", false),
+        ] {
+            assert_eq!(is_dropped(name), dropped, "{name}");
+        }
+    }
+
+    #[test]
+    fn crumbs_of_a_cookie_become_one_line() {
+        let mut request = parts(&[("cookie", "a=b"), ("cookie", "c=d")]);
+        sanitize(&mut request.headers);
+        assert_eq!(request.headers.get_all("cookie").iter().collect::<Vec<_>>(), ["a=b; c=d"]);
+    }
+
+    #[test]
+    fn expectations() {
+        for (lines, good) in [
+            (&[][..], true),
+            (&[("expect", "100-Continue")], true),
+            (&[("expect", "y 100-continue")], false),
+            (&[("expect", "100-continue"), ("expect", "100-continue")], false),
+            (&[("expect", "")], false),
+        ] {
+            assert_eq!(check_expectation(&parts(lines).headers).is_ok(), good, "{lines:?}");
+        }
     }
 
     #[test]

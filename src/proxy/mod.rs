@@ -174,6 +174,7 @@ impl Proxy {
         let ticket = Ticket::of(&request);
         target::complete(&mut request, secure, self.config.max_uri_bytes)?;
         let route = Arc::clone(self.routes.find(&request.uri).ok_or(Refusal::NoRoute)?);
+        forward::check_expectation(&request.headers)?;
         forward::sanitize(&mut request.headers);
         let (reading, body) = reading::read(&route, &mut request, body, self.config.max_request_body).await?;
 

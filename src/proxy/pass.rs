@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, header};
@@ -17,7 +16,7 @@ use super::respond::{Told, Verdict, forbid_storing};
 use super::route::Route;
 use super::{Asked, Proxy, forward};
 use crate::clock::Stopwatch;
-use crate::message::body::Body;
+use crate::message::body::{Body, BodyError};
 use crate::message::cache_status::{CacheStatus, Forward};
 use crate::policy::{admission, invalidation, reuse};
 use crate::telemetry::counters::Count;
@@ -124,7 +123,7 @@ impl Proxy {
             return Err(too_large);
         }
         forward::prepare(&mut request, peer, &self.config.pseudonym);
-        let (body, exceeded) = body.limited(limit);
+        let (body, fault) = body.limited(limit);
         self.counters.add(Count::OriginRequests);
         let took = Stopwatch::start();
         let fetched = route.origin.fetch(Request::from_parts(request, body)).await;
@@ -134,7 +133,11 @@ impl Proxy {
                 forward::cleanse(&mut response, self.clock.now());
                 Ok(response)
             }
-            Err(_) if exceeded.load(Ordering::Relaxed) => Err(too_large),
+            // Not the origin's fault.
+            Err(_) if let Some(fault) = fault.get() => Err(match fault {
+                BodyError::TooLarge { .. } => too_large,
+                fault => Refusal::BodyBroken(fault.to_string()),
+            }),
             Err(error) => {
                 self.counters.add(Count::OriginErrors);
                 self.counters.tally().origin_error(error.name());

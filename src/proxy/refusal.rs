@@ -16,6 +16,12 @@ pub enum Refusal {
     /// The request has no usable host.
     #[error("the request names no host, or two that differ")]
     BadHost,
+    /// The target can be read in more than one way.
+    #[error("the request target has dot segments, a backslash, a control octet, or is no path")]
+    BadTarget,
+    /// What the client expects is not `100-continue` (RFC 9110 section 10.1.1).
+    #[error("the request expects something else than 100-continue")]
+    Expectation,
     /// The target is longer than `max_uri_bytes`.
     #[error("the request target is longer than {limit} bytes (server.max_uri_bytes)")]
     UriTooLong {
@@ -47,7 +53,8 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Refusal::NoRoute => StatusCode::NOT_FOUND,
-            Refusal::BadHost | Refusal::BodyBroken(_) => StatusCode::BAD_REQUEST,
+            Refusal::BadHost | Refusal::BadTarget | Refusal::BodyBroken(_) => StatusCode::BAD_REQUEST,
+            Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
             Refusal::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
             Refusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -63,6 +70,8 @@ impl Refusal {
         match self {
             Refusal::NoRoute => "no-route",
             Refusal::BadHost => "bad-host",
+            Refusal::BadTarget => "bad-target",
+            Refusal::Expectation => "expectation",
             Refusal::UriTooLong { .. } => "uri-too-long",
             Refusal::BodyTooLarge { .. } => "body-too-large",
             Refusal::BodyBroken(_) => "body-broken",

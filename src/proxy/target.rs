@@ -2,19 +2,21 @@
 
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+use percent_encoding::percent_decode_str;
 
 use super::refusal::Refusal;
 
 /// Completes the target of `request` from its `Host`, and refuses what has none, or is too long.
 pub(super) fn complete(request: &mut Parts, secure: bool, max_bytes: usize) -> Result<(), Refusal> {
-    // An origin that purges must not be made to by strangers: to it they would come from here.
-    let refused = [Method::CONNECT, Method::TRACE].contains(&request.method);
-    if refused || request.method.as_str() == "PURGE" {
+    if is_refused(&request.method) {
         return Err(Refusal::Method(request.method.clone()));
     }
     if request.uri.path().len() + request.uri.query().map_or(0, |q| q.len() + 1) > max_bytes {
         return Err(Refusal::UriTooLong { limit: max_bytes });
+    }
+    if !is_plain(&request.uri) {
+        return Err(Refusal::BadTarget);
     }
     let authority = authority(request)?;
     let mut parts = std::mem::take(&mut request.uri).into_parts();
@@ -29,33 +31,144 @@ pub(super) fn complete(request: &mut Parts, secure: bool, max_bytes: usize) -> R
     Ok(())
 }
 
-/// The authority that the client means: of the target if that is absolute (RFC 9112 section 3.2.2), else of the one `Host`.
-fn authority(request: &Parts) -> Result<Authority, Refusal> {
-    let mut hosts = request.headers.get_all(header::HOST).iter();
-    let (host, second) = (hosts.next(), hosts.next());
-    if second.is_some() {
-        return Err(Refusal::BadHost);
+/// Whether no origin is asked with `method`, in whatever case it is written: an origin may not look at that.
+///
+/// CONNECT and TRACE (and TRACK, its other name) are no methods for a cache. An origin that purges must not be made to by strangers: to it
+/// they would come from here. PRI is no method.
+fn is_refused(method: &Method) -> bool {
+    const REFUSED: [&str; 8] = ["CONNECT", "TRACE", "TRACK", "DEBUG", "PRI", "PURGE", "BAN", "REFRESH"];
+    let usual = [Method::GET, Method::HEAD, Method::POST].contains(method);
+    !usual
+        && (method.as_str().len() > 32 || REFUSED.iter().any(|no| method.as_str().eq_ignore_ascii_case(no)))
+}
+
+/// Whether `target` means the same path to all who read it: one that begins with a slash, without dot segments however they are spelled
+/// (a route, a rule or the base of an upstream would be left by them), and without what some take for a slash or for an end.
+fn is_plain(target: &Uri) -> bool {
+    // Authority alone is for CONNECT.
+    let whole = match target.scheme() {
+        Some(scheme) => *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS,
+        None => target.authority().is_none(),
+    };
+    let path = target.path();
+    if !whole || !path.is_empty() && !path.starts_with('/') || path.contains('\\') {
+        return false;
     }
+    if !path.contains('%') && !path.contains("/.") {
+        return true;
+    }
+    let decoded: Vec<u8> = percent_decode_str(path).collect();
+    !decoded.iter().any(|octet| matches!(octet, b'\0' | b'\r' | b'\n'))
+        && !decoded.split(|octet| matches!(octet, b'/' | b'\\')).any(|segment| {
+            // Some leave parameters out before they look at a segment.
+            let segment = segment.split(|&octet| octet == b';').next().unwrap_or_default();
+            matches!(segment, b"." | b"..")
+        })
+}
+
+/// The authority that the client means: of the target if that is absolute (RFC 9112 section 3.2.2), else of the one `Host`. In lower case,
+/// as it is keyed.
+fn authority(request: &mut Parts) -> Result<Authority, Refusal> {
+    let host = host(&request.headers)?;
     let authority = match (request.uri.authority(), host) {
-        (Some(authority), _) => authority.clone(),
-        (None, Some(host)) => {
-            let host = std::str::from_utf8(host.as_bytes()).map_err(|_| Refusal::BadHost)?;
-            host.parse().map_err(|_| Refusal::BadHost)?
+        // What is said twice must be the same (RFC 9113 section 8.3.1). In HTTP/1.1 the target is what counts, but the field must be there.
+        (Some(told), Some(host)) if request.version >= Version::HTTP_2 => {
+            if !told.as_str().eq_ignore_ascii_case(host.as_str()) {
+                return Err(Refusal::BadHost);
+            }
+            host
         }
+        (Some(told), host) if host.is_some() || request.version != Version::HTTP_11 => {
+            let told = told.clone();
+            // For an origin that says in Vary that it looks at it.
+            if let (Some(_), Ok(value)) = (host, HeaderValue::from_str(told.as_str())) {
+                request.headers.insert(header::HOST, value);
+            }
+            told
+        }
+        (None, Some(host)) => host,
         // HTTP/1.0 knows no Host.
         (None, None) if request.version <= Version::HTTP_10 => Authority::from_static("localhost"),
-        (None, None) => return Err(Refusal::BadHost),
+        _ => return Err(Refusal::BadHost),
     };
-    if authority.as_str().contains('@') || authority.host().is_empty() {
+    if !is_host(&authority) {
         return Err(Refusal::BadHost);
     }
+    if authority.as_str().bytes().any(|octet| octet.is_ascii_uppercase()) {
+        return authority.as_str().to_ascii_lowercase().parse().map_err(|_| Refusal::BadHost);
+    }
     Ok(authority)
+}
+
+/// What the one `Host` says, if there is one.
+fn host(fields: &HeaderMap) -> Result<Option<Authority>, Refusal> {
+    let mut hosts = fields.get_all(header::HOST).iter();
+    let (Some(host), second) = (hosts.next(), hosts.next()) else { return Ok(None) };
+    let host: Option<Authority> =
+        std::str::from_utf8(host.as_bytes()).ok().and_then(|host| host.parse().ok());
+    match host {
+        Some(host) if second.is_none() && is_host(&host) => Ok(Some(host)),
+        _ => Err(Refusal::BadHost),
+    }
+}
+
+/// Whether it is a name or an address and perhaps a port, and nothing besides.
+fn is_host(authority: &Authority) -> bool {
+    let (whole, host) = (authority.as_str(), authority.host());
+    let good = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet)),
+    };
+    let port = whole.strip_prefix(host).map(|rest| rest.strip_prefix(':').unwrap_or(rest));
+    let port = port.is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok());
+    good && port && !host.is_empty()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderValue, Request};
+    use http::Request;
+
+    #[test]
+    fn paths_that_are_read_in_two_ways() {
+        for (path, plain) in [
+            ("/a/b", true),
+            ("/a//b", true),
+            ("//a", true),
+            ("/.a/b./c..d/...", true),
+            ("/https://h/a%2Fb;p=1", true),
+            ("/a%252e%252e/b", true),
+            ("/%zz", true),
+            ("/a/../b", false),
+            ("/a/..", false),
+            ("/./a", false),
+            ("/a/.", false),
+            ("/a/%2e%2E/b", false),
+            ("/a/.%2e", false),
+            ("/a%2f..%2fb", false),
+            ("/a/..%5cb", false),
+            ("/a/..;x=1/b", false),
+            ("/a\\b", false),
+            ("/a%00.css", false),
+            ("/a%0d%0aX:%20y", false),
+        ] {
+            assert_eq!(is_plain(&path.parse().expect("uri")), plain, "{path}");
+        }
+    }
+
+    #[test]
+    fn methods_that_no_origin_sees() {
+        for (method, refused) in [
+            ("GET", false),
+            ("get", false),
+            ("PROPFIND", false),
+            ("trace", true),
+            ("Purge", true),
+            ("TRACK", true),
+        ] {
+            assert_eq!(is_refused(&method.parse().expect("method")), refused, "{method}");
+        }
+    }
 
     fn completed(target: &str, hosts: &[&'static str], version: Version) -> Result<String, Refusal> {
         let mut request = Request::get(target).version(version).body(()).expect("request");
@@ -80,6 +193,22 @@ mod tests {
             ("/", &["a b"], v11, Err(Refusal::BadHost)),
             ("/", &["u@h"], v11, Err(Refusal::BadHost)),
             ("/", &[""], v11, Err(Refusal::BadHost)),
+            ("/", &["a/b"], v11, Err(Refusal::BadHost)),
+            ("/", &["a,b"], v11, Err(Refusal::BadHost)),
+            ("/", &["a%00b"], v11, Err(Refusal::BadHost)),
+            ("/", &["a:b"], v11, Err(Refusal::BadHost)),
+            ("/", &["a:99999"], v11, Err(Refusal::BadHost)),
+            ("/", &["[::1"], v11, Err(Refusal::BadHost)),
+            ("/", &["[::1]:80"], v11, Ok("http://[::1]:80/".to_owned())),
+            ("/", &["A.b"], v11, Ok("http://a.b/".to_owned())),
+            ("http://x/a", &[], v11, Err(Refusal::BadHost)),
+            ("http://x/a", &["a b"], v11, Err(Refusal::BadHost)),
+            ("http://x/a", &[], Version::HTTP_2, Ok("http://x/a".to_owned())),
+            ("http://x/a", &["X"], Version::HTTP_2, Ok("http://x/a".to_owned())),
+            ("http://x/a", &["y"], Version::HTTP_2, Err(Refusal::BadHost)),
+            ("ftp://x/a", &["x"], v11, Err(Refusal::BadTarget)),
+            ("x:80", &["x:80"], v11, Err(Refusal::BadTarget)),
+            ("*", &["x"], v11, Err(Refusal::BadTarget)),
             ("/01234567890123456789", &["h"], v11, Err(Refusal::UriTooLong { limit: 20 })),
         ] {
             assert_eq!(completed(target, hosts, version), expected, "{target} {hosts:?}");

@@ -85,6 +85,7 @@ fn in_words(reason: NotStored) -> &'static str {
     match reason {
         NotStored::Method => "only answers to GET are stored",
         NotStored::Status => "a response of this status is not stored",
+        NotStored::Provoked => "it is an error that the request's own fields may have provoked",
         NotStored::RequestNoStore => "the request said no-store",
         NotStored::NoStore => "the response said no-store",
         NotStored::Private => "the response said private",

@@ -85,7 +85,14 @@ impl AccessLog {
 
 impl AccessLog {
     /// Writes the line of a plain GET over HTTP/1.1 that began at `started` and was answered whole at once.
-    pub fn answered(&self, started: Stopwatch, target: &str, client: SocketAddr, answered: Answered, sent: (StatusCode, u64)) {
+    pub fn answered(
+        &self,
+        started: Stopwatch,
+        target: &str,
+        client: SocketAddr,
+        answered: Answered,
+        sent: (StatusCode, u64),
+    ) {
         let (status, bytes) = sent;
         let (took, now) = (started.elapsed(), self.clock.now());
         self.counters.add_many(Count::BytesSent, bytes);

@@ -32,7 +32,9 @@ async fn origin() -> ScriptedOrigin {
             "/vary" => &[("cache-control", "max-age=60"), ("vary", "accept-language"), ("etag", "\"v\"")],
             "/no-cache" => &[("cache-control", "max-age=60, no-cache"), ("etag", "\"n\"")],
             "/twice" => &[("cache-control", "max-age=60"), ("etag", "\"a\""), ("etag", "\"b\"")],
-            "/status" => &[("cache-control", "max-age=60"), ("cache-status", "other; hit"), ("etag", "\"s\"")],
+            "/status" => {
+                &[("cache-control", "max-age=60"), ("cache-status", "other; hit"), ("etag", "\"s\"")]
+            }
             "/auth" => &[("cache-control", "max-age=60, public"), ("set-cookie", "a=b")],
             _ => &[("cache-control", "no-store")],
         };
@@ -41,7 +43,9 @@ async fn origin() -> ScriptedOrigin {
             reply = reply.header(name, value);
         }
         if request.header("if-none-match").is_some() && request.target == "/swr" {
-            return Reply::status(304).header("cache-control", "max-age=5, stale-while-revalidate=5").header("etag", "\"swr\"");
+            return Reply::status(304)
+                .header("cache-control", "max-age=5, stale-while-revalidate=5")
+                .header("etag", "\"swr\"");
         }
         reply
     })
@@ -52,7 +56,9 @@ fn told(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let mut fields: Vec<_> = answer
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
         .collect();
     fields.sort();
     (answer.status, fields, answer.text())
@@ -119,10 +125,10 @@ async fn with_and_without_prepared_answers_all_is_alike() {
                 assert_eq!(told(&answers.0), told(&answers.1), "step {step}: HEAD {target}");
             }
             _ => {
-                let fields: Vec<_> = (0..[0, 0, 0, 1, 1, 2][dice(6)]).map(|_| FIELDS[dice(FIELDS.len())]).collect();
+                let fields: Vec<_> =
+                    (0..[0, 0, 0, 1, 1, 2][dice(6)]).map(|_| FIELDS[dice(FIELDS.len())]).collect();
                 // The host is part of what was asked for, and differs.
-                let answers =
-                    (short.get_with(target, &fields).await, long.get_with(target, &fields).await);
+                let answers = (short.get_with(target, &fields).await, long.get_with(target, &fields).await);
                 assert_eq!(told(&answers.0), told(&answers.1), "step {step}: {target} {fields:?}");
             }
         }
@@ -148,7 +154,10 @@ async fn a_plain_hit_takes_the_short_way_and_counts() {
     assert_eq!((second.header("x-cache"), prepared(&tintype).await), (Some("HIT"), 0));
     tintype.later(7);
     let third = tintype.get("/long").await;
-    assert_eq!((third.header("x-cache"), third.header("age"), prepared(&tintype).await), (Some("HIT"), Some("7"), 1));
+    assert_eq!(
+        (third.header("x-cache"), third.header("age"), prepared(&tintype).await),
+        (Some("HIT"), Some("7"), 1)
+    );
     assert_eq!(third.header("cache-status"), Some("tintype; hit; ttl=993; detail=memory"));
     assert_eq!(third.text(), first.text());
     let unchanged = tintype.get_with("/long", &[("if-none-match", "\"long\"")]).await;
@@ -165,7 +174,9 @@ async fn a_plain_hit_takes_the_short_way_and_counts() {
 #[tokio::test]
 async fn what_was_prepared_ends_with_what_it_stands_for() {
     let origin = ScriptedOrigin::start(|request| {
-        Reply::ok(format!("{}", request.index)).header("cache-control", "max-age=10").header("etag", &format!("\"{}\"", request.index))
+        Reply::ok(format!("{}", request.index))
+            .header("cache-control", "max-age=10")
+            .header("etag", &format!("\"{}\"", request.index))
     })
     .await;
     let tintype = Tintype::before(&origin).await;
@@ -201,7 +212,9 @@ async fn answers_come_in_the_order_of_their_requests() {
     }
     assert_eq!(prepared(&tintype).await, 1, "first, second, short");
     // A miss in between, and then short again.
-    for (target, count) in [("/none", 1), ("/long", 2), ("/aged", 2), ("/long", 3), ("/none", 3), ("/long", 4)] {
+    for (target, count) in
+        [("/none", 1), ("/long", 2), ("/aged", 2), ("/long", 3), ("/none", 3), ("/long", 4)]
+    {
         client.get(target, &[]).await;
         assert_eq!(client.response().await.text(), format!("GET {target}"));
         assert_eq!(prepared(&tintype).await, count, "{target}");

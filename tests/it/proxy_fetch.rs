@@ -42,7 +42,7 @@ fn data_plane(origin: impl Origin, store: impl Store) -> Arc<Proxy> {
 
 fn ask_for(proxy: &Arc<Proxy>, target: &'static str) -> JoinHandle<Response<Body>> {
     let proxy = Arc::clone(proxy);
-    let request = Request::get(target).body(Body::Empty).expect("a request");
+    let request = Request::get(target).header("host", "h").body(Body::Empty).expect("a request");
     tokio::spawn(async move { proxy.handle(request, [127, 0, 0, 1].into(), false).await })
 }
 

@@ -20,12 +20,12 @@ use tokio::time::sleep;
 
 use super::connect::Connector;
 use super::failure::{CONNECT, FIRST_BYTE, classify};
-use super::framing::{Violation, content_length};
 use super::outgoing::Outgoing;
 use super::slots::{Slot, Slots};
 use super::wire::Link;
 use super::{Config, Protocol, body, tls};
 use crate::message::body::Body;
+use crate::message::framing::{Violation, content_length};
 use crate::message::interim::Interim;
 use crate::origin::{Origin, OriginError};
 

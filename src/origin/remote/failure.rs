@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use super::framing::Violation;
 use crate::message::body::BodyError;
+use crate::message::framing::Violation;
 use crate::origin::OriginError;
 
 /// The wait for a connection, as [`OriginError::TimedOut`] names it.

@@ -9,7 +9,6 @@ mod body;
 mod connect;
 mod exchange;
 mod failure;
-mod framing;
 mod outgoing;
 mod slots;
 pub(in crate::origin) mod tls;
@@ -20,6 +19,8 @@ pub use exchange::{Error, Remote};
 use std::time::Duration;
 
 use http::{HeaderMap, Uri};
+
+use crate::message::forwarded::Told;
 
 /// One remote HTTP server.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct Config {
     /// Send the client's `Host` instead of the base's authority. Over HTTP/1.1 only: in HTTP/2 the host that is
     /// asked for and the one that is connected to are one field.
     pub preserve_host: bool,
+    /// What it is told of clients.
+    pub forwarded: Told,
     /// Which protocol to speak.
     pub protocol: Protocol,
     /// PEM file with further trusted roots, beside the system's.
@@ -95,6 +98,7 @@ mod tests {
             set_headers: HeaderMap::new(),
             set_query: Vec::new(),
             preserve_host: false,
+            forwarded: Told::Nothing,
             protocol: Protocol::Auto,
             tls_ca: None,
             connect_timeout: Duration::from_secs(1),

@@ -9,6 +9,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Extensions, HeaderMap, HeaderValue, Uri, Version};
 
 use super::{Config, Error};
+use crate::message::forwarded::{Chain, Told};
 use crate::origin::OriginError;
 
 /// How requests become those that are sent.
@@ -24,6 +25,7 @@ pub(super) struct Outgoing {
     parameters: String,
     fields: HeaderMap,
     preserve_host: bool,
+    told: Told,
 }
 
 impl Outgoing {
@@ -54,6 +56,7 @@ impl Outgoing {
                 .finish(),
             fields,
             preserve_host: config.preserve_host,
+            told: config.forwarded,
         })
     }
 
@@ -65,6 +68,12 @@ impl Outgoing {
     /// Makes `head` the one to send.
     pub(super) fn rewrite(&self, head: &mut request::Parts) -> Result<(), OriginError> {
         let asked = head.uri.authority().map(host_of);
+        if let Some(chain) = head.extensions.get::<Chain>() {
+            // The key holds the host where the origin is told it, and nowhere else.
+            let host = head.uri.authority().filter(|_| self.preserve_host).map(Authority::as_str);
+            let secure = head.uri.scheme() == Some(&Scheme::HTTPS);
+            self.told.set(&mut head.headers, chain, secure, host);
+        }
         head.uri = self.target(&head.uri)?;
         head.version = Version::HTTP_11;
         head.extensions = Extensions::new();

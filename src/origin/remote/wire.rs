@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::framing::{Violation, Watch};
+use crate::message::framing::{Violation, Watch};
 
 /// What is known of one connection. It tells whether a request that failed met a connection that the origin had
 /// closed meanwhile.

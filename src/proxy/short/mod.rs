@@ -80,7 +80,10 @@ impl Prepareds {
     /// Room for so many answers; none at all for zero.
     pub(super) fn new(places: usize) -> Self {
         let places = if places == 0 { 0 } else { places.next_power_of_two().max(WAYS) };
-        Prepareds { places: (0..places).map(|_| ArcSwapOption::empty()).collect(), hasher: RandomState::default() }
+        Prepareds {
+            places: (0..places).map(|_| ArcSwapOption::empty()).collect(),
+            hasher: RandomState::default(),
+        }
     }
 
     fn places(&self, host: &[u8], target: &str) -> [Option<&ArcSwapOption<Prepared>>; WAYS] {
@@ -108,7 +111,8 @@ impl Proxy {
     pub fn short(&self, plain: &Plain<'_>, head: &mut Vec<u8>) -> Option<Answer> {
         for place in self.prepared.places(plain.host, plain.target) {
             let known = place?.load();
-            let Some(prepared) = known.as_deref().filter(|known| known.is_for(plain.host, plain.target)) else {
+            let Some(prepared) = known.as_deref().filter(|known| known.is_for(plain.host, plain.target))
+            else {
                 continue;
             };
             let now = self.clock.now();

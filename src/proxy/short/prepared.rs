@@ -132,7 +132,13 @@ impl Prepared {
     }
 
     /// Writes the head of the answer at `now` to `to`.
-    pub(super) fn write_head(&self, unchanged: bool, stored: &StoredResponse, now: Timestamp, to: &mut Vec<u8>) {
+    pub(super) fn write_head(
+        &self,
+        unchanged: bool,
+        stored: &StoredResponse,
+        now: Timestamp,
+        to: &mut Vec<u8>,
+    ) {
         let head = if unchanged { &self.unchanged } else { &self.full };
         let (age, lifetime) = (stored.current_age(now).as_secs(), stored.lifetime.as_secs());
         let mut digits = itoa::Buffer::new();

@@ -201,6 +201,11 @@ pub(super) const RULINGS: &[Ruling] = &[
     ruling("must-understand with a status that we do not", "RFC 9111 5.2.2.3", |exchange, _| {
         exchange.has("must-understand") && !is_understood(exchange.status)
     }),
+    ruling(
+        "what speaks of a request is not stored",
+        "RFC 6585 3, 4, 5, 6",
+        |exchange, _| matches!(exchange.status, 406 | 408 | 411..=413 | 415..=417 | 421 | 425 | 426 | 428 | 429 | 431 | 505 | 511),
+    ),
     ruling("Set-Cookie needs explicit freshness", "RFC 9111 7.3", |exchange, _| {
         let explicit = exchange.has("max-age") || exchange.has("s-maxage") || !exchange.expires.is_empty();
         exchange.set_cookie && !explicit

@@ -23,6 +23,7 @@ pub(crate) fn remote_config(base: &str) -> Config {
         set_headers: HeaderMap::new(),
         set_query: Vec::new(),
         preserve_host: false,
+        forwarded: Default::default(),
         protocol: Protocol::Auto,
         tls_ca: None,
         connect_timeout: Duration::from_secs(30),

@@ -2,7 +2,7 @@
 
 use super::Violation;
 use super::chunks::Chunks;
-use super::head::{Extent, Head, field};
+use super::head::{Extent, Head, Of, field};
 
 /// How far a message has come.
 #[derive(Debug)]
@@ -27,12 +27,18 @@ enum Place {
 }
 
 impl Message {
+    /// A request as we write it.
     pub(super) fn request() -> Self {
-        Message { head: Head::of_request(), ..Message::response() }
+        Message::new(Of::OurRequest)
     }
 
+    /// An origin's response.
     pub(super) fn response() -> Self {
-        Message { place: Place::Start, head: Head::default(), line: Vec::new(), lines: 0 }
+        Message::new(Of::Response)
+    }
+
+    pub(super) fn new(of: Of) -> Self {
+        Message { place: Place::Start, head: Head::new(of), line: Vec::new(), lines: 0 }
     }
 
     /// Whether not one byte of it has come.
@@ -53,10 +59,21 @@ impl Message {
         limit: usize,
         mut decide: impl FnMut(&Head) -> Result<Extent, Violation>,
     ) -> Result<usize, Violation> {
-        let mut used = 0;
-        while used < bytes.len() {
-            let rest = &bytes[used..];
-            used += match &mut self.place {
+        self.feed_from(&mut 0, bytes, limit, &mut decide)
+    }
+
+    /// As [`feed`](Self::feed), and says in `used` how much was right before what was not: whole lines and chunks.
+    pub(super) fn feed_from(
+        &mut self,
+        used: &mut usize,
+        bytes: &[u8],
+        limit: usize,
+        decide: &mut impl FnMut(&Head) -> Result<Extent, Violation>,
+    ) -> Result<usize, Violation> {
+        let begin = *used;
+        while *used < bytes.len() {
+            let rest = &bytes[*used..];
+            *used += match &mut self.place {
                 Place::Done => break,
                 Place::UntilClose => rest.len(),
                 Place::Length(left) => {
@@ -87,19 +104,19 @@ impl Message {
                         if end.is_none() {
                             self.line = line;
                         } else {
-                            self.line(&line, &mut decide)?;
+                            self.line(&line, decide)?;
                         }
                     } else {
-                        self.line(&rest[..here], &mut decide)?;
+                        self.line(&rest[..here], decide)?;
                     }
                     here
                 }
             };
         }
-        Ok(used)
+        Ok(*used - begin)
     }
 
-    /// Takes a whole line with its end. In a head LF alone ends one too (RFC 9112 section 2.2).
+    /// Takes a whole line with its end. In a head that is not read by the letter LF alone ends one too (RFC 9112 section 2.2).
     fn line(
         &mut self,
         line: &[u8],
@@ -108,12 +125,15 @@ impl Message {
         let text = match (line, &self.place) {
             ([text @ .., b'\r', b'\n'], _) => text,
             (_, Place::Trailers) => return Err(Violation::Chunk),
+            _ if self.head.is_strict() => return Err(Violation::LineEnd),
             ([text @ .., b'\n'], _) => text,
             _ => line,
         };
         match (&self.place, text) {
             (Place::Trailers, []) => self.place = Place::Done,
             (Place::Trailers, _) => drop(field(text)?),
+            // Empty lines before a request (RFC 9112 section 2.2).
+            (Place::Start, []) if self.head.is_strict() => {}
             (Place::Start, _) => {
                 self.head.start(text)?;
                 self.place = Place::Fields;

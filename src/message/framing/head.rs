@@ -22,8 +22,7 @@ pub(super) enum Extent {
 /// What matters of the lines that came.
 #[derive(Debug, Default)]
 pub(super) struct Head {
-    /// Of a request, as we wrote it.
-    request: bool,
+    of: Of,
     /// The status code of a response.
     status: u16,
     /// HTTP/1.0, which knows no transfer codings.
@@ -32,16 +31,34 @@ pub(super) struct Head {
     chunked: bool,
 }
 
+/// Whose head it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Of {
+    /// An origin's response.
+    #[default]
+    Response,
+    /// A request as we wrote it.
+    OurRequest,
+    /// A client's request.
+    Request,
+}
+
 impl Head {
-    /// Of a request of ours.
-    pub(super) fn of_request() -> Self {
-        Head { request: true, ..Head::default() }
+    pub(super) fn new(of: Of) -> Self {
+        Head { of, ..Head::default() }
+    }
+
+    /// Whether it is read by the letter, without what RFC 9112 lets a recipient tolerate.
+    pub(super) fn is_strict(&self) -> bool {
+        self.of == Of::Request
     }
 
     /// Reads the start line.
     pub(super) fn start(&mut self, line: &[u8]) -> Result<(), Violation> {
-        if self.request {
-            return Ok(());
+        match self.of {
+            Of::OurRequest => return Ok(()),
+            Of::Request => return self.request_line(line),
+            Of::Response => {}
         }
         let (version, rest) =
             line.strip_prefix(b"HTTP/1.").and_then(<[u8]>::split_first).ok_or(Violation::StartLine)?;
@@ -59,13 +76,35 @@ impl Head {
         if (100..600).contains(&self.status) { Ok(()) } else { Err(Violation::Status) }
     }
 
+    /// Three parts with one space between them (RFC 9112 section 3).
+    fn request_line(&mut self, line: &[u8]) -> Result<(), Violation> {
+        let mut parts = line.split(|&octet| octet == b' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Violation::StartLine);
+        };
+        // A fragment is no part of a target: readers differ on what becomes of it.
+        let odd = |octet: &u8| !matches!(octet, b'!'..=b'~' | 0x80..) || *octet == b'#';
+        if method.is_empty() || !method.iter().all(|&octet| is_token(octet)) || target.is_empty() {
+            return Err(Violation::StartLine);
+        }
+        if target.iter().any(odd) || !matches!(version, b"HTTP/1.1" | b"HTTP/1.0") {
+            return Err(Violation::StartLine);
+        }
+        self.old = version == b"HTTP/1.0";
+        Ok(())
+    }
+
     /// Reads a field line.
     pub(super) fn field(&mut self, line: &[u8]) -> Result<(), Violation> {
         let (name, value) = field(line)?;
         if name.eq_ignore_ascii_case(b"content-length") {
             let before = self.length;
             self.length = content_length([value])?;
-            if before.is_some() && before != self.length {
+            // A request says it once: what is said twice, others may add up or choose from.
+            let again = before.is_some() && (before != self.length || self.is_strict());
+            if again || self.is_strict() && value.contains(&b',') {
                 return Err(Violation::Length);
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
@@ -82,6 +121,7 @@ impl Head {
     pub(super) fn request_extent(&self) -> Result<Extent, Violation> {
         Ok(match (self.chunked, self.length) {
             (true, Some(_)) => return Err(Violation::Both),
+            (true, None) if self.old => return Err(Violation::Coding),
             (true, None) => Extent::Chunked,
             (false, length) => Extent::Length(length.unwrap_or(0)),
         })
@@ -120,7 +160,7 @@ pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Violation> {
 }
 
 /// The one length that all `values` of `Content-Length` name (RFC 9110 section 8.6); `None` if there are none.
-pub(in super::super) fn content_length<'a>(
+pub(crate) fn content_length<'a>(
     values: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<Option<u64>, Violation> {
     let mut found = None;
@@ -145,7 +185,17 @@ fn digits(text: &[u8]) -> Option<u64> {
 }
 
 fn is_token(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+    /// A table, as every octet of every name of every request is looked at.
+    const TOKEN: [bool; 256] = {
+        let (mut table, mut octet) = ([false; 256], 0);
+        while octet < 256 {
+            table[octet] = matches!(octet as u8, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'!' | b'#'..=b'\'' | b'*'
+                | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+            octet += 1;
+        }
+        table
+    };
+    TOKEN[usize::from(octet)]
 }
 
 fn is_text(octet: u8) -> bool {

@@ -1,4 +1,5 @@
-//! The framing of HTTP/1.1 on one connection (RFC 9112), watched beside hyper and more strictly.
+//! The framing of HTTP/1.1 on one connection (RFC 9112), watched beside hyper and more strictly: [`Watch`] on the origin side, [`Requests`]
+//! on the client side.
 //!
 //! hyper frames what it reads by the generous rules: a `Content-Length` beside `Transfer-Encoding` is ignored, a coding it does
 //! not know is passed on, and bytes behind a response end the connection but not the response. A cache must not keep what came
@@ -10,8 +11,10 @@ use thiserror::Error;
 mod chunks;
 mod head;
 mod message;
+mod requests;
 
-pub(super) use head::content_length;
+pub(crate) use head::content_length;
+pub(crate) use requests::Requests;
 
 use head::Extent;
 use message::Message;
@@ -19,10 +22,10 @@ use message::Message;
 /// Interim responses (1xx) before one final response.
 const MAX_INTERIM: usize = 100;
 
-/// How an origin broke the framing.
+/// How a peer broke the framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum Violation {
-    #[error("malformed status line")]
+pub(crate) enum Violation {
+    #[error("malformed start line")]
     StartLine,
     #[error("status code outside 100 to 599")]
     Status,
@@ -48,10 +51,12 @@ pub(super) enum Violation {
     Surplus,
     #[error("next request before the response's end")]
     Order,
+    #[error("line that ends without CR")]
+    LineEnd,
 }
 
 /// Follows the exchanges of one connection.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     request: Message,
     response: Message,
     /// The request's first bytes: enough to tell HEAD from all others.
@@ -66,7 +71,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// A new connection; `limit` bounds the bytes of a response's head, and of its trailers.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Watch {
             request: Message::request(),
             response: Message::response(),
@@ -79,22 +84,22 @@ impl Watch {
     }
 
     /// Whether the next byte that is sent begins a request.
-    pub(super) fn is_between(&self) -> bool {
+    pub(crate) fn is_between(&self) -> bool {
         !self.awaited && self.request.is_new()
     }
 
     /// Whether a response has ended, so that nothing may follow it.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.response.is_done() && !self.over
     }
 
     /// Whether nothing more must be sent or heard on this connection.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.over
     }
 
     /// Notes `bytes` as sent.
-    pub(super) fn sent(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
+    pub(crate) fn sent(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
         while !bytes.is_empty() {
             if self.request.is_new() {
                 if self.awaited {
@@ -120,7 +125,7 @@ impl Watch {
     ///
     /// # Errors
     /// None of them are for the reader: the response they belong to is broken, whatever else it is.
-    pub(super) fn heard(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
+    pub(crate) fn heard(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
         let mut used = 0;
         while used < bytes.len() && !self.over {
             if !self.awaited {

@@ -1,0 +1,94 @@
+//! Requests that hyper would read though others read them otherwise.
+//!
+//! hyper takes LF for a line end, and the transfer coding where a length is given as well. What is in front of us may not, and then one
+//! of its clients says for another where a request begins. So every byte is read beside hyper by the letter, and what is not right is
+//! put to hyper as something that it refuses: it answers 400 and ends the connection.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::message::framing::Requests;
+
+/// In no place of a head can this be, nor where a chunk's size or a line's end is due. It ends a head, before which hyper may not look at it.
+const REFUSED: &[u8] = b"\0\r\n\r\n";
+
+/// An HTTP/1 connection whose requests are read by the letter.
+pub(super) struct Strict<IO> {
+    io: IO,
+    requests: Requests,
+    /// Nothing more is read but what is left of this.
+    broken: Option<&'static [u8]>,
+}
+
+impl<IO> Strict<IO> {
+    /// Over `io`, of HTTP/1.
+    pub(super) fn new(io: IO) -> Self {
+        Strict { io, requests: Requests::new(), broken: None }
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(left) = self.broken {
+            self.broken = Some(put(left, buf));
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        if let Err(broken) = self.requests.heard(&buf.filled()[before..]) {
+            tracing::debug!(how = %broken.how, "malformed request");
+            buf.set_filled(before + broken.before);
+            self.broken = Some(put(REFUSED, buf));
+            // What has come and is never read would have the kernel take the answer back when the connection is closed.
+            let mut scrap = [0; 4 << 10];
+            for _ in 0..16 {
+                let mut scrap = ReadBuf::new(&mut scrap);
+                let read = Pin::new(&mut self.io).poll_read(cx, &mut scrap);
+                if !matches!(read, Poll::Ready(Ok(()))) || scrap.filled().is_empty() {
+                    break;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Puts as much of `bytes` into `buf` as there is room for, and gives the rest.
+fn put<'a>(bytes: &'a [u8], buf: &mut ReadBuf<'_>) -> &'a [u8] {
+    let (now, later) = bytes.split_at(bytes.len().min(buf.remaining()));
+    buf.put_slice(now);
+    later
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Strict<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

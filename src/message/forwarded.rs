@@ -1,0 +1,193 @@
+//! Through whose hands a request came: `X-Forwarded-For` and `Forwarded` (RFC 7239).
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::fields;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Addresses from the client to the one that is connected to us. Travels with the request head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain(Vec<Option<IpAddr>>);
+
+impl Chain {
+    /// Of one whose `addresses` are told from the last to the first; `None` for one that is not known.
+    pub fn from_last(addresses: impl IntoIterator<Item = Option<IpAddr>>) -> Self {
+        let mut chain: Vec<_> =
+            addresses.into_iter().map(|address| address.map(|address| address.to_canonical())).collect();
+        chain.reverse();
+        Chain(chain)
+    }
+
+    /// The client's address; the unspecified one if it is not known, which is in no sensible list.
+    pub fn client(&self) -> IpAddr {
+        self.0.first().copied().flatten().unwrap_or(IpAddr::from([0, 0, 0, 0]))
+    }
+}
+
+/// Which of the two fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spelling {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl Spelling {
+    /// The field's name.
+    pub fn name(self) -> HeaderName {
+        match self {
+            Spelling::XForwardedFor => X_FORWARDED_FOR,
+            Spelling::Forwarded => header::FORWARDED,
+        }
+    }
+}
+
+/// The addresses that `fields` tell, from the last to the first; `None` for one that nobody can read.
+pub fn told_from_last(fields: &HeaderMap, spelling: Spelling) -> impl Iterator<Item = Option<IpAddr>> {
+    let mut told: Vec<_> = fields::list(fields, &spelling.name())
+        .map(|member| {
+            let text = std::str::from_utf8(member).ok()?;
+            match spelling {
+                Spelling::XForwardedFor => address(text),
+                Spelling::Forwarded => text.split(';').find_map(of_pair),
+            }
+        })
+        .collect();
+    told.reverse();
+    told.into_iter()
+}
+
+/// The address in a pair of `Forwarded` whose name is `for`.
+fn of_pair(pair: &str) -> Option<IpAddr> {
+    let (name, value) = pair.trim().split_once('=')?;
+    let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+    name.eq_ignore_ascii_case("for").then(|| address(value)).flatten()
+}
+
+/// An address, perhaps in brackets, perhaps with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// What an origin is told of the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// `X-Forwarded-For`, `-Proto`, and `-Host` where the host is part of the key.
+    XForwarded,
+    /// `Forwarded` (RFC 7239) with the same.
+    Rfc7239,
+    /// Both.
+    Both,
+}
+
+impl Told {
+    /// Sets it in `sent`. A `host` is to be given only where the cache key holds it.
+    pub fn set(self, sent: &mut HeaderMap, chain: &Chain, secure: bool, host: Option<&str>) {
+        let proto = if secure { "https" } else { "http" };
+        let names = |of: fn(&Option<IpAddr>) -> String| chain.0.iter().map(of).collect::<Vec<_>>().join(", ");
+        let mut set = |name: HeaderName, value: String| {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                sent.insert(name, value);
+            }
+        };
+        if matches!(self, Told::XForwarded | Told::Both) {
+            let one = |address: &Option<IpAddr>| address.map_or("unknown".to_owned(), |a| a.to_string());
+            set(X_FORWARDED_FOR, names(one));
+            set(X_FORWARDED_PROTO, proto.to_owned());
+            if let Some(host) = host {
+                set(X_FORWARDED_HOST, host.to_owned());
+            }
+        }
+        if matches!(self, Told::Rfc7239 | Told::Both) {
+            let one = |address: &Option<IpAddr>| match address {
+                None => "for=unknown".to_owned(),
+                Some(IpAddr::V4(address)) => format!("for={address}"),
+                Some(IpAddr::V6(address)) => format!("for=\"[{address}]\""),
+            };
+            let host = host.map(|host| format!(";host=\"{host}\"")).unwrap_or_default();
+            set(header::FORWARDED, format!("{};proto={proto}{host}", names(one)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        text.parse().ok()
+    }
+
+    #[test]
+    fn addresses_are_read_in_every_spelling() {
+        let read = |name: &'static str, value: &'static str, spelling| {
+            let fields = fields::lines(&[(name, value)]);
+            told_from_last(&fields, spelling).collect::<Vec<_>>()
+        };
+        for (value, expected) in [
+            ("1.2.3.4", vec![ip("1.2.3.4")]),
+            ("1.2.3.4:80, ::1,[::2]:8", vec![ip("::2"), ip("::1"), ip("1.2.3.4")]),
+            ("unknown, [::1]", vec![ip("::1"), None]),
+            ("1.2.3.4 5.6.7.8", vec![None]),
+            ("", vec![]),
+        ] {
+            assert_eq!(read("x-forwarded-for", value, Spelling::XForwardedFor), expected, "{value}");
+        }
+        for (value, expected) in [
+            ("for=1.2.3.4;proto=http", vec![ip("1.2.3.4")]),
+            (
+                "proto=http; For=\"[2001:db8::1]:80\", for=\"1.2.3.4:5\"",
+                vec![ip("1.2.3.4"), ip("2001:db8::1")],
+            ),
+            ("for=_hidden, by=1.2.3.4", vec![None, None]),
+        ] {
+            assert_eq!(read("forwarded", value, Spelling::Forwarded), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_told() {
+        let chain = Chain::from_last([ip("::ffff:10.0.0.1"), ip("2001:db8::1")]);
+        assert_eq!(chain.client(), ip("2001:db8::1").expect("an address"));
+        for (told, expected) in [
+            (Told::Nothing, vec![]),
+            (
+                Told::XForwarded,
+                vec![
+                    ("x-forwarded-for", "2001:db8::1, 10.0.0.1"),
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwarded-host", "h:8"),
+                ],
+            ),
+            (
+                Told::Rfc7239,
+                vec![("forwarded", "for=\"[2001:db8::1]\", for=10.0.0.1;proto=https;host=\"h:8\"")],
+            ),
+        ] {
+            let mut sent = HeaderMap::new();
+            told.set(&mut sent, &chain, true, Some("h:8"));
+            assert_eq!(sent, fields::lines(&expected), "{told:?}");
+        }
+        let mut sent = HeaderMap::new();
+        Told::Both.set(&mut sent, &Chain::from_last([ip("1.2.3.4"), None]), false, None);
+        assert_eq!(
+            sent,
+            fields::lines(&[
+                ("x-forwarded-for", "unknown, 1.2.3.4"),
+                ("x-forwarded-proto", "http"),
+                ("forwarded", "for=unknown, for=1.2.3.4;proto=http"),
+            ])
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! Whose request it is, behind proxies that are trusted to say so.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+use crate::message::forwarded::{Chain, Spelling, told_from_last};
+
+/// Who is believed, and in which field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Addresses that are believed.
+    pub ranges: Vec<IpNet>,
+    /// The field in which they tell; the other one might have passed through them as it came.
+    pub spelling: Spelling,
+}
+
+impl Trust {
+    /// Through whose hands a request came from `peer`; nothing to be told if `peer` is not trusted.
+    ///
+    /// From the last to the first each address is believed that a trusted one tells. What is told by the first one that is not, the client, is
+    /// worth nothing.
+    pub fn chain(&self, peer: IpAddr, fields: &HeaderMap) -> Option<Chain> {
+        if !self.trusts(peer) {
+            return None;
+        }
+        let mut chain = vec![Some(peer)];
+        for told in told_from_last(fields, self.spelling) {
+            chain.push(told);
+            if !told.is_some_and(|told| self.trusts(told)) {
+                break;
+            }
+        }
+        Some(Chain::from_last(chain))
+    }
+
+    /// As [`chain`](Self::chain), for a request whose fields have to be looked for.
+    pub fn chain_in(&self, peer: IpAddr, lines: impl FnOnce(&HeaderName) -> HeaderMap) -> Option<Chain> {
+        if !self.trusts(peer) {
+            return None;
+        }
+        self.chain(peer, &lines(&self.spelling.name()))
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.ranges.iter().any(|range| range.contains(&address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::fields::lines;
+
+    #[test]
+    fn the_client_is_the_first_that_is_not_trusted_from_the_right() {
+        let trust = Trust {
+            ranges: vec!["10.0.0.0/8".parse().expect("range"), "::1/128".parse().expect("range")],
+            spelling: Spelling::XForwardedFor,
+        };
+        for (peer, told, client) in [
+            ("10.0.0.1", &["1.2.3.4"][..], Some("1.2.3.4")),
+            ("10.0.0.1", &["6.6.6.6, 1.2.3.4"], Some("1.2.3.4")),
+            ("10.0.0.1", &["6.6.6.6", "1.2.3.4, 10.9.9.9"], Some("1.2.3.4")),
+            ("::ffff:10.0.0.1", &["1.2.3.4, ::1"], Some("1.2.3.4")),
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], Some("10.0.0.3")),
+            ("10.0.0.1", &[], Some("10.0.0.1")),
+            // Not known: an address that is in no list of those who may do something.
+            ("10.0.0.1", &["1.2.3.4, unknown"], Some("0.0.0.0")),
+            ("10.0.0.1", &["1.2.3.4, <script>"], Some("0.0.0.0")),
+            ("9.9.9.9", &["1.2.3.4"], None),
+        ] {
+            let fields: Vec<_> = told.iter().map(|told| ("x-forwarded-for", *told)).collect();
+            let mut fields = lines(&fields);
+            // The other field is not heeded.
+            fields.insert("forwarded", http::HeaderValue::from_static("for=10.0.0.7"));
+            let chain = trust.chain(peer.parse().expect("address"), &fields);
+            let found = chain.map(|chain| chain.client().to_string());
+            assert_eq!(found.as_deref(), client, "{peer} {told:?}");
+        }
+    }
+}

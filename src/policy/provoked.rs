@@ -1,0 +1,91 @@
+//! Errors that say more of how it was asked than of what was asked for. Stored, one client's odd request would spoil a target for all
+//! (cache-poisoned denial of service).
+
+use http::{HeaderMap, HeaderName, StatusCode, header};
+
+/// Bytes of one field value, and of all fields, that are nothing special.
+const USUAL_VALUE: usize = 1 << 10;
+const USUAL_FIELDS: usize = 4 << 10;
+/// Field lines that are nothing special.
+const USUAL_COUNT: usize = 40;
+
+/// Whether an answer with `status` to a request with `fields` may have been provoked by more than its target.
+///
+/// Some statuses always speak of the request, its client or its connection; RFC 6585 forbids to store some of them. Any other error may be
+/// the answer to a request that some origin chokes on.
+pub fn is_provoked(status: StatusCode, fields: &HeaderMap) -> bool {
+    match status.as_u16() {
+        406 | 408 | 411..=413 | 415..=417 | 421 | 425 | 426 | 428 | 429 | 431 | 505 | 511 => true,
+        ..400 => false,
+        _ => is_odd(fields),
+    }
+}
+
+/// Whether some origin might choke on `fields`: more or longer than a browser sends, with octets that it does not send, with a field
+/// twice that is there once, or that speaks of content which is not there.
+fn is_odd(fields: &HeaderMap) -> bool {
+    const ONCE: [HeaderName; 6] = [
+        header::HOST,
+        header::USER_AGENT,
+        header::REFERER,
+        header::ORIGIN,
+        header::AUTHORIZATION,
+        header::FROM,
+    ];
+    const OF_CONTENT: [HeaderName; 3] =
+        [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE];
+    let bytes: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let odd_line = |(name, value): (&HeaderName, &http::HeaderValue)| {
+        let plain = name.as_str().bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
+        !plain
+            || value.len() > USUAL_VALUE
+            || !value.as_bytes().iter().all(|octet| matches!(octet, b' '..=b'~'))
+    };
+    bytes > USUAL_FIELDS
+        || fields.len() > USUAL_COUNT
+        || fields.iter().any(odd_line)
+        || ONCE.iter().any(|name| fields.get_all(name).iter().nth(1).is_some())
+        || OF_CONTENT.iter().any(|name| fields.contains_key(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn table() {
+        let long = "x".repeat(USUAL_VALUE + 1);
+        let some = "x".repeat(USUAL_VALUE);
+        let usual = [("user-agent", "curl/8"), ("accept", "*/*"), ("cookie", &some), ("x-api-key", "k")];
+        let many: Vec<_> = (0..=USUAL_COUNT).map(|_| ("accept", "a")).collect();
+        let much = [("a", some.as_str()), ("b", &some), ("c", &some), ("d", &some)];
+        for (status, lines, provoked) in [
+            (200, &many[..], false),
+            (301, &[("x", long.as_str())], false),
+            (404, &usual, false),
+            (400, &usual, false),
+            (501, &usual, false),
+            (431, &usual, true),
+            (429, &[], true),
+            (405, &[], false),
+            (404, &many, true),
+            (404, &much, true),
+            (400, &[("x", long.as_str())], true),
+            (403, &[("x", "a\tb")], true),
+            (403, &[("x", "\u{e9}")], true),
+            (400, &[("x_y", "1")], true),
+            (400, &[("x~y", "1")], true),
+            (500, &[("user-agent", "a"), ("user-agent", "b")], true),
+            (400, &[("content-type", "a")], true),
+        ] {
+            let mut fields = HeaderMap::new();
+            for (name, value) in lines {
+                let name = HeaderName::from_bytes(name.as_bytes()).expect("name");
+                fields.append(name, HeaderValue::from_bytes(value.as_bytes()).expect("value"));
+            }
+            let status = StatusCode::from_u16(status).expect("status");
+            assert_eq!(is_provoked(status, &fields), provoked, "{status} {}", fields.len());
+        }
+    }
+}
