@@ -8,6 +8,7 @@ use super::Parts;
 use crate::admin;
 use crate::admin::stats::Figures;
 use crate::config::{Config, Upstream};
+use crate::policy::rules::Lifetime;
 use crate::proxy::explain::{Question, What};
 use crate::telemetry::counters::Count;
 use crate::telemetry::exposition::Sample;
@@ -16,7 +17,7 @@ use crate::telemetry::metric::Metric;
 /// How long a picture of the first built-in engine is fresh where no rule says otherwise, if there is one.
 pub(super) fn capture_ttl(config: &Config) -> Option<Duration> {
     let ruled = config.proxy.routes.iter().find(|route| route.lifetimes.engine);
-    ruled.and_then(|route| route.lifetimes.default_ttl).or_else(|| {
+    ruled.and_then(|route| route.lifetimes.default_ttl.and_then(Lifetime::in_time)).or_else(|| {
         config.upstreams.iter().find_map(|(_, upstream)| match upstream {
             Upstream::Chrome(config) => Some(config.lifetime),
             Upstream::Remote(_) => None,

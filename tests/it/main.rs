@@ -49,6 +49,7 @@ mod listener_exchange;
 mod listener_limits;
 mod model;
 mod origin_framing;
+mod proxy_adaptive;
 mod proxy_cache;
 mod proxy_canonical;
 mod proxy_collapse;
