@@ -16,7 +16,7 @@ use crate::policy::{key, place, query};
 use crate::store::Handle;
 
 /// How a route reads the queries of its requests.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asking {
     /// As tintype's own capture parameters, by query or JSON, under any unambiguous alias.
     Tintype(Defaults),

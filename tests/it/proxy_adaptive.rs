@@ -58,7 +58,7 @@ async fn a_page_that_never_changes_lives_longer_and_longer() {
     });
     let untagged = ScriptedOrigin::start(|_| Reply::ok("picture"));
     let renamed = ScriptedOrigin::start(|request| {
-        Reply::ok("picture").header("ETag", &format!("\"{}\"", request.index))
+        Reply::ok("picture").header("ETag", format!("\"{}\"", request.index))
     });
     let confirming = ScriptedOrigin::start(|request| match request.header("if-none-match") {
         Some(_) => Reply::status(304).header("ETag", "\"same\""),
@@ -82,7 +82,7 @@ async fn a_page_that_always_changes_lives_as_short_as_may_be() {
     for tagged in [true, false] {
         let origin = ScriptedOrigin::start(move |request| {
             let reply = Reply::ok(format!("picture {}", request.index));
-            if tagged { reply.header("ETag", &format!("\"{}\"", request.index)) } else { reply }
+            if tagged { reply.header("ETag", format!("\"{}\"", request.index)) } else { reply }
         })
         .await;
         let tintype = adaptive(&origin, "").await;
@@ -149,7 +149,7 @@ async fn what_a_cache_on_the_way_repeats_teaches_nothing() {
     // Made once; whoever asks later gets the same, with its age.
     let origin = ScriptedOrigin::start(|request| {
         let age = request.index * 1000;
-        Reply::ok("picture").header("ETag", "\"same\"").header("Age", &age.to_string())
+        Reply::ok("picture").header("ETag", "\"same\"").header("Age", age.to_string())
     })
     .await;
     let tintype = adaptive(&origin, "").await;

@@ -145,7 +145,7 @@ fn no_history_leads_astray() {
 fn looks_fade_and_empty_ones_tell_nothing() {
     let none = History::default().with(Duration::from_millis(999), true);
     assert!(none.is_empty());
-    let quiet = history(&vec![i64::from(HOUR); MOST]);
+    let quiet = history(&[i64::from(HOUR); MOST]);
     let once = history(&[-3600]);
     let faded = (0..MOST).fold(once, |seen, _| seen.with(Duration::from_secs(HOUR.into()), false));
     assert_eq!(faded, quiet, "what is older than the last looks is forgotten");
