@@ -245,13 +245,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with the answer, or with whoever waits for it.
     let exchange = sender.send_request(request);
     tokio::pin!(connection, exchange);
     tokio::select! {
         biased;
         answer = &mut exchange => answer,
-        ended = &mut connection => { ended?; exchange.await }
+        // Many servers end TLS without a word, right behind their answer.
+        _ = &mut connection => exchange.await,
     }
 }
 
