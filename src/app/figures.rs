@@ -8,20 +8,25 @@ use super::Parts;
 use crate::admin;
 use crate::admin::stats::Figures;
 use crate::config::{Config, Upstream};
+use crate::policy::rules::Lifetime;
+use crate::proxy::Route;
 use crate::proxy::explain::{Question, What};
 use crate::telemetry::counters::Count;
 use crate::telemetry::exposition::Sample;
 use crate::telemetry::metric::Metric;
 
-/// How long a picture of the first built-in engine is fresh where no rule says otherwise, if there is one.
+/// How long a picture of the first built-in engine is fresh where no rule says otherwise; without one, a response of the first route that says.
 pub(super) fn capture_ttl(config: &Config) -> Option<Duration> {
-    let ruled = config.proxy.routes.iter().find(|route| route.lifetimes.engine);
-    ruled.and_then(|route| route.lifetimes.default_ttl).or_else(|| {
+    let routes = &config.proxy.routes;
+    let said = |route: &Route| route.lifetimes.default_ttl.and_then(Lifetime::in_time);
+    let engine = || {
         config.upstreams.iter().find_map(|(_, upstream)| match upstream {
             Upstream::Chrome(config) => Some(config.lifetime),
             Upstream::Remote(_) => None,
         })
-    })
+    };
+    let of_engine = routes.iter().find(|route| route.lifetimes.engine).and_then(said);
+    of_engine.or_else(engine).or_else(|| routes.iter().find_map(said))
 }
 
 impl Parts {
@@ -148,7 +153,7 @@ impl Parts {
 
 /// The figures of a capture engine; nothing for other origins.
 fn of_engine<'a>(name: &'a str, stats: &'a Value) -> impl Iterator<Item = Sample> + 'a {
-    const FIGURES: [(&str, Metric); 9] = [
+    const FIGURES: [(&str, Metric); 12] = [
         ("browsers", Metric::Browsers),
         ("running", Metric::RunningCaptures),
         ("waiting", Metric::WaitingCaptures),
@@ -156,6 +161,9 @@ fn of_engine<'a>(name: &'a str, stats: &'a Value) -> impl Iterator<Item = Sample
         ("failures", Metric::FailedCaptures),
         ("refused", Metric::RefusedCaptures),
         ("busy", Metric::BusyCaptures),
+        ("probes", Metric::Probes),
+        ("probes_unchanged", Metric::UnchangedProbes),
+        ("probes_failed", Metric::FailedProbes),
         ("restarts", Metric::BrowserRestarts),
         ("unhealthy", Metric::UnhealthyBrowsers),
     ];
@@ -172,7 +180,7 @@ mod tests {
     #[test]
     fn every_figure_of_the_engine_is_found() {
         let stats = serde_json::to_value(chrome::Stats::default()).expect("JSON");
-        assert_eq!(of_engine("chrome", &stats).count(), 9);
+        assert_eq!(of_engine("chrome", &stats).count(), 12);
         assert_eq!(of_engine("api", &Value::Null).count(), 0);
     }
 }

@@ -11,7 +11,7 @@ use super::section::{Refusal, Section};
 use super::tree::{Node, Value};
 use super::words::{GIB, KIB, MIB, days, secs, write_duration, write_size};
 use crate::origin::chrome::{
-    Config, EgressProxy, Endpoint, FilterList, FilterLists, Limits, MAX_LIST, Sandbox,
+    Config, EgressProxy, Endpoint, FilterList, FilterLists, Limits, MAX_LIST, Probe, Sandbox,
 };
 
 const REMOTE: &str =
@@ -35,6 +35,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         remote: remote(&mut s),
         remote_ca: super::remote::certificates(&mut s, "remote_ca"),
         remote_unguarded: s.flag("remote_unguarded", false),
+        probe: probe(&mut s),
         lifetime: s.duration("lifetime", secs(900), Duration::ZERO..=days(365)),
         limits: limits(&mut s),
         allow_hosts: s.list(
@@ -73,10 +74,22 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         let allowed = "browsers of our own: what a remote one sends does not pass through us";
         s.refuse("egress", Kind::Conflict, "egress proxies for remote browsers", allowed);
     }
+    if !config.remote.is_empty() && config.probe.is_some() {
+        let allowed = "\"off\", or browsers of our own: what a remote one reaches is not what we reach";
+        s.refuse("probe", Kind::Conflict, "\"head\" for remote browsers", allowed);
+    }
     if config.allow_ports.is_empty() {
         s.refuse("allow_ports", Kind::OutOfRange, "[]", "at least one port: without any no page can load");
     }
     config
+}
+
+/// Whether and how pages are asked if they changed.
+fn probe(s: &mut Section<'_>) -> Option<Probe> {
+    let head = s.choice("probe", [("off", false), ("head", true)]);
+    let timeout = s.duration("probe_timeout", secs(5), Duration::from_millis(100)..=secs(60));
+    let unchanged_on_error = s.choice("probe_on_error", [("unchanged", true), ("capture", false)]);
+    head.then_some(Probe { timeout, unchanged_on_error })
 }
 
 fn limits(s: &mut Section<'_>) -> Limits {

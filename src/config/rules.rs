@@ -16,11 +16,18 @@ const MOST_RULES: usize = 256;
 const LONGEST: Duration = days(3650);
 /// What says in a target's query that it must not come from a cache.
 const CACHE_BUSTERS: [&str; 7] = ["ts", "timestamp", "t", "v", "ver", "bust", "nocache"];
-const TTL: &str = "a duration from 0s to 10years, such as \"15m\", or \"never\", or \"until-purged\"";
+const TTL: &str =
+    "a duration from 0s to 10years, such as \"15m\", or \"adaptive\", or \"never\", or \"until-purged\"";
+const DEFAULT_TTL: &str = "a duration from 0s to 10years, such as \"15m\", or \"adaptive\"";
 
 /// What the route says of lifetimes; `engine` tells that its origin is the capture engine.
 pub(super) fn read(s: &mut Section<'_>, capture: bool, engine: bool) -> Lifetimes {
-    let presets = [("article", Preset::Article), ("classes", Preset::Classes), ("none", Preset::None)];
+    let presets = [
+        ("article", Preset::Article),
+        ("classes", Preset::Classes),
+        ("adaptive", Preset::Adaptive),
+        ("none", Preset::None),
+    ];
     let preset = s.choice_of("preset", &presets, false).unwrap_or(if capture {
         Preset::Article
     } else {
@@ -35,7 +42,11 @@ pub(super) fn read(s: &mut Section<'_>, capture: bool, engine: bool) -> Lifetime
         if name.is_empty() { Err(Kind::Malformed.into()) } else { Ok(name) }
     });
     let caller_ttl = s.flag("caller_ttl", true);
-    let default_ttl = s.optional_duration("default_ttl", None, Duration::ZERO..=LONGEST);
+    let default_ttl = s.read("default_ttl", None, DEFAULT_TTL, |node| match ttl(node)? {
+        Lifetime::Never | Lifetime::UntilPurged => Err(Kind::Malformed.into()),
+        lifetime => Ok(lifetime),
+    });
+    let adaptive_confidence = s.optional_fraction("adaptive_confidence", None, 0.01..=0.999);
     let (min_ttl, max_ttl) = bounds(s);
     let statuses = s.one_or_more("cacheable_statuses", "a final status code but 206 and 304", status);
     let mut rules = s.tables("rules", MOST_RULES, rule);
@@ -45,6 +56,7 @@ pub(super) fn read(s: &mut Section<'_>, capture: bool, engine: bool) -> Lifetime
         cache_busters: cache_busters.unwrap_or(busters),
         caller_ttl,
         default_ttl,
+        adaptive_confidence,
         min_ttl,
         max_ttl,
         cacheable_statuses: statuses,
@@ -129,6 +141,7 @@ fn ttl(node: &Node) -> Result<Lifetime, Refusal> {
     match node.text()? {
         "never" => Ok(Lifetime::Never),
         "until-purged" => Ok(Lifetime::UntilPurged),
+        "adaptive" => Ok(Lifetime::Adaptive),
         text => match read_duration(text) {
             Some(duration) if duration <= LONGEST => Ok(Lifetime::For(duration)),
             Some(_) => Err(Kind::OutOfRange.into()),

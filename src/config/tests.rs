@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::section::write;
 use super::*;
+use crate::policy::rules::Lifetime;
 
 const MINIMAL: &str =
     "[upstream.api]\nkind = \"remote\"\nurl = \"http://127.0.0.1:1\"\n[route.all]\nupstream = \"api\"\n";
@@ -196,6 +197,19 @@ fn each_mistake_is_one_problem_at_its_path() {
             "upstream.c.egress.a b",
             Kind::Malformed,
         ),
+        (
+            "upstream.c",
+            "kind = \"chrome\"\nremote = [\"http://a:1\"]\nremote_unguarded = true\nprobe = \"head\"",
+            "upstream.c.probe",
+            Kind::Conflict,
+        ),
+        ("upstream.c", "kind = \"chrome\"\nprobe = \"get\"", "upstream.c.probe", Kind::Malformed),
+        (
+            "upstream.c",
+            "kind = \"chrome\"\nprobe_timeout = \"0s\"",
+            "upstream.c.probe_timeout",
+            Kind::OutOfRange,
+        ),
         ("upstream.c", "kind = \"chrome\"\nmax_scale = nan", "upstream.c.max_scale", Kind::OutOfRange),
     ] {
         let toml = with(section, line);
@@ -298,6 +312,9 @@ fn mistakes_in_rules_are_told_by_their_number() {
         ("rules = [{ ttl = \"never\", name = \"a b\" }]", "route.all.rules[0].name", Kind::Malformed),
         ("preset = \"artikel\"", "route.all.preset", Kind::Malformed),
         ("cacheable_statuses = [200, 304]", "route.all.cacheable_statuses", Kind::OutOfRange),
+        ("default_ttl = \"never\"", "route.all.default_ttl", Kind::Malformed),
+        ("default_ttl = \"11years\"", "route.all.default_ttl", Kind::OutOfRange),
+        ("adaptive_confidence = 1.0", "route.all.adaptive_confidence", Kind::OutOfRange),
         ("early_refresh = -1", "route.all.early_refresh", Kind::OutOfRange),
     ] {
         let found = problems(&with("route.all", line));
@@ -317,6 +334,11 @@ fn rules_are_read_in_order_before_the_preset() {
     let names: Vec<_> = rules.iter().take(3).map(|rule| rule.name.as_str()).collect();
     assert_eq!(names, ["own", "rules-1", "classes-dynamic"]);
     assert!(rules[0].when.matches(Some(&"https://a.example/x".parse().unwrap())));
+    let adaptive = "default_ttl = \"adaptive\"\nadaptive_confidence = 0.9\nrules = [{ ttl = \"adaptive\" }]";
+    let config = Config::from_toml(&with("route.all", adaptive)).unwrap();
+    let lifetimes = &config.proxy.routes[0].lifetimes;
+    assert_eq!((lifetimes.default_ttl, lifetimes.adaptive_confidence), (Some(Lifetime::Adaptive), Some(0.9)));
+    assert_eq!(lifetimes.rules[0].then.ttl, Some(Lifetime::Adaptive));
 }
 
 #[test]

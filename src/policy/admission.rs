@@ -1,5 +1,6 @@
 //! Whether a response may be stored, and what is kept of its head (RFC 9111 section 3).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
@@ -13,7 +14,7 @@ use crate::message::entity_tag::EntityTag;
 use crate::message::fields::remove_hop_by_hop;
 
 /// What a route says of storing: windows where the origin is silent, whose directives count, what becomes of cookies.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Terms {
     /// Stale-while-revalidate window where the origin gives none.
     pub stale_while_revalidate: Option<Duration>,
@@ -28,6 +29,30 @@ pub struct Terms {
     pub set_cookie: SetCookie,
     /// What its rules and the caller say of the lifetime.
     pub ruled: Ruled,
+}
+
+impl Terms {
+    /// These terms for a response that comes in place of `stored`, or confirms it: with what was seen of that, and that it had `changed` or not.
+    /// `sent` and `received` are the times of the request and its answer, `fields` those of the answer. Nothing new where lifetimes are not
+    /// adaptive.
+    pub fn having_seen(
+        &self,
+        stored: &StoredResponse,
+        changed: bool,
+        fields: &HeaderMap,
+        sent: Timestamp,
+        received: Timestamp,
+    ) -> Cow<'_, Terms> {
+        if self.ruled.adaptive.is_none() {
+            return Cow::Borrowed(self);
+        }
+        // From when the one was made to when the other was: what a cache on the way repeats is no look.
+        let made = received - freshness::initial_age(fields, sent, received);
+        let after = made.since(stored.response_time - stored.initial_age);
+        let before = stored.history.as_deref().cloned().unwrap_or_default();
+        let ruled = Ruled { history: before.with(after, changed), ..self.ruled.clone() };
+        Cow::Owned(Terms { ruled, ..self.clone() })
+    }
 }
 
 /// What becomes of a response with `Set-Cookie`.
@@ -166,6 +191,7 @@ pub fn admit(
         own_entity_tag: false,
         cost: received.since(request.sent),
         ruling,
+        history: terms.ruled.kept_history(),
     };
     if !is_useful(&head, fields) {
         return Err(NotStored::NoLifetime);

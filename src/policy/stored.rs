@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::message::fields;
+use crate::policy::rules::adaptive::History;
 use crate::policy::rules::ruling::Ruling;
 
 /// The head of a stored response. Everything that can be decided once is decided here, so that a hit
@@ -45,6 +46,8 @@ pub struct StoredResponse {
     pub cost: Duration,
     /// What a rule decided over what the origin said, or in its silence.
     pub ruling: Option<Box<Ruling>>,
+    /// How often it and those before it had changed, where its lifetime is made of that.
+    pub history: Option<Box<History>>,
 }
 
 impl StoredResponse {

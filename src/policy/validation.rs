@@ -142,6 +142,8 @@ pub fn freshen(
     for (name, value) in &update {
         merged.append(name, value.clone());
     }
+    // It still holds.
+    let terms = &*terms.having_seen(stored, false, &merged, sent, received);
     let facts = RequestFacts { method: &Method::GET, fields: request, sent };
     let status = if stored.status == StatusCode::NOT_MODIFIED { StatusCode::OK } else { stored.status };
     match admission::admit(facts, status, &merged, received, terms) {

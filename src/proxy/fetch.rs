@@ -9,6 +9,7 @@ use super::flight::body::Reader;
 use super::flight::{Arrival, Cause, Flight, Landing};
 use super::intake::declared_length;
 use super::keep::Place;
+use super::lesson::Lesson;
 use super::lookup::Stored;
 use super::route::Route;
 use super::unstored::Reason;
@@ -239,7 +240,7 @@ impl Proxy {
         stored.head().is_some_and(|head| reuse::covers_error(head, answered, now)) && !self.was_purged(stored)
     }
 
-    fn was_purged(&self, stored: &Stored) -> bool {
+    pub(super) fn was_purged(&self, stored: &Stored) -> bool {
         self.store.is_purged(&stored.record().handles, stored.record().sequence)
     }
 
@@ -251,7 +252,9 @@ impl Proxy {
             fields: &fetch.flight.request.headers,
             sent: answer.sent,
         };
-        let admitted = admission::admit(request, parts.status, &parts.headers, answer.received, &fetch.terms)
+        let lesson = self.lesson(&fetch, &parts, answer.sent, answer.received);
+        let terms = lesson.as_ref().map_or(&fetch.terms, Lesson::terms);
+        let admitted = admission::admit(request, parts.status, &parts.headers, answer.received, terms)
             .and_then(|head| match declared_length(&body) {
                 Some(length) if length > self.config.max_stored_bytes => Err(NotStored::TooLarge),
                 _ => Ok(head),
@@ -259,7 +262,7 @@ impl Proxy {
         match admitted {
             Ok(head) => {
                 let withheld = admission::withheld(&parts.headers, &fetch.terms);
-                self.receive(fetch, head, withheld, body, answer.took).await;
+                self.receive(fetch, head, withheld, body, answer.took, lesson).await;
             }
             Err(reason) => {
                 tracing::debug!(route = %fetch.route.name, reason = reason.name(), "not stored");

@@ -14,6 +14,7 @@ use super::Proxy;
 use super::fetch::{Fetch, Share, place};
 use super::flight::body::Reader;
 use super::flight::{Arrival, Arriving, Landing, NotKept, SharedBody};
+use super::lesson::Lesson;
 use super::unstored::Reason;
 use crate::clock::Stopwatch;
 use crate::message::body::{Body, BodyError};
@@ -35,6 +36,7 @@ impl Proxy {
         withheld: HeaderMap,
         mut body: Body,
         took: Stopwatch,
+        lesson: Option<Lesson>,
     ) {
         let length = declared_length(&body);
         let shared = SharedBody::new(Arc::clone(&self.budget), self.config.max_stored_bytes, length);
@@ -85,7 +87,11 @@ impl Proxy {
         let Some(whole) = shared.whole() else {
             return;
         };
-        let head = StoredResponse { cost: took.elapsed(), ..arriving.head.clone() };
+        let head = match lesson.and_then(|lesson| lesson.of_body(&whole, &fetch.flight.request.headers)) {
+            Some(head) => head,
+            None => arriving.head.clone(),
+        };
+        let head = StoredResponse { cost: took.elapsed(), ..head };
         if fetch.route.no_vary_search {
             let (target, sequence) = (&fetch.flight.request.uri, fetch.flight.sequence);
             fetch.primary = self.learn_search(&fetch.route, target, &head.fields, sequence);

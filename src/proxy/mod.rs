@@ -33,6 +33,7 @@ mod heed;
 mod intake;
 mod keep;
 mod landing;
+mod lesson;
 pub mod lookup;
 pub mod marks;
 mod part;

@@ -24,7 +24,7 @@ use crate::policy::stored::{StoredResponse, VariantIndex};
 pub use seen::Seen;
 
 const MAGIC: [u8; 4] = *b"tint";
-const VERSION: u16 = 5;
+const VERSION: u16 = 6;
 const PREAMBLE: usize = 32;
 const RESPONSE: u8 = 0;
 const VARIANTS: u8 = 1;
@@ -177,7 +177,8 @@ impl Record {
             Content::Response { head, body } => {
                 let lines = head.fields.iter().map(|(n, v)| n.as_str().len() + v.len() + LINE);
                 let ruling = head.ruling.as_ref().map_or(0, |r| r.told.len() + r.cache_control.len() + LINE);
-                body.len() + size_of::<StoredResponse>() + lines.sum::<usize>() + ruling
+                let history = head.history.as_ref().map_or(0, |history| history.weight());
+                body.len() + size_of::<StoredResponse>() + lines.sum::<usize>() + ruling + history
             }
             Content::Variants(index) => {
                 let names = index.selecting.iter().map(|n| n.len() + LINE).sum::<usize>();

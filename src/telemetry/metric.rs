@@ -93,6 +93,9 @@ metrics! {
     FailedCaptures Counter "tintype_failed_captures" ["upstream"] "Captures that ended without a picture."
     RefusedCaptures Counter "tintype_refused_captures" ["upstream"] "Requests for captures with bad parameters or refused targets."
     BusyCaptures Counter "tintype_busy_captures" ["upstream"] "Requests that found the queue of the capture engine full."
+    Probes Counter "tintype_probes" ["upstream"] "Pages asked whether they changed, in place of a capture."
+    UnchangedProbes Counter "tintype_unchanged_probes" ["upstream"] "Captures that probes made needless."
+    FailedProbes Counter "tintype_failed_probes" ["upstream"] "Probes of pages that could not be asked."
     BrowserRestarts Counter "tintype_browser_restarts" ["upstream"] "Browsers launched, or connected to, after the first."
     UnhealthyBrowsers Counter "tintype_unhealthy_browsers" ["upstream"] "Browsers given up because they hung or failed their check."
 }

@@ -1,17 +1,20 @@
 //! Pages are loaded through the operator's proxies where a request asks for one:
 //! - by name or country, with the proxy's password, for plain HTTP and for TLS;
 //! - the proxy is told vetted addresses, never names, and refused targets do not reach it;
+//! - so are they probed;
 //! - a proxy that is unknown is a bad parameter, and one that is not there an error that tells nothing about it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tintype::message::body::Body;
 use tintype::origin::Origin;
-use tintype::origin::chrome::{Config, EgressProxy, Engine};
+use tintype::origin::chrome::{Config, EgressProxy, Engine, Probe};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::chrome_site::{Pixels, Site, config, html, picture, problem, shoot, start_with};
+use crate::chrome_site::{Answer, NOW, Pixels, Site, config, html, picture, problem, shoot, start_with};
 use crate::chrome_ssrf_roads::Names;
 
 const LIME: [u8; 3] = [0, 255, 0];
@@ -118,5 +121,34 @@ async fn a_proxy_that_will_not_is_an_error() {
         assert!(error.contains(name) && !error.contains("hush") && !error.contains("127.0.0.3"), "{error}");
     }
     assert_eq!(site.connections(), 0);
+    engine.shutdown().await;
+}
+
+/// A probe of a page takes the same way as its capture.
+#[tokio::test]
+async fn probes_go_through_the_proxy_too() {
+    let proxy = Proxy::start("HTTP/1.1 200 Connection established\r\n\r\n").await;
+    let fields = vec![("last-modified", httpdate::fmt_http_date((NOW - Duration::from_secs(5)).to_system()))];
+    let site = Site::start([("/", Answer::Full(200, fields, String::new()))]).await;
+    let url = format!("http://u:hush@127.0.0.3:{}", proxy.port);
+    let names = [("page.test", vec!["127.0.0.2"]), ("inside.test", vec!["127.0.0.9"])];
+    let config = Config {
+        egress: vec![EgressProxy::new("berlin", &url, None).unwrap()],
+        probe: Some(Probe { timeout: Duration::from_secs(60), unchanged_on_error: true }),
+        ..config()
+    };
+    let engine = start_with(config, Names::new(names));
+    let ask = async |target: String| {
+        let request =
+            http::Request::get(format!("http://shots.example/screenshot?url={target}&proxy=berlin"))
+                .header("if-modified-since", httpdate::fmt_http_date(NOW.to_system()));
+        engine.fetch(request.body(Body::Empty).unwrap()).await.unwrap().status()
+    };
+    let port = site.address.port();
+    assert_eq!(ask(format!("http://page.test:{port}/")).await, 304);
+    assert!(proxy.heads()[0].starts_with(&format!("CONNECT {} ", site.address)), "{:?}", proxy.heads());
+    assert_eq!((proxy.heads().len(), site.log()), (1, vec!["/".to_owned()]));
+    assert_eq!(ask("http://inside.test/".to_owned()).await, 403);
+    assert_eq!((proxy.heads().len(), engine.stats().captures), (1, 0));
     engine.shutdown().await;
 }

@@ -54,6 +54,7 @@ pub(crate) fn config() -> Config {
         remote: Vec::new(),
         remote_ca: None,
         remote_unguarded: false,
+        probe: None,
         lifetime: Duration::from_secs(900),
         limits: Limits {
             default_width: 320,

@@ -64,6 +64,7 @@ pub(crate) fn record(sequence: u64, handles: &[Handle], bytes: usize) -> Arc<Rec
         own_entity_tag: false,
         cost: Duration::from_secs(3),
         ruling: None,
+        history: None,
     };
     let content = Content::Response { head, body: body.into() };
     Arc::new(Record::new(sequence, handles.to_vec(), content))

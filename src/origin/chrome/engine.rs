@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use serde::Serialize;
 
 use super::Config;
@@ -15,6 +15,7 @@ use super::egress;
 use super::filter::Filters;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
+use super::probe::{Condition, Prober, Verdict};
 use super::program::StartError;
 use super::request;
 use super::resolver::{Resolver, System};
@@ -40,6 +41,7 @@ pub struct Engine {
     fleet: Fleet,
     spares: Arc<Spares>,
     filters: Filters,
+    prober: Option<Prober>,
     counts: Counts,
 }
 
@@ -56,6 +58,12 @@ pub struct Stats {
     pub refused: u64,
     /// Requests that found the queue full, or waited in it in vain.
     pub busy: u64,
+    /// Pages asked whether they changed.
+    pub probes: u64,
+    /// Captures that this made needless.
+    pub probes_unchanged: u64,
+    /// Pages that could not be asked.
+    pub probes_failed: u64,
     /// Browsers launched, or connected to, after the first; with remote ones, after the first of each.
     pub restarts: u64,
     /// Browsers given up because they hung or failed their check.
@@ -86,6 +94,8 @@ fn count(counter: &AtomicU64) {
 /// How one request ended.
 enum Outcome {
     Picture(Picture),
+    /// The client has it.
+    Unchanged(Condition),
     Refused(Barred),
     /// The browser cannot make sense of a parameter.
     Unusable(Fault),
@@ -115,6 +125,9 @@ impl Engine {
         Ok(Arc::new(Engine {
             clock,
             spares: Spares::new(guard.clone(), config.spare_pages),
+            prober: config
+                .probe
+                .map(|how| Prober::new(how, guard.clone(), config.max_concurrent + config.max_queue)),
             guard,
             slots: Slots::new(config.max_concurrent, config.max_queue),
             fleet,
@@ -127,7 +140,12 @@ impl Engine {
     /// Counts since start, and the present state.
     pub fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let [probes, probes_unchanged, probes_failed] =
+            self.prober.as_ref().map(Prober::counts).unwrap_or_default();
         Stats {
+            probes,
+            probes_unchanged,
+            probes_failed,
             captures: read(&self.counts.captures),
             failures: read(&self.counts.failures),
             reasons: self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -167,25 +185,45 @@ impl Engine {
             }
         };
 
-        // The picture, or why there is none.
-        let outcome = self.picture(&spec).await;
+        // The picture, or why there is none; unless it is known to be the one that the client has.
+        let outcome = match self.probe(&spec, &head.headers).await {
+            Some(known) => Ok(known),
+            None => self.picture(&spec).await,
+        };
         if let Err(error) = &outcome {
             let mut reasons = self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner);
             *reasons.entry(error.name()).or_default() += 1;
         }
-        count(match &outcome {
-            Ok(Outcome::Picture(_)) => &self.counts.captures,
-            Ok(Outcome::Refused(_) | Outcome::Unusable(_)) => &self.counts.refused,
-            Err(OriginError::Busy { .. }) => &self.counts.busy,
-            Err(_) => &self.counts.failures,
-        });
+        match &outcome {
+            Ok(Outcome::Picture(_)) => count(&self.counts.captures),
+            Ok(Outcome::Unchanged(_)) => {}
+            Ok(Outcome::Refused(_) | Outcome::Unusable(_)) => count(&self.counts.refused),
+            Err(OriginError::Busy { .. }) => count(&self.counts.busy),
+            Err(_) => count(&self.counts.failures),
+        }
         Ok(match outcome? {
             Outcome::Picture(picture) => {
                 answer::picture(picture, self.config.lifetime, &head.method, &head.headers)
             }
+            Outcome::Unchanged(condition) => condition.still_holds(self.config.lifetime),
             Outcome::Refused(why) => answer::refused(&why),
             Outcome::Unusable(fault) => answer::bad_parameters(&[fault]),
         })
+    }
+
+    /// What a look at the page itself says of a conditional request; nothing if only a capture can.
+    async fn probe(&self, spec: &CaptureSpec, asked: &HeaderMap) -> Option<Outcome> {
+        let (prober, Page::Url(url)) = (self.prober.as_ref()?, &spec.page) else { return None };
+        let condition = Condition::of(asked)?;
+        let egress = match &spec.egress {
+            Some(asked) => Some(egress::choose(&self.config.egress, asked)?),
+            None => None,
+        };
+        match prober.ask(url, &condition, &spec.visitor, egress).await {
+            Verdict::Unchanged => Some(Outcome::Unchanged(condition)),
+            Verdict::Changed => None,
+            Verdict::Refused(why) => Some(Outcome::Refused(why)),
+        }
     }
 
     async fn picture(&self, spec: &CaptureSpec) -> Result<Outcome, OriginError> {
@@ -232,6 +270,8 @@ impl Engine {
             let mut tried = 0;
             loop {
                 tried += 1;
+                // What changes from here on may not be on the picture.
+                let captured = self.clock.now();
                 let to = Destination {
                     allowance: self.allowance(),
                     host: host.clone(),
@@ -242,13 +282,12 @@ impl Engine {
                     Err(Try::Page(failure)) if is_crash(&failure) && tried < MAX_TRIES => {
                         tracing::warn!(host, error = %failure, "crashed under a capture, trying once more");
                     }
-                    other => return other,
+                    other => return other.map(|shot| (shot, captured)),
                 }
             }
         };
         match tokio::time::timeout(left(), tries).await.map_err(|_| late("capture"))? {
-            Ok(Shot { bytes, page_height }) => {
-                let captured = self.clock.now();
+            Ok((Shot { bytes, page_height }, captured)) => {
                 Ok(Outcome::Picture(Picture { bytes, format: spec.format, captured, page_height }))
             }
             Err(Try::Page(Failure::Parameter(fault))) => Ok(Outcome::Unusable(fault)),

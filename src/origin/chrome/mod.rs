@@ -1,7 +1,7 @@
 //! The chrome origin: the built-in engine that drives headless Chrome.
 //!
 //! A request becomes a [`spec::CaptureSpec`]; the [`guard`] says whether its target may be reached; `slots` give it a place;
-//! the `fleet` has warm browsers, each kept by a `supervisor` that watches its `health` (a `process`
+//! a `probe` may tell that there is nothing new without any of that; the `fleet` has warm browsers, each kept by a `supervisor` that watches its `health` (a `process`
 //! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` takes a `tab` in a
 //! context of its own, mostly one of the `spares` opened ahead, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
 //! still, and takes the picture; `intercept` decides about its requests, asking `filter`s, `picture` looks at pixels; `answer` makes the response.
@@ -34,6 +34,7 @@ mod memory;
 mod metered;
 mod picture;
 mod pipe;
+mod probe;
 mod process;
 mod profile;
 mod program;
@@ -52,6 +53,7 @@ pub use attach::Endpoint;
 pub use egress::EgressProxy;
 pub use engine::{Engine, Stats};
 pub use filter::{FilterList, FilterLists, MAX_LIST};
+pub use probe::Probe;
 pub use program::{StartError, find as find_program, sandboxed};
 
 /// Path of the engine's one resource.
@@ -92,6 +94,8 @@ pub struct Config {
     pub remote_ca: Option<PathBuf>,
     /// Consent to remote browsers, whose pages reach what their network lets them reach.
     pub remote_unguarded: bool,
+    /// Whether and how a conditional request is answered by a `HEAD` of the page, in place of a capture.
+    pub probe: Option<Probe>,
     /// `max-age` on a capture.
     pub lifetime: Duration,
     /// Default viewport and bounds of the parameters.
@@ -206,6 +210,7 @@ mod tests {
             remote: Vec::new(),
             remote_ca: None,
             remote_unguarded: false,
+            probe: None,
             lifetime: Duration::from_secs(900),
             limits: Limits {
                 default_width: 1280,

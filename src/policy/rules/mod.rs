@@ -15,11 +15,13 @@ use super::reuse::{self, MustValidate, Reuse, StaleUse};
 use super::stored::StoredResponse;
 use crate::clock::Timestamp;
 
+pub mod adaptive;
 pub mod early;
 pub mod glob;
 pub mod presets;
 pub mod ruling;
 
+use adaptive::{Adaptive, History};
 use glob::{Glob, PathGlob, QueryGlob};
 pub use presets::Preset;
 use ruling::{Over, Ruled};
@@ -36,6 +38,18 @@ pub enum Lifetime {
     UntilPurged,
     /// Not at all: neither read from the store nor stored.
     Never,
+    /// As long as it is likely to hold, by how often it had changed so far.
+    Adaptive,
+}
+
+impl Lifetime {
+    /// How long, if that is said in time.
+    pub fn in_time(self) -> Option<Duration> {
+        match self {
+            Lifetime::For(ttl) => Some(ttl),
+            Lifetime::UntilPurged | Lifetime::Never | Lifetime::Adaptive => None,
+        }
+    }
 }
 
 /// One rule: what it applies to, and what then holds.
@@ -64,6 +78,13 @@ pub struct When {
     pub urls: Vec<Glob>,
     /// On the parameters of the query.
     pub queries: Vec<QueryGlob>,
+}
+
+impl Rule {
+    /// The lifetime that it gives, if it gives one in time.
+    fn lasts(&self) -> Option<Duration> {
+        self.then.ttl.and_then(Lifetime::in_time)
+    }
 }
 
 impl When {
@@ -98,7 +119,7 @@ pub struct Outcome {
 }
 
 /// What a route says of lifetimes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lifetimes {
     /// Its rules, then those of its preset. The first that applies counts.
     pub rules: Vec<Rule>,
@@ -107,7 +128,9 @@ pub struct Lifetimes {
     /// The caller's wishes count.
     pub caller_ttl: bool,
     /// The lifetime where nothing else gives one.
-    pub default_ttl: Option<Duration>,
+    pub default_ttl: Option<Lifetime>,
+    /// How surely a picture still holds at the end of an adaptive lifetime; without, [`adaptive::CONFIDENCE`].
+    pub adaptive_confidence: Option<f64>,
     /// As [`Outcome::min_ttl`], where the rule has none.
     pub min_ttl: Option<Duration>,
     /// As [`Outcome::max_ttl`], where the rule has none.
@@ -126,6 +149,8 @@ pub struct Plan {
     /// A new response is wanted, unless what is stored came less than so long ago.
     pub force: Option<Duration>,
     rule: Option<usize>,
+    /// The lifetime of what an adaptive rule has no history of, by a later rule.
+    first: Option<Duration>,
     /// The caller's `ttl` within the bounds.
     ttl: Option<Duration>,
     /// The caller's `stale_ttl` within the bounds.
@@ -154,6 +179,9 @@ impl Lifetimes {
             _ => None,
         };
         let mut plan = Plan { refused, rule: at, ..Plan::default() };
+        if let (Some(at), Some(Lifetime::Adaptive)) = (at, rule.and_then(|rule| rule.then.ttl)) {
+            plan.first = self.rules[at + 1..].iter().filter(|rule| applies(rule)).find_map(Rule::lasts);
+        }
         if self.caller_ttl {
             let (least, most) = self.bounds(rule);
             plan.ttl = wishes.ttl.map(|ttl| ttl.max(least).min(most));
@@ -174,7 +202,8 @@ impl Lifetimes {
         let then = rule.map(|rule| &rule.then);
         let (least, most) = self.bounds(rule);
         let ruled_ttl = then.and_then(|then| then.ttl);
-        let ttl = plan.ttl.map(Lifetime::For).or(ruled_ttl).or(self.default_ttl.map(Lifetime::For));
+        let by_rule = ruled_ttl.or(self.default_ttl);
+        let ttl = plan.ttl.map(Lifetime::For).or(by_rule);
         let windows = (
             plan.stale_ttl.or(then.and_then(|then| then.stale_while_revalidate)),
             then.and_then(|then| then.stale_if_error),
@@ -187,6 +216,8 @@ impl Lifetimes {
         let ruled = Ruled {
             rule: rule.map(|rule| rule.name.clone()).unwrap_or_default(),
             ttl,
+            adaptive: (by_rule == Some(Lifetime::Adaptive)).then(|| self.adaptive(plan, rule)),
+            history: History::default(),
             least,
             most: plan.ttl.map_or(most, |ttl| ttl.min(most)),
             windows,
@@ -200,6 +231,20 @@ impl Lifetimes {
             ruled,
             ..route.clone()
         }
+    }
+
+    /// How lifetimes are made of what was seen, under `rule`.
+    fn adaptive(&self, plan: Plan, rule: Option<&Rule>) -> Adaptive {
+        let then = rule.map(|rule| &rule.then);
+        let least = then.and_then(|then| then.min_ttl).or(self.min_ttl);
+        let most = then.and_then(|then| then.max_ttl).or(self.max_ttl);
+        let first = plan.first.or(self.default_ttl.and_then(Lifetime::in_time));
+        // What is given bounds what is not.
+        let least =
+            least.unwrap_or_else(|| most.map_or(adaptive::SHORTEST, |most| most.min(adaptive::SHORTEST)));
+        let most = most.unwrap_or_else(|| least.max(adaptive::LONGEST));
+        let confidence = self.adaptive_confidence.unwrap_or(adaptive::CONFIDENCE);
+        Adaptive { confidence, first, least, most }
     }
 
     fn bounds(&self, rule: Option<&Rule>) -> (Duration, Duration) {

@@ -19,6 +19,8 @@ pub enum Preset {
     /// By class of page: dynamic never, documents and blogs a day and up to three, marketing half a day and up to one, baselines until they are
     /// purged, all else a day.
     Classes,
+    /// By how often each page had changed so far; until something is known, as in `article`.
+    Adaptive,
 }
 
 impl Preset {
@@ -28,6 +30,7 @@ impl Preset {
             Preset::None => Vec::new(),
             Preset::Article => article(),
             Preset::Classes => classes(),
+            Preset::Adaptive => adaptive(),
         }
     }
 }
@@ -47,6 +50,11 @@ fn article() -> Vec<Rule> {
         rule("article-document", contains(&["/docs", "/blog", "/about", "/pricing"]), lasting(DAY)),
         rule("article-other", When::default(), lasting(900)),
     ]
+}
+
+fn adaptive() -> Vec<Rule> {
+    let then = Outcome { ttl: Some(Lifetime::Adaptive), ..Outcome::default() };
+    std::iter::once(rule("adaptive", When::default(), then)).chain(article()).collect()
 }
 
 fn classes() -> Vec<Rule> {
@@ -167,6 +175,14 @@ mod tests {
         let bounds: Vec<_> = Preset::Classes.rules().iter().map(|rule| rule.then.max_ttl).collect();
         assert_eq!(bounds[3], Some(Duration::from_secs(72 * HOUR)));
         assert_eq!(bounds[5], Some(Duration::from_secs(24 * HOUR)));
+    }
+
+    /// What `adaptive` begins with is what `article` has.
+    #[test]
+    fn adaptive_goes_before_article() {
+        let rules = Preset::Adaptive.rules();
+        assert_eq!(rules[0].then.ttl, Some(Lifetime::Adaptive));
+        assert_eq!(rules[1..], Preset::Article.rules());
     }
 
     #[test]

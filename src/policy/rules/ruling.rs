@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
+use super::adaptive::{Adaptive, History};
 use super::{FOREVER, Lifetime};
 use crate::clock::Timestamp;
 use crate::message::fields;
@@ -25,12 +26,16 @@ pub enum Over {
 }
 
 /// What was ruled of a request's response before it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ruled {
     /// Name of the rule; empty where none matched.
     pub rule: String,
     /// The lifetime where the rule's counts.
     pub ttl: Option<Lifetime>,
+    /// How lifetimes are made of what was seen, where they are; then what is seen is kept, even if the caller gave the lifetime.
+    pub adaptive: Option<Adaptive>,
+    /// What was seen of what is stored already, up to this response.
+    pub history: History,
     /// The shortest lifetime, where the origin's may be lengthened.
     pub least: Duration,
     /// The longest lifetime that the origin can give.
@@ -50,6 +55,8 @@ impl Default for Ruled {
         Ruled {
             rule: String::new(),
             ttl: None,
+            adaptive: None,
+            history: History::default(),
             least: Duration::ZERO,
             most: FOREVER,
             windows: (None, None),
@@ -107,6 +114,10 @@ impl Ruled {
             Some(Lifetime::For(ttl)) => Some(ttl),
             Some(Lifetime::UntilPurged) => Some(FOREVER),
             Some(Lifetime::Never) => None,
+            Some(Lifetime::Adaptive) => {
+                let said = source.is_explicit().then_some(own);
+                self.adaptive.map(|adaptive| adaptive.lifetime(&self.history, said))
+            }
             None if over != Over::Nothing && self.least > own => Some(self.least),
             None => None,
         };
@@ -129,14 +140,34 @@ impl Ruled {
                 directives.stale_if_error = None;
             }
         }
-        let told = match overruled.as_slice() {
-            [] => String::new(),
-            names => format!("rule={} over {}", self.rule, names.join(", ")),
-        };
+        let told = self.told(&overruled);
         let until_purged = self.ttl == Some(Lifetime::UntilPurged);
         let cache_control = for_clients(response, (!until_purged).then_some(lifetime), over);
         let ruling = cache_control.map(|cache_control| Box::new(Ruling { told, cache_control }));
         Applied { directives, lifetime, source: LifetimeSource::Rule, ruling }
+    }
+
+    /// What is kept of what was seen, with the response.
+    pub(in crate::policy) fn kept_history(&self) -> Option<Box<History>> {
+        let known = self.adaptive.is_some() && !self.history.is_empty();
+        known.then(|| Box::new(self.history.clone()))
+    }
+
+    /// What `Cache-Status` tells of it, if anything is worth telling.
+    fn told(&self, overruled: &[&'static str]) -> String {
+        let mut parts = Vec::new();
+        if !overruled.is_empty() {
+            parts.push(format!("over {}", overruled.join(", ")));
+        }
+        if self.ttl == Some(Lifetime::Adaptive) {
+            let seen = self.history.estimate();
+            let every = seen.interval.map_or_else(String::new, |t| format!(", one in {} s", t.as_secs()));
+            parts.push(format!("adaptive: {} changes in {} looks{every}", seen.changes, seen.looks));
+        }
+        match (parts.is_empty(), self.rule.as_str()) {
+            (true, _) | (_, "") => parts.join("; "),
+            (false, rule) => format!("rule={rule} {}", parts.join("; ")),
+        }
     }
 
     /// Whether a response with this status may be stored, and with which reason it needs no explicit lifetime.

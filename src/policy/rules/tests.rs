@@ -98,7 +98,7 @@ fn wishes_are_kept_within_bounds() {
     let lifetimes = Lifetimes {
         min_ttl: Some(secs(5)),
         max_ttl: Some(secs(1000)),
-        default_ttl: Some(secs(30)),
+        default_ttl: Some(Lifetime::For(secs(30))),
         ..capture(vec![on_path("bounded", "/b", bounded)])
     };
     for (path, ttl, stale, expected, window) in [
@@ -160,4 +160,52 @@ fn look_up_table() {
     request.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let decided = Plan::default().decide(&head, &RequestDirectives::of(&request), start);
     assert_eq!(decided, BY_REQUEST);
+}
+
+/// An adaptive rule: what it begins with comes from the next rule that applies and gives a lifetime, and its bounds from itself, the route, or
+/// the shipped ones. What is seen is kept even where the caller gives the lifetime.
+#[test]
+fn adaptive_rules_have_a_beginning_and_bounds() {
+    let adaptive = |min: Option<u64>, max: Option<u64>| Outcome {
+        ttl: Some(Lifetime::Adaptive),
+        min_ttl: min.map(secs),
+        max_ttl: max.map(secs),
+        ..Outcome::default()
+    };
+    let rules = vec![
+        on_path("bounded", "/b/**", adaptive(Some(5), Some(50))),
+        on_path("short", "/s/**", adaptive(None, Some(30))),
+        on_path("long", "/l/**", adaptive(Some(100_000), None)),
+        on_path("plain", "/p/**", adaptive(None, None)),
+        on_path("b", "/b/x", lasting(7)),
+        on_path("never", "/**", Outcome { ttl: Some(Lifetime::Never), ..Outcome::default() }),
+    ];
+    for (path, default, first, least, most) in [
+        ("/b/x", None, Some(7), 5, 50),
+        ("/b/y", None, None, 5, 50),
+        ("/b/y", Some(Lifetime::For(secs(9))), Some(9), 5, 50),
+        ("/s/x", Some(Lifetime::Adaptive), None, 30, 30),
+        ("/l/x", None, None, 100_000, 100_000),
+        ("/p/x", None, None, 60, 86_400),
+    ] {
+        let lifetimes = Lifetimes { default_ttl: default, ..capture(rules.clone()) };
+        let target = page(&format!("https://a.example{path}"));
+        let wishes = Wishes { ttl: Some(secs(1)), ..Wishes::default() };
+        let asked = lifetimes.terms(lifetimes.plan(target.as_ref(), &wishes), &Terms::default()).ruled;
+        let ruled =
+            lifetimes.terms(lifetimes.plan(target.as_ref(), &Wishes::default()), &Terms::default()).ruled;
+        let found = ruled.adaptive.expect("adaptive");
+        assert_eq!(
+            (found.first, found.least, found.most),
+            (first.map(secs), secs(least), secs(most)),
+            "{path}"
+        );
+        assert_eq!((ruled.ttl, asked.adaptive), (Some(Lifetime::Adaptive), Some(found)), "{path}");
+    }
+    let lifetimes = Lifetimes { default_ttl: Some(Lifetime::Adaptive), ..capture(Vec::new()) };
+    let ruled = lifetimes.terms(lifetimes.plan(None, &Wishes::default()), &Terms::default()).ruled;
+    assert!(ruled.adaptive.is_some() && ruled.ttl == Some(Lifetime::Adaptive));
+    let ruled =
+        capture(vec![on_path("x", "/**", lasting(1))]).terms(Plan::default(), &Terms::default()).ruled;
+    assert_eq!(ruled.adaptive, None);
 }

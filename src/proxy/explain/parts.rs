@@ -7,6 +7,7 @@ use url::form_urlencoded;
 use crate::clock::Timestamp;
 use crate::policy::directives::ResponseDirectives;
 use crate::policy::freshness::{self, LifetimeSource};
+use crate::policy::rules::adaptive::History;
 use crate::policy::stored::{StoredResponse, Variant};
 use crate::proxy::Asked;
 use crate::proxy::lookup::{Stored, Tier};
@@ -101,7 +102,23 @@ pub(super) fn of_freshness(head: &StoredResponse, asked: &Asked, now: Timestamp)
         "no_cache": head.no_cache,
         "must_revalidate": head.must_revalidate,
         "immutable": head.immutable,
+        "adaptive": of_history(head, asked),
     })
+}
+
+/// What an adaptive lifetime is made of.
+fn of_history(head: &StoredResponse, asked: &Asked) -> Option<Value> {
+    let terms = asked.route.terms_for(asked.plan);
+    let adaptive = terms.ruled.adaptive?;
+    let seen = head.history.as_deref().map(History::estimate);
+    Some(json!({
+        "looks": seen.map_or(0, |seen| seen.looks),
+        "changes": seen.map_or(0, |seen| seen.changes),
+        "estimated_interval_seconds": seen.and_then(|seen| seen.interval).map(|interval| interval.as_secs()),
+        "confidence": adaptive.confidence,
+        "min_seconds": adaptive.least.as_secs(),
+        "max_seconds": adaptive.most.as_secs(),
+    }))
 }
 
 /// Where the lifetime comes from: if the response does not give it by itself, a rule or a bound does.

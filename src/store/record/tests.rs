@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::policy::rules::adaptive::History;
 use crate::policy::rules::ruling::Ruling;
 use crate::policy::stored::Variant;
 
@@ -45,6 +46,8 @@ fn response() -> impl Strategy<Value = Content> {
                     let cache_control = HeaderValue::from(lifetime);
                     Box::new(Ruling { told: "rule=docs over no-store".into(), cache_control })
                 }),
+                history: no_cache
+                    .then(|| Box::new(History::default().with(Duration::from_secs(answered.max(1)), must))),
             },
             body: body.into(),
         },

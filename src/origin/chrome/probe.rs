@@ -1,0 +1,292 @@
+//! Probes: whether a page changed since its picture was made, told by a `HEAD` of it in place of a browser. Off unless configured.
+//!
+//! A conditional request brings the moment of the picture in `If-Modified-Since`, and its entity tag. If the page's own `Last-Modified` is
+//! from before that moment, the picture still is what a capture would give, and 304 the answer. A page that does not say when it changed
+//! is captured; so is one that changed in the very second of the picture, since dates have no parts of seconds. Each hop is vetted by the
+//! guard and goes the roads of a capture; what the guard refuses stays refused. If the probe fails, the configuration says what to think.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsConnector;
+use url::{Position, Url};
+
+use super::egress::EgressProxy;
+use super::guard::{Barred, Guard, is_web};
+use super::roads::{Allowance, Destination, Roads, unreachable};
+use super::spec::Visitor;
+use crate::clock::Timestamp;
+use crate::message::body::Body;
+use crate::message::date;
+use crate::message::entity_tag::EntityTag;
+use crate::origin::remote::tls;
+
+/// Redirects that are followed.
+const MAX_REDIRECTS: usize = 10;
+/// Bytes of all hops of one probe: a few heads, and the certificates before them.
+const MAX_BYTES: u64 = 1 << 20;
+/// Who asks, where the request does not say who visits.
+const USER_AGENT: &str = "Mozilla/5.0 (compatible; tintype)";
+
+/// How pages are probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Time for all hops together.
+    pub timeout: Duration,
+    /// A page that cannot be asked is taken for unchanged.
+    pub unchanged_on_error: bool,
+}
+
+/// What a conditional request says that the client has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Condition {
+    since: Timestamp,
+    modified: HeaderValue,
+    tag: Option<HeaderValue>,
+}
+
+/// What a probe comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The client's picture still holds.
+    Unchanged,
+    /// It changed, or nobody knows.
+    Changed,
+    /// The page, or what it redirects to, may not be reached.
+    Refused(Barred),
+}
+
+/// Why a probe has no verdict of its own.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Barred(#[from] Barred),
+    #[error("status {0}")]
+    Status(StatusCode),
+    #[error("no answer in time")]
+    Late,
+}
+
+/// Asks pages whether they changed.
+pub(super) struct Prober {
+    how: Probe,
+    guard: Arc<Guard>,
+    tls: Option<Arc<ClientConfig>>,
+    places: Semaphore,
+    probes: AtomicU64,
+    unchanged: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Condition {
+    /// The condition of a request with these fields, if it is one that a probe can answer: the moment of the picture, and at most one strong
+    /// entity tag.
+    pub(super) fn of(fields: &HeaderMap) -> Option<Condition> {
+        let since = date::of_field(fields, &header::IF_MODIFIED_SINCE)?;
+        let modified = fields.get(header::IF_MODIFIED_SINCE)?.clone();
+        let mut tags = fields.get_all(header::IF_NONE_MATCH).iter();
+        let tag = match (tags.next(), tags.next()) {
+            (None, _) => None,
+            (Some(tag), None) => Some(tag.clone()),
+            (Some(_), Some(_)) => return None,
+        };
+        let strong = |tag: &HeaderValue| EntityTag::parse(tag.as_bytes()).is_some_and(|tag| !tag.weak);
+        if tag.as_ref().is_some_and(|tag| !strong(tag)) {
+            return None;
+        }
+        Some(Condition { since, modified, tag })
+    }
+
+    /// 304: the validators are those that the client has.
+    pub(super) fn still_holds(self, lifetime: Duration) -> Response<Body> {
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        let fields = response.headers_mut();
+        fields.insert(header::LAST_MODIFIED, self.modified);
+        if let Some(tag) = self.tag {
+            fields.insert(header::ETAG, tag);
+        }
+        if let Ok(value) = HeaderValue::try_from(format!("public, max-age={}", lifetime.as_secs())) {
+            fields.insert(header::CACHE_CONTROL, value);
+        }
+        response
+    }
+}
+
+impl Prober {
+    /// Probes as `how` says, `at_once` of them at most.
+    pub(super) fn new(how: Probe, guard: Arc<Guard>, at_once: usize) -> Self {
+        let tls = tls::client(true, None).map(Arc::new);
+        if let Err(error) = &tls {
+            tracing::warn!(%error, "pages behind https cannot be probed, and are captured each time");
+        }
+        Prober {
+            how,
+            guard,
+            tls: tls.ok(),
+            places: Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)),
+            probes: AtomicU64::new(0),
+            unchanged: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        }
+    }
+
+    /// Probes made; those that found the page unchanged, or had to take it for that; those that failed.
+    pub(super) fn counts(&self) -> [u64; 3] {
+        [&self.probes, &self.unchanged, &self.failed].map(|counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// Whether the picture of `url` that `condition` is about still holds for `visitor`, on the way of `egress`.
+    pub(super) async fn ask(
+        &self,
+        url: &Url,
+        condition: &Condition,
+        visitor: &Visitor,
+        egress: Option<&EgressProxy>,
+    ) -> Verdict {
+        // Where there is no place, a capture has a queue.
+        let Ok(_place) = self.places.try_acquire() else { return Verdict::Changed };
+        if url.scheme() == "https" && self.tls.is_none() {
+            return Verdict::Changed;
+        }
+        self.probes.fetch_add(1, Ordering::Relaxed);
+        let asked = tokio::time::timeout(self.how.timeout, self.follow(url.clone(), visitor, egress)).await;
+        let unchanged = match asked.unwrap_or(Err(Trouble::Late)) {
+            Ok(modified) => modified.is_some_and(|modified| modified < condition.since),
+            Err(Trouble::Barred(why)) if why.is_refusal() => return Verdict::Refused(why),
+            Err(trouble) => {
+                tracing::debug!(host = url.host_str(), %trouble, "probe failed");
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                self.how.unchanged_on_error
+            }
+        };
+        if unchanged {
+            self.unchanged.fetch_add(1, Ordering::Relaxed);
+            Verdict::Unchanged
+        } else {
+            Verdict::Changed
+        }
+    }
+
+    /// When what `url` leads to changed, if it says so.
+    async fn follow(
+        &self,
+        mut url: Url,
+        visitor: &Visitor,
+        egress: Option<&EgressProxy>,
+    ) -> Result<Option<Timestamp>, Trouble> {
+        let (first, roads) = (url.clone(), Roads::closed(self.guard.clone()));
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let addresses = self.guard.resolve(&host).await?;
+        let hops = MAX_REDIRECTS + 1;
+        let allowance = Allowance { bytes: MAX_BYTES, connections: hops, requests: hops };
+        roads.open(Destination { allowance, host, addresses, egress: egress.cloned() });
+        for _ in 0..hops {
+            if !is_web(&url) || (url.scheme() == "https" && self.tls.is_none()) {
+                return Ok(None);
+            }
+            let answer = self.head(&roads, &url, request(&url, &first, visitor)).await?;
+            match answer.status() {
+                // It knows of no HEAD, which says nothing of the page.
+                StatusCode::NOT_IMPLEMENTED => return Ok(None),
+                status if status.is_server_error() => return Err(Trouble::Status(status)),
+                status if status.is_success() => {
+                    return Ok(date::of_field(answer.headers(), &header::LAST_MODIFIED));
+                }
+                status if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) => {
+                    let to = answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
+                    match to.and_then(|to| url.join(to).ok()) {
+                        Some(next) => url = next,
+                        None => return Ok(None),
+                    }
+                }
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// One `HEAD`, on a connection of its own.
+    async fn head(
+        &self,
+        roads: &Roads,
+        url: &Url,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, Barred> {
+        let site =
+            (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or_default());
+        roads.admit()?;
+        let stream = roads.connect(&site).await?;
+        let answer = match &self.tls {
+            Some(tls) if url.scheme() == "https" => {
+                let name = ServerName::try_from(site.0.trim_matches(['[', ']']).to_owned());
+                let name = name.map_err(|error| unreachable(&site, &error))?;
+                match TlsConnector::from(tls.clone()).connect(name, stream).await {
+                    Ok(stream) => exchange(stream, request).await,
+                    Err(error) => return Err(unreachable(&site, &error)),
+                }
+            }
+            _ => exchange(stream, request).await,
+        };
+        answer.map_err(|error| unreachable(&site, &error))
+    }
+}
+
+async fn exchange<S>(stream: S, request: Request<Body>) -> hyper::Result<Response<Incoming>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let exchange = sender.send_request(request);
+    tokio::pin!(connection, exchange);
+    tokio::select! {
+        biased;
+        answer = &mut exchange => answer,
+        // Many servers end TLS without a word, right behind their answer.
+        _ = &mut connection => exchange.await,
+    }
+}
+
+/// The `HEAD` of `url`, as the visitor of `first` would ask: further fields go to its origin alone, cookies to its host, and not from TLS into
+/// the open.
+fn request(url: &Url, first: &Url, visitor: &Visitor) -> Request<Body> {
+    let mut request = Request::new(Body::Empty);
+    *request.method_mut() = Method::HEAD;
+    *request.uri_mut() = url[Position::BeforePath..Position::AfterQuery].parse().unwrap_or_default();
+    let fields = request.headers_mut();
+    let mut set = |name: header::HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            fields.insert(name, value);
+        }
+    };
+    set(header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
+    set(header::USER_AGENT, visitor.user_agent.as_deref().unwrap_or(USER_AGENT));
+    if let Some(locale) = &visitor.locale {
+        set(header::ACCEPT_LANGUAGE, locale);
+    }
+    let exposed = first.scheme() == "https" && url.scheme() != "https";
+    if url.host() == first.host() && !exposed && !visitor.cookies.is_empty() {
+        let cookies: Vec<_> = visitor.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        set(header::COOKIE, &cookies.join("; "));
+    }
+    if url.origin() == first.origin() {
+        for (name, value) in &visitor.headers {
+            if let Ok(name) = header::HeaderName::try_from(name.as_str()) {
+                set(name, value);
+            }
+        }
+    }
+    set(header::HOST, &url[Position::BeforeHost..Position::AfterPort]);
+    request
+}
+
+#[cfg(test)]
+mod tests;

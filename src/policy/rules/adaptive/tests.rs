@@ -1,0 +1,170 @@
+use super::*;
+
+const HOUR: u32 = 3600;
+
+/// Looks with their intervals in seconds, the oldest first; those with a change are negative.
+fn history(looks: &[i64]) -> History {
+    looks.iter().fold(History::default(), |history, look| {
+        history.with(Duration::from_secs(look.unsigned_abs()), *look < 0)
+    })
+}
+
+fn adaptive(confidence: f64) -> Adaptive {
+    let first = Some(Duration::from_secs(900));
+    Adaptive { confidence, first, least: Duration::ZERO, most: Duration::MAX }
+}
+
+/// The published formula, where all intervals are the same: over looks that count for less the older they are.
+#[test]
+fn the_estimate_is_the_published_one_at_regular_intervals() {
+    for pattern in
+        ["x", "xx", "-x", "x-", "--x", "-x-x-x", "x---------", "xxxxxxxxxxxxxxxx", "-xxxxxxxxxxxxxxx"]
+    {
+        for interval in [1_i64, 60, 3600, 86_400 * 30] {
+            let looks: Vec<i64> =
+                pattern.chars().map(|c| if c == 'x' { -interval } else { interval }).collect();
+            let weight = |at: usize| FADE.powi(i32::try_from(pattern.len() - 1 - at).unwrap());
+            let n: f64 = (0..pattern.len()).map(weight).sum();
+            let held: f64 = pattern.char_indices().filter(|(_, c)| *c == '-').map(|(at, _)| weight(at)).sum();
+            let expected = -((held + 0.5) / (n + 0.5)).ln() / interval as f64;
+            let found = history(&looks).rate();
+            assert!((found / expected - 1.0).abs() < 1e-9, "{pattern} {interval}: {found} for {expected}");
+        }
+    }
+}
+
+/// A single look: `-ln(0.5 / 1.5)` changes in its interval.
+#[test]
+fn estimates_in_numbers() {
+    for (looks, changes, interval) in [
+        (vec![], 0, None),
+        (vec![3600], 0, None),
+        (vec![3600, 3600, 3600], 0, None),
+        (vec![-3600], 1, Some(3276)),
+        (vec![-60], 1, Some(54)),
+        // What was seen lately counts for more.
+        (vec![-3600, 3600, 3600, 3600], 1, Some(17_590)),
+        (vec![3600, 3600, 3600, -3600], 1, Some(12_292)),
+        // A long look without change outweighs a short one, and a change within a minute tells more than one within a day.
+        (vec![-60, 86_400], 1, Some(121_308)),
+        (vec![-86_400, 60], 1, Some(55_183)),
+    ] {
+        let estimate = history(&looks).estimate();
+        assert_eq!(estimate.looks, looks.len());
+        assert_eq!(estimate.changes, changes, "{looks:?}");
+        assert_eq!(estimate.interval.map(|interval| interval.as_secs()), interval, "{looks:?}");
+    }
+}
+
+/// Where changes come by chance at a known rate, and looks at intervals without any order, the rate is found.
+#[test]
+fn the_rate_of_simulated_changes_is_found() {
+    let mut state = 0x1234_5678_9abc_def0_u64;
+    let mut random = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    };
+    for mean in [600.0, 3600.0, 86_400.0] {
+        let mut logs = Vec::new();
+        for _ in 0..2000 {
+            let mut found = History::default();
+            for _ in 0..MOST {
+                // From a fifth of the mean to twice as much.
+                let after: f64 = mean * (0.2 + 1.8 * random());
+                let changed = random() < 1.0 - (-after / mean).exp();
+                found = found.with(seconds(after), changed);
+            }
+            if let Some(interval) = found.estimate().interval {
+                logs.push((interval.as_secs_f64() / mean).ln());
+            }
+        }
+        let rates = logs.iter().map(|log: &f64| (-log).exp()).sum::<f64>() / logs.len() as f64;
+        assert!((0.9..1.1).contains(&rates), "{mean}: the rate is off by {rates} on average");
+        let close = logs.iter().filter(|log| log.abs() < 2.0_f64.ln()).count();
+        assert!(close * 10 > logs.len() * 9, "{mean}: {close} of {} within a factor of two", logs.len());
+    }
+}
+
+/// The end of the lifetime is where the probability of no change has fallen to the confidence.
+#[test]
+fn lifetime_table() {
+    for (confidence, looks, expected) in [
+        // Nothing is known.
+        (0.8, vec![], 900),
+        // Nothing changed: twice as far ahead as it was watched, and no less than without having looked.
+        (0.8, vec![1], 900),
+        (0.8, vec![900], 1800),
+        (0.8, vec![900, 1800], 5400),
+        (0.8, vec![900, 1800, 5400], 16_200),
+        // A change: -ln(confidence) / rate.
+        (0.8, vec![-3600], 731),
+        (0.5, vec![-3600], 2271),
+        (0.99, vec![-3600], 32),
+        (0.8, vec![-3600, -731], 268),
+        // One that was long ago.
+        (0.8, vec![-60, 3600, 3600, 3600], 3429),
+    ] {
+        let found = adaptive(confidence).lifetime(&history(&looks), None);
+        assert_eq!(found.as_secs(), expected, "{confidence} {looks:?}");
+    }
+}
+
+#[test]
+fn lifetimes_stay_within_their_bounds() {
+    let bounded =
+        Adaptive { least: Duration::from_secs(60), most: Duration::from_secs(7200), ..adaptive(0.8) };
+    for (looks, expected) in [(vec![-1; 16], 60), (vec![86_400; 16], 7200), (vec![], 900)] {
+        assert_eq!(bounded.lifetime(&history(&looks), None).as_secs(), expected, "{looks:?}");
+    }
+    // Bounds that contradict each other are no panic.
+    let torn = Adaptive { least: Duration::from_secs(600), most: Duration::from_secs(60), ..bounded };
+    assert_eq!(torn.lifetime(&History::default(), None).as_secs(), 600);
+    let unsaid = Adaptive { first: None, ..bounded };
+    assert_eq!(unsaid.lifetime(&History::default(), None), UNSEEN);
+    assert_eq!(unsaid.lifetime(&History::default(), Some(Duration::from_secs(77))).as_secs(), 77);
+}
+
+/// What an attacker or a wild clock can bring about: the longest intervals, changes in each of them, all at once.
+#[test]
+fn no_history_leads_astray() {
+    let long = i64::from(u32::MAX);
+    for looks in [vec![-long; 40], vec![long; 40], vec![-1, long], vec![1, -long], vec![i64::MAX, -i64::MAX]]
+    {
+        let found = history(&looks);
+        assert!(found.0.len() <= MOST);
+        let rate = found.rate();
+        assert!(rate.is_finite() && rate >= 0.0, "{looks:?}: {rate}");
+        let _ = adaptive(0.8).lifetime(&found, None);
+    }
+}
+
+#[test]
+fn looks_fade_and_empty_ones_tell_nothing() {
+    let none = History::default().with(Duration::from_millis(999), true);
+    assert!(none.is_empty());
+    let quiet = history(&[i64::from(HOUR); MOST]);
+    let once = history(&[-3600]);
+    let faded = (0..MOST).fold(once, |seen, _| seen.with(Duration::from_secs(HOUR.into()), false));
+    assert_eq!(faded, quiet, "what is older than the last looks is forgotten");
+}
+
+/// A page that never changes reaches the longest lifetime, one that always does the shortest, in a few steps each.
+#[test]
+fn lifetimes_settle() {
+    let adaptive = Adaptive { confidence: CONFIDENCE, first: None, least: SHORTEST, most: LONGEST };
+    for (changed, expected) in [(false, LONGEST), (true, SHORTEST)] {
+        let mut seen = History::default();
+        let mut steps = Vec::new();
+        for _ in 0..8 {
+            let lifetime = adaptive.lifetime(&seen, None);
+            steps.push(lifetime);
+            seen = seen.with(lifetime, changed);
+        }
+        assert_eq!(steps.last(), Some(&expected), "{steps:?}");
+        let ordered = |pair: &[Duration]| if changed { pair[0] >= pair[1] } else { pair[0] <= pair[1] };
+        assert!(steps.windows(2).all(ordered), "{steps:?}");
+    }
+}
