@@ -41,7 +41,7 @@ mod tests {
             &[("cache-control", "max-age=10, no-cache")],
             &[("cache-control", "max-age=10, must-revalidate")],
             &[("cache-control", "max-age=10, stale-while-revalidate=60")],
-            &[("cache-control", "max-age=0")],
+            &[("cache-control", "max-age=0"), ("etag", "\"x\"")],
         ];
         let wishes = [
             Wishes::default(),
