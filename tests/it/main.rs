@@ -38,6 +38,7 @@ mod cli_health;
 mod cli_ls;
 mod cli_purge;
 mod cli_stats;
+mod dialects;
 mod figures_explain;
 mod figures_metrics;
 mod figures_shipped;
