@@ -17,6 +17,7 @@ use super::refusal::Refusal;
 use super::route::Route;
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
+use crate::policy::capture::Wishes;
 use crate::policy::capture::dialect::telling::{Facts, Trouble};
 use crate::policy::capture::dialect::{self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken};
 
@@ -99,7 +100,11 @@ pub(super) async fn read(
             let reading = ask_for(route, spoken, request, *picture)?;
             Ok((reading, Body::Empty))
         }
-        Meaning::Other if spoken.remote => Ok((Reading::default(), body)),
+        // A job is to be done each time.
+        Meaning::Other if spoken.remote => {
+            let wishes = Wishes { no_cache: true, ..Wishes::default() };
+            Ok((Reading { wishes, ..Reading::default() }, body))
+        }
         Meaning::Other => Err(Refusal::Parameters(vec![Fault {
             parameter: "path".into(),
             found: request.uri.path().chars().take(80).collect(),
@@ -117,7 +122,7 @@ fn ask_for(
     picture: Picture,
 ) -> Result<Reading, Refusal> {
     let Picture { canonical, form, names, link, request: outgoing } = picture;
-    let link = replace(&request.uri, &link).ok();
+    let link = link.and_then(|link| replace(&request.uri, &link).ok());
     let ours = at(&request.uri, PICTURES, "")?;
     let key = route.canonical_key(&ours, &canonical);
     if spoken.remote {

@@ -221,10 +221,14 @@ impl Routes {
         self.0.iter().find(|route| route.matches(host, target.path()))
     }
 
-    /// The first route that captures pages, one to our own engine before others.
+    /// The first route that captures pages: one in our own dialect, then one to our own engine, before others.
     pub fn capturing(&self) -> Option<&Arc<Route>> {
         let captures = || self.0.iter().filter(|route| route.capture);
-        captures().find(|route| route.lifetimes.engine).or_else(|| captures().next())
+        let engine = || captures().filter(|route| route.lifetimes.engine);
+        engine()
+            .find(|route| route.asking.dialect().is_none())
+            .or_else(|| engine().next())
+            .or_else(|| captures().next())
     }
 }
 

@@ -226,7 +226,14 @@ async fn screenshotone_is_asked_in_its_own_words() {
     // Its own errors stay its own, and what is no picture passes.
     let bad = tintype.get("/take?url=https://a.example/&bad=1").await;
     assert_eq!((bad.status, bad.text()), (422, "{\"theirs\":true}".to_owned()));
-    assert_eq!(glance(&tintype.get("/usage?access_key=theirs").await).0, 200);
+    for other in [
+        "/usage",
+        "/usage",
+        "/take?url=https://a.example/&async=true",
+        "/take?url=https://a.example/&async=true",
+    ] {
+        assert_eq!(tintype.get(other).await.header("x-cache"), Some("MISS"), "{other}");
+    }
     // What was asked in a dialect is asked again in it.
     let asked = origin.count();
     tintype.purge(r#"{"url":"https://a.example/b","mode":"refresh"}"#).await;
@@ -285,4 +292,21 @@ async fn routes_share_by_a_setting_or_by_their_upstream() {
         let answer = tintype.get(&format!("{target}?url=https://a.example/")).await;
         assert_eq!(answer.header("x-cache"), Some(cache), "{target}");
     }
+}
+
+/// What is sent to the engine is in our own words, and might be read on another route, or on none.
+#[tokio::test]
+async fn regression_a_purge_asks_again_in_the_dialect_that_was_asked_in() {
+    let site = Site::start([("/", lime())]).await;
+    let tintype = Tintype::of(&format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\ndir = \"\"\n\
+         [upstream.chrome]\nkind = \"chrome\"\nallow_ranges = [\"{ALLOWED}/32\"]\n\
+         [route.one]\npath = \"/take\"\nupstream = \"chrome\"\ndialect = \"screenshotone\"\n"
+    ))
+    .await;
+    let target = format!("/take?url={}&viewport_width=320&access_key=k", site.url("/"));
+    assert_eq!(tintype.get(&target).await.header("x-cache"), Some("MISS"));
+    tintype.purge(&format!("{{\"url\":\"{}\",\"mode\":\"refresh\"}}", site.url("/"))).await;
+    site.requested("/", 2).await;
+    tintype.stop().await;
 }

@@ -67,7 +67,7 @@ fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
         "json" => mapping.form = Form::Link,
         other => {
             let other = other.to_owned();
-            mapping.cannot("response_type", &other, "one of image, json");
+            mapping.cannot_answer("response_type", &other, "one of image, json");
         }
     }
     !asked.path.ends_with("/quota")

@@ -41,7 +41,7 @@ pub(super) enum Rule {
 pub(super) struct Mapping {
     rules: &'static [(&'static str, Rule)],
     prefix: &'static str,
-    remote: bool,
+    pub(super) remote: bool,
     /// What was given.
     pub(super) given: Vec<Pair>,
     /// What it means, in our own names.
@@ -54,6 +54,8 @@ pub(super) struct Mapping {
     pub(super) form: Form,
     /// It is not about a picture.
     pub(super) other: bool,
+    /// Part of it is said in fields.
+    pub(super) by_fields: bool,
     /// What cannot be had.
     pub(super) faults: Vec<Fault>,
     /// What rules left to the dialect itself.
@@ -77,6 +79,7 @@ impl Mapping {
             names: Vec::new(),
             form: Form::default(),
             other: false,
+            by_fields: false,
             faults: Vec::new(),
             own: Vec::new(),
         }
@@ -90,7 +93,7 @@ impl Mapping {
     /// Takes what rules left over under `name`.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.own.iter().rposition(|(known, _)| known == name)?;
-        let value = self.own.swap_remove(at).1;
+        let value = self.own.remove(at).1;
         self.own.retain(|(known, _)| known != name);
         Some(value)
     }
@@ -174,6 +177,15 @@ impl Mapping {
             found: found(name, value),
             allowed: allowed.to_owned(),
         });
+    }
+
+    /// The answer is wanted in a form that only the service itself has, if anybody.
+    pub(super) fn cannot_answer(&mut self, name: &str, value: &str, allowed: &str) {
+        if self.remote {
+            self.other = true;
+        } else {
+            self.cannot(name, value, allowed);
+        }
     }
 
     /// A hash, as nobody knows whether it is private, under a name that none of ours has.

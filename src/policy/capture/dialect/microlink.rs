@@ -41,9 +41,9 @@ const FIELD: &str = "x-api-header-";
 
 const RULES: &[(&str, Rule)] = &[
     ("url", Is("url")),
-    ("screenshot", Nothing),
+    ("screenshot", AsForm),
     ("embed", AsForm),
-    ("meta", Off),
+    ("meta", AsForm),
     ("fullPage", Is("full_page")),
     ("type", Words("format", &[("png", "png"), ("jpeg", "jpeg")])),
     ("quality", Is("quality")),
@@ -121,6 +121,7 @@ fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
     // Fields of the request to the page, kept out of the URL.
     for (name, value) in asked.fields {
         if let (Some(field), Ok(value)) = (name.as_str().strip_prefix(FIELD), value.to_str()) {
+            mapping.by_fields = true;
             mapping.add("headers", name.as_str(), format!("{field}: {value}"));
         }
     }
@@ -128,6 +129,12 @@ fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
     for (name, value) in fields {
         mapping.add("headers", &name, format!("{}: {value}", &name["headers.".len()..]));
         mapping.sent.push((name, value));
+    }
+    if let Some(said) =
+        mapping.value("meta").filter(|said| !mapping.remote && values::flag(said) != Some(false))
+    {
+        let said = said.to_owned();
+        mapping.cannot("meta", &said, "false: nothing is told of pages here");
     }
     match mapping.value("embed") {
         None => mapping.form = Form::Link,

@@ -149,8 +149,8 @@ pub struct Picture {
     pub form: Form,
     /// Canonical names and what the client called them.
     pub names: Vec<(&'static str, String)>,
-    /// Path and query of a `GET` for the picture itself in the same dialect, without credentials.
-    pub link: String,
+    /// Path and query of a `GET` for the picture itself in the same dialect, without credentials. None if it takes fields to ask for it.
+    pub link: Option<String>,
     /// What the service itself is asked with.
     pub request: Outgoing,
 }
@@ -213,7 +213,7 @@ pub fn read(spoken: &Spoken, asked: &Asked<'_>) -> Meaning {
         canonical,
         form: mapping.form,
         names: mapping.names,
-        link: format!("{path}?{}", query(&link)),
+        link: (!mapping.by_fields).then(|| format!("{path}?{}", query(&link))),
         request: Outgoing { pairs, json_to },
     }))
 }

@@ -137,7 +137,7 @@ fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
         "empty" => mapping.form = Form::Nothing,
         other => {
             let other = other.to_owned();
-            mapping.cannot("response_type", &other, "one of by_format, json, empty");
+            mapping.cannot_answer("response_type", &other, "one of by_format, json, empty");
         }
     }
     !["/animate", "/bulk", "/usage"].iter().any(|other| asked.path.ends_with(other))

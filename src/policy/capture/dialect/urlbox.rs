@@ -126,12 +126,19 @@ fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
         ["render", "sync"] => Form::Link,
         ["render", ..] | ["usage"] => return false,
         [_, format] | [_, _, format] => {
-            mapping.given.retain(|(name, _)| name != "format");
             mapping.given.push(("format".into(), (*format).to_owned()));
             Form::Picture
         }
         _ => Form::Picture,
     };
+    // One that a link has in its path.
+    if let Some(format) = mapping.value("format").map(str::to_owned) {
+        mapping.given.retain(|(name, _)| name != "format");
+        if mapping.remote && !is_word(&format) {
+            return false;
+        }
+        mapping.given.push(("format".into(), format));
+    }
     match mapping.value("response_type") {
         None => {}
         Some("binary") => mapping.form = Form::Picture,
@@ -139,7 +146,7 @@ fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
         Some("none") => mapping.form = Form::Nothing,
         Some(other) => {
             let other = other.to_owned();
-            mapping.cannot("response_type", &other, "one of json, binary, none");
+            mapping.cannot_answer("response_type", &other, "one of json, binary, none");
         }
     }
     true
@@ -186,8 +193,12 @@ fn link(path: &str, pairs: &mut Vec<Pair>) -> String {
     }
     let format = pairs.iter().rposition(|(name, _)| name == "format").map(|at| pairs.swap_remove(at).1);
     pairs.retain(|(name, _)| name != "format");
-    let is_word = |word: &String| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric());
-    format!("{before}/-/{}", format.filter(is_word).as_deref().unwrap_or("png"))
+    let format = format.filter(|format| is_word(format));
+    format!("{before}/-/{}", format.as_deref().unwrap_or("png"))
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// JSON with the secret in a field, which tintype can put in, instead of a link with the key in its path.
