@@ -86,14 +86,14 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
     }
     let no_vary_search = s.flag("no_vary_search", false);
     let key = s.read("key", None, "the name of a route", |node| Ok(node.text()?.to_owned()));
-    if key.is_some() && matches!(spoken, Speaks::Opaque) {
-        s.refuse(
-            "key",
-            Kind::Conflict,
-            "a route",
-            "nothing, as with dialect = \"opaque\" nobody knows what is the same picture",
-        );
-    }
+    let key = key.filter(|key| {
+        let opaque = matches!(spoken, Speaks::Opaque);
+        if opaque {
+            let allowed = "nothing: with dialect = \"opaque\" nobody knows what is the same picture";
+            s.refuse("key", Kind::Conflict, format!("{key:?}"), allowed);
+        }
+        !opaque
+    });
     let asking = asking(&mut s, spoken, capture, chrome, no_vary_search);
     Route {
         name: name.to_owned(),

@@ -14,6 +14,8 @@ mod given;
 mod mapping;
 mod microlink;
 mod screenshotone;
+#[cfg(test)]
+mod tables;
 pub mod telling;
 #[cfg(test)]
 mod tests;

@@ -140,3 +140,60 @@ impl std::fmt::Display for Thousandth {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_service_tells_in_its_own_form() {
+        let facts =
+            Facts { url: "https://h/x".into(), format: "png".into(), size: 284_037, pixels: Some((4, 3)) };
+        for (dialect, expected) in [
+            (Dialect::ScreenshotOne, r#"{"screenshot_url":"https://h/x"}"#),
+            (Dialect::Urlbox, r#"{"renderUrl":"https://h/x","size":284037}"#),
+            (Dialect::ApiFlash, r#"{"url":"https://h/x"}"#),
+            (
+                Dialect::Microlink,
+                r#"{"status":"success","data":{"screenshot":{"url":"https://h/x","width":4,"height":3,"type":"png","size":284037,"size_pretty":"284 kB"}}}"#,
+            ),
+        ] {
+            let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
+            assert_eq!(dialect.link(&facts), expected, "{}", dialect.name());
+        }
+        let fault = Fault { parameter: "width".into(), found: "x".into(), allowed: "1 to 9".into() };
+        let trouble = Trouble {
+            status: 400,
+            reason: "bad-parameters".into(),
+            faults: vec![fault],
+            ..Trouble::default()
+        };
+        let said = "width: found x, allowed is 1 to 9";
+        for (dialect, at) in [
+            (Dialect::ScreenshotOne, "/error_message"),
+            (Dialect::Urlbox, "/error/message"),
+            (Dialect::Microlink, "/data/width"),
+            (Dialect::Web2img, "/message"),
+        ] {
+            let (kind, text) = dialect.error(&trouble);
+            let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(
+                (kind, told.pointer(at).and_then(|v| v.as_str())),
+                ("application/json", Some(said)),
+                "{text}"
+            );
+        }
+        assert_eq!(Dialect::ApiFlash.error(&trouble), ("text/plain; charset=utf-8", format!("{said}\n")));
+        let of = |status, reason: &str| Trouble { status, reason: reason.into(), ..Trouble::default() };
+        for (trouble, code) in [
+            (of(502, "resolve"), "name_not_resolved"),
+            (of(502, "capture-selector"), "selector_not_found"),
+            (of(503, "busy"), "concurrency_limit_reached"),
+            (of(502, "capture"), "internal_application_error"),
+        ] {
+            let told: serde_json::Value =
+                serde_json::from_str(&Dialect::ScreenshotOne.error(&trouble).1).unwrap();
+            assert_eq!(told["error_code"], code);
+        }
+    }
+}
