@@ -1,7 +1,7 @@
 //! The dialects of other services: which picture a request for one of them means, in our own names and units, what else it wants of the
 //! answer, and what of it cannot be had here. Pure. docs/DIALECTS.md has the tables for people.
 //!
-//! Each service has a file with a table of its names; [`mapping`] applies it.
+//! Each service has a file with a table of its names; `mapping` applies it.
 
 use http::HeaderMap;
 use serde::Serialize;
