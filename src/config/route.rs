@@ -13,6 +13,7 @@ use super::tree::{Node, Value};
 use super::upstream::named;
 use super::words::{days, nearest};
 use crate::policy::admission::{SetCookie, Terms};
+use crate::policy::capture::dialect::{Dialect, Spoken};
 use crate::policy::capture::{self, Defaults};
 use crate::policy::query;
 use crate::proxy::Route;
@@ -24,7 +25,38 @@ pub(super) fn read_all(mut s: Section<'_>, upstreams: &[(String, Upstream)]) -> 
         let route = read(&name, s.table(&name), upstreams, &routes);
         routes.push(route);
     }
+    share(&mut s, &mut routes);
     routes
+}
+
+/// Routes that ask the same origin for pictures in different dialects share what is stored: their keys begin with the name of the first one
+/// in our own dialect, or the first at all.
+fn share(s: &mut Section<'_>, routes: &mut [Route]) {
+    let understood = |route: &Route| !matches!(route.asking, Asking::Opaque(_));
+    for at in 0..routes.len() {
+        let route = &routes[at];
+        if let Some(key) = &route.key {
+            let fits =
+                |other: &Route| other.name == *key && other.upstream == route.upstream && understood(other);
+            if !routes.iter().any(fits) {
+                let allowed = "the name of a route to the same upstream whose dialect is not \"opaque\"";
+                s.refuse_entry(&route.name, Kind::Conflict, format!("key = {key:?}"), allowed);
+            }
+        } else if route.asking.dialect().is_some() {
+            let mut others = routes.iter().filter(|r| r.upstream == route.upstream && understood(r));
+            let ours = others.clone().find(|r| r.asking.dialect().is_none());
+            let first =
+                ours.or_else(|| others.next()).map(|r| r.key.clone().unwrap_or_else(|| r.name.clone()));
+            routes[at].key = first;
+        }
+    }
+    // One that shares with another shares with whom that shares.
+    let keys: Vec<_> = routes.iter().map(|route| (route.name.clone(), route.key.clone())).collect();
+    for route in routes {
+        if let Some((_, Some(key))) = keys.iter().find(|(name, _)| route.key.as_ref() == Some(name)) {
+            route.key = Some(key.clone());
+        }
+    }
 }
 
 fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlier: &[Route]) -> Route {
@@ -40,15 +72,35 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
         let allowed = format!("a host and path that route.{} does not have", twin.name);
         s.refuse("path", Kind::Conflict, found, &allowed);
     }
-    let capture = s.optional_flag("capture", None).unwrap_or(chrome.is_some());
-    let no_vary_search = s.flag("no_vary_search", false);
     let is_chrome = chrome.is_some();
-    let asking = asking(&mut s, capture, chrome, no_vary_search);
+    let spoken = dialect(&mut s, is_chrome);
+    let foreign = matches!(spoken, Speaks::Other(_));
+    let capture = s.optional_flag("capture", None).unwrap_or(is_chrome || foreign);
+    if foreign && !capture {
+        s.refuse(
+            "capture",
+            Kind::Conflict,
+            "false",
+            "true, as the dialect is that of a service for pictures",
+        );
+    }
+    let no_vary_search = s.flag("no_vary_search", false);
+    let key = s.read("key", None, "the name of a route", |node| Ok(node.text()?.to_owned()));
+    let key = key.filter(|key| {
+        let opaque = matches!(spoken, Speaks::Opaque);
+        if opaque {
+            let allowed = "nothing: with dialect = \"opaque\" nobody knows what is the same picture";
+            s.refuse("key", Kind::Conflict, format!("{key:?}"), allowed);
+        }
+        !opaque
+    });
+    let asking = asking(&mut s, spoken, capture, chrome, no_vary_search);
     Route {
         name: name.to_owned(),
         host,
         path,
         upstream,
+        key,
         capture,
         asking,
         no_vary_search,
@@ -58,16 +110,35 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
     }
 }
 
+/// Whose words the requests of a route are in.
+#[derive(Clone, Copy, Debug)]
+enum Speaks {
+    Tintype,
+    Opaque,
+    Other(Dialect),
+}
+
+fn dialect(s: &mut Section<'_>, is_chrome: bool) -> Speaks {
+    let mut choices = vec![("tintype", Speaks::Tintype), ("opaque", Speaks::Opaque)];
+    choices.extend(Dialect::ALL.map(|dialect| (dialect.name(), Speaks::Other(dialect))));
+    let default = if is_chrome { Speaks::Tintype } else { Speaks::Opaque };
+    s.choice_of("dialect", &choices, false).unwrap_or(default)
+}
+
 /// How the route reads its requests. `chrome` has the viewport of the engine behind it.
-fn asking(s: &mut Section<'_>, capture: bool, chrome: Option<Defaults>, no_vary_search: bool) -> Asking {
-    let tintype = s.choice_of("dialect", &[("tintype", true), ("opaque", false)], false);
-    let tintype = tintype.unwrap_or(chrome.is_some());
+fn asking(
+    s: &mut Section<'_>,
+    spoken: Speaks,
+    capture: bool,
+    chrome: Option<Defaults>,
+    no_vary_search: bool,
+) -> Asking {
     let sort = s.optional_flag("sort_query", None);
     let names = "parameter names, or `prefix*`";
     let ignore = s.list("ignore_query", Vec::new(), names, parameter);
     let drop = s.list("drop_query", Vec::new(), names, parameter);
     let parameters = parameters(s.table("parameters"));
-    if tintype {
+    if !matches!(spoken, Speaks::Opaque) {
         for (setting, given) in [
             ("sort_query", sort.is_some()),
             ("ignore_query", !ignore.is_empty()),
@@ -75,14 +146,19 @@ fn asking(s: &mut Section<'_>, capture: bool, chrome: Option<Defaults>, no_vary_
             ("no_vary_search", no_vary_search),
         ] {
             if given {
-                let allowed = "nothing: with dialect = \"tintype\" every parameter is known";
+                let allowed = "nothing: in a dialect that is known every parameter has a meaning";
                 s.refuse(setting, Kind::Conflict, "a rule of its own", allowed);
             }
         }
-        return Asking::Tintype(Defaults { parameters, ..chrome.unwrap_or_default() });
+        let remote = chrome.is_none();
+        let defaults = Defaults { parameters, ..chrome.unwrap_or_default() };
+        return match spoken {
+            Speaks::Other(dialect) => Asking::Dialect(Box::new(Spoken { dialect, remote, defaults })),
+            Speaks::Tintype | Speaks::Opaque => Asking::Tintype(defaults),
+        };
     }
     if !parameters.is_empty() {
-        let allowed = "nothing, unless dialect = \"tintype\"";
+        let allowed = "nothing with dialect = \"opaque\"";
         s.refuse("parameters", Kind::Conflict, "capture parameters", allowed);
     }
     let rules = query::Rules { sort: sort.unwrap_or(capture && !no_vary_search), ignore, drop };

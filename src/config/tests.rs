@@ -38,6 +38,34 @@ fn a_minimal_file_gets_every_default() {
 }
 
 #[test]
+fn routes_in_dialects_share_with_one_to_the_same_upstream() {
+    let route = |name: &str, upstream: &str, more: &str| {
+        format!("[route.{name}]\npath = \"/{name}\"\nupstream = \"{upstream}\"\n{more}\n")
+    };
+    let toml = format!(
+        "[upstream.c]\nkind = \"chrome\"\n[upstream.d]\nkind = \"chrome\"\n{}{}{}{}{}{}",
+        route("one", "c", "dialect = \"screenshotone\""),
+        route("opaque", "c", "dialect = \"opaque\""),
+        route("shots", "c", ""),
+        route("more", "c", "key = \"one\""),
+        route("box", "d", "dialect = \"urlbox\""),
+        route("flash", "d", "dialect = \"apiflash\""),
+    );
+    let config = Config::from_toml(&toml).unwrap();
+    let keys: Vec<_> = config.proxy.routes.iter().map(|r| (r.name.as_str(), r.key.as_deref())).collect();
+    let shots = Some("shots");
+    let expected = [
+        ("one", shots),
+        ("opaque", None),
+        ("shots", None),
+        ("more", shots),
+        ("box", Some("box")),
+        ("flash", Some("box")),
+    ];
+    assert_eq!(keys, expected);
+}
+
+#[test]
 fn each_mistake_is_one_problem_at_its_path() {
     for (section, line, path, kind) in [
         // unknown keys, at every level
@@ -102,6 +130,11 @@ fn each_mistake_is_one_problem_at_its_path() {
         ("upstream.two", "kind = \"crome\"\nsandbox = 1", "upstream.two.kind", Kind::Malformed),
         // what cannot stand together
         ("route.two", "upstream = \"api\"", "route.two.path", Kind::Conflict),
+        ("route.all", "dialect = \"urlbocks\"", "route.all.dialect", Kind::Malformed),
+        ("route.all", "dialect = \"urlbox\"\ncapture = false", "route.all.capture", Kind::Conflict),
+        ("route.all", "dialect = \"urlbox\"\nsort_query = true", "route.all.sort_query", Kind::Conflict),
+        ("route.all", "key = \"all\"", "route.all.key", Kind::Conflict),
+        ("route.all", "dialect = \"urlbox\"\nkey = \"nowhere\"", "route.all", Kind::Conflict),
         ("route.ALL", "upstream = \"api\"\npath = \"/b\"", "route.ALL", Kind::Conflict),
         ("admin", "listen = \"0.0.0.0:9090\"", "admin.token", Kind::Missing),
         ("admin", "listen = \"127.0.0.1:8080\"", "admin.listen", Kind::Conflict),

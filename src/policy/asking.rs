@@ -11,7 +11,8 @@ const LONGEST: usize = 2048;
 /// Octets of all selecting fields that are kept.
 const LONGEST_FIELDS: usize = 1024;
 /// What is in the names of fields and parameters that hold credentials.
-const SECRET_PARTS: [&str; 12] = [
+const SECRET_PARTS: [&str; 13] = [
+    "header",
     "auth",
     "token",
     "secret",
@@ -26,7 +27,7 @@ const SECRET_PARTS: [&str; 12] = [
     "access_key",
 ];
 /// Whole names of parameters that hold credentials, or fields that do.
-const SECRET_NAMES: [&str; 7] = ["key", "sig", "hash", "jwt", "hmac", "headers", "customer"];
+const SECRET_NAMES: [&str; 6] = ["key", "sig", "hash", "jwt", "hmac", "customer"];
 
 /// What a stored response shows, and how to ask for it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +97,10 @@ impl Again {
 fn is_own(request: &Parts) -> bool {
     let query = request.uri.query().unwrap_or_default();
     request.headers.keys().any(|name| is_secret(name.as_str()))
-        || form_urlencoded::parse(query.as_bytes()).any(|(name, _)| is_secret(&name.to_ascii_lowercase()))
+        || form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
+            // A proxy by its URL has its password with it; one by its name has not.
+            is_secret(&name.to_ascii_lowercase()) || (name == "proxy" && value.contains('@'))
+        })
 }
 
 fn is_secret(name: &str) -> bool {

@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
 use super::Proxy;
+use super::dialect;
 use super::reading::Payload;
 use crate::message::entity_tag::{self, EntityTag};
 use crate::policy::asking::Asking;
@@ -71,7 +72,9 @@ impl Proxy {
         let mut record =
             Record::new(place.sequence, place.handles_of(&head), Content::Response { head, body });
         let names = if let Selecting::Fields(names) = &selecting { names.as_slice() } else { &[] };
-        let mut asking = Asking::of(place.request, place.page.clone(), names);
+        let in_dialect = dialect::as_asked(place.request);
+        let request = in_dialect.as_ref().unwrap_or(place.request);
+        let mut asking = Asking::of(request, place.page.clone(), names);
         // What was asked for with content is not asked for again by its URL alone.
         asking.again = asking.again.filter(|_| place.request.extensions.get::<Payload>().is_none());
         record.asking = Arc::new(asking);

@@ -25,6 +25,7 @@ use crate::telemetry::counters::{Count, Counters};
 
 pub mod ahead;
 mod collapse;
+mod dialect;
 pub mod explain;
 mod fetch;
 pub mod flight;
@@ -177,8 +178,25 @@ impl Proxy {
         let route = Arc::clone(self.routes.find(&request.uri).ok_or(Refusal::NoRoute)?);
         forward::check_expectation(&request.headers)?;
         forward::sanitize(&mut request.headers);
-        let (reading, body) = reading::read(&route, &mut request, body, self.config.max_request_body).await?;
+        if let Some(dialect) = route.asking.dialect() {
+            return Ok(Box::pin(self.answer_in(dialect, route, request, body, peer)).await);
+        }
+        let (mut reading, body) =
+            reading::read(&route, &mut request, body, self.config.max_request_body).await?;
+        reading.ticket = ticket;
+        self.answer_read(route, request, reading, body, peer).await
+    }
 
+    /// Answers a request that was read in the terms of its route.
+    async fn answer_read(
+        self: &Arc<Self>,
+        route: Arc<Routed>,
+        request: Parts,
+        mut reading: Reading,
+        body: Body,
+        peer: IpAddr,
+    ) -> Result<Response<Body>, Refusal> {
+        let ticket = reading.ticket.take();
         // Is it for the cache at all?
         let pass = pass::why_pass(&request, &body);
         if let Some(why @ (Forward::Method | Forward::Bypass)) = pass
@@ -386,6 +404,8 @@ pub struct Route {
     pub path: String,
     /// Name of its origin.
     pub upstream: String,
+    /// The route to the same origin whose stored responses it shares; itself without.
+    pub key: Option<String>,
     /// Its query names a page to capture in `url`: that page is a handle to purge by.
     pub capture: bool,
     /// How its requests are read.

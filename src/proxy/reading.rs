@@ -8,8 +8,10 @@ use http::{HeaderMap, Method, Uri, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
+use super::dialect::{self, Wanted};
 use super::refusal::Refusal;
 use super::route::{Asking, Route};
+use super::short::Ticket;
 use crate::message::body::{Body, BodyError};
 use crate::policy::capture::{Canonical, Wishes};
 use crate::policy::precondition::CONDITIONS;
@@ -21,6 +23,10 @@ pub(super) struct Reading {
     pub(super) key: Option<Vec<u8>>,
     /// What it wishes of the cache.
     pub(super) wishes: Wishes,
+    /// What the client gets, where its dialect has more than the picture.
+    pub(super) wanted: Wanted,
+    /// For the short way, where the answer goes out as it comes.
+    pub(super) ticket: Option<Ticket>,
 }
 
 impl Reading {
@@ -28,7 +34,7 @@ impl Reading {
     pub(super) fn of_target(route: &Route, target: &Uri) -> Self {
         let query = target.query().unwrap_or_default();
         let wishes = if route.capture { Wishes::of_unknown(query) } else { Wishes::default() };
-        Reading { key: None, wishes }
+        Reading { wishes, ..Reading::default() }
     }
 }
 
@@ -55,6 +61,7 @@ pub(super) async fn read(
             }
             return Ok((Reading::of_target(route, &request.uri), body));
         }
+        Asking::Dialect(spoken) => return dialect::read(route, spoken, request, body, max_body).await,
         Asking::Tintype(defaults) => defaults,
     };
     let (json, body) = match request.method {
@@ -79,24 +86,34 @@ pub(super) async fn read(
         }
     }
     if json.is_some() {
-        request.method = Method::GET;
-        for name in CONDITIONS.iter().chain(&[header::RANGE, header::EXPECT]) {
-            request.headers.remove(name);
-        }
-        for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING] {
-            request.headers.remove(name);
-        }
+        to_get(request);
     }
-    Ok((Reading { key: Some(key), wishes: canonical.wishes }, Body::Empty))
+    Ok((Reading { key: Some(key), wishes: canonical.wishes, ..Reading::default() }, Body::Empty))
 }
 
-fn is_json(fields: &HeaderMap) -> bool {
+/// Makes a `POST` the `GET` that it means.
+pub(super) fn to_get(request: &mut Parts) {
+    request.method = Method::GET;
+    unconditional(&mut request.headers);
+    for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING] {
+        request.headers.remove(name);
+    }
+}
+
+/// Takes out conditions and ranges.
+pub(super) fn unconditional(fields: &mut HeaderMap) {
+    for name in CONDITIONS.iter().chain(&[header::RANGE, header::EXPECT]) {
+        fields.remove(name);
+    }
+}
+
+pub(super) fn is_json(fields: &HeaderMap) -> bool {
     let kind = fields.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
         && !fields.contains_key(header::CONTENT_ENCODING)
 }
 
-async fn whole(body: Body, limit: u64) -> Result<Bytes, Refusal> {
+pub(super) async fn whole(body: Body, limit: u64) -> Result<Bytes, Refusal> {
     if body.size_hint().lower() > limit {
         return Err(Refusal::BodyTooLarge { limit });
     }

@@ -6,6 +6,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::message::body::Body;
 use crate::origin::OriginError;
+use crate::policy::capture::dialect::Fault;
 
 /// Why a request gets an answer that neither the origin nor the store gave.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +41,9 @@ pub enum Refusal {
     /// CONNECT and TRACE are not for a cache.
     #[error("method {0} is not supported here")]
     Method(http::Method),
+    /// The request cannot mean a picture, for these reasons.
+    #[error("cannot use: {}", names(.0))]
+    Parameters(Vec<Fault>),
     /// `only-if-cached`, and nothing usable is stored (RFC 9111 section 5.2.1.7).
     #[error("nothing usable is stored and the request said only-if-cached")]
     OnlyIfCached,
@@ -53,7 +57,9 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Refusal::NoRoute => StatusCode::NOT_FOUND,
-            Refusal::BadHost | Refusal::BadTarget | Refusal::BodyBroken(_) => StatusCode::BAD_REQUEST,
+            Refusal::BadHost | Refusal::BadTarget | Refusal::BodyBroken(_) | Refusal::Parameters(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
             Refusal::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
             Refusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -76,6 +82,7 @@ impl Refusal {
             Refusal::BodyTooLarge { .. } => "body-too-large",
             Refusal::BodyBroken(_) => "body-broken",
             Refusal::Method(_) => "method",
+            Refusal::Parameters(_) => "bad-parameters",
             Refusal::OnlyIfCached => "only-if-cached",
             Refusal::Origin(error) => error.name(),
         }
@@ -84,13 +91,16 @@ impl Refusal {
     /// The answer: a problem document (RFC 9457), never to be stored.
     pub fn to_response(&self) -> Response<Body> {
         let status = self.status();
-        let problem = serde_json::json!({
+        let mut problem = serde_json::json!({
             "type": "about:blank",
             "title": status.canonical_reason().unwrap_or("Error"),
             "status": status.as_u16(),
             "detail": self.to_string(),
             "reason": self.name(),
         });
+        if let Refusal::Parameters(faults) = self {
+            problem["errors"] = serde_json::json!(faults);
+        }
         let mut response = Response::new(Body::whole(format!("{problem}\n")));
         *response.status_mut() = status;
         let fields = response.headers_mut();
@@ -107,6 +117,10 @@ impl Refusal {
         }
         response
     }
+}
+
+fn names(faults: &[Fault]) -> String {
+    faults.iter().map(|fault| fault.parameter.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Whole seconds, at least one, rounded up: a client that waits so long does not come early.

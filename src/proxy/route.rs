@@ -10,6 +10,7 @@ use super::Config;
 use super::ahead::Refresh;
 use crate::origin::Origin;
 use crate::policy::admission::Terms;
+use crate::policy::capture::dialect::{Dialect, Spoken};
 use crate::policy::capture::{Canonical, Defaults, Wishes};
 use crate::policy::rules::{Lifetimes, Plan};
 use crate::policy::{key, place, query};
@@ -20,8 +21,29 @@ use crate::store::Handle;
 pub enum Asking {
     /// As tintype's own capture parameters, by query or JSON, under any unambiguous alias.
     Tintype(Defaults),
+    /// As another service's.
+    Dialect(Box<Spoken>),
     /// As opaque text, but for parameters that are known to mean nothing.
     Opaque(query::Rules),
+}
+
+impl Asking {
+    /// Its name in proxy.toml.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Asking::Tintype(_) => "tintype",
+            Asking::Dialect(spoken) => spoken.dialect.name(),
+            Asking::Opaque(_) => "opaque",
+        }
+    }
+
+    /// The service whose dialect it is.
+    pub fn dialect(&self) -> Option<Dialect> {
+        match self {
+            Asking::Dialect(spoken) => Some(spoken.dialect),
+            Asking::Tintype(_) | Asking::Opaque(_) => None,
+        }
+    }
 }
 
 impl Default for Asking {
@@ -34,6 +56,8 @@ impl Default for Asking {
 pub struct Route {
     /// Name in proxy.toml.
     pub name: String,
+    /// What its keys begin with: its name, or that of another route to the same origin whose stored responses it shares.
+    pub scope: String,
     /// Where its answers come from.
     pub origin: Arc<dyn Origin>,
     /// What it says of storing.
@@ -68,6 +92,8 @@ impl Route {
                 Some(canonical) => self.key_with(key, target, &canonical.key),
                 None => key::append(key, &self.scope(target), target),
             },
+            // What is no picture: those have been read before.
+            Asking::Dialect(_) => key::append(key, &self.scope(target), target),
         }
     }
 
@@ -88,13 +114,13 @@ impl Route {
         }
     }
 
-    /// What stands for the origin in keys: the route's name, and the host where the origin is told it.
+    /// What stands for the origin in keys: the name of a route, and the host where the origin is told it.
     pub fn scope(&self, target: &Uri) -> Cow<'_, str> {
         match target.authority() {
             Some(authority) if self.keyed_by_host => {
-                format!("{}@{}", self.name, authority.as_str().to_ascii_lowercase()).into()
+                format!("{}@{}", self.scope, authority.as_str().to_ascii_lowercase()).into()
             }
-            _ => Cow::Borrowed(&self.name),
+            _ => Cow::Borrowed(&self.scope),
         }
     }
 
@@ -172,6 +198,7 @@ impl Routes {
             let (origin, keyed_by_host) = origin(&route.upstream).ok_or_else(|| route.upstream.clone())?;
             routes.push(Arc::new(Route {
                 name: route.name.clone(),
+                scope: route.key.clone().unwrap_or_else(|| route.name.clone()),
                 origin,
                 terms: route.terms.clone(),
                 lifetimes: route.lifetimes.clone(),
@@ -194,10 +221,14 @@ impl Routes {
         self.0.iter().find(|route| route.matches(host, target.path()))
     }
 
-    /// The first route that captures pages, one to our own engine before others.
+    /// The first route that captures pages: one in our own dialect, then one to our own engine, before others.
     pub fn capturing(&self) -> Option<&Arc<Route>> {
         let captures = || self.0.iter().filter(|route| route.capture);
-        captures().find(|route| route.lifetimes.engine).or_else(|| captures().next())
+        let engine = || captures().filter(|route| route.lifetimes.engine);
+        engine()
+            .find(|route| route.asking.dialect().is_none())
+            .or_else(|| engine().next())
+            .or_else(|| captures().next())
     }
 }
 
@@ -225,6 +256,7 @@ mod tests {
                     host: host.map(str::to_owned),
                     path: (*path).into(),
                     upstream: "u".into(),
+                    key: None,
                     capture: false,
                     asking: Asking::default(),
                     no_vary_search: false,

@@ -40,6 +40,7 @@ mod cli_ls;
 mod cli_purge;
 mod cli_stats;
 mod clients_python;
+mod dialects;
 mod figures_explain;
 mod figures_metrics;
 mod figures_shipped;

@@ -26,6 +26,7 @@ fn data_plane(origin: impl Origin, store: impl Store) -> Arc<Proxy> {
         host: None,
         path: "/".into(),
         upstream: "origin".into(),
+        key: None,
         capture: false,
         asking: Default::default(),
         no_vary_search: false,

@@ -25,22 +25,37 @@ impl Canonical {
         if let Some(body) = body {
             given.extend(given::json(body)?);
         }
+        Some(Self::of(given, &[], defaults))
+    }
+
+    /// The canonical form of what was `given` in our own names; `absent` is what else holds where neither it nor the route says.
+    pub(super) fn of(given: Vec<Pair>, absent: &[(&str, &str)], defaults: &Defaults) -> Self {
         let mut pairs: Vec<Pair> = Vec::with_capacity(given.len() + 2);
         for (name, value) in given {
             map(&mut pairs, name, value);
         }
-        let scripted = pairs.iter().any(|(name, _)| name == "js");
+        let says = |pairs: &[Pair], name: &str| pairs.iter().any(|(known, _)| known == name);
+        let scripted = says(&pairs, "js");
         let said = pairs.len();
         for (name, value) in &defaults.parameters {
-            if !pairs[..said].iter().any(|(given, _)| given == name) {
+            if !says(&pairs[..said], name) {
                 map(&mut pairs, name.clone(), value.clone());
+            }
+        }
+        for (name, value) in absent {
+            // A device has a size of its own.
+            let sized = ["width", "height"].contains(name) && says(&pairs, "device");
+            if !says(&pairs, name) && !sized {
+                map(&mut pairs, (*name).to_owned(), (*value).to_owned());
             }
         }
         spell(&mut pairs);
         sort(&mut pairs);
         elide(&mut pairs, defaults);
         let wishes = Wishes { scripted, ..wishes(&mut pairs) };
-        Some(Canonical { key: key(&pairs), wishes, pairs: pairs.into_iter().filter(is_for_origin).collect() })
+        let key = key(&pairs);
+        spell_out(&mut pairs, defaults);
+        Canonical { key, wishes, pairs: pairs.into_iter().filter(is_for_origin).collect() }
     }
 
     /// The query that asks the origin for it; `None` if it is too long for a query.
@@ -52,19 +67,24 @@ impl Canonical {
 
     /// The JSON object that asks the origin for it.
     pub fn json(&self) -> Bytes {
-        let mut object = serde_json::Map::new();
-        for (name, value) in &self.pairs {
-            let value = serde_json::Value::from(value.as_str());
-            match object.get_mut(name) {
-                None => {
-                    object.insert(name.clone(), value);
-                }
-                Some(serde_json::Value::Array(values)) => values.push(value),
-                Some(first) => *first = serde_json::Value::Array(vec![first.take(), value]),
-            }
-        }
-        serde_json::Value::Object(object).to_string().into()
+        json(&self.pairs)
     }
+}
+
+/// `pairs` as a JSON object; names that are there several times have lists.
+pub(super) fn json(pairs: &[Pair]) -> Bytes {
+    let mut object = serde_json::Map::new();
+    for (name, value) in pairs {
+        let value = serde_json::Value::from(value.as_str());
+        match object.get_mut(name) {
+            None => {
+                object.insert(name.clone(), value);
+            }
+            Some(serde_json::Value::Array(values)) => values.push(value),
+            Some(first) => *first = serde_json::Value::Array(vec![first.take(), value]),
+        }
+    }
+    serde_json::Value::Object(object).to_string().into()
 }
 
 /// Puts `name` under its canonical name.
@@ -167,6 +187,23 @@ fn elide(pairs: &mut Vec<Pair>, defaults: &Defaults) {
     });
 }
 
+/// Puts back the size that the key leaves out where the origin takes its absence for another.
+fn spell_out(pairs: &mut Vec<Pair>, defaults: &Defaults) {
+    let given = |pairs: &[Pair], name: &str| pairs.iter().any(|(known, _)| known == name);
+    if given(pairs, "device") {
+        return;
+    }
+    let (width, height) = DEFAULT_VIEWPORT;
+    for (name, configured, canonical) in
+        [("width", defaults.width, width), ("height", defaults.height, height)]
+    {
+        if configured != canonical && !given(pairs, name) {
+            pairs.push((name.to_owned(), canonical.to_string()));
+            sort(pairs);
+        }
+    }
+}
+
 /// What is wished of the cache. Well-formed wishes are taken out; the others stay, for the origin to refuse together with all
 /// else that is wrong.
 fn wishes(pairs: &mut Vec<Pair>) -> Wishes {
@@ -236,7 +273,7 @@ fn encode<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 }
 
 /// The first 16 bytes of the SHA-256, in hexadecimal.
-fn hash(value: &str) -> String {
+pub(super) fn hash(value: &str) -> String {
     Sha256::digest(value.as_bytes()).iter().take(16).fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

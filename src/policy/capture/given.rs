@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 /// Parameters that are read; a request with more is not read at all.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 256;
 
 /// A name and its value, decoded.
 pub(super) type Pair = (String, String);
@@ -75,11 +75,11 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
     }
 }
 
-fn joined(values: &[Value]) -> String {
+pub(super) fn joined(values: &[Value]) -> String {
     values.iter().map(text).collect::<Vec<_>>().join(",")
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

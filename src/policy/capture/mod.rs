@@ -11,6 +11,7 @@ use url::{Url, form_urlencoded};
 use super::key;
 
 mod canonical;
+pub mod dialect;
 mod given;
 mod table;
 #[cfg(test)]

@@ -298,6 +298,17 @@ fn a_configured_viewport_is_what_absence_means() {
     assert_eq!(key(&format!("{URL}&device=pixel-8")), super::tests::key(&format!("{URL}&device=pixel-8")));
 }
 
+/// It was left out of the request as of the key, and the engine took its own default.
+#[test]
+fn regression_a_size_that_is_canonical_is_said_where_the_origin_has_another_default() {
+    let defaults = Defaults { width: 1440, height: 900, ..Defaults::default() };
+    let query =
+        |query: &str| Canonical::read(query, None, &defaults).expect("readable").query().expect("short");
+    assert_eq!(query(&format!("{URL}&width=1280")), format!("height=900&{URL}&width=1280"));
+    assert_eq!(query(&format!("{URL}&width=1280&height=720")), format!("height=720&{URL}&width=1280"));
+    assert_eq!(query(&format!("{URL}&device=pixel-8")), format!("device=pixel-8&{URL}"));
+}
+
 /// Keys that were given out once stay what they are, or stored pictures would be lost by an update.
 #[test]
 fn keys_are_stable_across_versions() {

@@ -26,7 +26,7 @@ pub(super) fn of_route(route: &Route, routes: usize) -> Value {
         "host": host,
         "path": route.path,
         "capture": route.capture,
-        "reads_as": match &route.asking { Asking::Tintype(_) => "tintype", Asking::Opaque(_) => "opaque" },
+        "reads_as": route.asking.name(),
         "why": why,
     })
 }
@@ -38,7 +38,7 @@ pub(super) fn of_key(asked: &Asked, key: &CacheKey) -> Value {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let parameters: Vec<[String; 2]> =
         form_urlencoded::parse(query.as_bytes()).map(|(name, value)| [name.into(), value.into()]).collect();
-    let canonical = matches!(asked.route.asking, Asking::Tintype(_));
+    let canonical = !matches!(asked.route.asking, Asking::Opaque(_));
     json!({
         "primary": primary,
         "selected": String::from_utf8_lossy(key.as_bytes()),

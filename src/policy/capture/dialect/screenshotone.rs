@@ -1,0 +1,180 @@
+//! ScreenshotOne: `GET` or `POST /take`.
+
+use super::super::given::Pair;
+use super::mapping::Rule::{
+    Credential, Form as AsForm, Is, Job, Means, Never, Nothing, Off, Only, Own, Seconds, Words,
+};
+use super::mapping::{Mapping, Rule};
+use super::{Asked, Form, Speech};
+
+pub(super) const SPEECH: Speech = Speech {
+    rules: RULES,
+    prefix: "",
+    defaults: &[("width", "1280"), ("height", "1024"), ("format", "jpeg"), ("quality", "100")],
+    begin,
+    end,
+    link: |path, pairs| {
+        pairs.retain(|(name, _)| name != "response_type");
+        path.to_owned()
+    },
+    ask: |_, _| None,
+};
+
+const RULES: &[(&str, Rule)] = &[
+    ("url", Is("url")),
+    ("html", Is("html")),
+    ("markdown", Is("markdown")),
+    ("response_type", AsForm),
+    ("format", Words("format", &[("png", "png"), ("jpeg", "jpeg"), ("jpg", "jpeg"), ("webp", "webp")])),
+    ("image_quality", Is("quality")),
+    ("image_width", Never),
+    ("image_height", Never),
+    ("omit_background", Is("omit_background")),
+    ("full_page", Is("full_page")),
+    ("full_page_max_height", Is("full_page_max_height")),
+    ("full_page_scroll", Nothing),
+    ("full_page_scroll_delay", Nothing),
+    ("full_page_scroll_by", Nothing),
+    ("full_page_algorithm", Nothing),
+    ("capture_beyond_viewport", Nothing),
+    ("selector", Is("selector")),
+    ("selector_algorithm", Nothing),
+    ("selector_scroll_into_view", Nothing),
+    ("error_on_selector_not_found", Nothing),
+    ("scroll_into_view", Never),
+    ("scroll_into_view_adjust_top", Off),
+    ("clip_x", Own),
+    ("clip_y", Own),
+    ("clip_width", Own),
+    ("clip_height", Own),
+    ("viewport_device", Own),
+    ("viewport_width", Is("width")),
+    ("viewport_height", Is("height")),
+    ("device_scale_factor", Is("scale")),
+    ("viewport_mobile", Is("mobile")),
+    ("viewport_has_touch", Is("touch")),
+    ("viewport_landscape", Is("landscape")),
+    ("geolocation_latitude", Is("geolocation_latitude")),
+    ("geolocation_longitude", Is("geolocation_longitude")),
+    ("geolocation_accuracy", Is("geolocation_accuracy")),
+    ("ip_country_code", Is("country")),
+    ("proxy", Never),
+    ("servers_region", Nothing),
+    ("dark_mode", Is("dark_mode")),
+    ("reduced_motion", Is("reduced_motion")),
+    ("media_type", Is("media_type")),
+    ("scripts", Is("js")),
+    ("scripts_wait_until", Never),
+    ("styles", Is("css")),
+    ("hide_selectors", Is("hide_selectors")),
+    ("click", Never),
+    ("error_on_click_selector_not_found", Nothing),
+    ("block_ads", Is("block_ads")),
+    ("block_trackers", Is("block_trackers")),
+    ("block_cookie_banners", Is("block_cookie_banners")),
+    ("block_chats", Is("block_chats")),
+    ("block_banners_by_heuristics", Off),
+    ("block_annoyances", Off),
+    ("block_socials", Off),
+    ("block_requests", Never),
+    ("block_resources", Is("block_resources")),
+    ("cache", Is("cache")),
+    ("cache_ttl", Is("ttl")),
+    ("cache_key", Is("cache_key")),
+    ("user_agent", Is("user_agent")),
+    ("authorization", Is("authorization")),
+    ("headers", Is("headers")),
+    ("cookies", Is("cookies")),
+    ("time_zone", Is("time_zone")),
+    ("bypass_csp", Nothing),
+    ("delay", Seconds("delay")),
+    ("timeout", Nothing),
+    ("navigation_timeout", Nothing),
+    ("wait_until", Own),
+    ("wait_for_selector", Is("wait_for_selector")),
+    ("wait_for_selector_algorithm", Only("at_least_one")),
+    ("fail_if_content_contains", Is("fail_on_content")),
+    ("fail_if_content_missing", Never),
+    ("fail_if_request_failed", Never),
+    ("ignore_host_errors", Means("fail_on_status", "none")),
+    ("request_gpu_rendering", Nothing),
+    ("fail_if_gpu_rendering_fails", Off),
+    ("include_shadow_dom", Nothing),
+    ("attachment_name", Never),
+    ("metadata_image_size", Off),
+    ("metadata_fonts", Off),
+    ("metadata_content", Off),
+    ("metadata_page_title", Off),
+    ("metadata_open_graph", Off),
+    ("metadata_icon", Off),
+    ("metadata_http_response_status_code", Off),
+    ("metadata_http_response_headers", Off),
+    ("vision_prompt", Never),
+    ("vision_max_tokens", Never),
+    ("openai_api_key", Never),
+    ("async", Job),
+    ("webhook_url", Job),
+    ("webhook_sign", Nothing),
+    ("webhook_errors", Nothing),
+    ("external_identifier", Nothing),
+    ("store", Job),
+    ("storage_bucket", Nothing),
+    ("storage_path", Nothing),
+    ("storage_endpoint", Nothing),
+    ("storage_access_key_id", Nothing),
+    ("storage_secret_access_key", Nothing),
+    ("storage_acl", Nothing),
+    ("storage_class", Nothing),
+    ("storage_return_location", Nothing),
+    ("access_key", Credential),
+    ("signature", Credential),
+];
+
+fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
+    match mapping.value("response_type").unwrap_or("by_format") {
+        "by_format" => {}
+        "json" => mapping.form = Form::Link,
+        "empty" => mapping.form = Form::Nothing,
+        other => {
+            let other = other.to_owned();
+            mapping.cannot_answer("response_type", &other, "one of by_format, json, empty");
+        }
+    }
+    !["/animate", "/bulk", "/usage"].iter().any(|other| asked.path.ends_with(other))
+}
+
+fn end(mapping: &mut Mapping) {
+    let sides = ["clip_x", "clip_y", "clip_width", "clip_height"].map(|side| mapping.take(side));
+    if sides.iter().any(Option::is_some) {
+        let clip = sides.map(|side| side.unwrap_or_else(|| "0".into())).join(",");
+        mapping.add("clip", "clip_width", clip);
+    }
+    if let Some(device) = mapping.take("viewport_device") {
+        mapping.add("device", "viewport_device", plain_device(&device));
+    }
+    // The latest of several events is waited for.
+    let events: Vec<Pair> = mapping.own.extract_if(.., |(name, _)| name == "wait_until").collect();
+    let rank = |word: &str| match word {
+        "domcontentloaded" => Some(("domcontentloaded", 0)),
+        "load" => Some(("load", 1)),
+        "networkidle0" | "networkidle2" => Some(("networkidle", 2)),
+        _ => None,
+    };
+    match events.iter().map(|(_, word)| rank(word.trim())).collect::<Option<Vec<_>>>() {
+        Some(known) => {
+            if let Some((word, _)) = known.iter().max_by_key(|(_, rank)| *rank) {
+                mapping.add("wait_until", "wait_until", (*word).to_owned());
+            }
+        }
+        None => {
+            for (name, word) in events {
+                mapping.cannot(&name, &word, "one of load, domcontentloaded, networkidle0, networkidle2");
+            }
+        }
+    }
+}
+
+/// `iPhone 15 Pro`, `iphone_15_pro` as our own devices are spelled.
+pub(super) fn plain_device(name: &str) -> String {
+    name.trim().to_ascii_lowercase().replace([' ', '_'], "-")
+}

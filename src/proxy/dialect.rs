@@ -1,0 +1,329 @@
+//! Routes that speak the dialect of another service: the request is read into our own terms, everything else happens as on any route, and
+//! the answer takes the form of that service. What is stored is the picture.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use serde_json::Value;
+
+use super::Proxy;
+use super::reading::{Payload, Reading, is_json, to_get, unconditional, whole};
+use super::refusal::Refusal;
+use super::route::Route;
+use crate::message::body::Body;
+use crate::message::cache_status::CacheStatus;
+use crate::policy::capture::Wishes;
+use crate::policy::capture::dialect::telling::{Facts, Trouble};
+use crate::policy::capture::dialect::{self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken};
+
+/// Path of the one resource of the built-in engine, and of all pictures in keys.
+const PICTURES: &str = "/screenshot";
+/// Octets of a query that a service is asked with; a longer request goes as JSON where it takes that.
+const LONGEST_QUERY: usize = 8 << 10;
+/// Octets of a problem that is put into other words.
+const LONGEST_PROBLEM: u64 = 64 << 10;
+/// Fields by which clients prove to a service who they are.
+const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "x-access-key"];
+
+/// What a client gets of a picture, and in which words.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    form: Form,
+    /// Canonical names and what the client called them.
+    names: Vec<(&'static str, String)>,
+    /// Where the picture itself is to be had.
+    link: Option<Uri>,
+}
+
+/// A `GET` in its own dialect for what is sent on in other terms. Travels with the request head.
+#[derive(Clone)]
+struct InDialect(Uri);
+
+/// `request` as a `GET` that can be read again on its route, if that is not what it is.
+pub(super) fn as_asked(request: &Parts) -> Option<Parts> {
+    let InDialect(uri) = request.extensions.get()?;
+    let mut asked = request.clone();
+    asked.uri = uri.clone();
+    Some(asked)
+}
+
+/// Reads `request` in the dialect of its route, and leaves in it what the origin is asked for.
+///
+/// # Errors
+/// A body that is too long or does not arrive, and what cannot be answered.
+pub(super) async fn read(
+    route: &Route,
+    spoken: &Spoken,
+    request: &mut Parts,
+    body: Body,
+    max_body: u64,
+) -> Result<(Reading, Body), Refusal> {
+    let (content, body) = match request.method {
+        Method::GET | Method::HEAD if body.is_end_stream() => (None, body),
+        Method::POST if is_json(&request.headers) || is_form(&request.headers) => {
+            let content = whole(body, max_body).await?;
+            (Some(content.clone()), Body::whole(content))
+        }
+        // The origin knows which methods it has.
+        _ => {
+            forget_credentials(&mut request.headers);
+            if !spoken.remote {
+                request.uri = at(&request.uri, PICTURES, "")?;
+            }
+            return Ok((Reading::default(), body));
+        }
+    };
+    let meaning = dialect::read(
+        spoken,
+        &Asked {
+            path: request.uri.path(),
+            query: request.uri.query().unwrap_or_default(),
+            fields: &request.headers,
+            content: match &content {
+                None => Content::Nothing,
+                Some(content) if is_json(&request.headers) => Content::Json(content),
+                Some(content) => Content::Form(content),
+            },
+        },
+    );
+    forget_credentials(&mut request.headers);
+    match meaning {
+        Meaning::Picture(picture) => {
+            if content.is_some() {
+                to_get(request);
+            }
+            let reading = ask_for(route, spoken, request, *picture)?;
+            Ok((reading, Body::Empty))
+        }
+        // A job is to be done each time.
+        Meaning::Other if spoken.remote => {
+            let wishes = Wishes { no_cache: true, ..Wishes::default() };
+            Ok((Reading { wishes, ..Reading::default() }, body))
+        }
+        Meaning::Other => Err(Refusal::Parameters(vec![Fault {
+            parameter: "path".into(),
+            found: request.uri.path().chars().take(80).collect(),
+            allowed: format!("what {} answers with a picture", spoken.dialect.name()),
+        }])),
+        Meaning::Bad(faults) => Err(Refusal::Parameters(faults)),
+    }
+}
+
+/// Leaves in `request` what the origin is asked for: our own terms for the engine, its own for the service.
+fn ask_for(
+    route: &Route,
+    spoken: &Spoken,
+    request: &mut Parts,
+    picture: Picture,
+) -> Result<Reading, Refusal> {
+    let Picture { canonical, form, names, link, request: outgoing } = picture;
+    let link = link.and_then(|link| replace(&request.uri, &link).ok());
+    let ours = at(&request.uri, PICTURES, "")?;
+    let key = route.canonical_key(&ours, &canonical);
+    if spoken.remote {
+        match outgoing.json_to {
+            Some(path) => {
+                request.extensions.insert(Payload(dialect::json(&outgoing.pairs)));
+                request.uri = at(&request.uri, &path, "")?;
+            }
+            None => {
+                let query = dialect::query(&outgoing.pairs);
+                if query.len() > LONGEST_QUERY && spoken.dialect == Dialect::ScreenshotOne {
+                    request.extensions.insert(Payload(dialect::json(&outgoing.pairs)));
+                    request.uri = at(&request.uri, request.uri.path(), "")?;
+                } else {
+                    request.uri = at(&request.uri, request.uri.path(), &query)?;
+                }
+            }
+        }
+    } else if let Some(query) = canonical.query() {
+        request.uri = at(&ours, PICTURES, &query)?;
+    } else {
+        request.extensions.insert(Payload(canonical.json()));
+        request.uri = ours;
+    }
+    if let Some(link) = &link {
+        request.extensions.insert(InDialect(link.clone()));
+    }
+    if form != Form::Picture {
+        // They are about the picture, and the client has none.
+        unconditional(&mut request.headers);
+    }
+    Ok(Reading {
+        key: Some(key),
+        wishes: canonical.wishes,
+        wanted: Wanted { form, names, link },
+        ticket: None,
+    })
+}
+
+impl Proxy {
+    /// Answers a request on a route that speaks `dialect`.
+    pub(super) async fn answer_in(
+        self: &Arc<Self>,
+        dialect: Dialect,
+        route: Arc<Route>,
+        mut request: Parts,
+        body: Body,
+        peer: IpAddr,
+    ) -> Response<Body> {
+        let head = request.method == Method::HEAD;
+        let read = super::reading::read(&route, &mut request, body, self.config.max_request_body).await;
+        let (answered, wanted) = match read {
+            Ok((mut reading, body)) => {
+                let wanted = std::mem::take(&mut reading.wanted);
+                if wanted.form != Form::Picture {
+                    // A HEAD would be answered without what is to be told of the picture.
+                    request.method = Method::GET;
+                }
+                (self.answer_read(route, request, reading, body, peer).await, wanted)
+            }
+            Err(refusal) => (Err(refusal), Wanted::default()),
+        };
+        let response = answered.unwrap_or_else(|refusal| self.refuse(&refusal, CacheStatus::default()));
+        let mut response = if is_problem(&response) {
+            in_its_words(dialect, &wanted.names, response).await
+        } else if response.status() == StatusCode::OK {
+            in_its_form(dialect, &wanted, response, self.config.max_stored_bytes).await
+        } else {
+            response
+        };
+        if head {
+            *response.body_mut() = Body::Empty;
+        }
+        response
+    }
+}
+
+/// The picture in the form that was asked for.
+async fn in_its_form(
+    dialect: Dialect,
+    wanted: &Wanted,
+    response: Response<Body>,
+    limit: u64,
+) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let format =
+        kind.strip_prefix("image/").map(|format| format.split(';').next().unwrap_or_default().trim());
+    let (Some(format), Some(link), true) = (format, &wanted.link, wanted.form != Form::Picture) else {
+        return Response::from_parts(head, body);
+    };
+    let mut facts = Facts { url: link.to_string(), format: format.to_owned(), size: 0, pixels: None };
+    let Ok(picture) = body.limited(limit).0.collect().await else {
+        let trouble =
+            Trouble { status: 502, detail: "the picture did not arrive whole".into(), ..Trouble::default() };
+        head.status = StatusCode::BAD_GATEWAY;
+        return tell(head, dialect.error(&trouble));
+    };
+    let picture = picture.to_bytes();
+    facts.size = picture.len() as u64;
+    facts.pixels = png_size(&picture);
+    match wanted.form {
+        Form::Nothing => tell(head, ("", String::new())),
+        Form::Link | Form::Picture => tell(head, ("application/json", format!("{}\n", dialect.link(&facts)))),
+    }
+}
+
+/// A problem of ours as the service would tell it, in the client's names.
+async fn in_its_words(
+    dialect: Dialect,
+    names: &[(&'static str, String)],
+    response: Response<Body>,
+) -> Response<Body> {
+    let (head, body) = response.into_parts();
+    let said = match body.limited(LONGEST_PROBLEM).0.collect().await {
+        Ok(body) => serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null),
+        Err(_) => Value::Null,
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let given = |name: String| match names.iter().find(|(ours, _)| *ours == name) {
+        Some((_, theirs)) => theirs.clone(),
+        None => name,
+    };
+    let kind = text(&said["type"]);
+    let trouble = Trouble {
+        status: head.status.as_u16(),
+        reason: match said["reason"].as_str() {
+            Some(reason) => reason.to_owned(),
+            None => kind.rsplit(':').next().unwrap_or_default().to_owned(),
+        },
+        detail: said["detail"].as_str().or(said["title"].as_str()).unwrap_or("error").to_owned(),
+        faults: said["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|fault| Fault {
+                parameter: given(text(&fault["parameter"])),
+                found: text(&fault["found"]),
+                allowed: text(&fault["allowed"]),
+            })
+            .collect(),
+    };
+    tell(head, dialect.error(&trouble))
+}
+
+/// `text` in place of what the head was made for.
+fn tell(mut head: http::response::Parts, (kind, text): (&'static str, String)) -> Response<Body> {
+    for name in [
+        header::CONTENT_TYPE,
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::CONTENT_RANGE,
+        header::ACCEPT_RANGES,
+        header::ETAG,
+        header::LAST_MODIFIED,
+    ] {
+        head.headers.remove(name);
+    }
+    if !kind.is_empty() {
+        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+    Response::from_parts(head, Body::whole(text))
+}
+
+fn is_problem(response: &Response<Body>) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.starts_with(b"application/problem+json") && !response.status().is_success()
+}
+
+fn is_form(fields: &HeaderMap) -> bool {
+    let kind = fields.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
+        && !fields.contains_key(header::CONTENT_ENCODING)
+}
+
+/// They are for the service, and tintype has its own; with them in it no response could be shared.
+fn forget_credentials(fields: &mut HeaderMap) {
+    for name in CREDENTIALS {
+        fields.remove(name);
+    }
+}
+
+/// Pixels of a PNG (its IHDR comes first).
+fn png_size(picture: &[u8]) -> Option<(u32, u32)> {
+    let header = picture.strip_prefix(b"\x89PNG\r\n\x1a\n")?.get(8..16)?;
+    let side = |at: usize| Some(u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
+    Some((side(0)?, side(4)?))
+}
+
+fn too_long() -> Refusal {
+    Refusal::UriTooLong { limit: LONGEST_QUERY }
+}
+
+/// `target` with this path and query.
+fn at(target: &Uri, path: &str, query: &str) -> Result<Uri, Refusal> {
+    if query.is_empty() { replace(target, path) } else { replace(target, &format!("{path}?{query}")) }
+}
+
+fn replace(target: &Uri, both: &str) -> Result<Uri, Refusal> {
+    let mut parts = target.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(both).map_err(|_| too_long())?);
+    Uri::from_parts(parts).map_err(|_| too_long())
+}

@@ -1,0 +1,312 @@
+//! Requests in the dialects of other services:
+//! - the same picture asked for in two dialects is one stored response and one capture (B01), whatever the units and defaults;
+//! - what cannot be had is named in the form of that service, in the client's own names; so is what goes wrong;
+//! - a client may get JSON with a link to the picture instead of it; the link is the stored picture, and carries no credentials;
+//! - the service itself is asked in its own words, with tintype's credentials and not the client's; what it has beside pictures passes;
+//! - a purge with refresh asks again for what was asked in a dialect.
+
+use serde_json::Value;
+
+use crate::chrome_site::{ALLOWED, Pixels, Site, html};
+use crate::support::*;
+
+/// Every dialect in front of one engine.
+async fn everything() -> Tintype {
+    let route = |name: &str, path: &str, more: &str| {
+        format!("[route.{name}]\npath = \"{path}\"\nupstream = \"chrome\"\nearly_refresh = 0.0\n{more}\n")
+    };
+    let mut toml = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\ncache_status_key = true\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+         [store]\ndir = \"\"\n[upstream.chrome]\nkind = \"chrome\"\nallow_ranges = [\"{ALLOWED}/32\"]\n"
+    );
+    toml += &route("flash", "/v1/urltoimage", "dialect = \"apiflash\"");
+    toml += &route("box", "/v1", "dialect = \"urlbox\"");
+    toml += &route("one", "/take", "dialect = \"screenshotone\"");
+    toml += &route("micro", "/micro", "dialect = \"microlink\"");
+    toml += &route("img", "/img/screenshot", "dialect = \"web2img\"");
+    toml += &route("shots", "/screenshot", "");
+    Tintype::of(&toml).await
+}
+
+fn json(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("JSON: {}", answer.text()))
+}
+
+fn lime() -> crate::chrome_site::Answer {
+    html("<!doctype html><body style='margin:0;background:#0f0'><h1>Good</h1>")
+}
+
+/// The path and query of a link to this tintype.
+fn below(link: &Value, tintype: &Tintype) -> String {
+    let link = link.as_str().expect("a link");
+    link.strip_prefix(&tintype.url("")).unwrap_or_else(|| panic!("elsewhere: {link}")).to_owned()
+}
+
+#[tokio::test]
+async fn one_picture_in_six_dialects_is_one_capture() {
+    let site = Site::start([("/", lime())]).await;
+    let tintype = everything().await;
+    let url = site.url("/");
+    let first = tintype
+        .get(&format!("/take?url={url}&viewport_width=640&viewport_height=480&format=png&delay=0.2&access_key=k&signature=s"))
+        .await;
+    assert_eq!((first.status, first.header("x-cache")), (200, Some("MISS")), "{}", first.text());
+    assert_eq!(first.header("content-type"), Some("image/png"));
+    assert_eq!(Pixels::decode(&first.body).size(), (640, 480));
+    for same in [
+        format!("/screenshot?url={url}&width=640&height=480&delay=200"),
+        format!("/v1/KEY/TOKEN/png?url={url}&width=640&height=480&delay=200"),
+        format!("/v1/KEY/png?url={url}&width=640&height=480&delay=200&wait_until=loaded"),
+        format!("/v1/urltoimage?url={url}&width=640&height=480&delay=0.2&format=png&access_key=other"),
+        format!(
+            "/micro?url={url}&screenshot&viewport.width=640&viewport.height=480&waitForTimeout=200&adblock=false&embed=screenshot.url"
+        ),
+    ] {
+        let answer = tintype.get(&same).await;
+        assert_eq!((answer.status, answer.header("x-cache")), (200, Some("HIT")), "{same} {}", answer.text());
+        assert_eq!(answer.body, first.body, "{same}");
+    }
+    let plain = tintype.get(&format!("/screenshot?url={url}")).await;
+    assert_eq!(plain.header("x-cache"), Some("MISS"));
+    let posted = [("content-type", "application/json")];
+    let body = format!("{{\"url\":\"{url}\"}}");
+    let posted =
+        tintype.client.request("POST", &tintype.url("/img/screenshot?cache=true"), &posted, &body).await;
+    assert_eq!((posted.header("x-cache"), &posted.body), (Some("HIT"), &plain.body));
+    assert_eq!(site.times("/"), 2, "two pictures, two captures");
+    // The keys say nothing of dialects.
+    let key = first.header("cache-status").expect("Cache-Status");
+    assert!(key.contains("\"shots /screenshot?delay=200&height=480&url="), "{key}");
+    // Conditions are about the picture, in any dialect.
+    let tag = first.header("etag").expect("an entity tag").to_owned();
+    let known = format!("/v1/KEY/png?url={url}&width=640&height=480&delay=200");
+    assert_eq!(tintype.get_with(&known, &[("if-none-match", &tag)]).await.status, 304);
+    tintype.stop().await;
+}
+
+#[tokio::test]
+async fn a_link_leads_to_the_stored_picture() {
+    let site = Site::start([("/", lime())]).await;
+    let tintype = everything().await;
+    let url = site.url("/");
+    let one = tintype
+        .get_with(
+            &format!("/take?url={url}&format=png&response_type=json&access_key=hunter2"),
+            &[("if-none-match", "*"), ("range", "bytes=0-1")],
+        )
+        .await;
+    assert_eq!((one.status, one.header("x-cache")), (200, Some("MISS")), "{}", one.text());
+    assert_eq!((one.header("content-type"), one.header("etag")), (Some("application/json"), None));
+    let link = below(&json(&one)["screenshot_url"], &tintype);
+    assert!(!link.contains("hunter2") && !link.contains("response_type"), "{link}");
+    let picture = tintype.get(&link).await;
+    assert_eq!((picture.header("x-cache"), picture.header("content-type")), (Some("HIT"), Some("image/png")));
+
+    let fields = [("content-type", "application/json"), ("authorization", "Bearer hunter2")];
+    let body = format!("{{\"url\":\"{url}\",\"block_ads\":false}}");
+    let sync = tintype.client.request("POST", &tintype.url("/v1/render/sync"), &fields, &body).await;
+    assert_eq!((sync.status, sync.header("x-cache")), (200, Some("HIT")), "{}", sync.text());
+    assert_eq!(json(&sync)["size"], picture.body.len());
+    let rendered = tintype.get(&below(&json(&sync)["renderUrl"], &tintype)).await;
+    assert_eq!((rendered.header("x-cache"), &rendered.body), (Some("HIT"), &picture.body));
+
+    let micro = tintype.get(&format!("/micro?url={url}&screenshot&viewport.height=1024&adblock=false")).await;
+    let told = json(&micro);
+    assert_eq!((&told["status"], micro.header("x-cache")), (&"success".into(), Some("HIT")), "{told}");
+    let shot = &told["data"]["screenshot"];
+    assert_eq!((&shot["width"], &shot["height"], &shot["type"]), (&1280.into(), &1024.into(), &"png".into()));
+    assert_eq!(tintype.get(&below(&shot["url"], &tintype)).await.body, picture.body);
+
+    let flash = tintype
+        .get(&format!("/v1/urltoimage?url={url}&width=1280&height=1024&format=png&response_type=json"))
+        .await;
+    assert_eq!(tintype.get(&below(&json(&flash)["url"], &tintype)).await.body, picture.body);
+
+    let empty = tintype.get(&format!("/take?url={url}&format=png&response_type=empty")).await;
+    assert_eq!((empty.status, empty.header("x-cache"), empty.body.len()), (200, Some("HIT"), 0));
+    let head = tintype.send("HEAD", &format!("/take?url={url}&format=png&response_type=json")).await;
+    assert_eq!(
+        (head.status, head.header("content-type"), head.body.len()),
+        (200, Some("application/json"), 0)
+    );
+    assert_eq!(site.times("/"), 1);
+    tintype.stop().await;
+}
+
+#[tokio::test]
+async fn errors_are_told_as_the_service_would() {
+    let site = Site::start([("/", lime())]).await;
+    let tintype = everything().await;
+    let url = site.url("/");
+    // Here, and by the engine: both in the client's names.
+    for (target, at, expected) in [
+        (format!("/take?url={url}&click=.a"), "/error_details/0/parameter", "click"),
+        (format!("/take?url={url}&viewport_width=many"), "/error_details/0/parameter", "viewport_width"),
+        (format!("/take?url={url}&viewport_width=many"), "/error_code", "request_not_valid"),
+        ("/take?viewport_width=5".to_owned(), "/error_details/0/parameter", "url"),
+        (
+            format!("/v1/K/pdf?url={url}"),
+            "/error/message",
+            "format: found pdf, allowed is one of png, jpg, jpeg, webp",
+        ),
+        (format!("/micro?url={url}&screenshot&viewport.width=many"), "/status", "fail"),
+        (format!("/micro?url={url}"), "/status", "fail"),
+        (format!("/img/screenshot?url={url}&full_page=true"), "/error_code", "validation_error"),
+    ] {
+        let answer = tintype.get(&target).await;
+        let told = json(&answer);
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (400, Some("application/json")),
+            "{target}"
+        );
+        assert_eq!(told.pointer(at).and_then(Value::as_str), Some(expected), "{target}: {told}");
+    }
+    let flash = tintype.get(&format!("/v1/urltoimage?url={url}&width=many")).await;
+    assert_eq!((flash.status, flash.header("content-type")), (400, Some("text/plain; charset=utf-8")));
+    assert!(flash.text().starts_with("width: "), "{}", flash.text());
+    let named = tintype.get(&format!("/micro?url={url}&screenshot&viewport.width=many")).await;
+    assert!(json(&named)["data"]["viewport.width"].is_string(), "{}", named.text());
+    // The page's fault, and nobody's.
+    let gone = tintype.get(&format!("/take?url={}", site.url("/nowhere"))).await;
+    assert_eq!((gone.status, &json(&gone)["is_successful"]), (502, &false.into()), "{}", gone.text());
+    let method = tintype.send("DELETE", "/take").await;
+    assert_eq!((method.status, &json(&method)["is_successful"]), (405, &false.into()));
+    assert_eq!(site.times("/"), 0, "nothing was captured");
+    tintype.stop().await;
+}
+
+/// In front of the service itself.
+async fn before(dialect: &str, upstream: &str) -> (ScriptedOrigin, Tintype) {
+    let origin = ScriptedOrigin::start(|request| {
+        if request.target.contains("bad=1") {
+            return Reply::status(422)
+                .header("Content-Type", "application/json")
+                .chunked()
+                .piece("{\"theirs\":true}");
+        }
+        Reply::ok(format!("picture {}", request.index))
+            .header("Cache-Control", "max-age=60")
+            .header("Content-Type", "image/png")
+    })
+    .await;
+    let more = format!("dialect = \"{dialect}\"\n[upstream.origin.{upstream}\n");
+    let tintype = Tintype::with(&origin, &more).await;
+    (origin, tintype)
+}
+
+#[tokio::test]
+async fn screenshotone_is_asked_in_its_own_words() {
+    let (origin, tintype) = before("screenshotone", "set_query]\naccess_key = \"ours\"").await;
+    let theirs = "/take?url=https://a.example/&delay=2&gpu=on&access_key=theirs&signature=x";
+    let fields = [("x-access-key", "theirs"), ("authorization", "theirs")];
+    assert_eq!(glance(&tintype.get_with(theirs, &fields).await), seen(200, "MISS", "picture 0"));
+    for same in [
+        "/take?gpu=on&delay=2.0&url=https://A.example&viewport_width=1280&format=jpg",
+        "/take?url=https://a.example/&gpu=on&delay=2&block_ads=false&access_key=another",
+    ] {
+        assert_eq!(glance(&tintype.get(same).await), seen(200, "HIT", "picture 0"), "{same}");
+    }
+    let body = r#"{"url":"https://a.example/","delay":2,"gpu":"on","access_key":"theirs"}"#;
+    let posted = [("content-type", "application/json")];
+    let posted = tintype.client.request("POST", &tintype.url("/take"), &posted, body).await;
+    assert_eq!(glance(&posted), seen(200, "HIT", "picture 0"));
+    assert_eq!(
+        glance(&tintype.get("/take?url=https://a.example/&delay=2&gpu=off").await),
+        seen(200, "MISS", "picture 1")
+    );
+    let first = &origin.requests()[0];
+    assert_eq!(first.target, "/take?url=https%3A%2F%2Fa.example%2F&delay=2&gpu=on&access_key=ours");
+    assert_eq!((first.header("authorization"), first.header("x-access-key")), (None, None));
+    // JSON is ours to make: the service is asked for the picture.
+    let link = tintype.get("/take?url=https://a.example/b&response_type=json").await;
+    assert_eq!(origin.requests()[2].target, "/take?url=https%3A%2F%2Fa.example%2Fb&access_key=ours");
+    let link = below(&json(&link)["screenshot_url"], &tintype);
+    assert_eq!(glance(&tintype.get(&link).await), seen(200, "HIT", "picture 2"));
+    // Its own errors stay its own, and what is no picture passes.
+    let bad = tintype.get("/take?url=https://a.example/&bad=1").await;
+    assert_eq!((bad.status, bad.text()), (422, "{\"theirs\":true}".to_owned()));
+    for other in [
+        "/usage",
+        "/usage",
+        "/take?url=https://a.example/&async=true",
+        "/take?url=https://a.example/&async=true",
+    ] {
+        assert_eq!(tintype.get(other).await.header("x-cache"), Some("BYPASS"), "{other}");
+    }
+    // What was asked in a dialect is asked again in it.
+    let asked = origin.count();
+    tintype.purge(r#"{"url":"https://a.example/b","mode":"refresh"}"#).await;
+    let again = &origin.received(asked + 1).await[asked];
+    assert_eq!(again.target, "/take?url=https%3A%2F%2Fa.example%2Fb&access_key=ours");
+}
+
+#[tokio::test]
+async fn urlbox_and_microlink_are_asked_for_the_picture() {
+    let (origin, tintype) = before("urlbox", "set_headers]\nAuthorization = \"Bearer ours\"").await;
+    let link = "/v1/KEY/TOKEN/jpg?url=https://a.example/&hover=.a";
+    assert_eq!(glance(&tintype.get(link).await), seen(200, "MISS", "picture 0"));
+    let body = r#"{"url":"https://a.example/","hover":".a","format":"jpeg","response_type":"binary"}"#;
+    let fields = [("content-type", "application/json"), ("authorization", "Bearer theirs")];
+    let sync = tintype.client.request("POST", &tintype.url("/v1/render/sync"), &fields, body).await;
+    assert_eq!(glance(&sync), seen(200, "HIT", "picture 0"));
+    let asked = &origin.requests()[0];
+    assert_eq!((asked.method.as_str(), asked.target.as_str()), ("POST", "/v1/render/sync"));
+    assert_eq!(asked.header_all("authorization"), ["Bearer ours"]);
+    let sent: Value = serde_json::from_slice(&asked.body).expect("JSON");
+    let expected = serde_json::json!({
+        "url": "https://a.example/", "hover": ".a", "format": "jpg", "response_type": "binary"
+    });
+    assert_eq!(sent, expected);
+
+    let (origin, tintype) = before("microlink", "set_headers]\nX-API-Key = \"ours\"").await;
+    let told = tintype
+        .get_with("/?url=https://a.example/&screenshot=true&overlay.browser=dark", &[("x-api-key", "theirs")])
+        .await;
+    assert_eq!(json(&told)["status"], "success");
+    let asked = &origin.requests()[0];
+    assert_eq!(
+        asked.target,
+        "/?url=https%3A%2F%2Fa.example%2F&overlay.browser=dark&screenshot=true&meta=false&embed=screenshot.url"
+    );
+    assert_eq!(asked.header_all("x-api-key"), ["ours"]);
+    let picture = tintype.get(&below(&json(&told)["data"]["screenshot"]["url"], &tintype)).await;
+    assert_eq!(glance(&picture), seen(200, "HIT", "picture 0"));
+}
+
+#[tokio::test]
+async fn routes_share_by_a_setting_or_by_their_upstream() {
+    let origin = ScriptedOrigin::start(|request| {
+        Reply::ok(format!("picture {}", request.index)).header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let route = |name: &str, more: &str| {
+        format!(
+            "[route.{name}]\npath = \"/{name}\"\nupstream = \"origin\"\ndialect = \"screenshotone\"\n{more}\n"
+        )
+    };
+    let more =
+        format!("dialect = \"opaque\"\n{}{}{}", route("a", ""), route("b", ""), route("c", "key = \"c\""));
+    let tintype = Tintype::with(&origin, &more).await;
+    for (target, cache) in [("/a", "MISS"), ("/b", "HIT"), ("/c", "MISS"), ("/x", "MISS")] {
+        let answer = tintype.get(&format!("{target}?url=https://a.example/")).await;
+        assert_eq!(answer.header("x-cache"), Some(cache), "{target}");
+    }
+}
+
+/// What is sent to the engine is in our own words, and might be read on another route, or on none.
+#[tokio::test]
+async fn regression_a_purge_asks_again_in_the_dialect_that_was_asked_in() {
+    let site = Site::start([("/", lime())]).await;
+    let tintype = Tintype::of(&format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\ndir = \"\"\n\
+         [upstream.chrome]\nkind = \"chrome\"\nallow_ranges = [\"{ALLOWED}/32\"]\n\
+         [route.one]\npath = \"/take\"\nupstream = \"chrome\"\ndialect = \"screenshotone\"\n"
+    ))
+    .await;
+    let target = format!("/take?url={}&viewport_width=320&access_key=k", site.url("/"));
+    assert_eq!(tintype.get(&target).await.header("x-cache"), Some("MISS"));
+    tintype.purge(&format!("{{\"url\":\"{}\",\"mode\":\"refresh\"}}", site.url("/"))).await;
+    site.requested("/", 2).await;
+    tintype.stop().await;
+}
