@@ -18,6 +18,7 @@ pub(super) struct Bounds {
     pub(super) tell_key: bool,
     pub(super) max_uri_bytes: usize,
     pub(super) max_request_body: u64,
+    pub(super) watch_config: bool,
 }
 
 /// Where the data plane listens unless told otherwise.
@@ -26,6 +27,8 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Ad
 pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
     let listener = listener::Config {
         listen: address(&mut s, LISTEN),
+        reuse_port: s.flag("reuse_port", false),
+        backlog: s.number("backlog", 1024, 1..=65_535),
         tls: tls(&mut s),
         max_connections: s.number("max_connections", 10_000, 1..=1_000_000),
         header_read_timeout: s.duration(
@@ -46,6 +49,7 @@ pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
         // The longest request target that the `http` crate holds is 65534 bytes.
         max_uri_bytes: s.size("max_uri_bytes", 16 * KIB, 256..=65_534),
         max_request_body: s.size("max_request_body", 16 * MIB, 0..=64 * GIB),
+        watch_config: s.flag("watch_config", false),
     };
     if bounds.max_uri_bytes > listener.max_header_bytes {
         let found = format!("{} bytes", bounds.max_uri_bytes);

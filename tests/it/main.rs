@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken expectation is a failed test")]
 
 mod admin_control;
+mod app_reload;
 mod app_restart;
 mod architecture;
 mod chrome_capture;
@@ -38,6 +39,9 @@ mod cli_health;
 mod cli_ls;
 mod cli_purge;
 mod cli_stats;
+mod faults_clock;
+mod faults_origin;
+mod faults_process;
 mod figures_explain;
 mod figures_metrics;
 mod figures_shipped;

@@ -22,7 +22,7 @@ use std::time::Duration;
 use http::{HeaderMap, Uri};
 
 /// One remote HTTP server.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Config {
     /// Its base: scheme `http` or `https`, authority, and a path prefix put before every request's path.
     pub base: Uri,
