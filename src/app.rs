@@ -165,6 +165,8 @@ impl App {
     /// As there.
     pub async fn begin(config: Config, clock: Arc<dyn Clock>, beginning: Beginning) -> Result<Self, Error> {
         let Beginning { sources, inherited } = beginning;
+        let watched = sources.as_ref().filter(|_| config.watch);
+        let watched = watched.map(|sources| (sources.clone(), watch_files::look_at_all(&config, sources)));
         // Listeners first: a taken port is the commonest fault, and costs no browser.
         let listener = match inherited.data {
             Some(socket) => Listener::inherit(config.server.clone(), socket)?,
@@ -196,7 +198,6 @@ impl App {
             counters: Arc::new(Counters::default()),
             stopping: stopping.clone(),
         };
-        let watches = config.watch;
         let first = Generation::first(config, upstreams, &lasting)?;
         let (to_reloader, requests) = mpsc::channel(1);
         let parts = Arc::new(Parts {
@@ -209,12 +210,8 @@ impl App {
             retiring: Mutex::default(),
             to_reloader,
         });
-        let doors = Doors::new(
-            &parts.current.load().config,
-            &(Arc::clone(&parts) as Arc<dyn Control>),
-            &clock,
-            None,
-        );
+        let doors =
+            Doors::new(&parts.current.load().config, &(Arc::clone(&parts) as Arc<dyn Control>), &clock, None);
         let doors = Arc::new(ArcSwap::from_pointee(doors));
         let reloader = Reloader {
             parts: Arc::clone(&parts),
@@ -222,11 +219,11 @@ impl App {
             doors: Arc::clone(&doors),
             data: listener.tuner(),
             control: control.as_ref().map(Listener::tuner),
-            sources: sources.clone(),
+            sources,
         };
         tokio::spawn(reloader.run(requests));
-        if let Some(sources) = sources.filter(|_| watches) {
-            tokio::spawn(watch_files::run(Arc::clone(&parts), sources, stopping.clone()));
+        if let Some((sources, known)) = watched {
+            tokio::spawn(watch_files::run(Arc::clone(&parts), sources, known, stopping.clone()));
         }
         let data_plane = DataPlane { parts: Arc::clone(&parts), doors: Arc::clone(&doors) };
         Ok(App {

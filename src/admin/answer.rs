@@ -30,7 +30,8 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
 /// A problem document with the members of `more` besides.
 pub(super) fn problem_with(status: StatusCode, detail: &str, mut more: Value) -> Response<Body> {
     let title = status.canonical_reason().unwrap_or("Error");
-    let mut body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
+    let mut body =
+        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
     if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object_mut()) {
         body.append(more);
     }

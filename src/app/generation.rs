@@ -129,8 +129,7 @@ impl Generation {
             Arc::clone(&clock),
             Arc::clone(&counters),
         );
-        let purges =
-            Purges::new(Arc::clone(&proxy), store, clock, counters, config.purge.clone(), stopping);
+        let purges = Purges::new(Arc::clone(&proxy), store, clock, counters, config.purge.clone(), stopping);
         Ok(Self::of(config, upstreams, proxy, purges, lasting))
     }
 

@@ -32,9 +32,8 @@ impl Doors {
     ) -> Self {
         let webhook = config.webhook.clone().map(|config| {
             let known = before.and_then(|before| before.webhook.as_ref());
-            let known = known.filter(|(known, _)| {
-                (&known.secret, known.window) == (&config.secret, config.window)
-            });
+            let known =
+                known.filter(|(known, _)| (&known.secret, known.window) == (&config.secret, config.window));
             let webhook = known.map(|(_, webhook)| Arc::clone(webhook));
             let webhook = webhook
                 .unwrap_or_else(|| Webhook::new(config.clone(), Arc::clone(control), Arc::clone(clock)));

@@ -122,7 +122,10 @@ impl Reloader {
                     needs_restart.join(", ")
                 ),
                 Err(NotReloaded { why, .. }) => {
-                    tracing::error!("the configuration stays as it was, the new one is refused: {}", why.trim_end());
+                    tracing::error!(
+                        "the configuration stays as it was, the new one is refused: {}",
+                        why.trim_end()
+                    );
                 }
             }
             self.parts.reloads.note(self.lasting.clock.now(), outcome.clone());
@@ -139,7 +142,8 @@ impl Reloader {
 
         // First all that can fail, then the switch.
         let data = Tuner::prepare(config.server.clone())?;
-        let control = config.admin.as_ref().map(|admin| Tuner::prepare(admin.listener.clone())).transpose()?;
+        let control =
+            config.admin.as_ref().map(|admin| Tuner::prepare(admin.listener.clone())).transpose()?;
         let upstreams = generation::upstreams(&config.upstreams, &old.upstreams, &self.lasting.clock)?;
         let fresh = generation::others(&upstreams, &old.upstreams);
         let next = async {

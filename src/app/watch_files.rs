@@ -13,22 +13,27 @@ use crate::config::{Base, Config, Sources};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Of a file, what a change changes.
-type Look = Option<(SystemTime, u64, u64)>;
+pub(super) type Look = Option<(SystemTime, u64, u64)>;
 
-/// Watches until the process stops.
-pub(super) async fn run(parts: Arc<Parts>, sources: Sources, mut stopping: watch::Receiver<bool>) {
+/// What the files are like.
+pub(super) type Looks = Vec<(PathBuf, Look)>;
+
+/// Watches until the process stops. `known` is what the files were [like](look_at_all) when the configuration was read.
+pub(super) async fn run(
+    parts: Arc<Parts>,
+    sources: Sources,
+    mut known: Looks,
+    mut stopping: watch::Receiver<bool>,
+) {
     let watching = async {
-        let mut known = look(&parts, &sources).await;
         let mut before = known.clone();
         loop {
             tokio::time::sleep(INTERVAL).await;
             let now = look(&parts, &sources).await;
             if now != known && now == before {
                 let _ = parts.reload().await;
-                // The new one may name other files.
-                known = look(&parts, &sources).await;
-                before = known.clone();
-                continue;
+                // As before the reload, so that a change meanwhile is not missed. If other files are named now, it comes again.
+                known = now.clone();
             }
             before = now;
         }
@@ -39,12 +44,18 @@ pub(super) async fn run(parts: Arc<Parts>, sources: Sources, mut stopping: watch
     }
 }
 
-async fn look(parts: &Parts, sources: &Sources) -> Vec<(PathBuf, Look)> {
+async fn look(parts: &Parts, sources: &Sources) -> Looks {
     let files = files(&parts.current.load().config, sources);
-    let looked = tokio::task::spawn_blocking(|| {
-        files.into_iter().map(|file| (look_at(&file), file)).map(|(look, file)| (file, look)).collect()
-    });
-    looked.await.unwrap_or_default()
+    tokio::task::spawn_blocking(|| look_at_each(files)).await.unwrap_or_default()
+}
+
+/// What the files of `config`, which was read from `sources`, are like now.
+pub(super) fn look_at_all(config: &Config, sources: &Sources) -> Looks {
+    look_at_each(files(config, sources))
+}
+
+fn look_at_each(files: Vec<PathBuf>) -> Looks {
+    files.into_iter().map(|file| (look_at(&file), file)).map(|(look, file)| (file, look)).collect()
 }
 
 fn files(config: &Config, sources: &Sources) -> Vec<PathBuf> {

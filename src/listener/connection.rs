@@ -154,7 +154,10 @@ impl<H: Handler> Shared<H> {
     }
 
     /// Serves exchanges; `clock` has been running since the first request could have come.
-    #[allow(clippy::too_many_arguments, reason = "what a connection has come to when its first exchange begins")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what a connection has come to when its first exchange begins"
+    )]
     async fn exchange<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         io: IO,
@@ -167,13 +170,7 @@ impl<H: Handler> Shared<H> {
     ) -> End {
         let interims = Arc::new(Interims::default());
         let io = TokioIo::new(Watched::new(io, ahead, activity.clone(), interims.clone()));
-        let service = service(
-            self.handler.clone(),
-            peer,
-            self.limits,
-            activity.clone(),
-            interims,
-        );
+        let service = service(self.handler.clone(), peer, self.limits, activity.clone(), interims);
         let timer = Timer::new(
             clock,
             activity,

@@ -44,7 +44,8 @@ mod tests {
         {
             assert_eq!(count(table, address.parse().expect("an address")), expected, "{address}");
         }
-        let six = "   0: 00000000000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A 0 0\n";
+        let six =
+            "   0: 00000000000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A 0 0\n";
         assert_eq!(count(six, "[::1]:8080".parse().expect("an address")), 1);
     }
 

@@ -106,10 +106,7 @@ impl Hot {
         let Some(next) = count.hit() else { return };
         // Who loses this race loses a hit: what is hot has more of them.
         let _ = counter.compare_exchange_weak(known, next.packed(), Ordering::Relaxed, Ordering::Relaxed);
-        if next.tag == tag
-            && next.hits >= asked.route.refresh.hits
-            && self.begin(asked, stored, head)
-        {
+        if next.tag == tag && next.hits >= asked.route.refresh.hits && self.begin(asked, stored, head) {
             counter.store(Count { watched: true, ..next }.packed(), Ordering::Relaxed);
         }
     }

@@ -46,9 +46,7 @@ const QUIETER: &str = "foyer=warn,foyer_storage=warn,foyer_memory=warn";
 pub fn start(config: &Config) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter = filter(&config.level)?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call, as in tests, leaves the first one's subscriber in place.
     match config.format {
         Format::Text => {

@@ -78,7 +78,7 @@ async fn a_bad_file_changes_nothing_and_says_why() {
     let tintype = &configured.tintype;
     let good = Tintype::toml(&origin, "");
     for (bad, path, line) in [
-        (good.replace("path = \"/\"", "path = 3"), "route.all.path", 10),
+        (good.replace("path = \"/\"", "path = 3"), "route.all.path", 11),
         (good.replace("[store]", "[store]\nmemory = \"lots\"\nfancy = true"), "store.memory", 6),
         ("[server".to_owned(), "", 1),
     ] {
@@ -113,7 +113,10 @@ async fn what_needs_a_restart_is_named_and_the_rest_is_in_force() {
         .replacen("127.0.0.1:0", "127.0.0.1:1", 1)
         .replace("dir = \"\"", "dir = \"\"\nmemory = \"100MiB\"");
     let (status, told) = configured.reload_with(&toml).await;
-    assert_eq!((status, &told["needs_restart"]), (200, &serde_json::json!(["server.listen", "store.memory"])));
+    assert_eq!(
+        (status, &told["needs_restart"]),
+        (200, &serde_json::json!(["server.listen", "store.memory"]))
+    );
     assert_eq!(glance(&configured.tintype.get("/a").await), seen(200, "MISS", "second /a"));
 }
 
@@ -157,7 +160,8 @@ async fn an_upstream_that_is_the_same_keeps_its_connections() {
     configured.reloaded_with(&Tintype::toml(&origin, "stale_if_error = \"1h\"\n")).await;
     configured.tintype.get("/b").await;
     assert_eq!(origin.connections(), 1);
-    let changed = Tintype::toml(&origin, "").replace("kind = \"remote\"", "kind = \"remote\"\nkeep_alive = \"2m\"");
+    let changed =
+        Tintype::toml(&origin, "").replace("kind = \"remote\"", "kind = \"remote\"\nkeep_alive = \"2m\"");
     configured.reloaded_with(&changed).await;
     configured.tintype.get("/c").await;
     assert_eq!(origin.connections(), 2);
@@ -175,8 +179,10 @@ async fn bounds_and_the_token_are_those_of_the_new_one() {
     let mut old = RawClient::connect(tintype.address).await;
     old.get("/a", &fields).await;
     assert_eq!(old.response().await.status(), 200);
-    let toml = Tintype::toml(&origin, "")
-        .replace("[admin]", "max_header_count = 10\nmax_connections = 3\n[admin]\ntoken = \"0123456789abcdef\"");
+    let toml = Tintype::toml(&origin, "").replace(
+        "[admin]",
+        "max_header_count = 10\nmax_connections = 3\n[admin]\ntoken = \"0123456789abcdef\"",
+    );
     configured.reloaded_with(&toml).await;
     let mut new = RawClient::connect(tintype.address).await;
     new.get("/a", &fields).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tintype::clock::Timestamp;
 
-use crate::support::*;
+use crate::support::{Answer, Reply, START, ScriptedOrigin, Tintype, glance, seen};
 
 const YEAR: u64 = 365 * 24 * 3600;
 
@@ -18,7 +18,8 @@ async fn stepped_back_nothing_is_fresh_for_good() {
         Reply::ok(format!("answer {}", request.index)).header("Cache-Control", "max-age=600")
     })
     .await;
-    let tintype = Tintype::with(&origin, "early_refresh = 1.0\nrefresh_ahead = 10\nrefresh_ahead_hits = 1\n").await;
+    let tintype =
+        Tintype::with(&origin, "early_refresh = 1.0\nrefresh_ahead = 10\nrefresh_ahead_hits = 1\n").await;
     assert_eq!(glance(&tintype.get("/a").await), seen(200, "MISS", "answer 0"));
     // A small step, as a clock that is set right makes it: still fresh, by the smaller part.
     tintype.clock.set(START - Duration::from_secs(300));
@@ -60,7 +61,8 @@ async fn at_the_ends_of_time_everything_is_answered() {
             .header("Expires", "Fri, 31 Dec 9999 23:59:59 GMT")
     })
     .await;
-    let tintype = Tintype::with(&origin, "early_refresh = 2.0\nrefresh_ahead = 10\nrefresh_ahead_hits = 1\n").await;
+    let tintype =
+        Tintype::with(&origin, "early_refresh = 2.0\nrefresh_ahead = 10\nrefresh_ahead_hits = 1\n").await;
     // The last is the last second that an HTTP date can name.
     let ends = [0, 1, START.as_secs(), 4_102_444_800, 253_402_300_799];
     for from in ends {

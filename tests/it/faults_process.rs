@@ -42,11 +42,11 @@ fn nothing_failed((answered, failed): (usize, Vec<String>)) {
 
 #[tokio::test]
 async fn reloads_under_load_fail_no_request() {
-    let (origin, folder) = (origin().await, tempfile::tempdir().unwrap());
-    let other = self::origin().await;
-    let files = [&origin, &other, &origin, &other].map(|origin| {
-        std::fs::read_to_string(configured(folder.path(), origin, "", "dir = \"\"")).unwrap()
-    });
+    // Each answer is looked after at the origin, so that each request meets what a reload changes.
+    let (origin, folder) = (origin_of("max-age=0").await, tempfile::tempdir().unwrap());
+    let other = origin_of("max-age=0").await;
+    let files = [&origin, &other, &origin, &other]
+        .map(|origin| std::fs::read_to_string(configured(folder.path(), origin, "", "dir = \"\"")).unwrap());
     let process = Process::start(&folder.path().join("proxy.toml")).await;
     let load = Load::on(process.address, 8);
     load.answers(100).await;
@@ -139,7 +139,8 @@ async fn without_descriptors_hits_are_answered_and_accepting_goes_on_once_there_
     known.get("/a", &[]).await;
     assert_eq!(known.response().await.status(), 200);
 
-    let open = std::fs::read_dir(format!("/proc/{}/fd", process.pid().as_raw_nonzero())).unwrap().count() as u64;
+    let open =
+        std::fs::read_dir(format!("/proc/{}/fd", process.pid().as_raw_nonzero())).unwrap().count() as u64;
     let limit = |current| Rlimit { current: Some(current), maximum: Some(4096) };
     prlimit(Some(process.pid()), Resource::Nofile, limit(open)).unwrap();
     // They are let in by the kernel, and wait for us.

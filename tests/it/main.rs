@@ -38,6 +38,7 @@ mod cli_get;
 mod cli_health;
 mod cli_ls;
 mod cli_purge;
+mod cli_reload;
 mod cli_stats;
 mod faults_clock;
 mod faults_origin;

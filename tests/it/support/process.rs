@@ -58,7 +58,10 @@ impl Process {
             let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
             let address = |line: Option<String>| {
                 let line = line.expect("it starts; its log is above");
-                line.split("://").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok()).expect("an address")
+                line.split("://")
+                    .nth(1)
+                    .and_then(|rest| rest.split(' ').next()?.parse().ok())
+                    .expect("an address")
             };
             let told = (address(lines.next()), address(lines.next()));
             std::thread::spawn(move || lines.for_each(drop));
