@@ -19,6 +19,7 @@ mod chrome_pages;
 mod chrome_parameters;
 mod chrome_private;
 mod chrome_relay;
+mod chrome_reload;
 mod chrome_remote;
 mod chrome_site;
 mod chrome_soak;
