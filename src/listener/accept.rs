@@ -8,7 +8,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -214,20 +213,19 @@ impl Listener {
             }
         }
 
-        if !inherited {
-            // Who queues has been told that we listen. Closing the socket would reset them.
-            while let (Ok(slot), Some(Ok((stream, peer)))) =
-                (slots.clone().try_acquire_owned(), socket.accept().now_or_never())
-            {
-                report_of.accepted += 1;
-                let connection = connections.run(stream, peer);
-                tasks.spawn(async move {
-                    connection.await;
-                    drop(slot);
-                });
+        // Who queues has been told that we listen; closing the socket would reset them. The runtime would give only what it has heard
+        // of already, so the kernel is asked.
+        if let Ok(socket) = socket.into_std()
+            && !inherited
+        {
+            while let Ok((stream, peer)) = socket.accept() {
+                let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                if let Ok(stream) = stream {
+                    report_of.accepted += 1;
+                    tasks.spawn(connections.run(stream, peer));
+                }
             }
         }
-        drop(socket);
         drain.send_replace(true);
         let finish = async {
             while let Some(ended) = tasks.join_next().await {
