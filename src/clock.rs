@@ -27,6 +27,11 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
+    /// The time between the two, whichever is earlier: what can be said of a duration when the clock may have been stepped back.
+    pub fn apart(self, other: Timestamp) -> Duration {
+        Duration::from_millis(self.0.abs_diff(other.0))
+    }
+
     /// This moment as the standard library has it, for `httpdate`.
     pub fn to_system(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.0)
@@ -83,6 +88,11 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
+
+    /// Sets the clock, forward or back.
+    pub fn set(&self, to: Timestamp) {
+        self.0.store(to.0, Ordering::SeqCst);
+    }
 }
 
 impl Clock for ManualClock {
@@ -116,6 +126,8 @@ mod tests {
         assert_eq!(Timestamp(5) - Duration::from_secs(1), Timestamp(0));
         assert_eq!(Timestamp(u64::MAX) + Duration::from_secs(1), Timestamp(u64::MAX));
         assert_eq!(Timestamp(1).since(Timestamp(9)), Duration::ZERO);
+        assert_eq!(Timestamp(1).apart(Timestamp(9)), Duration::from_millis(8));
+        assert_eq!(Timestamp(9).apart(Timestamp(1)), Duration::from_millis(8));
     }
 
     #[test]

@@ -24,8 +24,17 @@ pub(super) fn not_allowed(allowed: &'static str) -> Response<Body> {
 
 /// A problem document.
 pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
+    problem_with(status, detail, json!({}))
+}
+
+/// A problem document with the members of `more` besides.
+pub(super) fn problem_with(status: StatusCode, detail: &str, mut more: Value) -> Response<Body> {
     let title = status.canonical_reason().unwrap_or("Error");
-    let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
+    let mut body =
+        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
+    if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object_mut()) {
+        body.append(more);
+    }
     let mut response = answer(status, body);
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -13,6 +13,7 @@
 //! | `DELETE /cache` | purges everything: 204 |
 //! | `DELETE /cache/url?url=URL` | purges one URL: `{"invalidated": n}` |
 //! | `GET /stored` | what is stored, by `host`, `tag`, `prefix`, `url`, `key`; paged by `cursor` and `limit` |
+//! | `POST /reload` | puts the configuration in force as it is now: `{"reloaded": true, "needs_restart": []}`, or 422 with what is wrong |
 //! | `POST /gc` | drops what is stale beyond every window: `{"dropped": n}` |
 //! | `POST /api/cache/invalidate` | purges by webhook, signed ([`webhook`]), if it is set up |
 //!
@@ -32,12 +33,14 @@ pub mod auth;
 pub mod explain;
 mod metrics;
 pub mod purge;
+mod reload;
 pub mod stats;
 pub mod stored;
 pub mod webhook;
 
 use answer::{answer, not_allowed, problem};
 pub use purge::{Purge, PurgeError, Purged};
+pub use reload::{NotReloaded, Reloaded};
 use webhook::Webhook;
 
 /// Who may use the control plane.
@@ -87,6 +90,12 @@ pub trait Control: Send + Sync + 'static {
 
     /// Drops what is stale beyond every window, and tells how many.
     fn drop_useless(&self) -> BoxFuture<'_, u64>;
+
+    /// Reads the configuration again and puts it in force.
+    ///
+    /// # Errors
+    /// What is wrong with it; then nothing has changed.
+    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, NotReloaded>>;
 }
 
 /// The control plane.
@@ -112,13 +121,13 @@ impl Admin {
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/health") => self.health(),
             (_, "/healthz" | "/readyz" | "/health") => not_allowed("GET, HEAD"),
-            (_, "/stats" | "/stored" | "/purge" | "/gc" | "/cache" | "/cache/url") => {
+            (_, "/stats" | "/stored" | "/purge" | "/gc" | "/reload" | "/cache" | "/cache/url") => {
                 self.guarded(request).await
             }
             _ if explain::is_for(request.uri()) => self.look(request).await,
             _ => problem(
                 StatusCode::NOT_FOUND,
-                "there is /healthz, /readyz, /stats, /metrics, /explain, /stored, /purge, /gc and /cache",
+                "there is /healthz, /readyz, /stats, /metrics, /explain, /stored, /purge, /gc, /reload and /cache",
             ),
         }
     }
@@ -135,6 +144,7 @@ impl Admin {
             (_, "/stats" | "/stored") => not_allowed("GET, HEAD"),
             (&Method::POST, "/purge") => purge::post(control, request).await,
             (&Method::POST, "/gc") => stored::gc(control).await,
+            (&Method::POST, "/reload") => reload::post(control).await,
             (&Method::DELETE, "/cache") => purge::delete_all(control).await,
             (&Method::DELETE, "/cache/url") => purge::delete_url(control, request).await,
             (method, path) => purge::wrong_method(method, path),

@@ -44,13 +44,14 @@ impl Parts {
             memory_records: usage.memory_records,
             disk_capacity: usage.disk_capacity,
             disk_healthy: usage.disk_healthy,
-            ttl: self.ttl,
+            ttl: self.current.load().ttl,
         }
     }
 
     pub(super) fn all_stats(&self) -> Value {
+        let now = self.current.load();
         let origins: serde_json::Map<String, Value> =
-            self.origins.iter().map(|(name, origin)| (name.clone(), origin.stats())).collect();
+            now.upstreams.iter().map(|one| (one.name.clone(), one.origin.stats())).collect();
         let (tally, figures) = (self.counters.tally(), self.cache_figures());
         let times: serde_json::Map<String, Value> = tally
             .answers()
@@ -78,9 +79,10 @@ impl Parts {
             "response_seconds": times,
             "store": self.store.usage(),
             "upstreams": origins,
-            "fetches_under_way": self.proxy.fetches_under_way(),
+            "fetches_under_way": now.proxy.fetches_under_way(),
             "cache_stats": figures.cache_stats(),
             "metrics": figures.metrics(),
+            "configuration": self.reloads.stats(),
             "hours": tally.hours().series(self.clock.now()),
         })
     }
@@ -88,18 +90,23 @@ impl Parts {
     /// Every metric at this moment.
     pub(super) fn all_samples(&self) -> Vec<Sample> {
         let (counters, tally, usage) = (&self.counters, self.counters.tally(), self.store.usage());
+        let now = self.current.load();
+        let (taken, refused) = self.reloads.counts();
         let (lag, savings) = (counters.purge_lag().figures(), tally.savings());
         let count = |metric, count| Sample::whole(metric, counters.get(count));
         let mut samples = vec![
             Sample::whole(Metric::Build, 1).of(env!("CARGO_PKG_VERSION")),
             Sample::real(Metric::Uptime, self.up.elapsed().as_secs_f64()),
+            Sample::whole(Metric::Reloads, taken).of("taken"),
+            Sample::whole(Metric::Reloads, refused).of("refused"),
+            Sample::whole(Metric::GoodConfiguration, self.reloads.is_good().into()),
             Sample::real(Metric::HitRatio, counters.snapshot().hit_rate),
             count(Metric::Collapsed, Count::Collapsed),
             count(Metric::NotModified, Count::NotModified),
             count(Metric::SentBytes, Count::BytesSent),
             count(Metric::OriginRequests, Count::OriginRequests),
             count(Metric::FetchedBytes, Count::BytesFetched),
-            Sample::whole(Metric::RunningFetches, self.proxy.fetches_under_way() as u64),
+            Sample::whole(Metric::RunningFetches, now.proxy.fetches_under_way() as u64),
             count(Metric::EarlyRefreshes, Count::EarlyRefreshes),
             count(Metric::Stored, Count::Stored),
             Sample::real(Metric::SavedBrowser, savings.browser_seconds),
@@ -134,8 +141,9 @@ impl Parts {
         }
         let fetches = tally.fetches().into_iter();
         samples.extend(fetches.map(|(route, spread)| Sample::spread(Metric::FetchTime, spread).of(route)));
-        for (name, origin) in &self.origins {
-            samples.push(Sample::whole(Metric::UpstreamReady, origin.is_ready().into()).of(name.as_str()));
+        for one in &now.upstreams {
+            let (name, origin) = (one.name.as_str(), &one.origin);
+            samples.push(Sample::whole(Metric::UpstreamReady, origin.is_ready().into()).of(name));
             samples.extend(of_engine(name, &origin.stats()["captures"]));
         }
         samples
@@ -147,7 +155,7 @@ impl Parts {
             admin::explain::What::Page(page) => What::Page(page),
         };
         let question = Question { what, method: ask.method, fields: ask.fields };
-        self.proxy.explain(question).await.map_err(|error| error.to_string())
+        self.current.load_full().proxy.explain(question).await.map_err(|error| error.to_string())
     }
 }
 

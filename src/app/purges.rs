@@ -57,6 +57,24 @@ impl Purges {
         Purges { proxy, store, clock, counters, config, places, waiting, stopping }
     }
 
+    /// The same over the data plane that follows, with what waits to be fetched again counted together.
+    pub(super) fn succeeded_by(&self, proxy: Arc<Proxy>, config: Config) -> Self {
+        let places = match config.refresh_concurrency == self.config.refresh_concurrency {
+            true => Arc::clone(&self.places),
+            false => Arc::new(Semaphore::new(config.refresh_concurrency)),
+        };
+        Purges {
+            proxy,
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            counters: Arc::clone(&self.counters),
+            config,
+            places,
+            waiting: Arc::clone(&self.waiting),
+            stopping: self.stopping.clone(),
+        }
+    }
+
     /// Purges, or tells what would be purged.
     pub(super) async fn purge(&self, asked: Purge) -> Result<Purged, PurgeError> {
         let mut scopes = Vec::new();

@@ -14,7 +14,7 @@ use url::form_urlencoded;
 
 use super::connect::{Http, NoConnection, Speaks, client, why};
 use super::terminal::{Exit, complain, print, with_causes};
-use super::units::plain;
+use super::units::plain_lines;
 use super::whereabouts::{ControlArgs, Token, whereabouts};
 
 /// Bytes of an answer that are read.
@@ -170,7 +170,7 @@ impl Control {
             (status, Some(body)) if status.is_success() => Ok(body),
             (status, None) if status.is_success() => Err(ControlError::NotJson(base())),
             (status, body) => {
-                let detail = body.as_ref().and_then(|body| body["detail"].as_str()).map(plain);
+                let detail = body.as_ref().and_then(|body| body["detail"].as_str()).map(plain_lines);
                 let detail = detail.unwrap_or_else(|| format!("{} answers {status}", self.base));
                 Err(ControlError::Refused(status, detail))
             }

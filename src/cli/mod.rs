@@ -14,6 +14,7 @@ mod explain;
 mod get;
 mod health;
 mod purge;
+mod reload;
 mod serve;
 mod source;
 mod stats;
@@ -64,6 +65,9 @@ enum Verb {
     /// Has a running tintype drop what is stale beyond every window
     #[command(after_help = stored::GC_HELP)]
     Gc(stored::GcArgs),
+    /// Has a running tintype put its configuration in force as it is now
+    #[command(after_help = reload::HELP)]
+    Reload(reload::Args),
     /// Tells what a request gets from a running tintype, and why
     #[command(after_help = explain::HELP)]
     Explain(explain::Args),
@@ -114,6 +118,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Verb::Purge(args)) => purge::run(&args),
         Some(Verb::Ls(args)) => stored::ls(&args),
         Some(Verb::Gc(args)) => stored::gc(&args),
+        Some(Verb::Reload(args)) => reload::run(&args),
         Some(Verb::Explain(args)) => explain::run(&args),
         Some(Verb::Stats(args)) => stats::run(&args),
         Some(Verb::Bench(args)) => bench::run(&args),

@@ -14,11 +14,16 @@ pub(super) fn run(source: &SourceArgs) -> ExitCode {
             return Exit::Misused.into();
         }
     };
+    // Before there are threads.
+    let inherited = match tintype::listener::Inherited::take() {
+        Ok(inherited) => inherited,
+        Err(error) => return fail(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    match runtime.block_on(tintype::app::run(config)) {
+    match runtime.block_on(tintype::app::run(source.sources(), config, inherited)) {
         Ok(()) => Exit::Good.into(),
         Err(error) => fail(&error),
     }

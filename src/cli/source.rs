@@ -30,13 +30,18 @@ pub(super) struct SourceArgs {
 impl SourceArgs {
     /// Reads the configuration that the flags mean.
     pub(super) fn read(&self) -> Result<Config, Problems> {
-        Config::read(&Sources {
+        Config::read(&self.sources())
+    }
+
+    /// What it is read from, now and at a reload.
+    pub(super) fn sources(&self) -> Sources {
+        Sources {
             base: self.base(),
             listen: self.listen.clone(),
             admin: self.admin.clone(),
             cache_dir: self.cache_dir.clone(),
             environment: std::env::vars_os().collect(),
-        })
+        }
     }
 
     /// What it starts from, for people.

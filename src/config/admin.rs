@@ -13,7 +13,8 @@ pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 
 
 const TOKEN: &str = "16 to 512 letters, digits and any of -._~+/= (RFC 6750 section 2.1)";
 
-pub(super) fn read(mut s: Section<'_>, data_plane: SocketAddr) -> Option<admin::Config> {
+pub(super) fn read(mut s: Section<'_>, server: &listener::Config) -> Option<admin::Config> {
+    let data_plane = server.listen;
     let enabled = s.flag("enabled", true);
     let listen = address(&mut s, LISTEN);
     let token = token(&mut s);
@@ -33,6 +34,8 @@ pub(super) fn read(mut s: Section<'_>, data_plane: SocketAddr) -> Option<admin::
     // Operators and monitors are few: these bounds need no settings.
     let listener = listener::Config {
         listen,
+        reuse_port: server.reuse_port,
+        backlog: 128,
         tls: None,
         max_connections: 256,
         header_read_timeout: secs(10),

@@ -56,10 +56,12 @@ pub struct Config {
     pub proxy: crate::proxy::Config,
     /// Logs.
     pub log: crate::telemetry::Config,
+    /// A change of the file is put in force by itself.
+    pub watch: bool,
 }
 
 /// One origin, of either kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Upstream {
     /// A remote HTTP server.
     Remote(Box<crate::origin::remote::Config>),
@@ -162,8 +164,8 @@ impl Config {
 fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
     let mut root = reader.root(tree, place);
     let (server, bounds) = server::read(root.table("server"));
-    let admin = admin::read(root.table("admin"), server.listen);
-    let (store, kept) = store::read(root.table("store"));
+    let admin = admin::read(root.table("admin"), &server);
+    let (store, kept) = store::read(root.table("store"), server.reuse_port);
     let (purge, hidden_tags) = purge::read(root.table("purge"));
     let webhook = webhook::read(root.table("webhook"), admin.is_some());
     let upstreams = upstream::read_all(root.table("upstream"));
@@ -183,7 +185,18 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
         max_prepared: kept.max_prepared,
         hidden_tags,
     };
-    Config { server, trust: bounds.trust, admin, purge, webhook, store, upstreams, proxy, log }
+    Config {
+        server,
+        trust: bounds.trust,
+        admin,
+        purge,
+        webhook,
+        store,
+        upstreams,
+        proxy,
+        log,
+        watch: bounds.watch_config,
+    }
 }
 
 fn base_tree(base: &Base, problems: &mut Vec<Problem>) -> Result<(Table, Place), Problems> {

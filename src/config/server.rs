@@ -21,6 +21,7 @@ pub(super) struct Bounds {
     pub(super) max_uri_bytes: usize,
     pub(super) max_request_body: u64,
     pub(super) trust: Trust,
+    pub(super) watch_config: bool,
 }
 
 /// Where the data plane listens unless told otherwise.
@@ -29,6 +30,8 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Ad
 pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
     let listener = listener::Config {
         listen: address(&mut s, LISTEN),
+        reuse_port: s.flag("reuse_port", false),
+        backlog: s.number("backlog", 1024, 1..=65_535),
         tls: tls(&mut s),
         max_connections: s.number("max_connections", 10_000, 1..=1_000_000),
         header_read_timeout: s.duration(
@@ -61,6 +64,7 @@ pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
                 [("x-forwarded-for", Spelling::XForwardedFor), ("forwarded", Spelling::Forwarded)],
             ),
         },
+        watch_config: s.flag("watch_config", false),
     };
     if bounds.max_uri_bytes > listener.max_header_bytes {
         let found = format!("{} bytes", bounds.max_uri_bytes);

@@ -20,7 +20,7 @@ pub(super) struct Bounds {
 /// Room in a disk block for a record's head, its key and the block's own index.
 const BLOCK_OVERHEAD: u64 = MIB;
 
-pub(super) fn read(mut s: Section<'_>) -> (store::Config, Bounds) {
+pub(super) fn read(mut s: Section<'_>, hands_over: bool) -> (store::Config, Bounds) {
     const FOLDER: &str = "the path of a folder, or \"\" to keep everything in memory only";
     let dir = s.read("dir", Some("\"cache\"".to_owned()), FOLDER, |node| Ok(node.text()?.to_owned()));
     let dir = dir.unwrap_or_else(|| "cache".to_owned());
@@ -38,6 +38,11 @@ pub(super) fn read(mut s: Section<'_>) -> (store::Config, Bounds) {
         max_ledger_entries: s.number("max_ledger_entries", 100_000, 100..=10_000_000),
         max_listed: s.number("max_listed", 100_000, 1..=10_000_000),
         canary_interval: s.duration("canary_interval", secs(30), secs(1)..=secs(3600)),
+        lock_timeout: s.duration(
+            "lock_timeout",
+            if hands_over { secs(60) } else { Duration::ZERO },
+            Duration::ZERO..=secs(3600),
+        ),
     };
     let bounds = Bounds {
         max_stored_bytes: s.size("max_stored_bytes", 16 * MIB, KIB..=GIB),

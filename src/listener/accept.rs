@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
@@ -58,20 +58,91 @@ pub struct ServeReport {
 
 /// A bound socket; [`serve`](Self::serve) accepts from it.
 pub struct Listener {
-    socket: TcpListener,
+    socket: Socket,
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    inherited: bool,
+    tuned: watch::Sender<Tuned>,
+}
+
+enum Socket {
+    /// Bound; the kernel gives it no connections yet.
+    Bound(TcpSocket),
+    Listening(TcpListener),
+}
+
+/// What holds for the connections that come next.
+#[derive(Clone)]
+struct Tuned {
     config: Config,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Tuned {
+    fn new(config: Config) -> Result<Self, BindError> {
+        let tls = config.tls.as_ref().map(tls::server).transpose()?.map(TlsAcceptor::from);
+        Ok(Tuned { config, tls })
+    }
+}
+
+/// Changes the bounds and the TLS identity of a listener at work, for the connections that come next.
+#[derive(Clone)]
+pub struct Tuner(watch::Sender<Tuned>);
+
+/// A change that is prepared: nothing of it can fail any more.
+pub struct Tuning(Tuned);
+
+impl Tuner {
+    /// Reads the TLS identity that `config` names. Where it listens, and how, is not looked at.
+    pub fn prepare(config: Config) -> Result<Tuning, BindError> {
+        Tuned::new(config).map(Tuning)
+    }
+
+    /// Puts `tuning` in force.
+    pub fn apply(&self, tuning: Tuning) {
+        self.0.send_replace(tuning.0);
+    }
 }
 
 impl Listener {
-    /// Binds the configured address and reads the TLS identity. Connections queue in the kernel from here on.
+    /// Binds the configured address and reads the TLS identity. Connections queue in the kernel from here on, unless the address is
+    /// shared with other processes ([`reuse_port`](Config::reuse_port)): then from [`listen`](Self::listen) on.
     pub async fn bind(config: Config) -> Result<Self, BindError> {
-        let tls = config.tls.as_ref().map(tls::server).transpose()?.map(TlsAcceptor::from);
-        let refused = |source| BindError::Listen { address: config.listen, source };
-        let socket = TcpListener::bind(config.listen).await.map_err(refused)?;
+        let tuned = Tuned::new(config)?;
+        let (config, listen) = (&tuned.config, tuned.config.listen);
+        let refused = |source| BindError::Listen { address: listen, source };
+        let socket = match listen {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        };
+        let socket = socket.map_err(refused)?;
+        socket.set_reuseaddr(true).map_err(refused)?;
+        socket.set_reuseport(config.reuse_port).map_err(refused)?;
+        socket.bind(listen).map_err(refused)?;
         let address = socket.local_addr().map_err(refused)?;
-        Ok(Listener { socket, address, tls, config })
+        let shared = config.reuse_port;
+        let tuned = watch::Sender::new(tuned);
+        let listener = Listener { socket: Socket::Bound(socket), address, inherited: false, tuned };
+        if shared { Ok(listener) } else { listener.listen() }
+    }
+
+    /// Takes `socket`, which listens already and which others may hold too.
+    pub fn inherit(config: Config, socket: std::net::TcpListener) -> Result<Self, BindError> {
+        let refused = |source| BindError::Listen { address: config.listen, source };
+        let address = socket.local_addr().map_err(refused)?;
+        socket.set_nonblocking(true).map_err(refused)?;
+        let socket = Socket::Listening(TcpListener::from_std(socket).map_err(refused)?);
+        let tuned = watch::Sender::new(Tuned::new(config)?);
+        Ok(Listener { socket, address, inherited: true, tuned })
+    }
+
+    /// Has the kernel queue connections, if it does not yet.
+    pub fn listen(mut self) -> Result<Self, BindError> {
+        if let Socket::Bound(socket) = self.socket {
+            let refused = |source| BindError::Listen { address: self.address, source };
+            let backlog = self.tuned.borrow().config.backlog;
+            self.socket = Socket::Listening(socket.listen(backlog).map_err(refused)?);
+        }
+        Ok(self)
     }
 
     /// The address that is bound, with the port that port 0 became.
@@ -79,16 +150,34 @@ impl Listener {
         self.address
     }
 
+    /// Whether the socket came from whoever started this process.
+    pub fn is_inherited(&self) -> bool {
+        self.inherited
+    }
+
+    /// What changes it while it [serves](Self::serve).
+    pub fn tuner(&self) -> Tuner {
+        Tuner(self.tuned.clone())
+    }
+
     /// Serves connections until `shutdown` completes. Then the port is closed, current exchanges have
-    /// [`drain_grace`](Config::drain_grace) to finish, and the rest is cut.
+    /// [`drain_grace`](Config::drain_grace) to finish, and the rest is cut. What queued until then is served too; the queue of an
+    /// inherited socket is left to whoever takes it next.
     pub async fn serve<H: Handler>(self, handler: H, shutdown: impl Future<Output = ()>) -> ServeReport {
-        let Listener { socket, tls, config, .. } = self;
+        let mut report_of = ServeReport { accepted: 0, cut: 0 };
+        let Ok(Listener { socket: Socket::Listening(socket), inherited, tuned, .. }) = self.listen() else {
+            tracing::error!("the socket does not listen");
+            return report_of;
+        };
+        let mut tuned = tuned.subscribe();
         let (drain, draining) = watch::channel(false);
-        let connections = Connections::new(&config, handler, tls, draining);
-        let slots = Arc::new(Semaphore::new(config.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+        let mut now = tuned.borrow_and_update().clone();
+        let mut connections =
+            Connections::new(&now.config, handler.clone(), now.tls.clone(), draining.clone());
+        let slots = Arc::new(Semaphore::new(most(&now.config)));
         let mut tasks = JoinSet::new();
         let mut shutdown = pin!(shutdown);
-        let (mut accepted, mut pause) = (0, Duration::ZERO);
+        let mut pause = Duration::ZERO;
 
         loop {
             let mut next = pin!(next(&socket, &slots, pause));
@@ -97,13 +186,20 @@ impl Listener {
                     biased;
                     () = &mut shutdown => break None,
                     Some(ended) = tasks.join_next() => report(ended),
+                    Ok(()) = tuned.changed() => {
+                        let before = most(&now.config);
+                        now = tuned.borrow_and_update().clone();
+                        resize(&slots, before, most(&now.config));
+                        connections =
+                            Connections::new(&now.config, handler.clone(), now.tls.clone(), draining.clone());
+                    }
                     next = &mut next => break Some(next),
                 }
             };
             match next {
                 None => break,
                 Some(Ok((stream, peer, slot))) => {
-                    (accepted, pause) = (accepted + 1, Duration::ZERO);
+                    (report_of.accepted, pause) = (report_of.accepted + 1, Duration::ZERO);
                     let connection = connections.run(stream, peer);
                     tasks.spawn(async move {
                         connection.await;
@@ -117,17 +213,48 @@ impl Listener {
             }
         }
 
-        drop(socket);
+        // Who queues has been told that we listen; closing the socket would reset them. The runtime would give only what it has heard
+        // of already, so the kernel is asked.
+        if let Ok(socket) = socket.into_std()
+            && !inherited
+        {
+            while let Ok((stream, peer)) = socket.accept() {
+                let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                if let Ok(stream) = stream {
+                    report_of.accepted += 1;
+                    tasks.spawn(connections.run(stream, peer));
+                }
+            }
+        }
         drain.send_replace(true);
         let finish = async {
             while let Some(ended) = tasks.join_next().await {
                 report(ended);
             }
         };
-        let in_time = tokio::time::timeout(config.drain_grace, finish).await;
-        let cut = if in_time.is_ok() { 0 } else { tasks.len() };
+        let in_time = tokio::time::timeout(now.config.drain_grace, finish).await;
+        report_of.cut = if in_time.is_ok() { 0 } else { tasks.len() };
         tasks.shutdown().await;
-        ServeReport { accepted, cut }
+        report_of
+    }
+}
+
+fn most(config: &Config) -> usize {
+    config.max_connections.clamp(1, Semaphore::MAX_PERMITS)
+}
+
+/// Has `slots` be `now` in all, where they were `before`. Those that are taken away while in use go as they come back, before
+/// anybody gets a new one.
+fn resize(slots: &Arc<Semaphore>, before: usize, now: usize) {
+    slots.add_permits(now.saturating_sub(before));
+    let fewer = u32::try_from(before.saturating_sub(now)).unwrap_or(u32::MAX);
+    if fewer > 0 {
+        let slots = Arc::clone(slots);
+        tokio::spawn(async move {
+            if let Ok(taken) = slots.acquire_many(fewer).await {
+                taken.forget();
+            }
+        });
     }
 }
 

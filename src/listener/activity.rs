@@ -26,9 +26,16 @@ pub(super) struct Activity {
     ended: AtomicUsize,
     /// Bytes came that belong to no exchange yet.
     unclaimed: AtomicBool,
+    /// The connection is to close after its next exchange.
+    leaving: AtomicBool,
 }
 
 impl Activity {
+    /// Has the next exchange, or the one under way, be the last.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
     /// A number that differs from the last one if anything moved.
     pub(super) fn progress(&self) -> usize {
         self.progress.load(Relaxed)
@@ -92,6 +99,11 @@ impl Turn {
     /// Of the exchange on its connection, from 1.
     pub(super) fn number(&self) -> usize {
         self.number
+    }
+
+    /// Whether the connection is to close after it.
+    pub(super) fn is_last(&self) -> bool {
+        self.activity.leaving.load(Relaxed)
     }
 
     /// The handler has to take the next step.

@@ -38,7 +38,12 @@ struct Shared<H> {
     protocols: Protocols,
     limits: Limits,
     header_read_timeout: Duration,
+    /// Time that a connection without an exchange has after the drain began, for a request that is on its way.
+    linger: Duration,
 }
+
+/// A keep-alive connection that is used at all is used within this time.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// Why a connection ended, for the log.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +76,16 @@ impl<H: Handler> Connections<H> {
         };
         let protocols = Protocols::new(config);
         let header_read_timeout = config.header_read_timeout;
-        Connections(Arc::new(Shared { handler, tls, draining, protocols, limits, header_read_timeout }))
+        let linger = LINGER.min(config.drain_grace / 2);
+        Connections(Arc::new(Shared {
+            handler,
+            tls,
+            draining,
+            protocols,
+            limits,
+            header_read_timeout,
+            linger,
+        }))
     }
 
     /// Serves one accepted connection to its end.
@@ -92,15 +106,20 @@ impl<H: Handler> Shared<H> {
             Err(error) => return End::Unusable(error),
         };
         let peer = Peer { address, local, tls: self.tls.is_some() };
-        let mut draining = self.draining.clone();
+        let (mut draining, linger) = (self.draining.clone(), self.linger);
+        let activity = Arc::new(Activity::default());
+        let leaving = Arc::clone(&activity);
         let mut drain = pin!(async move {
             // The sender lives as long as the accept loop that waits for this connection.
-            let _gone = draining.wait_for(|draining| *draining).await;
+            let _gone = draining.wait_for(|draining| *draining).await.is_ok();
+            // Closed at once, it would reset a request that is on its way. Who asks meanwhile is told to close.
+            leaving.leave();
+            sleep(linger).await;
         });
 
         let Some(tls) = &self.tls else {
             let clock = pin!(sleep(self.header_read_timeout));
-            return self.serve_plain(stream, peer, drain, clock).await;
+            return self.serve_plain(stream, peer, activity, drain, clock).await;
         };
         let handshake = timeout(self.header_read_timeout, tls.accept(stream));
         let stream = tokio::select! {
@@ -117,13 +136,14 @@ impl<H: Handler> Shared<H> {
             _ => Version::Http1,
         };
         let clock = pin!(sleep(self.header_read_timeout));
-        self.exchange(stream, Vec::new(), version, peer, drain, clock).await
+        self.exchange(stream, Vec::new(), version, peer, activity, drain, clock).await
     }
 
     async fn serve_plain(
         &self,
         mut stream: TcpStream,
         peer: Peer,
+        activity: Arc<Activity>,
         mut drain: Pin<&mut impl Future<Output = ()>>,
         mut clock: Pin<&mut Sleep>,
     ) -> End {
@@ -136,20 +156,24 @@ impl<H: Handler> Shared<H> {
                 Err(error) => return End::Unusable(error),
             },
         };
-        self.exchange(stream, ahead, version, peer, drain, clock).await
+        self.exchange(stream, ahead, version, peer, activity, drain, clock).await
     }
 
     /// Serves exchanges; `clock` has been running since the first request could have come.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what a connection has come to when its first exchange begins"
+    )]
     async fn exchange<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         io: IO,
         ahead: Vec<u8>,
         version: Version,
         peer: Peer,
+        activity: Arc<Activity>,
         drain: Pin<&mut impl Future<Output = ()>>,
         clock: Pin<&mut Sleep>,
     ) -> End {
-        let activity = Arc::new(Activity::default());
         let interims = Arc::new(Interims::default());
         let io = Watched::new(io, ahead, activity.clone(), interims.clone());
         let service = service(self.handler.clone(), peer, self.limits, activity.clone(), interims);

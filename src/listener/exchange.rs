@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
@@ -88,7 +88,8 @@ pub(super) fn service<H: Handler>(
         let mut turn = Turn::begin(&activity);
         async move {
             // HTTP/2 bounds the bytes of a head but not its fields.
-            let response = if request.headers().len() > limits.max_header_count {
+            let is_http2 = request.version() == Version::HTTP_2;
+            let mut response = if request.headers().len() > limits.max_header_count {
                 refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
             } else {
                 let request = request.map(|body| upload::receive(body, limits.idle_timeout));
@@ -102,6 +103,9 @@ pub(super) fn service<H: Handler>(
             // From here on it is the peer's turn, unless the body has to wait for its source: a peer that opens no
             // HTTP/2 window would otherwise count as being worked for.
             turn.theirs();
+            if !is_http2 && turn.is_last() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok(response.map(|body| Tracked { body, turn }))
         }
     })

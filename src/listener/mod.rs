@@ -8,16 +8,20 @@ mod accept;
 mod activity;
 mod connection;
 mod exchange;
+mod inherited;
 mod interim;
 mod protocol;
+mod shared;
 mod short;
 mod strict;
 mod timer;
 mod tls;
 mod upload;
 
-pub use accept::{BindError, Listener, ServeReport};
+pub use accept::{BindError, Listener, ServeReport, Tuner, Tuning};
 pub use exchange::{Handler, Peer};
+pub use inherited::Inherited;
+pub use shared::listeners_on;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,6 +32,10 @@ use std::time::Duration;
 pub struct Config {
     /// Address to bind.
     pub listen: SocketAddr,
+    /// Other processes of the same user may bind the address too (`SO_REUSEPORT`), so that one can take over from another.
+    pub reuse_port: bool,
+    /// Connections that may wait in the kernel's queue; the system has a bound of its own.
+    pub backlog: u32,
     /// Certificate chain and key in PEM; TLS is off without.
     pub tls: Option<TlsFiles>,
     /// Connections at once; further ones wait in the kernel's queue.

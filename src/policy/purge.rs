@@ -53,7 +53,9 @@ impl Mode {
 /// `head` as it is to be read after a soft purge at `since`: fresh no longer than until then, so that its stale windows
 /// count from there. A response that became stale before that stays as it is.
 pub fn soften(head: &StoredResponse, since: Timestamp) -> StoredResponse {
-    let lifetime = head.lifetime.min(head.current_age(since));
+    // By the order of the two: what came after the purge was stale when it came.
+    let age = head.initial_age.saturating_add(since.since(head.response_time));
+    let lifetime = head.lifetime.min(age);
     StoredResponse { lifetime, immutable: false, ..head.clone() }
 }
 

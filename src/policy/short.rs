@@ -1,15 +1,17 @@
-//! The short way of a hit: until when it is certain that a stored response answers every plain request fresh, so that whoever
-//! has this moment need not decide again.
+//! The short way of a hit: when it is certain that a stored response answers every plain request fresh, so that whoever
+//! knows that need not decide again.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::rules::{Plan, early};
 use super::stored::StoredResponse;
 use crate::clock::Timestamp;
 
-/// The moment before which [`Plan::decide`] says [`Fresh`](super::reuse::Reuse::Fresh) of `stored` to every request without directives
-/// of its own, and no dice of the early refresh with this beta can fall. `None` if there is none.
-pub fn certain_until(plan: &Plan, stored: &StoredResponse, beta: f64) -> Option<Timestamp> {
+/// The time in which [`Plan::decide`] says [`Fresh`](super::reuse::Reuse::Fresh) of `stored` to every request without directives
+/// of its own, and no dice of the early refresh with this beta can fall. `None` if there is none. Before the
+/// response came nothing is certain: the clock was set back.
+pub fn certain(plan: &Plan, stored: &StoredResponse, beta: f64) -> Option<Range<Timestamp>> {
     if stored.no_cache || plan.refused.is_some() || plan.force.is_some() {
         return None;
     }
@@ -19,7 +21,8 @@ pub fn certain_until(plan: &Plan, stored: &StoredResponse, beta: f64) -> Option<
     let left = lifetime.checked_sub(stored.initial_age)?;
     // Whole milliseconds of the clock: what is less than one is none.
     let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    (left > 0).then(|| Timestamp(stored.response_time.0.saturating_add(left)))
+    let came = stored.response_time;
+    (left > 0).then(|| came..Timestamp(came.0.saturating_add(left)))
 }
 
 #[cfg(test)]
@@ -53,21 +56,21 @@ mod tests {
             Wishes { stale_ttl: Some(Duration::from_secs(4)), ..Wishes::default() },
         ];
         let lifetimes = Lifetimes { caller_ttl: true, ..Lifetimes::default() };
-        let (mut certain, mut uncertain) = (0, 0);
+        let (mut sure_of, mut unsure_of) = (0, 0);
         for lines in lines {
             for wishes in &wishes {
                 for (cost, beta) in [(0, 0.0), (0, 1.0), (20, 1.0), (100, 0.5), (100_000, 1.0)] {
                     let (mut head, start) = stored(&static_lines(lines));
                     head.cost = Duration::from_millis(cost);
                     let plan = lifetimes.plan(None, wishes);
-                    let until = certain_until(&plan, &head, beta);
+                    let sure = certain(&plan, &head, beta);
                     for milliseconds in (0..12_000).step_by(7).chain(9_990..10_010).chain(6_990..7_010) {
-                        let now = start + Duration::from_millis(milliseconds);
-                        if until.is_none_or(|until| now >= until) {
-                            uncertain += 1;
+                        let now = start - Duration::from_secs(1) + Duration::from_millis(milliseconds);
+                        if !sure.as_ref().is_some_and(|sure| sure.contains(&now)) {
+                            unsure_of += 1;
                             continue;
                         }
-                        certain += 1;
+                        sure_of += 1;
                         let decided = plan.decide(&head, &RequestDirectives::default(), now);
                         assert_eq!(
                             decided,
@@ -83,16 +86,16 @@ mod tests {
                 }
             }
         }
-        assert!(certain > 10_000 && uncertain > 10_000, "{certain} {uncertain}");
+        assert!(sure_of > 10_000 && unsure_of > 10_000, "{sure_of} {unsure_of}");
     }
 
     /// It is the last such moment where nothing but the lifetime decides: the short way is not given up early.
     #[test]
     fn nothing_is_given_away() {
         let (head, start) = stored(&[("cache-control", "max-age=10"), ("age", "3")]);
-        let until = certain_until(&Plan::default(), &head, 0.0).expect("certain");
-        assert_eq!(until, start + Duration::from_secs(7));
-        assert_ne!(Plan::default().decide(&head, &RequestDirectives::default(), until), Reuse::Fresh);
+        let sure = certain(&Plan::default(), &head, 0.0).expect("certain");
+        assert_eq!(sure, start..start + Duration::from_secs(7));
+        assert_ne!(Plan::default().decide(&head, &RequestDirectives::default(), sure.end), Reuse::Fresh);
     }
 
     fn static_lines(lines: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {

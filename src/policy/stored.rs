@@ -58,8 +58,11 @@ impl StoredResponse {
     }
 
     /// RFC 9111 4.2.3 `current_age`.
+    ///
+    /// One that came later than now came before the clock was stepped back. How long ago nobody knows; by as much as the clock is off it
+    /// counts as old, so that no step makes it fresh for good.
     pub fn current_age(&self, now: Timestamp) -> Duration {
-        self.initial_age.saturating_add(now.since(self.response_time))
+        self.initial_age.saturating_add(now.apart(self.response_time))
     }
 
     /// How long it has been stale; zero while it is fresh.
@@ -124,6 +127,15 @@ pub(crate) mod tests {
         let facts = RequestFacts { method: &Method::GET, fields: &HeaderMap::new(), sent: start };
         let head = admit(facts, StatusCode::OK, &response, start, terms).expect("storable");
         (head, start)
+    }
+
+    #[test]
+    fn a_clock_that_is_stepped_back_makes_nothing_fresh_for_good() {
+        let (head, start) = stored(&[("cache-control", "max-age=100"), ("age", "30")]);
+        for (back, age) in [(0, 30), (5, 35), (60, 90), (80, 110), (900_000_000, 900_000_030)] {
+            let now = start - Duration::from_secs(back);
+            assert_eq!(head.current_age(now), Duration::from_secs(age), "{back}");
+        }
     }
 
     /// RFC 9111 section 4.2.3: the age counts what it was on arrival.

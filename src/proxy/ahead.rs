@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::lookup::{Found, Stored};
 use super::marks::Mark;
+use super::route::Route;
 use super::{Asked, Proxy};
 use crate::clock::Timestamp;
 use crate::policy::reuse::Reuse;
@@ -68,6 +69,27 @@ impl Hot {
         }
     }
 
+    /// What is asked for often, for the data plane that follows; what is watched goes over where its route `stays`.
+    pub(super) fn succeeded_by(&self, watches: bool, stays: impl Fn(&Arc<Route>) -> bool) -> Self {
+        let next = Hot::new(watches);
+        let (stay, go): (Vec<_>, Vec<_>) =
+            self.watch().drain(..).partition(|watched| stays(&watched.asked.route));
+        for (counter, known) in next.counters.iter().zip(&self.counters) {
+            counter.store(known.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        for gone in go {
+            // Marked as watched, it would never be again.
+            if let Some(counter) = next.counters.get(place(gone.sequence).0) {
+                counter.store(0, Ordering::Relaxed);
+            }
+        }
+        if watches {
+            *next.watch() = stay;
+        }
+        self.stop();
+        next
+    }
+
     /// Watches nothing any more.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
@@ -77,17 +99,14 @@ impl Hot {
 
     /// Counts a hit on `stored`, and watches it once it is hot. Takes no lock until then, and waits for none ever.
     fn hit(&self, asked: &Asked, stored: &Stored, head: &StoredResponse) {
-        let mixed = stored.record().sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let Some(counter) = self.counters.get((mixed >> 52) as usize % COUNTERS) else { return };
+        let (at, tag) = place(stored.record().sequence);
+        let Some(counter) = self.counters.get(at) else { return };
         let known = counter.load(Ordering::Relaxed);
-        let count = Count::of(known, mixed as u32);
+        let count = Count::of(known, tag);
         let Some(next) = count.hit() else { return };
         // Who loses this race loses a hit: what is hot has more of them.
         let _ = counter.compare_exchange_weak(known, next.packed(), Ordering::Relaxed, Ordering::Relaxed);
-        if next.tag == mixed as u32
-            && next.hits >= asked.route.refresh.hits
-            && self.begin(asked, stored, head)
-        {
+        if next.tag == tag && next.hits >= asked.route.refresh.hits && self.begin(asked, stored, head) {
             counter.store(Count { watched: true, ..next }.packed(), Ordering::Relaxed);
         }
     }
@@ -133,6 +152,12 @@ impl Drop for Hot {
     fn drop(&mut self) {
         self.wake.notify_one();
     }
+}
+
+/// Which counter a record has, and its tag there.
+fn place(sequence: u64) -> (usize, u32) {
+    let mixed = sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed >> 52) as usize % COUNTERS, mixed as u32)
 }
 
 /// A counter: whose hits it counts, how many there were, and whether that one is watched already. Hits on others wear the count

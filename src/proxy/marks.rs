@@ -55,7 +55,8 @@ impl Marks {
     pub fn of(&self, key: &CacheKey, now: Timestamp) -> Option<Mark> {
         let marks = self.marks();
         let (noted, since) = *marks.get(&self.hasher.hash_one(key))?;
-        let ago = now.since(since);
+        // A clock that is stepped back makes no mark last.
+        let ago = now.apart(since);
         match noted {
             Noted::Pass => (ago < PASS_FOR).then_some(Mark::Pass),
             Noted::Failed { answered } => {
@@ -112,6 +113,7 @@ mod tests {
         assert_eq!(marks.of(&key, at(4)), Some(Mark::Failed { answered: true, just_now: true }));
         assert_eq!(marks.of(&key, at(5)), Some(Mark::Failed { answered: true, just_now: false }));
         assert_eq!(marks.of(&key, at(600)), None);
+        assert_eq!(marks.of(&key, start - Duration::from_secs(3600)), None);
         marks.clear(&key);
         assert_eq!(marks.of(&key, start), None);
     }

@@ -47,6 +47,7 @@ pub mod respond;
 pub mod route;
 mod search;
 pub mod short;
+mod succession;
 mod target;
 mod unstored;
 
@@ -69,16 +70,16 @@ pub struct Proxy {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
-    flights: Flights,
+    flights: Arc<Flights>,
     /// Fetches that have not come to their end, those that nobody can join among them.
-    under_way: watch::Sender<usize>,
-    marks: Marks,
+    under_way: Arc<watch::Sender<usize>>,
+    marks: Arc<Marks>,
     budget: Arc<Budget>,
     /// Held while an index of variants is rewritten.
-    indexing: tokio::sync::Mutex<()>,
+    indexing: Arc<tokio::sync::Mutex<()>>,
     /// What responses said of their queries.
-    search: SearchRules,
-    unstored: Unstored,
+    search: Arc<SearchRules>,
+    unstored: Arc<Unstored>,
     hot: Hot,
     prepared: Prepareds,
     via: HeaderValue,
@@ -107,10 +108,9 @@ impl Proxy {
         clock: Arc<dyn Clock>,
         counters: Arc<Counters>,
     ) -> Arc<Self> {
-        let via = HeaderValue::try_from(format!("1.1 {}", config.pseudonym))
-            .unwrap_or_else(|_| HeaderValue::from_static("1.1 tintype"));
+        let via = via(&config);
         let budget = Arc::new(Budget::new(config.max_fetch_buffer));
-        let watches = config.routes.iter().any(|route| route.refresh.watched > 0);
+        let watches = config.watches();
         let prepared = Prepareds::new(config.max_prepared);
         let proxy = Arc::new(Proxy {
             config,
@@ -118,13 +118,13 @@ impl Proxy {
             store,
             clock,
             counters,
-            flights: Flights::default(),
-            under_way: watch::Sender::default(),
-            marks: Marks::default(),
+            flights: Arc::default(),
+            under_way: Arc::default(),
+            marks: Arc::default(),
             budget,
-            indexing: tokio::sync::Mutex::default(),
-            search: SearchRules::default(),
-            unstored: Unstored::default(),
+            indexing: Arc::default(),
+            search: Arc::default(),
+            unstored: Arc::default(),
             hot: Hot::new(watches),
             prepared,
             via,
@@ -334,6 +334,11 @@ impl Proxy {
     }
 }
 
+fn via(config: &Config) -> HeaderValue {
+    HeaderValue::try_from(format!("1.1 {}", config.pseudonym))
+        .unwrap_or_else(|_| HeaderValue::from_static("1.1 tintype"))
+}
+
 /// What comes of looking at what is stored.
 enum Step<'a> {
     /// Answer with it.
@@ -372,6 +377,13 @@ pub struct Config {
     pub max_prepared: usize,
     /// Response fields with tags to purge by that clients do not get.
     pub hidden_tags: Vec<HeaderName>,
+}
+
+impl Config {
+    /// Whether any route fetches ahead.
+    fn watches(&self) -> bool {
+        self.routes.iter().any(|route| route.refresh.watched > 0)
+    }
 }
 
 impl Default for Config {

@@ -215,6 +215,25 @@ impl Routes {
         Ok(Routes(routes))
     }
 
+    /// Takes over the routes of `before` that are the `same` by configuration and have the same origin.
+    pub(super) fn adopt(&mut self, before: &Routes, same: impl Fn(&str) -> bool) {
+        for route in &mut self.0 {
+            let known = before.0.iter().find(|known| known.name == route.name);
+            if let Some(known) = known
+                && Arc::ptr_eq(&known.origin, &route.origin)
+                && known.keyed_by_host == route.keyed_by_host
+                && same(&route.name)
+            {
+                *route = Arc::clone(known);
+            }
+        }
+    }
+
+    /// Whether `route` is one of these.
+    pub(super) fn has(&self, route: &Arc<Route>) -> bool {
+        self.0.iter().any(|known| Arc::ptr_eq(known, route))
+    }
+
     /// The route for `target`, whose authority is the client's `Host`.
     pub fn find(&self, target: &Uri) -> Option<&Arc<Route>> {
         let host = target.host().unwrap_or_default();

@@ -71,6 +71,10 @@ impl HybridStore {
     }
 }
 
+pub(super) fn is_locked(dir: &Path) -> bool {
+    folder::is_locked(dir)
+}
+
 fn prepare(dir: &Path, config: &Config) -> Result<(Folder, Ledger), OpenError> {
     let folder = Folder::open(dir, config.disk_bytes, config.block_bytes)?;
     let path = folder.ledger();
@@ -203,14 +207,22 @@ impl Store for HybridStore {
                 // It ends cancelled; what matters is that it has ended.
                 let _ = canary.await;
             }
-            self.inner.disk.close().await;
+            if self.inner.disk.is_closed() {
+                // The folder may be another process's by now.
+                return;
+            }
+            let flushed = self.inner.disk.close().await;
             let inner = Arc::clone(&self.inner);
             let saved = tokio::task::spawn_blocking(move || {
+                inner.front.ledger.close();
                 let (entries, complete) = inner.front.listing.all();
                 listing::file::save(&inner.listing, entries, complete)
             });
             if !matches!(saved.await, Ok(Ok(()))) {
                 tracing::warn!("the listing of what is stored was not saved: it begins empty next time");
+            }
+            if flushed {
+                self.inner.disk.unlock();
             }
         })
     }

@@ -52,6 +52,8 @@ pub struct Ledger {
     max_entries: usize,
     file: Mutex<Option<LedgerFile>>,
     reserve_failed: AtomicBool,
+    /// The file may be another process's.
+    closed: AtomicBool,
 }
 
 impl Ledger {
@@ -117,7 +119,16 @@ impl Ledger {
             max_entries: max_entries.max(1),
             file: Mutex::new(file),
             reserve_failed: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         }
+    }
+
+    /// Writes nothing any more: from now on every purge is an error, and no new number is durable.
+    pub fn close(&self) {
+        let mut file = self.lock_file();
+        self.closed.store(true, Ordering::Release);
+        *file = None;
+        self.reserved.store(0, Ordering::Release);
     }
 
     /// A number larger than every one before, also of earlier processes.
@@ -187,6 +198,9 @@ impl Ledger {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
         let mut file = self.lock_file();
+        if self.closed.load(Ordering::Acquire) {
+            return Err(io::Error::other("this process is ending, and another one may have the ledger"));
+        }
         let Some(open) = file.as_mut() else { return Ok(()) };
         let slots: Vec<Slot> = scopes.iter().map(|&scope| Slot::of(scope, kind, sequence)).collect();
         open.write(&slots, || self.state(), file::capacity_for(self.max_entries))
@@ -238,7 +252,7 @@ impl Ledger {
         } else {
             self.lock_file()
         };
-        if sequence < self.reserve_at.load(Ordering::Relaxed) {
+        if sequence < self.reserve_at.load(Ordering::Relaxed) || self.closed.load(Ordering::Acquire) {
             return;
         }
         let reserved = self.next.load(Ordering::Relaxed).saturating_add(BLOCK);

@@ -1,11 +1,13 @@
 //! Stored responses: a small trait, a byte record, a hybrid of memory and disk, a memory twin, the
 //! ledger of purges, and a listing of what there is. Nothing here knows what freshness is.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 
 mod error;
 mod front;
@@ -30,9 +32,32 @@ const PAGE: usize = 512;
 /// running tokio runtime, on which the disk tier then works.
 pub async fn open(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
     match &config.dir {
-        Some(dir) => Ok(Arc::new(HybridStore::open(dir, config).await?)),
+        Some(dir) => Ok(Arc::new(open_when_free(dir, config).await?)),
         None => Ok(Arc::new(MemoryStore::new(config))),
     }
+}
+
+/// How often a folder that another process has open is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+async fn open_when_free(dir: &Path, config: &Config) -> Result<HybridStore, OpenError> {
+    let waited = Stopwatch::start();
+    loop {
+        match HybridStore::open(dir, config).await {
+            Err(OpenError::Locked { .. }) if waited.elapsed() < config.lock_timeout => {
+                if waited.elapsed() < LOOK {
+                    tracing::info!(dir = %dir.display(), "waiting for another process to give up the cache folder");
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Whether a process, this one or another, has the cache folder `dir` open.
+pub fn is_locked(dir: &Path) -> bool {
+    hybrid::is_locked(dir)
 }
 
 /// Keeps records by key, bounded in bytes.
@@ -119,7 +144,8 @@ pub trait Store: Send + Sync + 'static {
     /// Sizes and counts for `/stats` and metrics.
     fn usage(&self) -> Usage;
 
-    /// Waits until what was put has reached the disk as far as it will, and closes the disk tier.
+    /// Waits until what was put has reached the disk as far as it will, and closes the disk tier. From then on the folder may be
+    /// another process's: memory goes on, what was on disk only is not found, and a purge is refused, as it would not last.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -183,4 +209,6 @@ pub struct Config {
     pub max_listed: usize,
     /// How often a canary record is written and read back.
     pub canary_interval: std::time::Duration,
+    /// How long to wait for another process that has the folder open to give it up.
+    pub lock_timeout: std::time::Duration,
 }

@@ -49,6 +49,8 @@ macro_rules! metrics {
 metrics! {
     Build Gauge "tintype_build_info" ["version"] "Always 1; the version is its label."
     Uptime Gauge "tintype_uptime_seconds" [] "Time since the start."
+    Reloads Counter "tintype_reloads" ["outcome"] "Reloads of the configuration: taken, or refused because of what was wrong with it."
+    GoodConfiguration Gauge "tintype_good_configurations" [] "1 if the configuration that was read last is in force, 0 if it was refused and an older one goes on."
 
     Requests Counter "tintype_requests" ["cache"] "Requests answered on the data plane, by what the cache did."
     ResponseTime Histogram "tintype_response_seconds" ["cache"] "Time from a request's head to the last byte of its answer being handed over, by what the cache did."

@@ -1,6 +1,7 @@
 //! Logs, counts, metrics.
 
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
 
@@ -43,14 +44,50 @@ const QUIETER: &str = "foyer=warn,foyer_storage=warn,foyer_memory=warn";
 /// # Errors
 /// The filter cannot be read.
 pub fn start(config: &Config) -> Result<(), tracing_subscriber::filter::ParseError> {
-    // The disk engine tells its own life at `info`; who wants to hear it names it in the filter, which then counts.
-    let filter = EnvFilter::builder().parse(format!("{QUIETER},{}", config.level))?;
+    let filter = filter(&config.level)?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call, as in tests, leaves the first one's subscriber in place.
-    let _ = match config.format {
-        Format::Text => lines.with_ansi(colour).with_target(false).try_init(),
-        Format::Json => lines.json().flatten_event(true).try_init(),
-    };
+    match config.format {
+        Format::Text => {
+            let lines = lines.with_ansi(colour).with_target(false).with_filter_reloading();
+            let handle = lines.reload_handle();
+            if lines.try_init().is_ok() {
+                let _ = SET_FILTER.set(Box::new(move |filter| handle.reload(filter)));
+            }
+        }
+        Format::Json => {
+            let lines = lines.json().flatten_event(true).with_filter_reloading();
+            let handle = lines.reload_handle();
+            if lines.try_init().is_ok() {
+                let _ = SET_FILTER.set(Box::new(move |filter| handle.reload(filter)));
+            }
+        }
+    }
     Ok(())
+}
+
+/// Has lines be of another level, or filter, from now on.
+///
+/// # Errors
+/// The filter cannot be read.
+pub fn set_level(level: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
+    let filter = filter(level)?;
+    // Where we did not start the log, it is not ours to change.
+    if let Some(set) = SET_FILTER.get()
+        && let Err(error) = set(filter)
+    {
+        tracing::warn!(%error, "the level of the log stays as it was");
+    }
+    Ok(())
+}
+
+type SetFilter = Box<dyn Fn(EnvFilter) -> Result<(), tracing_subscriber::reload::Error> + Send + Sync>;
+
+/// Changes the filter of the log, once it is started.
+static SET_FILTER: OnceLock<SetFilter> = OnceLock::new();
+
+fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    // The disk engine tells its own life at `info`; who wants to hear it names it in the filter, which then counts.
+    EnvFilter::builder().parse(format!("{QUIETER},{level}"))
 }

@@ -82,6 +82,8 @@ fn the_dashboard_can_be_imported_and_names_metrics_that_there_are() {
     let known = [
         Metric::Build,
         Metric::Uptime,
+        Metric::Reloads,
+        Metric::GoodConfiguration,
         Metric::HitRatio,
         Metric::OriginRequests,
         Metric::Stored,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken expectation is a failed test")]
 
 mod admin_control;
+mod app_reload;
 mod app_restart;
 mod architecture;
 mod chrome_capture;
@@ -19,6 +20,7 @@ mod chrome_parameters;
 mod chrome_private;
 mod chrome_probes;
 mod chrome_relay;
+mod chrome_reload;
 mod chrome_remote;
 mod chrome_site;
 mod chrome_soak;
@@ -38,9 +40,13 @@ mod cli_get;
 mod cli_health;
 mod cli_ls;
 mod cli_purge;
+mod cli_reload;
 mod cli_stats;
 mod clients_python;
 mod dialects;
+mod faults_clock;
+mod faults_origin;
+mod faults_process;
 mod figures_explain;
 mod figures_metrics;
 mod figures_shipped;

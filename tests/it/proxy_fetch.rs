@@ -57,6 +57,7 @@ fn memory() -> MemoryStore {
         max_ledger_entries: 10,
         max_listed: 10,
         canary_interval: Duration::from_secs(60),
+        lock_timeout: Duration::ZERO,
     })
 }
 

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use tintype::store::{self, Config, Handle, OpenError, Scope};
 
@@ -305,4 +306,37 @@ async fn a_store_that_cannot_be_opened_says_why() {
         assert_eq!(name(error), expected);
     }
     open(&good).await;
+}
+
+/// One process gives the folder up while it still answers from memory; the next one has all of it.
+#[tokio::test]
+async fn a_folder_that_was_given_up_is_another_ones_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(Some(dir.path()));
+    let old = open(&config).await;
+    let stored = put(&*old, "a", 5000);
+    assert!(store::is_locked(dir.path()));
+    let waiting = Config { lock_timeout: Duration::from_secs(30), ..config.clone() };
+    let (new, ()) = tokio::join!(store::open(&waiting), async {
+        tokio::task::yield_now().await;
+        old.close().await;
+    });
+    let new = new.expect("it was given up");
+    assert!(store::is_locked(dir.path()));
+    assert_eq!(sequence(&*new, "a").await, Some(stored));
+    // The old one has its memory, writes nothing, and confirms no purge that would not last.
+    assert_eq!(sequence(&*old, "a").await, Some(stored));
+    put(&*old, "b", 5000);
+    assert!(sequence(&*old, "b").await.is_some());
+    assert!(old.purge(Scope::All).is_err());
+    let later = put(&*new, "c", 5000);
+    new.purge(Scope::Handle(Handle(1))).unwrap();
+    // Its end is over.
+    old.close().await;
+    drop(old);
+    let new = reopen(new, &config).await;
+    assert_eq!(sequence(&*new, "a").await, Some(stored));
+    assert_eq!(sequence(&*new, "b").await, None);
+    assert_eq!(sequence(&*new, "c").await, Some(later));
+    new.close().await;
 }

@@ -198,3 +198,34 @@ async fn files_removed_underneath_cost_what_was_on_disk_and_no_more() {
     assert_eq!(served(&store).await, 0);
     works(store, &config).await;
 }
+
+/// What is read meanwhile is whole or absent: the fixture looks at every byte.
+#[tokio::test]
+async fn files_overwritten_and_cut_underneath_are_misses_and_no_more() {
+    type Damage = fn(&OpenOptions, &Path);
+    let damages: [(&str, Damage); 4] = [
+        ("zeros", |open, path| open.open(path).unwrap().write_all_at(&vec![0; 1 << 20], 0).unwrap()),
+        ("garbage", |open, path| open.open(path).unwrap().write_all_at(&vec![0xa5; 1 << 20], 0).unwrap()),
+        ("cut in half", |open, path| open.open(path).unwrap().set_len(1 << 19).unwrap()),
+        ("cut to nothing", |open, path| open.open(path).unwrap().set_len(0).unwrap()),
+    ];
+    for (what, damage) in damages {
+        let dir = tempfile::tempdir().unwrap();
+        let config = disk_only(dir.path());
+        filled(&config).await;
+        let store = open(&config).await;
+        assert_eq!(served(&store).await, RECORDS, "{what}");
+        for path in blocks(dir.path()) {
+            damage(OpenOptions::new().write(true), &path);
+        }
+        let left = served(&store).await;
+        assert!(left < RECORDS, "{what}: {left}");
+        for n in 0..20 {
+            put(&*store, format!("later {n}"), 5000);
+        }
+        store.purge(Scope::All).unwrap();
+        let store = reopen(store, &config).await;
+        assert_eq!(served(&store).await, 0, "{what}");
+        works(store, &config).await;
+    }
+}

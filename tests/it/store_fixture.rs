@@ -20,6 +20,7 @@ pub(crate) fn config(dir: Option<&Path>) -> Config {
         max_ledger_entries: 1000,
         max_listed: 1000,
         canary_interval: Duration::from_millis(20),
+        lock_timeout: Duration::ZERO,
     }
 }
 

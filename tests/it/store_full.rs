@@ -62,6 +62,33 @@ async fn no_room_is_an_error_when_the_store_opens() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_read_only_is_an_error_when_the_store_opens() {
+    let test = "a_folder_that_is_read_only_is_an_error_when_the_store_opens";
+    let Some(mount) = Mount::new(10, test) else { return };
+    let config = disk_only(&mount.path().join("cache"));
+    let store = open(&config).await;
+    let stored = put(&*store, "a", 5000);
+    store.close().await;
+    drop(store);
+    // The same files under another name, where nobody may write.
+    let shown = Mount(tempfile::tempdir().unwrap());
+    for options in [&["--bind"][..], &["-o", "remount,bind,ro"]] {
+        let mut command = Command::new("mount");
+        command.args(options).args((options.len() == 1).then_some(mount.path())).arg(shown.path());
+        assert!(command.status().unwrap().success(), "{command:?}");
+    }
+    let Err(error) = store::open(&disk_only(&shown.path().join("cache"))).await else {
+        panic!("opened what cannot be written")
+    };
+    assert!(matches!(error, OpenError::Folder { .. }), "{error}");
+    assert!(error.to_string().contains("Read-only"), "{error}");
+    // Nothing of it was harmed.
+    let store = open(&config).await;
+    assert_eq!(sequence(&*store, "a").await, Some(stored));
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_disk_that_fills_up_later_changes_nothing() {
     let Some(mount) = Mount::new(10, "a_disk_that_fills_up_later_changes_nothing") else { return };
     let config = disk_only(&mount.path().join("cache"));

@@ -23,7 +23,7 @@ use http::{HeaderMap, Uri};
 use crate::message::forwarded::Told;
 
 /// One remote HTTP server.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Config {
     /// Its base: scheme `http` or `https`, authority, and a path prefix put before every request's path.
     pub base: Uri,

@@ -270,7 +270,7 @@ impl Plan {
 
     /// Whether `stored` may answer a request with this plan: [`reuse::decide`] within the caller's wishes.
     pub fn decide(&self, stored: &StoredResponse, request: &RequestDirectives, now: Timestamp) -> Reuse {
-        if self.force.is_some_and(|least| now.since(stored.response_time) >= least) {
+        if self.force.is_some_and(|least| now.apart(stored.response_time) >= least) {
             return Reuse::Validate(MustValidate::Request);
         }
         let decided = reuse::decide(stored, request, now);

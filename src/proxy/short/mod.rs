@@ -1,4 +1,4 @@
-//! The short way of a hit: what the long way found out of a plain request is kept as a [`Prepared`] answer, with the moment until which it is
+//! The short way of a hit: what the long way found out of a plain request is kept as a [`Prepared`] answer, with the time in which it is
 //! certain to find the same again. All that is left to do then is to look whether the record is still the one that is stored.
 //!
 //! The long way stays the only one that decides: it makes every prepared answer with its own functions, and whatever is not
@@ -98,7 +98,7 @@ impl Prepareds {
         let worth = |place: &&ArcSwapOption<Prepared>| match &*place.load() {
             None => 0,
             Some(known) if known.is_for(prepared.host(), prepared.target()) => 0,
-            Some(known) => 1 + known.until().0,
+            Some(known) => 1 + known.sure().end.0,
         };
         if let Some(place) = places.into_iter().flatten().min_by_key(worth) {
             place.store(Some(Arc::new(prepared)));
@@ -117,7 +117,7 @@ impl Proxy {
             };
             let now = self.clock.now();
             let unchanged = prepared.unchanged(plain)?;
-            if now >= prepared.until() {
+            if !prepared.sure().contains(&now) {
                 return None;
             }
             let record = self.store.get_memory(prepared.key())?;
@@ -159,7 +159,7 @@ impl Proxy {
             return;
         }
         let Some((head, body)) = stored.parts() else { return };
-        let Some(until) = short::certain_until(&asked.plan, head, route.refresh.early) else { return };
+        let Some(sure) = short::certain(&asked.plan, head, route.refresh.early) else { return };
         let now = self.clock.now();
         let answer = |fields: HeaderMap| self.compose_hit(fields, &asked.request.uri, head, body, now);
         let saved = route.lifetimes.engine.then_some(head.cost);
@@ -168,7 +168,7 @@ impl Proxy {
             target: ticket.target,
             key: found.key.clone(),
             sequence: stored.record().sequence,
-            until,
+            sure,
             saved,
         };
         if let Some(prepared) = Prepared::new(about, head, body, answer) {

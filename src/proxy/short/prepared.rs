@@ -1,5 +1,6 @@
 //! An answer in the bytes in which it is sent, but for what changes with time.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,8 +30,8 @@ pub(super) struct About {
     pub(super) key: CacheKey,
     /// Which record that is.
     pub(super) sequence: u64,
-    /// Until when it is certain.
-    pub(super) until: Timestamp,
+    /// When it is certain.
+    pub(super) sure: Range<Timestamp>,
     /// The cost of the capture that it saves, if it is one.
     pub(super) saved: Option<Duration>,
 }
@@ -41,7 +42,7 @@ pub(super) struct Prepared {
     target: Box<str>,
     key: CacheKey,
     sequence: u64,
-    until: Timestamp,
+    sure: Range<Timestamp>,
     /// The cost of the capture that it saves, if it is one.
     pub(super) saved: Option<Duration>,
     full: Head,
@@ -84,7 +85,7 @@ impl Prepared {
             target: about.target.as_str().into(),
             key: about.key,
             sequence: about.sequence,
-            until: about.until,
+            sure: about.sure,
             saved: about.saved,
             full,
             unchanged,
@@ -115,8 +116,8 @@ impl Prepared {
         self.sequence
     }
 
-    pub(super) fn until(&self) -> Timestamp {
-        self.until
+    pub(super) fn sure(&self) -> &Range<Timestamp> {
+        &self.sure
     }
 
     /// Whether the client has it already; `None` if that needs thought.

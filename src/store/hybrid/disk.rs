@@ -77,7 +77,7 @@ impl Disk {
             .await
             .map_err(failed)?;
         let queue =
-            Arc::new(Queue { pending: AtomicU64::new(0), dropped: AtomicU64::new(0), _lock: folder.lock });
+            Arc::new(Queue { pending: AtomicU64::new(0), dropped: AtomicU64::new(0), lock: folder.lock });
         Ok(Disk {
             cache,
             queue,
@@ -94,7 +94,8 @@ impl Disk {
 
     /// Whether a read is worth it: looks into the index only.
     pub(super) fn may_contain(&self, key: &CacheKey) -> bool {
-        self.cache.storage().may_contains(key)
+        // What lies there after the end may be another process's.
+        !self.is_closed() && self.cache.storage().may_contains(key)
     }
 
     /// Writes `record` in place of what lies under `key`, or drops it and only takes the old out of reach.
@@ -216,12 +217,23 @@ impl Disk {
         self.closed.load(Ordering::Acquire)
     }
 
-    pub(super) async fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+    /// Writes what waits; true if all of it was written. Only the first call does anything.
+    pub(super) async fn close(&self) -> bool {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return false;
+        }
         match tokio::time::timeout(PATIENCE, self.cache.close()).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => return true,
             Ok(Err(error)) => tracing::error!(%error, "disk cache was not flushed"),
             Err(_) => tracing::error!("disk cache was not flushed: the disk does not answer"),
+        }
+        false
+    }
+
+    /// Lets another process have the folder. Nothing may be written there from now on.
+    pub(super) fn unlock(&self) {
+        if let Err(error) = rustix::fs::flock(&self.queue.lock, rustix::fs::FlockOperation::Unlock) {
+            tracing::warn!(%error, "the cache folder stays locked until the end");
         }
     }
 

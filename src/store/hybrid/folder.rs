@@ -34,6 +34,13 @@ const OTHER_FILES: u64 = 256;
 /// How foyer names the file of a block.
 const PREFIX: &str = "foyer-storage-direct-fs-";
 
+/// Whether somebody has the folder `path` locked.
+pub(super) fn is_locked(path: &Path) -> bool {
+    let Ok(folder) = File::open(path) else { return false };
+    // Closing the file gives back what was got.
+    flock(&folder, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Folder {

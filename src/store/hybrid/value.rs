@@ -32,7 +32,8 @@ pub(super) struct Queue {
     pub(super) pending: AtomicU64,
     /// Records that were given up.
     pub(super) dropped: AtomicU64,
-    pub(super) _lock: File,
+    /// Goes with the last write, or when all of them are known to be done.
+    pub(super) lock: File,
 }
 
 /// A place in the write queue, given back when foyer is done with the value.

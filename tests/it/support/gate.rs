@@ -37,9 +37,20 @@ impl Gate {
 /// What `future` gives; fails the test if that takes longer than ten seconds.
 #[track_caller]
 pub(crate) fn within<F: Future>(what: &str, future: F) -> impl Future<Output = F::Output> {
+    within_time(Duration::from_secs(10), what, future)
+}
+
+/// The same for what starts or ends a process.
+#[track_caller]
+pub(crate) fn within_long<F: Future>(what: &str, future: F) -> impl Future<Output = F::Output> {
+    within_time(Duration::from_secs(60), what, future)
+}
+
+#[track_caller]
+fn within_time<F: Future>(limit: Duration, what: &str, future: F) -> impl Future<Output = F::Output> {
     let place = std::panic::Location::caller();
     async move {
-        tokio::time::timeout(Duration::from_secs(10), future)
+        tokio::time::timeout(limit, future)
             .await
             .unwrap_or_else(|_| panic!("{place}: waited too long for {what}"))
     }

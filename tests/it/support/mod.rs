@@ -14,6 +14,7 @@
 pub(crate) mod client;
 pub(crate) mod gate;
 pub(crate) mod origin;
+pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod recorder;
 pub(crate) mod remote;
@@ -25,8 +26,9 @@ pub(crate) mod tls;
 
 pub(crate) use self::tintype::{START, Tintype, glance, seen};
 pub(crate) use client::{Answer, Client, Streaming};
-pub(crate) use gate::{Gate, within};
+pub(crate) use gate::{Gate, within, within_long};
 pub(crate) use origin::{ReceivedRequest, ScriptedOrigin};
+pub(crate) use process::{Load, Process};
 pub(crate) use raw::{RawClient, RawResponse};
 pub(crate) use recorder::{Exact, Recorder};
 pub(crate) use remote::{ask, read, remote_at, remote_config};

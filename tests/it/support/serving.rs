@@ -34,6 +34,8 @@ impl Serving {
             max_header_bytes: 32 * 1024,
             max_header_count: 100,
             max_streams: 100,
+            reuse_port: false,
+            backlog: 1024,
             drain_grace: Duration::from_secs(30),
         }
     }

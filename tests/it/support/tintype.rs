@@ -1,13 +1,14 @@
 //! A whole tintype in this process, with a clock that the test turns.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tintype::app::App;
+use tintype::app::{App, Beginning};
 use tintype::clock::{ManualClock, Timestamp};
-use tintype::config::Config;
+use tintype::config::{Base, Config, Sources};
 
 use super::{Answer, Client, ScriptedOrigin};
 
@@ -53,8 +54,19 @@ impl Tintype {
     /// With this configuration, at this time.
     pub(crate) async fn at(toml: &str, start: Timestamp) -> Self {
         let config = Config::from_toml(toml).unwrap_or_else(|problems| panic!("{}", problems.to_text(false)));
+        Self::begin(config, Beginning::default(), start).await
+    }
+
+    /// With the configuration in this file, which can be reloaded.
+    pub(crate) async fn from_file(file: &Path) -> Self {
+        let sources = Sources::only(Base::File(file.to_owned()));
+        let config = Config::read(&sources).unwrap_or_else(|problems| panic!("{}", problems.to_text(false)));
+        Self::begin(config, Beginning { sources: Some(sources), ..Beginning::default() }, START).await
+    }
+
+    async fn begin(config: Config, beginning: Beginning, start: Timestamp) -> Self {
         let clock = Arc::new(ManualClock::at(start));
-        let app = App::start(config, Arc::clone(&clock) as Arc<_>).await.expect("tintype starts");
+        let app = App::begin(config, Arc::clone(&clock) as Arc<_>, beginning).await.expect("tintype starts");
         let (address, admin) = (app.address, app.admin_address.expect("control plane"));
         Tintype { app: Some(app), address, admin, clock, client: Client::new() }
     }
@@ -94,6 +106,11 @@ impl Tintype {
     pub(crate) async fn purge(&self, json: &str) {
         let answer = self.client.request("POST", &self.admin_url("/purge"), &[], json).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// `POST /reload`.
+    pub(crate) async fn reload(&self) -> Answer {
+        self.client.request("POST", &self.admin_url("/reload"), &[], "").await
     }
 
     /// Stops it in order.

@@ -1,0 +1,48 @@
+//! What the control plane can do, by the parts.
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use super::Parts;
+use crate::admin::{self, Control, NotReloaded, Purge, PurgeError, Purged, Reloaded};
+use crate::telemetry::exposition::Sample;
+
+impl Control for Parts {
+    fn readiness(&self) -> Vec<(String, bool)> {
+        // A disk tier that fails costs hits, not answers; it shows in the figures.
+        let now = self.current.load();
+        now.upstreams.iter().map(|one| (format!("upstream.{}", one.name), one.origin.is_ready())).collect()
+    }
+
+    fn stats(&self) -> Value {
+        self.all_stats()
+    }
+
+    fn figures(&self) -> admin::stats::Figures {
+        self.cache_figures()
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        self.all_samples()
+    }
+
+    fn explain(&self, ask: admin::explain::Ask) -> BoxFuture<'_, Result<Value, String>> {
+        Box::pin(self.explained(ask))
+    }
+
+    fn purge(&self, what: Purge) -> BoxFuture<'_, Result<Purged, PurgeError>> {
+        Box::pin(async move { self.current.load_full().purges.purge(what).await })
+    }
+
+    fn stored(&self, ask: &admin::stored::Ask) -> Result<admin::stored::Page, PurgeError> {
+        self.current.load().purges.stored(ask)
+    }
+
+    fn drop_useless(&self) -> BoxFuture<'_, u64> {
+        Box::pin(async move { self.current.load_full().purges.drop_useless().await })
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, NotReloaded>> {
+        Box::pin(self.reload())
+    }
+}

@@ -1,0 +1,132 @@
+//! The two planes as the listeners see them.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{Request, Response};
+
+use super::Parts;
+use super::generation::Generation;
+use crate::admin::webhook::{self, Webhook};
+use crate::admin::{self, Admin, Control};
+use crate::clock::{Clock, Stopwatch};
+use crate::config::Config;
+use crate::listener::{Handler, Peer};
+use crate::message::body::Body;
+use crate::message::plain::Plain;
+use crate::proxy::lookup::Tier;
+use crate::proxy::respond::{Outcome, Verdict};
+use crate::proxy::short;
+use crate::telemetry::access::{Answered, Exchange};
+
+/// What is beside the data plane's routes: who may use the control plane, and the webhook. A reload replaces it.
+pub(super) struct Doors {
+    admin: Option<Arc<Admin>>,
+    webhook: Option<(webhook::Config, Arc<Webhook>)>,
+}
+
+impl Doors {
+    /// As `config` has them; the webhook of `before` goes on where it is the same, with the signatures that it has seen.
+    pub(super) fn new(
+        config: &Config,
+        control: &Arc<dyn Control>,
+        clock: &Arc<dyn Clock>,
+        before: Option<&Doors>,
+    ) -> Self {
+        let webhook = config.webhook.clone().map(|config| {
+            let known = before.and_then(|before| before.webhook.as_ref());
+            let known =
+                known.filter(|(known, _)| (&known.secret, known.window) == (&config.secret, config.window));
+            let webhook = known.map(|(_, webhook)| Arc::clone(webhook));
+            let webhook = webhook
+                .unwrap_or_else(|| Webhook::new(config.clone(), Arc::clone(control), Arc::clone(clock)));
+            (config, webhook)
+        });
+        let on_control = webhook.as_ref().filter(|(config, _)| config.on_control);
+        let on_control = on_control.map(|(_, webhook)| Arc::clone(webhook));
+        let admin = config.admin.as_ref();
+        let admin = admin.map(|admin| Admin::new(Arc::clone(control), admin.token.clone(), on_control));
+        Doors { admin, webhook }
+    }
+
+    fn webhook_on_data(&self) -> Option<Arc<Webhook>> {
+        let (config, webhook) = self.webhook.as_ref()?;
+        config.on_data.then(|| Arc::clone(webhook))
+    }
+}
+
+/// The data plane.
+#[derive(Clone)]
+pub(super) struct DataPlane {
+    pub(super) parts: Arc<Parts>,
+    pub(super) doors: Arc<ArcSwap<Doors>>,
+}
+
+impl DataPlane {
+    async fn answer(&self, now: &Generation, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let address = peer.address.ip();
+        if request.method().as_str() == "PURGE" && now.purges.allows(address) {
+            return admin::purge::by_method(&*self.parts, request).await;
+        }
+        if request.uri().path() == webhook::PATH
+            && let Some(webhook) = self.doors.load().webhook_on_data()
+        {
+            return webhook.handle(request).await;
+        }
+        now.proxy.handle(request, address, peer.tls).await
+    }
+}
+
+impl Handler for DataPlane {
+    async fn handle(&self, mut request: Request<Body>, mut peer: Peer) -> Response<Body> {
+        // What was in force when the request came answers it. A guard costs a hit, which ends at once, next to nothing.
+        let now = self.parts.current.load();
+        // Whose request is it, where a proxy in front of us is trusted to say so?
+        if let Some(chain) = now.config.trust.chain(peer.address.ip(), request.headers()) {
+            peer.address.set_ip(chain.client());
+            request.extensions_mut().insert(chain);
+        }
+        let exchange = Exchange::begin(&request, peer.address);
+        let response = self.answer(&now, request, peer).await;
+        let answered = match response.extensions().get::<Outcome>() {
+            Some(outcome) => Answered {
+                cache: outcome.verdict.name(),
+                detail: outcome.detail.unwrap_or("-"),
+                served: Some(outcome.verdict.served(outcome.detail)),
+            },
+            None => Answered { cache: "-", detail: "-", served: None },
+        };
+        now.access.end(exchange, answered, response)
+    }
+
+    fn short(&self, plain: &Plain<'_>, peer: Peer, head: &mut Vec<u8>) -> Option<Bytes> {
+        let started = Stopwatch::start();
+        let now = self.parts.current.load();
+        let answer = now.proxy.short(plain, head)?;
+        let served = Some(short::Answer::SERVED);
+        let answered = Answered { cache: Verdict::Hit.name(), detail: Tier::Memory.name(), served };
+        let sent = (answer.status, answer.body.len() as u64);
+        let mut client = peer.address;
+        if let Some(chain) = now.config.trust.chain_in(client.ip(), |name| plain.lines(name)) {
+            client.set_ip(chain.client());
+        }
+        now.access.answered(started, plain.target, client, answered, sent);
+        Some(answer.body)
+    }
+}
+
+/// The control plane.
+#[derive(Clone)]
+pub(super) struct ControlPlane(pub(super) Arc<ArcSwap<Doors>>);
+
+impl Handler for ControlPlane {
+    async fn handle(&self, request: Request<Body>, _: Peer) -> Response<Body> {
+        let doors = self.0.load_full();
+        match &doors.admin {
+            Some(admin) => admin.handle(request).await,
+            // Whoever has no control plane has no listener for it.
+            None => Response::new(Body::Empty),
+        }
+    }
+}
