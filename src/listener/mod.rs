@@ -7,12 +7,14 @@
 mod accept;
 mod activity;
 mod connection;
+mod cork;
 mod exchange;
 mod inherited;
 mod interim;
 mod protocol;
 mod shared;
 mod short;
+mod streams;
 mod strict;
 mod timer;
 mod tls;
