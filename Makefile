@@ -31,6 +31,15 @@ SOAK_PROFILE ?= --release
 soak: needs ## Make 1,000 captures (SOAK_CAPTURES) of mixed pages and print what grows: nothing should
 	$(CARGO) test $(SOAK_PROFILE) --locked --test it chrome_soak -- --ignored --nocapture
 
+.PHONY: bench
+bench: ## CPU time of a hit beside nginx and Varnish, as far as they are installed (BENCH="--rounds 9")
+	$(CARGO) build --release --locked
+	scripts/bench "$${CARGO_TARGET_DIR:-target}/release/tintype" $(BENCH)
+
+.PHONY: bench-parts
+bench-parts: ## Time of single decisions: key, reuse, record, the short way of a hit
+	$(CARGO) bench --locked --bench decisions
+
 .PHONY: bench-capture
 bench-capture: needs ## Captures per second beside Playwright for Python, same pages and browser (BENCH="--rounds 5")
 	$(CARGO) build --release --locked

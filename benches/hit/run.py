@@ -170,7 +170,7 @@ class Field:
             worker_processes 1; daemon off; pid {home}/pid; error_log {home}/error.log;
             events {{ worker_connections 4096; }}
             http {{
-                access_log off; sendfile on; tcp_nopush on; tcp_nodelay on;
+                access_log {"off" if name == "origin" or not self.options.access else f"{home}/access.log"}; sendfile on; tcp_nopush on; tcp_nodelay on;
                 keepalive_requests 100000000; keepalive_timeout 600s;
                 client_body_temp_path {home}/body; proxy_temp_path {home}/proxy;
                 fastcgi_temp_path {home}/f; uwsgi_temp_path {home}/u; scgi_temp_path {home}/s;
@@ -240,8 +240,8 @@ url = "http://127.0.0.1:{self.origin_port}"
 path = "/"
 upstream = "origin"
 [log]
-access = false
-level = "error"
+access = {"true" if self.options.access else "false"}
+level = "{"info" if self.options.access else "error"}"
 {extra}
 """)
         # One process for each, so that the processor time of one is its own.
@@ -354,6 +354,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=2, help="length of each turn")
     parser.add_argument("--only", help="cases whose name contains this")
     parser.add_argument("--json", help="where to write the figures")
+    parser.add_argument("--access", action="store_true", help="with a line in a log for each request, as is the default")
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
     options = parser.parse_args()
