@@ -210,6 +210,16 @@ fn get_and_post_of_the_same_picture_are_one() {
     assert_eq!(Canonical::read("", Some(b"[]"), defaults), None);
 }
 
+/// The canonical JSON of what is refused was once a box that nobody had asked for.
+#[test]
+fn regression_a_clip_that_is_given_twice_is_not_joined_into_one() {
+    for query in ["clip=1,2&clip=3,4", "clip=1&clip=2&clip=3&clip=4"] {
+        let first = read(&format!("url=https://a.example/&{query}"));
+        let again = Canonical::read("", Some(&first.json()), &Defaults::default()).expect("readable");
+        assert_eq!(again.key, first.key, "{query}");
+    }
+}
+
 #[test]
 fn what_is_private_is_not_in_the_key() {
     let key = key(
