@@ -25,7 +25,9 @@ fuzz_target!(|input: &[u8]| {
             return;
         }
     };
-    assert!((1..=limits.max_side).contains(&spec.view.width) && (1..=limits.max_side).contains(&spec.view.height));
+    assert!(
+        (1..=limits.max_side).contains(&spec.view.width) && (1..=limits.max_side).contains(&spec.view.height)
+    );
     assert!(spec.view.scale > 0.0 && spec.view.scale <= limits.max_scale);
     assert!((1..=100).contains(&spec.quality) && spec.wait.delay <= limits.max_delay);
     let Some(canonical) = Canonical::read(query, json, &Defaults::default()) else { return };
@@ -37,8 +39,21 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What of it shows: a quality says nothing of a picture without loss.
+/// What of it shows: a quality says nothing of a picture without loss, nor does the order of a set, in which nothing is there twice.
 fn seen(mut spec: CaptureSpec) -> CaptureSpec {
+    fn sort<T: std::fmt::Debug>(set: &mut Vec<T>) {
+        set.sort_by_key(|member| format!("{member:?}"));
+        set.dedup_by_key(|member| format!("{member:?}"));
+    }
+    sort(&mut spec.block);
+    sort(&mut spec.filters);
+    sort(&mut spec.look.hide);
+    sort(&mut spec.rules.statuses);
+    sort(&mut spec.rules.content);
+    for pairs in [&mut spec.visitor.headers, &mut spec.visitor.cookies] {
+        pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+        pairs.dedup();
+    }
     if spec.format == Format::Png {
         spec.quality = 80;
     }

@@ -17,7 +17,8 @@ fuzz_target!(|input: &[u8]| {
     let (path, rest) = first_line(rest);
     let (query, body) = first_line(rest);
     let (Ok(path), Ok(query)) = (std::str::from_utf8(path), std::str::from_utf8(query)) else { return };
-    let Some(dialect) = Dialect::ALL.into_iter().find(|dialect| which.starts_with(dialect.name().as_bytes())) else {
+    let Some(dialect) = Dialect::ALL.into_iter().find(|dialect| which.starts_with(dialect.name().as_bytes()))
+    else {
         return;
     };
     if path.contains('?') {
@@ -37,7 +38,8 @@ fuzz_target!(|input: &[u8]| {
         let Meaning::Picture(first) = read(path, query, content) else { continue };
         if !remote && !first.canonical.key.contains("cache_key") {
             if let Some(query) = first.canonical.query() {
-                let again = Canonical::read(&query, None, &spoken.defaults).expect("a canonical query is readable");
+                let again =
+                    Canonical::read(&query, None, &spoken.defaults).expect("a canonical query is readable");
                 assert_eq!(again.key, first.canonical.key, "{}: {query}", dialect.name());
             }
         }

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 const END: &[u8] = b"GET /end HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
 const ENDED: &[u8] = b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 3\r\n\r\nend";
 /// Longest silence that tintype bears.
-const SILENCE: Duration = Duration::from_millis(50);
+const SILENCE: Duration = Duration::from_millis(25);
 /// What takes longer hangs.
 const HANGS: Duration = Duration::from_secs(10);
 

@@ -204,7 +204,8 @@ fn chunks(bytes: &[u8], at: &mut usize) -> Part<Vec<u8>> {
         let Some(size) = line(bytes, at, false)? else { return Ok(None) };
         let digits = size.iter().take_while(|octet| octet.is_ascii_hexdigit()).count();
         let (digits, extension) = size.split_at(digits);
-        if !(1..=16).contains(&digits.len()) || !matches!(extension.first(), None | Some(b';' | b' ' | b'\t')) {
+        if !(1..=16).contains(&digits.len()) || !matches!(extension.first(), None | Some(b';' | b' ' | b'\t'))
+        {
             return Err("chunk size");
         }
         if !extension.iter().copied().all(is_text) {

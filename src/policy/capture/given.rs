@@ -35,7 +35,9 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
         Value::Null => {}
         Value::String(text) => pairs.push((name, text)),
         // Four sides are numbers. Texts are boxes: a clip that was given twice must not become one that nobody gave.
-        Value::Array(values) if name == "clip" && values.iter().all(Value::is_number) => pairs.push((name, joined(&values))),
+        Value::Array(values) if name == "clip" && values.iter().all(Value::is_number) => {
+            pairs.push((name, joined(&values)))
+        }
         Value::Array(values) => {
             for value in values.into_iter().take(MOST) {
                 match value {

@@ -220,6 +220,17 @@ fn regression_a_clip_that_is_given_twice_is_not_joined_into_one() {
     }
 }
 
+/// Sorted by value, whichever was said first, one and the same of the two won.
+#[test]
+fn regression_of_two_cookies_of_one_name_the_last_stays_the_last() {
+    let of = |cookies: &str| read(&format!("url=https://a.example/&{cookies}"));
+    let (one, other) = (of("cookies=a=1&cookies=a=2"), of("cookies=a=2&cookies=a=1"));
+    assert_ne!(one.key, other.key);
+    assert!(other.query().expect("short").starts_with("cookies=a%3D2&cookies=a%3D1&"));
+    assert_eq!(of("cookies=a=1&cookies=b=2"), of("cookies=b=2&cookies=a=1"), "of two names none comes first");
+    assert_ne!(of("headers=X:+1&headers=x:+2").key, of("headers=x:+2&headers=X:+1").key);
+}
+
 #[test]
 fn what_is_private_is_not_in_the_key() {
     let key = key(
