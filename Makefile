@@ -66,7 +66,13 @@ deny: ## Check licences, bans and advisories with cargo-deny
 	@command -v cargo-deny >/dev/null || { \
 		echo "cargo-deny is not installed: cargo install --locked cargo-deny" >&2; \
 		echo "Licences, bans and sources are also tested without it: cargo test --test it licences" >&2; exit 1; }
-	$(CARGO) deny check
+	$(CARGO) deny --locked check
+
+# Of every target.
+FUZZ_SECONDS ?= 180
+.PHONY: fuzz
+fuzz: ## Fuzz every parser of what comes from outside, and the whole exchange (FUZZ_SECONDS each, TARGET="dates vary")
+	scripts/fuzz $(FUZZ_SECONDS) $(TARGET)
 
 .PHONY: needs
 needs:

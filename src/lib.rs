@@ -19,6 +19,9 @@ pub mod admin;
 pub mod app;
 pub mod clock;
 pub mod config;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod listener;
 pub mod message;
 pub mod origin;

@@ -1,4 +1,4 @@
-//! Canonical capture keys: `cargo fuzz run -s none capture_key` (stable toolchain).
+//! Canonical capture keys: a query, and JSON behind its line.
 //!
 //! Whatever a request says, reading it does not panic; the canonical request means the same picture as the one it came from, by query and
 //! by JSON; and what is said to the cache changes no key.
@@ -7,9 +7,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use tintype::policy::capture::{Canonical, Defaults};
+use tintype_fuzz::first_line;
 
-fuzz_target!(|input: (&str, Option<&[u8]>)| {
-    let (query, json) = input;
+fuzz_target!(|input: &[u8]| {
+    let (query, json) = first_line(input);
+    let Ok(query) = std::str::from_utf8(query) else { return };
+    let json = (!json.is_empty()).then_some(json);
     let defaults = &Defaults::default();
     let Some(first) = Canonical::read(query, json, defaults) else { return };
     // cache_key is for the key alone, and the origin is not told.

@@ -1,4 +1,4 @@
-//! Dialects of other services: `cargo fuzz run -s none dialects` (stable toolchain).
+//! Dialects of other services: lines that say which, and the path; then the query; behind it JSON or a form.
 //!
 //! Whatever a request says, reading it does not panic; the canonical request that comes of it means the same picture when it is read in our
 //! own dialect, so that it shares its key with whoever asks so; the link to it means it again in the same dialect; and what the service
@@ -10,17 +10,24 @@ use http::HeaderMap;
 use libfuzzer_sys::fuzz_target;
 use tintype::policy::capture::dialect::{self, Asked, Content, Dialect, Meaning, Spoken};
 use tintype::policy::capture::{Canonical, Defaults};
+use tintype_fuzz::first_line;
 
-fuzz_target!(|input: (u8, &str, &str, Option<&[u8]>)| {
-    let (which, path, query, body) = input;
+fuzz_target!(|input: &[u8]| {
+    let (which, rest) = first_line(input);
+    let (path, rest) = first_line(rest);
+    let (query, body) = first_line(rest);
+    let (Ok(path), Ok(query)) = (std::str::from_utf8(path), std::str::from_utf8(query)) else { return };
+    let Some(dialect) = Dialect::ALL.into_iter().find(|dialect| which.starts_with(dialect.name().as_bytes()))
+    else {
+        return;
+    };
     if path.contains('?') {
         return;
     }
-    let dialect = Dialect::ALL[usize::from(which) % Dialect::ALL.len()];
     let content = match body {
-        None => Content::Nothing,
-        Some(body) if which & 0x80 == 0 => Content::Json(body),
-        Some(body) => Content::Form(body),
+        [] => Content::Nothing,
+        body if which.ends_with(b"form") => Content::Form(body),
+        body => Content::Json(body),
     };
     let fields = HeaderMap::new();
     for remote in [false, true] {
@@ -31,7 +38,8 @@ fuzz_target!(|input: (u8, &str, &str, Option<&[u8]>)| {
         let Meaning::Picture(first) = read(path, query, content) else { continue };
         if !remote && !first.canonical.key.contains("cache_key") {
             if let Some(query) = first.canonical.query() {
-                let again = Canonical::read(&query, None, &spoken.defaults).expect("a canonical query is readable");
+                let again =
+                    Canonical::read(&query, None, &spoken.defaults).expect("a canonical query is readable");
                 assert_eq!(again.key, first.canonical.key, "{}: {query}", dialect.name());
             }
         }

@@ -48,7 +48,7 @@ pub mod route;
 mod search;
 pub mod short;
 mod succession;
-mod target;
+pub(crate) mod target;
 mod unstored;
 
 use ahead::{Hot, Refresh};

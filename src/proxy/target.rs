@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use super::refusal::Refusal;
 
 /// Completes the target of `request` from its `Host`, and refuses what has none, or is too long.
-pub(super) fn complete(request: &mut Parts, secure: bool, max_bytes: usize) -> Result<(), Refusal> {
+pub(crate) fn complete(request: &mut Parts, secure: bool, max_bytes: usize) -> Result<(), Refusal> {
     if is_refused(&request.method) {
         return Err(Refusal::Method(request.method.clone()));
     }

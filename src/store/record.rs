@@ -227,6 +227,22 @@ fn checksum(preamble: &[u8], head: &[u8]) -> u64 {
     u64::from_le_bytes(first)
 }
 
+/// A record's bytes with another head, everything else put right.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn forged(kind: u8, head: &[u8], body: &[u8]) -> Bytes {
+    let mut bytes = vec![0; PREAMBLE];
+    bytes[..4].copy_from_slice(&MAGIC);
+    bytes[4] = VERSION as u8;
+    bytes[6] = kind;
+    bytes[8..16].copy_from_slice(&(head.len() as u64).to_le_bytes());
+    bytes[16..24].copy_from_slice(&(body.len() as u64).to_le_bytes());
+    let sum = checksum(&bytes[..24], head);
+    bytes[24..32].copy_from_slice(&sum.to_le_bytes());
+    bytes.extend_from_slice(head);
+    bytes.extend_from_slice(body);
+    bytes.into()
+}
+
 /// `head` as exactly one value.
 fn from_postcard<T: DeserializeOwned>(head: &[u8]) -> Result<T, DecodeError> {
     match postcard::take_from_bytes(head) {

@@ -1,17 +1,22 @@
 //! What the build depends on, held to deny.toml without any network:
 //!
 //! - every crate's licence expression can be met with allowed licences alone;
-//! - no crate is banned, and all come from the registry.
+//! - no crate is banned, none is there twice unless that is known, and all come from the registry with a checksum;
+//! - no build may change Cargo.lock, and our crate can have no unsafe code.
 
 use std::process::Command;
 
 use serde_json::Value;
 
+/// A file of the repository.
+fn text(path: &str) -> String {
+    std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
 #[test]
 fn dependencies_keep_to_deny_toml() {
     let root = env!("CARGO_MANIFEST_DIR");
-    let rules = std::fs::read_to_string(format!("{root}/deny.toml")).unwrap();
-    let rules: toml::Table = rules.parse().unwrap();
+    let rules: toml::Table = text("deny.toml").parse().unwrap();
     let words = |list: &toml::Value| -> Vec<String> {
         let word = |v: &toml::Value| v.get("crate").unwrap_or(v).as_str().unwrap().to_owned();
         list.as_array().unwrap().iter().map(word).collect()
@@ -44,6 +49,69 @@ fn dependencies_keep_to_deny_toml() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// Cargo.lock has what any platform builds, deny.toml is for ours: hence what is listed is held to the one, what is there twice to the other.
+#[test]
+fn what_is_there_twice_is_known() {
+    let rules: toml::Table = text("deny.toml").parse().unwrap();
+    let known: Vec<&str> = rules["bans"]["skip"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|skip| skip["crate"].as_str().unwrap())
+        .collect();
+    let packages = packages(env!("CARGO_MANIFEST_DIR"));
+    let named: Vec<(&str, &str)> =
+        packages.iter().map(|p| (p["name"].as_str().unwrap(), p["version"].as_str().unwrap())).collect();
+    let is = |known: &str, (name, version): (&str, &str)| {
+        let (known, prefix) = known.split_once('@').expect("crate@version");
+        known == name && version.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'))
+    };
+    let mut names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let versions: Vec<_> = named.iter().filter(|(other, _)| *other == name).collect();
+        let skipped = |package| known.iter().any(|known| is(known, package));
+        let unknown = versions.iter().filter(|package| !skipped(***package)).count();
+        assert!(versions.len() < 2 || unknown <= 1, "{versions:?}");
+    }
+    for known in known {
+        let name = known.split_once('@').map(|(name, _)| name);
+        let twice = named.iter().filter(|(other, _)| Some(*other) == name).count() > 1;
+        assert!(twice && named.iter().any(|package| is(known, *package)), "{known} is listed for nothing");
+    }
+}
+
+#[test]
+fn everything_is_pinned_and_no_build_changes_that() {
+    for lock in ["Cargo.lock", "fuzz/Cargo.lock"] {
+        let lock: toml::Table = text(lock).parse().unwrap();
+        for package in lock["package"].as_array().unwrap() {
+            let ours = package["name"].as_str().unwrap().starts_with("tintype");
+            assert!(ours || package.get("checksum").is_some(), "{package}");
+        }
+    }
+    const BUILDING: [&str; 7] = ["run", "test", "build", "clippy", "doc", "bench", "deny"];
+    let mut calls = 0;
+    for file in ["Makefile", ".ci/run", "Dockerfile", "scripts/fuzz"] {
+        for line in text(file).replace("\\\n", " ").lines() {
+            let line = line.replace("$(CARGO)", "cargo");
+            let Some((_, call)) = line.split_once("cargo ") else { continue };
+            if BUILDING.iter().any(|verb| call.split(' ').next() == Some(verb)) && !line.starts_with('#') {
+                calls += 1;
+                assert!(call.contains(" --locked") || line.contains("echo"), "{file}: {line}");
+            }
+        }
+    }
+    assert!(calls >= 10, "{calls} calls of cargo were found");
+}
+
+#[test]
+fn our_crate_has_no_unsafe_code_and_cannot() {
+    let manifest: toml::Table = text("Cargo.toml").parse().unwrap();
+    assert_eq!(manifest["lints"]["rust"]["unsafe_code"].as_str(), Some("forbid"));
 }
 
 /// All packages of the build on this machine. What was built has been fetched, so no network is needed.

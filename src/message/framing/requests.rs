@@ -20,6 +20,12 @@ impl Requests {
         Requests(Message::new(Of::Request))
     }
 
+    /// Whether the next byte begins a request.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn is_between(&self) -> bool {
+        self.0.is_new()
+    }
+
     /// Notes `bytes` as heard. Bounds are for the one who keeps them.
     pub(crate) fn heard(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         let mut used = 0;
@@ -49,7 +55,7 @@ mod tests {
         assert_eq!(heard(all), Ok(()));
         let mut one_by_one = Requests::new();
         all.as_bytes().chunks(1).for_each(|byte| assert_eq!(one_by_one.heard(byte), Ok(())));
-        assert!(one_by_one.0.is_new());
+        assert!(one_by_one.is_between());
         // What is before the bad line is good.
         let bad = format!("{all}GET / HTTP/1.1\n");
         assert_eq!(heard(&bad), Err((all.len(), Violation::LineEnd)));

@@ -139,13 +139,21 @@ fn spell(pairs: &mut [Pair]) {
     }
 }
 
-/// Sorts by name, and by value where order says nothing; there twice is once.
+/// Sorts by name, and by value where order says nothing; there twice is once. Of two cookies of one name the last is the one that counts.
 fn sort(pairs: &mut Vec<Pair>) {
-    let ordered = |name: &str| table::find(name).is_some_and(|known| known.form == Form::Texts);
+    let form = |name: &str| table::find(name).map(|known| known.form);
+    let ordered = |name: &str, one: &str, other: &str| match form(name) {
+        Some(Form::Texts) => true,
+        Some(Form::Pairs(between)) => {
+            let both = one.split_once(between).zip(other.split_once(between));
+            both.is_some_and(|((one, _), (other, _))| one == other)
+        }
+        _ => false,
+    };
     pairs.sort_by(|(a, one), (b, other)| {
-        a.cmp(b).then_with(|| if ordered(a) { std::cmp::Ordering::Equal } else { one.cmp(other) })
+        a.cmp(b).then_with(|| if ordered(a, one, other) { std::cmp::Ordering::Equal } else { one.cmp(other) })
     });
-    pairs.dedup_by(|one, other| one == other && !ordered(&one.0));
+    pairs.dedup_by(|one, other| one == other && form(&one.0) != Some(Form::Texts));
 }
 
 /// Takes out what means the same as nothing, and adds what an absent size stands for.

@@ -34,7 +34,10 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
     match value {
         Value::Null => {}
         Value::String(text) => pairs.push((name, text)),
-        Value::Array(values) if name == "clip" => pairs.push((name, joined(&values))),
+        // Four sides are numbers. Texts are boxes: a clip that was given twice must not become one that nobody gave.
+        Value::Array(values) if name == "clip" && values.iter().all(Value::is_number) => {
+            pairs.push((name, joined(&values)))
+        }
         Value::Array(values) => {
             for value in values.into_iter().take(MOST) {
                 match value {

@@ -210,6 +210,27 @@ fn get_and_post_of_the_same_picture_are_one() {
     assert_eq!(Canonical::read("", Some(b"[]"), defaults), None);
 }
 
+/// The canonical JSON of what is refused was once a box that nobody had asked for.
+#[test]
+fn regression_a_clip_that_is_given_twice_is_not_joined_into_one() {
+    for query in ["clip=1,2&clip=3,4", "clip=1&clip=2&clip=3&clip=4"] {
+        let first = read(&format!("url=https://a.example/&{query}"));
+        let again = Canonical::read("", Some(&first.json()), &Defaults::default()).expect("readable");
+        assert_eq!(again.key, first.key, "{query}");
+    }
+}
+
+/// Sorted by value, whichever was said first, one and the same of the two won.
+#[test]
+fn regression_of_two_cookies_of_one_name_the_last_stays_the_last() {
+    let of = |cookies: &str| read(&format!("url=https://a.example/&{cookies}"));
+    let (one, other) = (of("cookies=a=1&cookies=a=2"), of("cookies=a=2&cookies=a=1"));
+    assert_ne!(one.key, other.key);
+    assert!(other.query().expect("short").starts_with("cookies=a%3D2&cookies=a%3D1&"));
+    assert_eq!(of("cookies=a=1&cookies=b=2"), of("cookies=b=2&cookies=a=1"), "of two names none comes first");
+    assert_ne!(of("headers=X:+1&headers=x:+2").key, of("headers=x:+2&headers=X:+1").key);
+}
+
 #[test]
 fn what_is_private_is_not_in_the_key() {
     let key = key(

@@ -1,4 +1,4 @@
-//! The short way of a hit: what the long way found out of a plain request is kept as a [`Prepared`] answer, with the time in which it is
+//! The short way of a hit: what the long way found out of a plain request is kept as a `Prepared` answer, with the time in which it is
 //! certain to find the same again. All that is left to do then is to look whether the record is still the one that is stored.
 //!
 //! The long way stays the only one that decides: it makes every prepared answer with its own functions, and whatever is not

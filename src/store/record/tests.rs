@@ -74,21 +74,6 @@ fn encoded(record: &Record) -> Vec<u8> {
     bytes
 }
 
-/// A record's bytes with another head, everything else put right.
-fn forged(kind: u8, head: &[u8], body: &[u8]) -> Bytes {
-    let mut bytes = vec![0; PREAMBLE];
-    bytes[..4].copy_from_slice(&MAGIC);
-    bytes[4] = VERSION as u8;
-    bytes[6] = kind;
-    bytes[8..16].copy_from_slice(&(head.len() as u64).to_le_bytes());
-    bytes[16..24].copy_from_slice(&(body.len() as u64).to_le_bytes());
-    let sum = checksum(&bytes[..24], head);
-    bytes[24..32].copy_from_slice(&sum.to_le_bytes());
-    bytes.extend_from_slice(head);
-    bytes.extend_from_slice(body);
-    bytes.into()
-}
-
 proptest! {
     #[test]
     fn what_was_encoded_comes_back(record in record()) {

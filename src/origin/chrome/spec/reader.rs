@@ -236,6 +236,8 @@ fn strings(value: &Value, shape: Shape) -> Option<Vec<String>> {
     match (value, shape) {
         (Value::String(text), Words) => Some(text.split(',').map(str::to_owned).collect()),
         (Value::Array(values), Words | Many) => values.iter().map(one).collect(),
+        // Texts would be boxes of their own.
+        (Value::Array(values), Box) if !values.iter().all(Value::is_number) => None,
         (Value::Array(values), Box) => {
             Some(vec![values.iter().map(one).collect::<Option<Vec<_>>>()?.join(",")])
         }

@@ -115,6 +115,13 @@ fn areas() {
     ] {
         assert_eq!(posted(body).area, clip, "{body}");
     }
+    for body in [
+        r#"{"url":"http://a.example","clip":["1,2","3,4"]}"#,
+        r#"{"url":"http://a.example","clip":["1","2","3","4"]}"#,
+    ] {
+        let faults = CaptureSpec::parse("", Some(body.as_bytes()), &limits()).expect_err("no box");
+        assert_eq!(faults[0].parameter, "clip", "{body}");
+    }
 }
 
 #[test]
