@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::activity::{Activity, Watched};
 use super::exchange::{Limits, Tracked, service};
+use super::frames::{Budget, Frames};
 use super::interim::Interims;
 use super::protocol::{Protocols, Version, detect};
 use super::short::Short;
@@ -38,6 +39,9 @@ struct Shared<H> {
     protocols: Protocols,
     limits: Limits,
     header_read_timeout: Duration,
+    min_write_rate: u64,
+    max_requests: usize,
+    budget: Budget,
     /// Time that a connection without an exchange has after the drain began, for a request that is on its way.
     linger: Duration,
 }
@@ -58,6 +62,10 @@ enum End {
     SlowHead,
     #[error("idle")]
     Idle,
+    #[error("reads too slowly")]
+    SlowReader,
+    #[error("more exchanges than it was told to make")]
+    Worn,
     #[error("shutdown before its first byte")]
     Drained,
 }
@@ -73,9 +81,11 @@ impl<H: Handler> Connections<H> {
             max_header_count: config.max_header_count,
             max_header_bytes: config.max_header_bytes,
             idle_timeout: config.idle_timeout,
+            min_read_rate: config.min_read_rate,
         };
         let protocols = Protocols::new(config);
         let header_read_timeout = config.header_read_timeout;
+        let budget = Budget { resets: config.max_resets, controls: config.max_control_frames };
         let linger = LINGER.min(config.drain_grace / 2);
         Connections(Arc::new(Shared {
             handler,
@@ -84,6 +94,9 @@ impl<H: Handler> Connections<H> {
             protocols,
             limits,
             header_read_timeout,
+            min_write_rate: config.min_write_rate,
+            max_requests: config.max_requests_per_connection,
+            budget,
             linger,
         }))
     }
@@ -107,7 +120,7 @@ impl<H: Handler> Shared<H> {
         };
         let peer = Peer { address, local, tls: self.tls.is_some() };
         let (mut draining, linger) = (self.draining.clone(), self.linger);
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::new(Activity::new(self.max_requests));
         let leaving = Arc::clone(&activity);
         let mut drain = pin!(async move {
             // The sender lives as long as the accept loop that waits for this connection.
@@ -183,16 +196,17 @@ impl<H: Handler> Shared<H> {
             version == Version::Http1,
             self.header_read_timeout,
             self.limits.idle_timeout,
+            self.min_write_rate,
         );
         match version {
             Version::Http1 => {
-                let io = Short::new(io, self.handler.clone(), peer, self.limits, activity);
+                let io = Short::new(io, self.handler.clone(), peer, self.limits, activity.clone());
                 let io = TokioIo::new(Strict::new(io));
-                drive(pin!(self.protocols.http1.serve_connection(io, service)), timer, drain).await
+                drive(pin!(self.protocols.http1.serve_connection(io, service)), activity, timer, drain).await
             }
             Version::Http2 => {
-                let io = TokioIo::new(io);
-                drive(pin!(self.protocols.http2.serve_connection(io, service)), timer, drain).await
+                let io = TokioIo::new(Frames::new(io, activity.clone(), self.budget));
+                drive(pin!(self.protocols.http2.serve_connection(io, service)), activity, timer, drain).await
             }
         }
     }
@@ -228,6 +242,7 @@ where
 /// Polls a connection to its end, under its timer, until it is told to drain.
 async fn drive<C: Drainable>(
     mut connection: Pin<&mut C>,
+    activity: Arc<Activity>,
     mut timer: Timer<'_>,
     mut drain: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
@@ -246,9 +261,18 @@ async fn drive<C: Drainable>(
                 connection.as_mut().drain();
                 continue;
             }
+            if activity.left() == 0 && !draining {
+                draining = true;
+                connection.as_mut().drain();
+                continue;
+            }
+            if activity.is_worn() {
+                return Poll::Ready(End::Worn);
+            }
             match timer.poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Verdict::SlowHead) => return Poll::Ready(End::SlowHead),
+                Poll::Ready(Verdict::SlowReader) => return Poll::Ready(End::SlowReader),
                 // The first verdict lets hyper say goodbye; a peer that does not even read that is left at the
                 // second.
                 Poll::Ready(Verdict::Idle) if closing => return Poll::Ready(End::Idle),

@@ -73,7 +73,12 @@ impl<IO, H: Handler> Short<IO, H> {
             Begins::Plain(plain, length)
                 if length == came.len() && length <= self.limits.max_header_bytes =>
             {
-                if let Some(body) = self.handler.short(&plain, self.peer, &mut self.head) {
+                // The last exchange is hyper's, which knows how to end a connection.
+                let body = match self.activity.left() {
+                    0 | 1 => None,
+                    _ => self.handler.short(&plain, self.peer, &mut self.head),
+                };
+                if let Some(body) = body {
                     self.activity.answered();
                     (self.body, self.written, self.answering) = (body, 0, true);
                     self.heads = Some(heads + 1);
