@@ -210,11 +210,7 @@ impl Listener {
                         tracing::debug!(%peer, "closed: too many connections from one address");
                         continue;
                     };
-                    let connection = connections.run(stream, peer);
-                    tasks.spawn(async move {
-                        connection.await;
-                        drop((slot, place));
-                    });
+                    tasks.spawn(connections.run(stream, peer, (slot, place)));
                 }
                 Some(Err(error)) => {
                     pause = backoff(&error, pause);
@@ -232,7 +228,7 @@ impl Listener {
                 let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
                 if let Ok(stream) = stream {
                     report_of.accepted += 1;
-                    tasks.spawn(connections.run(stream, peer));
+                    tasks.spawn(connections.run(stream, peer, ()));
                 }
             }
         }

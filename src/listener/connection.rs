@@ -101,12 +101,18 @@ impl<H: Handler> Connections<H> {
         }))
     }
 
-    /// Serves one accepted connection to its end.
-    pub(super) fn run(&self, stream: TcpStream, address: SocketAddr) -> impl Future<Output = ()> + use<H> {
+    /// Serves one accepted connection to its end, and lets go of what it `holds` then.
+    pub(super) fn run<P>(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        holds: P,
+    ) -> impl Future<Output = ()> + use<H, P> {
         let shared = self.0.clone();
         async move {
             let end = shared.serve(stream, address).await;
             tracing::debug!(peer = %address, reason = %end, "connection ended");
+            drop(holds);
         }
     }
 }
@@ -122,7 +128,7 @@ impl<H: Handler> Shared<H> {
         let (mut draining, linger) = (self.draining.clone(), self.linger);
         let activity = Arc::new(Activity::new(self.max_requests));
         let leaving = Arc::clone(&activity);
-        let mut drain = pin!(async move {
+        let drain = pin!(async move {
             // The sender lives as long as the accept loop that waits for this connection.
             let _gone = draining.wait_for(|draining| *draining).await.is_ok();
             // Closed at once, it would reset a request that is on its way. Who asks meanwhile is told to close.
@@ -134,7 +140,19 @@ impl<H: Handler> Shared<H> {
             let clock = pin!(sleep(self.header_read_timeout));
             return self.serve_plain(stream, peer, activity, drain, clock).await;
         };
-        let handshake = timeout(self.header_read_timeout, tls.accept(stream));
+        // In boxes is what is large and most connections do without.
+        Box::pin(self.serve_tls(tls, stream, peer, activity, drain)).await
+    }
+
+    async fn serve_tls(
+        &self,
+        tls: &TlsAcceptor,
+        stream: TcpStream,
+        peer: Peer,
+        activity: Arc<Activity>,
+        mut drain: Pin<&mut impl Future<Output = ()>>,
+    ) -> End {
+        let handshake = Box::pin(timeout(self.header_read_timeout, tls.accept(stream)));
         let stream = tokio::select! {
             biased;
             () = &mut drain => return End::Drained,
@@ -202,11 +220,11 @@ impl<H: Handler> Shared<H> {
             Version::Http1 => {
                 let io = Short::new(io, self.handler.clone(), peer, self.limits, activity.clone());
                 let io = TokioIo::new(Strict::new(io));
-                drive(pin!(self.protocols.http1.serve_connection(io, service)), activity, timer, drain).await
+                drive(self.protocols.http1.serve_connection(io, service), activity, timer, drain).await
             }
             Version::Http2 => {
                 let io = TokioIo::new(Frames::new(io, activity.clone(), self.budget));
-                drive(pin!(self.protocols.http2.serve_connection(io, service)), activity, timer, drain).await
+                drive(self.protocols.http2.serve_connection(io, service), activity, timer, drain).await
             }
         }
     }
@@ -241,11 +259,12 @@ where
 
 /// Polls a connection to its end, under its timer, until it is told to drain.
 async fn drive<C: Drainable>(
-    mut connection: Pin<&mut C>,
+    connection: C,
     activity: Arc<Activity>,
     mut timer: Timer<'_>,
     mut drain: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
+    let mut connection = Box::pin(connection);
     let (mut draining, mut closing) = (false, false);
     poll_fn(move |cx| {
         loop {

@@ -98,9 +98,10 @@ pub(super) fn service<H: Handler>(
                     request.map(|body| upload::receive(body, limits.min_read_rate, limits.idle_timeout));
                 // An older client takes any response for the final one, and hyper has no place for others in HTTP/2.
                 if request.version() == Version::HTTP_11 {
-                    told(&handler, request, peer, &mut turn, &interims).await
+                    // hyper keeps room for this future as long as the connection, mostly idle, lasts; a box goes with the exchange.
+                    Box::pin(told(&handler, request, peer, &mut turn, &interims)).await
                 } else {
-                    handler.handle(request, peer).await
+                    Box::pin(handler.handle(request, peer)).await
                 }
             };
             // From here on it is the peer's turn, unless the body has to wait for its source: a peer that opens no

@@ -105,7 +105,7 @@ async fn the_rate_holds_behind_tls() {
     let serving = Serving::start(config, large).await;
     for http2 in [false, true] {
         let url = format!("https://localhost:{}/", serving.address.port());
-        let mut answer = Client::tls(&identity.pem(), http2).open("GET", &url, &[], "").await;
+        let mut answer = Client::tls(&identity.certificate, http2).open("GET", &url, &[], "").await;
         let mut total = 0;
         while let Some(Ok(data)) = answer.next().await {
             total += data.len();
