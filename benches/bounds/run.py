@@ -116,7 +116,7 @@ async def ask(tintype, targets, fields=lambda n: "", at_once=8):
     todo = iter(enumerate(targets))
 
     async def some():
-        reader, writer = await asyncio.open_connection("127.0.0.1", tintype.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", tintype.port, ssl=tintype.context)
         for n, target in todo:
             writer.write(f"GET {target} HTTP/1.1\r\nhost: t\r\n{fields(n)}\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
