@@ -63,6 +63,11 @@ impl Activity {
         self.leaving.store(true, Relaxed);
     }
 
+    /// Whether the next exchange is the last.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Relaxed)
+    }
+
     /// A number that differs from the last one if anything moved.
     pub(super) fn progress(&self) -> usize {
         self.progress.load(Relaxed)

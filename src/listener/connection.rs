@@ -12,7 +12,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -20,11 +20,13 @@ use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::{Activity, Watched};
+use super::cork::Cork;
 use super::exchange::{Limits, Tracked, service};
 use super::frames::{Budget, Frames};
 use super::interim::Interims;
 use super::protocol::{Protocols, Version, detect};
 use super::short::Short;
+use super::streams::{Accepted, Together};
 use super::strict::Strict;
 use super::timer::{Timer, Verdict};
 use super::{Config, Handler, Peer};
@@ -223,8 +225,11 @@ impl<H: Handler> Shared<H> {
                 drive(self.protocols.http1.serve_connection(io, service), activity, timer, drain).await
             }
             Version::Http2 => {
-                let io = TokioIo::new(Frames::new(io, activity.clone(), self.budget));
-                drive(self.protocols.http2.serve_connection(io, service), activity, timer, drain).await
+                let accepted = Accepted::default();
+                let http2 = self.protocols.http2(accepted.clone());
+                let socket = Cork::new(Frames::new(io, activity.clone(), self.budget));
+                let connection = http2.serve_connection(TokioIo::new(socket.clone()), service);
+                drive(Together::new(connection, socket, accepted), activity, timer, drain).await
             }
         }
     }
@@ -246,14 +251,14 @@ where
     }
 }
 
-impl<IO, S> Drainable for http2::Connection<TokioIo<IO>, S, TokioExecutor>
+impl<IO, S> Drainable for Together<http2::Connection<TokioIo<Cork<IO>>, S, Accepted>, IO>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
     S: Service<Request<Incoming>, Response = Response<Tracked>, Error = Infallible>,
     S::Future: Send + 'static,
 {
-    fn drain(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+    fn drain(mut self: Pin<&mut Self>) {
+        self.connection().graceful_shutdown();
     }
 }
 

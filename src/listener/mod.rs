@@ -7,6 +7,7 @@
 mod accept;
 mod activity;
 mod connection;
+mod cork;
 mod crowd;
 mod exchange;
 mod frames;
@@ -16,6 +17,7 @@ mod pace;
 mod protocol;
 mod shared;
 mod short;
+mod streams;
 mod strict;
 mod timer;
 mod tls;

@@ -4,10 +4,10 @@ use std::io;
 
 use bytes::BufMut;
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::Config;
+use super::streams::Accepted;
 
 /// The connection preface of HTTP/2 (RFC 9113 section 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -55,7 +55,9 @@ fn version(bytes: &[u8], ended: bool) -> Option<Version> {
 #[derive(Clone)]
 pub(super) struct Protocols {
     pub(super) http1: http1::Builder,
-    pub(super) http2: http2::Builder<TokioExecutor>,
+    /// Bytes of all fields of a request on one stream, and streams at once.
+    header_list: u32,
+    max_streams: u32,
 }
 
 impl Protocols {
@@ -73,12 +75,18 @@ impl Protocols {
             http1.max_headers(config.max_header_count);
         }
 
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
         // Each field counts 32 bytes more than its text (RFC 9113 section 6.5.2).
         let list = config.max_header_bytes.saturating_add(config.max_header_count.saturating_mul(32));
+        let header_list = u32::try_from(list).unwrap_or(u32::MAX);
+        Protocols { http1, header_list, max_streams: config.max_streams }
+    }
+
+    /// For a connection whose streams go to `accepted`.
+    pub(super) fn http2(&self, accepted: Accepted) -> http2::Builder<Accepted> {
+        let mut http2 = http2::Builder::new(accepted);
         http2
-            .max_concurrent_streams(config.max_streams)
-            .max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX))
+            .max_concurrent_streams(self.max_streams)
+            .max_header_list_size(self.header_list)
             // Request bodies are rare and small here; these windows bound what an upload can occupy.
             .initial_stream_window_size(256 * 1024)
             .initial_connection_window_size(1024 * 1024)
@@ -86,7 +94,7 @@ impl Protocols {
             // Streams that a peer opens and resets at once, or has us reset, before the connection ends.
             .max_pending_accept_reset_streams(20)
             .max_local_error_reset_streams(256);
-        Protocols { http1, http2 }
+        http2
     }
 }
 

@@ -69,16 +69,13 @@ impl<IO, H: Handler> Short<IO, H> {
     /// Answers what `came`, if it can; else makes a note of what hyper is given.
     fn answers(&mut self, came: &[u8]) -> bool {
         let Some(heads) = self.heads else { return false };
+        // The last answer says so, which is for the long way to say.
+        let leaving = self.activity.is_leaving() || self.activity.left() <= 1;
         self.heads = match begins(came, self.limits.max_header_count) {
             Begins::Plain(plain, length)
                 if length == came.len() && length <= self.limits.max_header_bytes =>
             {
-                // The last exchange is hyper's, which knows how to end a connection.
-                let body = match self.activity.left() {
-                    0 | 1 => None,
-                    _ => self.handler.short(&plain, self.peer, &mut self.head),
-                };
-                if let Some(body) = body {
+                if !leaving && let Some(body) = self.handler.short(&plain, self.peer, &mut self.head) {
                     self.activity.answered();
                     (self.body, self.written, self.answering) = (body, 0, true);
                     self.heads = Some(heads + 1);

@@ -70,7 +70,6 @@ pub fn meaning(name: &str) -> Meaning {
     // Sorted out by length: most fields are done with one comparison.
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     match name.len() {
-        2 if is("te") => Meaning::Framing,
         4 if is("host") => Meaning::Host,
         5 if is("range") => Meaning::Cache,
         6 if is("pragma") || is("expect") => {
@@ -103,7 +102,7 @@ pub fn begins(bytes: &[u8], most: usize) -> Begins<'_> {
     let (Some(method), Some(target), Some(1)) = (request.method, request.path, request.version) else {
         return Begins::Other;
     };
-    if !matches!(method, "GET" | "HEAD") || has_bare_line_end(&bytes[..length]) {
+    if method == "CONNECT" || has_bare_line_end(&bytes[..length]) {
         return Begins::Other;
     }
     let mut plain = Plain { target, head: &bytes[..length], ..Plain::default() };
@@ -126,8 +125,10 @@ pub fn begins(bytes: &[u8], most: usize) -> Begins<'_> {
                 plain.if_modified_since = Some(field.value);
             }
             Meaning::Cache => is_plain = false,
-            // What most clients say of their connection is what holds anyway.
-            Meaning::Framing if is_keep_alive(field.name, field.value) => {}
+            // What holds anyway: that the connection goes on, and that there is no content.
+            Meaning::Framing if is_usual(field.name, field.value) => {
+                is_plain &= field.name.len() == CONNECTION
+            }
             Meaning::Framing => return Begins::Other,
         }
     }
@@ -139,8 +140,12 @@ fn has_bare_line_end(head: &[u8]) -> bool {
     memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head.get(at - 1) != Some(&b'\r'))
 }
 
-fn is_keep_alive(name: &str, value: &[u8]) -> bool {
+/// The length of `Connection`.
+const CONNECTION: usize = 10;
+
+fn is_usual(name: &str, value: &[u8]) -> bool {
     name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case(b"keep-alive")
+        || name.eq_ignore_ascii_case("content-length") && value == b"0"
 }
 
 #[cfg(test)]
@@ -173,14 +178,18 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: h\r\nPragma: no-cache\r\n\r\n", "bare"),
             ("GET / HTTP/1.1\r\nHost: h\r\nAuthorization: x\r\n\r\n", "bare"),
             ("GET / HTTP/1.1\r\nHost: h\r\nIf-None-Match: \"x\"\r\nIf-None-Match: \"y\"\r\n\r\n", "bare"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", "bare"),
+            ("POST / HTTP/1.1\r\nHost: h\r\ncontent-length: 0\r\n\r\n", "bare"),
             // And these may have something after their head, or end the connection.
-            ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", "other"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n", "other"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: +0\r\n\r\n", "other"),
+            ("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", "other"),
             ("GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "other"),
             ("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "other"),
             ("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\n\r\n", "other"),
             ("GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n", "other"),
             ("GET / HTTP/1.0\r\nHost: h\r\n\r\n", "other"),
-            ("POST / HTTP/1.1\r\nHost: h\r\n\r\n", "other"),
+            ("POST / HTTP/1.1\r\nHost: h\r\n\r\n", "bare"),
             ("GET / HTTP/1.1\r\nHost: h\r\n", "other"),
             ("GET / HTTP/1.1\r\nHost : h\r\n\r\n", "other"),
             ("GET / HTTP/1.1\nHost: h\r\n\r\n", "other"),
@@ -199,7 +208,6 @@ mod tests {
     #[test]
     fn names_are_told_in_any_case() {
         for name in [
-            "te",
             "Host",
             "RANGE",
             "pragma",

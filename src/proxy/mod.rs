@@ -174,6 +174,11 @@ impl Proxy {
         // Which origin? The target in absolute form says so, within its bounds.
         let (mut request, body) = request.into_parts();
         let ticket = Ticket::of(&request);
+        if let Some(ticket) = &ticket
+            && let Some(response) = self.short_message(ticket, &request.headers)
+        {
+            return Ok(response);
+        }
         target::complete(&mut request, secure, self.config.max_uri_bytes)?;
         let route = Arc::clone(self.routes.find(&request.uri).ok_or(Refusal::NoRoute)?);
         forward::check_expectation(&request.headers)?;
@@ -202,7 +207,8 @@ impl Proxy {
         if let Some(why @ (Forward::Method | Forward::Bypass)) = pass
             && !pass::is_plain_range(&request, &body)
         {
-            return self.pass(route, request, body, peer, why).await;
+            // Boxed, as all that a hit does not need: the future of an exchange is moved more than once.
+            return Box::pin(self.pass(route, request, body, peer, why)).await;
         }
 
         // What is stored under its key?
@@ -232,9 +238,9 @@ impl Proxy {
             Step::Forward(_) if asked.directives.only_if_cached => Err(Refusal::OnlyIfCached),
             // Of a picture, the whole is made and stored, and cut.
             Step::Forward(why) if pass.is_some() && !asked.route.capture => {
-                self.pass_covered(asked, &found, body, why).await
+                Box::pin(self.pass_covered(asked, &found, body, why)).await
             }
-            Step::Forward(why) => self.fetch(asked, found, why).await,
+            Step::Forward(why) => Box::pin(self.fetch(asked, found, why)).await,
         };
         answered.map(|mut response| {
             if let Some(key) = key {

@@ -55,6 +55,7 @@ mod figures_explain;
 mod figures_metrics;
 mod figures_shipped;
 mod figures_stats;
+mod hit_allocations;
 mod hit_short;
 mod hostile_http2;
 mod hostile_poisoning;

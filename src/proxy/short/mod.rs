@@ -12,19 +12,23 @@ use bytes::Bytes;
 use foldhash::quality::RandomState;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 
 use super::lookup::{Found, Stored, Tier};
+use super::respond::{Outcome, Verdict};
 use super::{Asked, Proxy};
+use crate::clock::Timestamp;
+use crate::message::body::Body;
 use crate::message::plain::{Meaning, Plain, meaning};
 use crate::policy::short;
+use crate::policy::stored::StoredResponse;
 use crate::store::Content;
 use crate::telemetry::counters::Count;
 use crate::telemetry::served::Served;
 
 mod prepared;
 
-use prepared::Prepared;
+use prepared::{Prepared, one};
 
 /// Places in which one request may lie.
 const WAYS: usize = 2;
@@ -49,29 +53,35 @@ pub(super) struct Prepareds {
     hasher: RandomState,
 }
 
-/// A plain request on the long way, as it came.
+/// A plain request as a message: over HTTP/2, or on the long way.
 pub(super) struct Ticket {
     host: HeaderValue,
     target: PathAndQuery,
 }
 
 impl Ticket {
-    /// Of a request that would be [`Plain`] if it were read from its bytes.
+    /// Of a request that is [`Plain`], or would be if it were read from bytes of HTTP/1.1.
     pub(super) fn of(request: &Parts) -> Option<Ticket> {
-        if request.version != Version::HTTP_11
-            || request.method != Method::GET
-            || request.uri.authority().is_some()
-        {
+        if request.method != Method::GET {
             return None;
         }
-        let plain = |name: &http::HeaderName| {
-            use Meaning::{Host, IfModifiedSince, IfNoneMatch, Nothing};
-            name == header::CONNECTION
-                || matches!(meaning(name.as_str()), Host | IfNoneMatch | IfModifiedSince | Nothing)
+        let plain = |name: &HeaderName, value: &HeaderValue| match meaning(name.as_str()) {
+            Meaning::Host | Meaning::IfNoneMatch | Meaning::IfModifiedSince | Meaning::Nothing => true,
+            // Any other names fields that leave.
+            Meaning::Framing => {
+                let usual = |usual: &&[u8]| value.as_bytes().eq_ignore_ascii_case(usual);
+                name == header::CONNECTION && [&b"close"[..], b"keep-alive"].iter().any(usual)
+            }
+            Meaning::Cache => false,
         };
-        let mut hosts = request.headers.get_all(header::HOST).iter();
-        let (host, None) = (hosts.next()?.clone(), hosts.next()) else { return None };
-        request.headers.keys().all(plain).then_some(())?;
+        let host = match (request.version, request.uri.authority()) {
+            (Version::HTTP_11, None) => one(&request.headers, &header::HOST)?,
+            (Version::HTTP_2, Some(authority)) if !request.headers.contains_key(header::HOST) => {
+                HeaderValue::from_str(authority.as_str()).ok()?
+            }
+            _ => return None,
+        };
+        request.headers.iter().all(|(name, value)| plain(name, value)).then_some(())?;
         Some(Ticket { host, target: request.uri.path_and_query()?.clone() })
     }
 }
@@ -109,6 +119,47 @@ impl Prepareds {
 impl Proxy {
     /// Answers `plain` if what it asks for is prepared and still certain: writes the head to `head`. Counts what it answers.
     pub fn short(&self, plain: &Plain<'_>, head: &mut Vec<u8>) -> Option<Answer> {
+        let answer = self.sure(plain, |prepared, unchanged, stored, body, now| {
+            prepared.write_head(unchanged, stored, now, head);
+            match unchanged {
+                true => Answer { status: StatusCode::NOT_MODIFIED, body: Bytes::new() },
+                false => Answer { status: StatusCode::OK, body: body.clone() },
+            }
+        })?;
+        self.counters.add(Count::Requests);
+        Some(answer)
+    }
+
+    /// The same for a request that came as a message with these fields, and is counted.
+    pub(super) fn short_message(&self, ticket: &Ticket, fields: &HeaderMap) -> Option<Response<Body>> {
+        let condition = |name: &HeaderName| match fields.contains_key(name) {
+            true => one(fields, name).map(Some),
+            false => Some(None),
+        };
+        let (tag, date) = (condition(&header::IF_NONE_MATCH)?, condition(&header::IF_MODIFIED_SINCE)?);
+        let plain = Plain {
+            target: ticket.target.as_str(),
+            host: ticket.host.as_bytes(),
+            if_none_match: tag.as_ref().map(HeaderValue::as_bytes),
+            if_modified_since: date.as_ref().map(HeaderValue::as_bytes),
+            ..Plain::default()
+        };
+        self.sure(&plain, |prepared, unchanged, stored, body, now| {
+            let body = if unchanged { Body::Empty } else { Body::whole(body.clone()) };
+            let mut response = prepared.message(unchanged, stored, now, body);
+            let detail = Some(Tier::Memory.name());
+            response.extensions_mut().insert(Outcome { verdict: Verdict::Hit, detail });
+            response
+        })
+    }
+
+    /// What `answer` makes of the answer to `plain`, if it is prepared and still sure: of that, whether the client has it, the stored
+    /// response, its body and the time. Counts it as a hit.
+    fn sure<A>(
+        &self,
+        plain: &Plain<'_>,
+        answer: impl FnOnce(&Prepared, bool, &StoredResponse, &Bytes, Timestamp) -> A,
+    ) -> Option<A> {
         for place in self.prepared.places(plain.host, plain.target) {
             let known = place?.load();
             let Some(prepared) = known.as_deref().filter(|known| known.is_for(plain.host, plain.target))
@@ -125,8 +176,6 @@ impl Proxy {
             if record.sequence != prepared.sequence() || self.store.stale_since(&record).is_some() {
                 return None;
             }
-            prepared.write_head(unchanged, stored, now, head);
-            self.counters.add(Count::Requests);
             self.counters.add(Count::HitsMemory);
             self.counters.add(Count::HitsPrepared);
             record.seen.hit();
@@ -137,9 +186,8 @@ impl Proxy {
             if unchanged {
                 self.counters.add(Count::NotModified);
                 self.counters.tally().saved_bytes(body.len() as u64);
-                return Some(Answer { status: StatusCode::NOT_MODIFIED, body: Bytes::new() });
             }
-            return Some(Answer { status: StatusCode::OK, body: body.clone() });
+            return Some(answer(prepared, unchanged, stored, body, now));
         }
         None
     }

@@ -155,10 +155,36 @@ impl Prepared {
         to.extend_from_slice(&head.after_ttl);
     }
 
+    /// The same as a message with this body.
+    pub(super) fn message(
+        &self,
+        unchanged: bool,
+        stored: &StoredResponse,
+        now: Timestamp,
+        body: Body,
+    ) -> Response<Body> {
+        let head = if unchanged { &self.unchanged } else { &self.full };
+        let (age, lifetime) = (stored.current_age(now).as_secs(), stored.lifetime.as_secs());
+        let mut response = Response::new(body);
+        *response.status_mut() = if unchanged { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+        let fields = response.headers_mut();
+        fields.clone_from(&head.map);
+        fields.insert(header::AGE, HeaderValue::from(age));
+        fields.insert(X_CACHE_AGE, HeaderValue::from(age));
+        let status = Bytes::from(head.cache_status(lifetime.saturating_sub(age)));
+        if let Ok(status) = HeaderValue::from_maybe_shared(status) {
+            fields.insert(CACHE_STATUS, status);
+        }
+        response
+    }
+
     fn length(&self) -> usize {
         self.host.len() + self.target.len() + self.key().len() + self.full.length() + self.unchanged.length()
     }
 }
+
+/// What is between the age and the value of `Cache-Status`.
+const BEFORE_STATUS: &[u8] = b"\r\ncache-status: ";
 
 /// A response head around its numbers: `fields` age, age, `before_ttl` ttl, `after_ttl`.
 #[derive(Default)]
@@ -166,6 +192,8 @@ struct Head {
     fields: Box<[u8]>,
     before_ttl: Box<[u8]>,
     after_ttl: Box<[u8]>,
+    /// The same fields as a message has them.
+    map: HeaderMap,
 }
 
 impl Head {
@@ -193,20 +221,33 @@ impl Head {
         }
         bytes.extend_from_slice(b"age: ");
         one(fields, &header::AGE)?;
+        let mut map = fields.clone();
+        for name in [header::AGE, X_CACHE_AGE, CACHE_STATUS] {
+            map.remove(name);
+        }
         Some(Head {
+            map,
             fields: bytes.into(),
-            before_ttl: format!("\r\ncache-status: {before}; ttl=").into_bytes().into(),
+            before_ttl: [BEFORE_STATUS, before.as_bytes(), b"; ttl="].concat().into(),
             after_ttl: format!("{}\r\n\r\n", &rest[digits..]).into_bytes().into(),
         })
     }
 
+    /// `Cache-Status` with so many seconds left.
+    fn cache_status(&self, ttl: u64) -> Vec<u8> {
+        let before = self.before_ttl.strip_prefix(BEFORE_STATUS).unwrap_or_default();
+        let after = self.after_ttl.strip_suffix(b"\r\n\r\n").unwrap_or_default();
+        [before, itoa::Buffer::new().format(ttl).as_bytes(), after].concat()
+    }
+
     fn length(&self) -> usize {
-        self.fields.len() + self.before_ttl.len() + self.after_ttl.len()
+        // The map says the same once more.
+        2 * self.fields.len() + self.before_ttl.len() + self.after_ttl.len()
     }
 }
 
 /// The value of a field that is there once.
-fn one(fields: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+pub(super) fn one(fields: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     let mut values = fields.get_all(name).iter();
     let value = values.next()?.clone();
     values.next().is_none().then_some(value)

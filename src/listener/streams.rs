@@ -1,0 +1,72 @@
+//! The streams of an HTTP/2 connection, run by the connection's own task.
+//!
+//! Streams whose answer is at hand then end between two polls of the connection, which writes all of them at once; in tasks
+//! of their own each would cost a task, a wake-up and a write. What takes long runs elsewhere anyway.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use hyper::rt::Executor;
+use tokio::io::AsyncWrite;
+
+use super::cork::Cork;
+
+/// Where hyper leaves the streams that it accepts.
+#[derive(Clone, Default)]
+pub(super) struct Accepted(Arc<Mutex<Vec<BoxFuture<'static, ()>>>>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Accepted {
+    fn execute(&self, stream: F) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(stream));
+    }
+}
+
+/// A connection and its streams. Dropped together: streams do not outlive their connection.
+pub(super) struct Together<C, IO> {
+    connection: Pin<Box<C>>,
+    socket: Cork<IO>,
+    accepted: Accepted,
+    streams: FuturesUnordered<BoxFuture<'static, ()>>,
+}
+
+impl<C, IO> Together<C, IO> {
+    /// `connection` over `socket`, which leaves its streams in `accepted`.
+    pub(super) fn new(connection: C, socket: Cork<IO>, accepted: Accepted) -> Self {
+        Together { connection: Box::pin(connection), socket, accepted, streams: FuturesUnordered::new() }
+    }
+
+    /// The connection.
+    pub(super) fn connection(&mut self) -> Pin<&mut C> {
+        self.connection.as_mut()
+    }
+
+    /// Polls streams as far as they come. True if one was new or ended, so that there may be something to send.
+    fn poll_streams(&mut self, cx: &mut Context<'_>) -> bool {
+        let new = std::mem::take(&mut *self.accepted.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut moved = !new.is_empty();
+        self.streams.extend(new);
+        while let Poll::Ready(Some(())) = self.streams.poll_next_unpin(cx) {
+            moved = true;
+        }
+        moved
+    }
+}
+
+impl<C: Future, IO: AsyncWrite + Unpin> Future for Together<C, IO> {
+    type Output = C::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
+        loop {
+            if let Poll::Ready(done) = self.connection.as_mut().poll(cx) {
+                return Poll::Ready(done);
+            }
+            if !self.poll_streams(cx) && !self.socket.send(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+}
