@@ -45,6 +45,11 @@ bench-capture: needs ## Captures per second beside Playwright for Python, same p
 	$(CARGO) build --release --locked
 	scripts/bench-capture "$${CARGO_TARGET_DIR:-target}/release/tintype" $(BENCH)
 
+.PHONY: bench-bounds
+bench-bounds: ## Resident size under floods, slow readers, 10,000 idle connections, against what is configured (any build)
+	$(CARGO) build --locked
+	benches/bounds/run.py "$${CARGO_TARGET_DIR:-target}/debug/tintype" $(BENCH)
+
 .PHONY: check
 check: fmt lint doc ## Format, lints, documentation and all tests, without installing anything
 	$(CARGO) test --locked

@@ -223,6 +223,7 @@ class Field:
             (home / f"{port}.toml").write_text(f"""
 [server]
 listen = "127.0.0.1:{port}"
+max_requests_per_connection = 1000000000
 {tls}
 [admin]
 enabled = false

@@ -38,11 +38,18 @@ pub(super) fn read(mut s: Section<'_>, server: &listener::Config) -> Option<admi
         backlog: 128,
         tls: None,
         max_connections: 256,
+        max_connections_per_address: 256,
+        crowded: Vec::new(),
+        max_requests_per_connection: 1_000_000,
         header_read_timeout: secs(10),
         idle_timeout: secs(60),
+        min_read_rate: KIB,
+        min_write_rate: KIB,
         max_header_bytes: usize::try_from(64 * KIB).unwrap_or(usize::MAX),
         max_header_count: 100,
         max_streams: 32,
+        max_resets: 200,
+        max_control_frames: 1000,
         drain_grace: secs(5),
     };
     Some(admin::Config { listener, token })

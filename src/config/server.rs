@@ -28,22 +28,30 @@ pub(super) struct Bounds {
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
 pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
-    let listener = listener::Config {
+    let mut listener = listener::Config {
         listen: address(&mut s, LISTEN),
         reuse_port: s.flag("reuse_port", false),
         backlog: s.number("backlog", 1024, 1..=65_535),
         tls: tls(&mut s),
         max_connections: s.number("max_connections", 10_000, 1..=1_000_000),
+        max_connections_per_address: s.number("max_connections_per_address", 1000, 1..=1_000_000),
+        // Known further down.
+        crowded: Vec::new(),
+        max_requests_per_connection: s.number("max_requests_per_connection", 100_000, 1..=1_000_000_000_000),
         header_read_timeout: s.duration(
             "header_read_timeout",
             secs(10),
             Duration::from_millis(100)..=secs(600),
         ),
         idle_timeout: s.duration("idle_timeout", secs(60), secs(1)..=days(1)),
+        min_read_rate: s.size("min_read_rate", KIB, 0..=MIB),
+        min_write_rate: s.size("min_write_rate", KIB, 0..=MIB),
         // The HTTP/1 codec takes no buffer below 8 KiB.
         max_header_bytes: s.size("max_header_bytes", 64 * KIB, 8 * KIB..=MIB),
         max_header_count: s.number("max_header_count", 100, 8..=4096),
         max_streams: s.number("max_streams", 128, 1..=10_000),
+        max_resets: s.number("max_resets", 200, 1..=1_000_000),
+        max_control_frames: s.number("max_control_frames", 1000, 10..=1_000_000),
         drain_grace: s.duration("drain_grace", secs(30), Duration::ZERO..=secs(3600)),
     };
     let bounds = Bounds {
@@ -66,6 +74,7 @@ pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
         },
         watch_config: s.flag("watch_config", false),
     };
+    listener.crowded.clone_from(&bounds.trust.ranges);
     if bounds.max_uri_bytes > listener.max_header_bytes {
         let found = format!("{} bytes", bounds.max_uri_bytes);
         let allowed = format!("at most max_header_bytes, which is {} bytes", listener.max_header_bytes);

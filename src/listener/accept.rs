@@ -14,6 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::Connections;
+use super::crowd::Crowd;
 use super::{Config, Handler, tls};
 
 /// Why a listener cannot start.
@@ -52,6 +53,8 @@ pub enum BindError {
 pub struct ServeReport {
     /// Connections accepted in all.
     pub accepted: u64,
+    /// Of those, the ones that were closed at once, because their address had as many as it may.
+    pub refused: u64,
     /// Connections that were still busy after the grace period, and were cut.
     pub cut: usize,
 }
@@ -164,7 +167,7 @@ impl Listener {
     /// [`drain_grace`](Config::drain_grace) to finish, and the rest is cut. What queued until then is served too; the queue of an
     /// inherited socket is left to whoever takes it next.
     pub async fn serve<H: Handler>(self, handler: H, shutdown: impl Future<Output = ()>) -> ServeReport {
-        let mut report_of = ServeReport { accepted: 0, cut: 0 };
+        let mut report_of = ServeReport { accepted: 0, refused: 0, cut: 0 };
         let Ok(Listener { socket: Socket::Listening(socket), inherited, tuned, .. }) = self.listen() else {
             tracing::error!("the socket does not listen");
             return report_of;
@@ -175,6 +178,7 @@ impl Listener {
         let mut connections =
             Connections::new(&now.config, handler.clone(), now.tls.clone(), draining.clone());
         let slots = Arc::new(Semaphore::new(most(&now.config)));
+        let crowd = Crowd::default();
         let mut tasks = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         let mut pause = Duration::ZERO;
@@ -200,11 +204,13 @@ impl Listener {
                 None => break,
                 Some(Ok((stream, peer, slot))) => {
                     (report_of.accepted, pause) = (report_of.accepted + 1, Duration::ZERO);
-                    let connection = connections.run(stream, peer);
-                    tasks.spawn(async move {
-                        connection.await;
-                        drop(slot);
-                    });
+                    let most = now.config.max_connections_per_address;
+                    let Some(place) = crowd.enter(peer.ip(), most, &now.config.crowded) else {
+                        report_of.refused += 1;
+                        tracing::debug!(%peer, "closed: too many connections from one address");
+                        continue;
+                    };
+                    tasks.spawn(connections.run(stream, peer, (slot, place)));
                 }
                 Some(Err(error)) => {
                     pause = backoff(&error, pause);
@@ -222,7 +228,7 @@ impl Listener {
                 let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
                 if let Ok(stream) = stream {
                     report_of.accepted += 1;
-                    tasks.spawn(connections.run(stream, peer));
+                    tasks.spawn(connections.run(stream, peer, ()));
                 }
             }
         }

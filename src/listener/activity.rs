@@ -5,7 +5,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -13,11 +13,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::interim::Interims;
 
+/// Exchanges that may begin after the last one that may; HTTP/2 lets a peer go on until it has heard.
+const LATE: usize = 1000;
+
 /// Shared by the socket, the exchanges and the timer of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Activity {
     /// Changes whenever a byte moves or an exchange begins or ends. Lost steps do no harm.
     progress: AtomicUsize,
+    /// Bytes written.
+    written: AtomicU64,
+    /// The socket takes no more for now of what is to be written.
+    blocked: AtomicBool,
+    /// Ticks of the timer.
+    tick: AtomicUsize,
+    /// Exchanges that may begin.
+    most: usize,
     /// Exchanges whose next step is the handler's, not the peer's.
     working: AtomicUsize,
     /// Exchanges begun so far.
@@ -31,6 +42,22 @@ pub(super) struct Activity {
 }
 
 impl Activity {
+    /// Of a connection that ends after `most` exchanges.
+    pub(super) fn new(most: usize) -> Self {
+        Activity {
+            progress: AtomicUsize::new(0),
+            written: AtomicU64::new(0),
+            blocked: AtomicBool::new(false),
+            tick: AtomicUsize::new(0),
+            most,
+            working: AtomicUsize::new(0),
+            exchanges: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
+            unclaimed: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+        }
+    }
+
     /// Has the next exchange, or the one under way, be the last.
     pub(super) fn leave(&self) {
         self.leaving.store(true, Relaxed);
@@ -49,6 +76,42 @@ impl Activity {
     /// Whether the handler has a step to take, so that silence on the socket is no fault of the peer.
     pub(super) fn is_working(&self) -> bool {
         self.working.load(Relaxed) > 0
+    }
+
+    /// Whether something is on its way to the peer, which has to take the next step.
+    pub(super) fn is_owed(&self) -> bool {
+        let begun = self.exchanges.load(Relaxed);
+        self.blocked.load(Relaxed) || (begun != self.ended() && !self.is_working())
+    }
+
+    /// Bytes written so far.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Relaxed)
+    }
+
+    /// Exchanges begun and ended so far, together.
+    pub(super) fn turns(&self) -> usize {
+        self.exchanges.load(Relaxed).wrapping_add(self.ended())
+    }
+
+    /// The timer ticked.
+    pub(super) fn next_tick(&self) {
+        self.tick.store(self.tick().wrapping_add(1), Relaxed);
+    }
+
+    /// How often it did.
+    pub(super) fn tick(&self) -> usize {
+        self.tick.load(Relaxed)
+    }
+
+    /// Exchanges that may still begin.
+    pub(super) fn left(&self) -> usize {
+        self.most.saturating_sub(self.exchanges.load(Relaxed))
+    }
+
+    /// Whether more have begun than even a peer can have on the way that was told of the end late.
+    pub(super) fn is_worn(&self) -> bool {
+        self.exchanges.load(Relaxed) > self.most.saturating_add(LATE)
     }
 
     /// The exchange whose head is arriving: its number, if a part of it has come.
@@ -75,6 +138,19 @@ impl Activity {
 
     fn step(&self) {
         self.progress.store(self.progress.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// The socket took `written` bytes, or would take none.
+    fn wrote(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(0) | Err(_)) => {}
+            Poll::Ready(Ok(written)) => {
+                self.step();
+                self.written.store(self.written().wrapping_add(*written as u64), Relaxed);
+                self.blocked.store(false, Relaxed);
+            }
+            Poll::Pending => self.blocked.store(true, Relaxed),
+        }
     }
 
     fn read(&self) {
@@ -108,7 +184,7 @@ impl Turn {
 
     /// Whether the connection is to close after it.
     pub(super) fn is_last(&self) -> bool {
-        self.activity.leaving.load(Relaxed)
+        self.activity.leaving.load(Relaxed) || self.number >= self.activity.most
     }
 
     /// The handler has to take the next step.
@@ -164,11 +240,12 @@ impl<IO: AsyncWrite + Unpin> Watched<IO> {
     /// Writes what is left of interim responses.
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.interim.is_empty() {
-            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.interim))? {
+            let written = Pin::new(&mut self.io).poll_write(cx, &self.interim);
+            self.activity.wrote(&written);
+            match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => self.interim.advance(written),
             }
-            self.activity.step();
         }
         Poll::Ready(Ok(()))
     }
@@ -202,9 +279,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         let written = Pin::new(&mut self.io).poll_write(cx, data);
-        if matches!(written, Poll::Ready(Ok(1..))) {
-            self.activity.step();
-        }
+        self.activity.wrote(&written);
         written
     }
 
@@ -215,9 +290,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, data);
-        if matches!(written, Poll::Ready(Ok(1..))) {
-            self.activity.step();
-        }
+        self.activity.wrote(&written);
         written
     }
 
@@ -231,7 +304,12 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
             ready!(self.poll_interim(cx))?;
             match self.interims.take() {
                 Some(bytes) => self.interim = bytes.into(),
-                None => return Pin::new(&mut self.io).poll_flush(cx),
+                None => {
+                    let flushed = Pin::new(&mut self.io).poll_flush(cx);
+                    // TLS holds bytes of its own.
+                    self.activity.blocked.store(flushed.is_pending(), Relaxed);
+                    return flushed;
+                }
             }
         }
     }
@@ -248,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_turn_tells_work_from_waiting_for_the_peer() {
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::new(Activity::new(10));
         activity.read();
         assert_eq!((activity.partial_head(), activity.is_working()), (Some(0), false));
         let mut turn = Turn::begin(&activity);

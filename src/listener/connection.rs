@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::{Activity, Watched};
 use super::cork::Cork;
 use super::exchange::{Limits, Tracked, service};
+use super::frames::{Budget, Frames};
 use super::interim::Interims;
 use super::protocol::{Protocols, Version, detect};
 use super::short::Short;
@@ -40,6 +41,9 @@ struct Shared<H> {
     protocols: Protocols,
     limits: Limits,
     header_read_timeout: Duration,
+    min_write_rate: u64,
+    max_requests: usize,
+    budget: Budget,
     /// Time that a connection without an exchange has after the drain began, for a request that is on its way.
     linger: Duration,
 }
@@ -60,6 +64,10 @@ enum End {
     SlowHead,
     #[error("idle")]
     Idle,
+    #[error("reads too slowly")]
+    SlowReader,
+    #[error("more exchanges than it was told to make")]
+    Worn,
     #[error("shutdown before its first byte")]
     Drained,
 }
@@ -75,9 +83,11 @@ impl<H: Handler> Connections<H> {
             max_header_count: config.max_header_count,
             max_header_bytes: config.max_header_bytes,
             idle_timeout: config.idle_timeout,
+            min_read_rate: config.min_read_rate,
         };
         let protocols = Protocols::new(config);
         let header_read_timeout = config.header_read_timeout;
+        let budget = Budget { resets: config.max_resets, controls: config.max_control_frames };
         let linger = LINGER.min(config.drain_grace / 2);
         Connections(Arc::new(Shared {
             handler,
@@ -86,16 +96,25 @@ impl<H: Handler> Connections<H> {
             protocols,
             limits,
             header_read_timeout,
+            min_write_rate: config.min_write_rate,
+            max_requests: config.max_requests_per_connection,
+            budget,
             linger,
         }))
     }
 
-    /// Serves one accepted connection to its end.
-    pub(super) fn run(&self, stream: TcpStream, address: SocketAddr) -> impl Future<Output = ()> + use<H> {
+    /// Serves one accepted connection to its end, and lets go of what it `holds` then.
+    pub(super) fn run<P>(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        holds: P,
+    ) -> impl Future<Output = ()> + use<H, P> {
         let shared = self.0.clone();
         async move {
             let end = shared.serve(stream, address).await;
             tracing::debug!(peer = %address, reason = %end, "connection ended");
+            drop(holds);
         }
     }
 }
@@ -109,9 +128,9 @@ impl<H: Handler> Shared<H> {
         };
         let peer = Peer { address, local, tls: self.tls.is_some() };
         let (mut draining, linger) = (self.draining.clone(), self.linger);
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::new(Activity::new(self.max_requests));
         let leaving = Arc::clone(&activity);
-        let mut drain = pin!(async move {
+        let drain = pin!(async move {
             // The sender lives as long as the accept loop that waits for this connection.
             let _gone = draining.wait_for(|draining| *draining).await.is_ok();
             // Closed at once, it would reset a request that is on its way. Who asks meanwhile is told to close.
@@ -123,7 +142,19 @@ impl<H: Handler> Shared<H> {
             let clock = pin!(sleep(self.header_read_timeout));
             return self.serve_plain(stream, peer, activity, drain, clock).await;
         };
-        let handshake = timeout(self.header_read_timeout, tls.accept(stream));
+        // In boxes is what is large and most connections do without.
+        Box::pin(self.serve_tls(tls, stream, peer, activity, drain)).await
+    }
+
+    async fn serve_tls(
+        &self,
+        tls: &TlsAcceptor,
+        stream: TcpStream,
+        peer: Peer,
+        activity: Arc<Activity>,
+        mut drain: Pin<&mut impl Future<Output = ()>>,
+    ) -> End {
+        let handshake = Box::pin(timeout(self.header_read_timeout, tls.accept(stream)));
         let stream = tokio::select! {
             biased;
             () = &mut drain => return End::Drained,
@@ -185,19 +216,20 @@ impl<H: Handler> Shared<H> {
             version == Version::Http1,
             self.header_read_timeout,
             self.limits.idle_timeout,
+            self.min_write_rate,
         );
         match version {
             Version::Http1 => {
-                let io = Short::new(io, self.handler.clone(), peer, self.limits, activity);
+                let io = Short::new(io, self.handler.clone(), peer, self.limits, activity.clone());
                 let io = TokioIo::new(Strict::new(io));
-                drive(pin!(self.protocols.http1.serve_connection(io, service)), timer, drain).await
+                drive(self.protocols.http1.serve_connection(io, service), activity, timer, drain).await
             }
             Version::Http2 => {
                 let accepted = Accepted::default();
                 let http2 = self.protocols.http2(accepted.clone());
-                let socket = Cork::new(io);
+                let socket = Cork::new(Frames::new(io, activity.clone(), self.budget));
                 let connection = http2.serve_connection(TokioIo::new(socket.clone()), service);
-                drive(pin!(Together::new(connection, socket, accepted)), timer, drain).await
+                drive(Together::new(connection, socket, accepted), activity, timer, drain).await
             }
         }
     }
@@ -232,10 +264,12 @@ where
 
 /// Polls a connection to its end, under its timer, until it is told to drain.
 async fn drive<C: Drainable>(
-    mut connection: Pin<&mut C>,
+    connection: C,
+    activity: Arc<Activity>,
     mut timer: Timer<'_>,
     mut drain: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
+    let mut connection = Box::pin(connection);
     let (mut draining, mut closing) = (false, false);
     poll_fn(move |cx| {
         loop {
@@ -251,9 +285,18 @@ async fn drive<C: Drainable>(
                 connection.as_mut().drain();
                 continue;
             }
+            if activity.left() == 0 && !draining {
+                draining = true;
+                connection.as_mut().drain();
+                continue;
+            }
+            if activity.is_worn() {
+                return Poll::Ready(End::Worn);
+            }
             match timer.poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Verdict::SlowHead) => return Poll::Ready(End::SlowHead),
+                Poll::Ready(Verdict::SlowReader) => return Poll::Ready(End::SlowReader),
                 // The first verdict lets hyper say goodbye; a peer that does not even read that is left at the
                 // second.
                 Poll::Ready(Verdict::Idle) if closing => return Poll::Ready(End::Idle),

@@ -68,6 +68,8 @@ pub(super) struct Limits {
     pub(super) max_header_bytes: usize,
     /// The longest pause inside a request body.
     pub(super) idle_timeout: Duration,
+    /// Bytes a second of a request body.
+    pub(super) min_read_rate: u64,
 }
 
 /// `handler` as hyper's service for one connection.
@@ -92,12 +94,14 @@ pub(super) fn service<H: Handler>(
             let mut response = if request.headers().len() > limits.max_header_count {
                 refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
             } else {
-                let request = request.map(|body| upload::receive(body, limits.idle_timeout));
+                let request =
+                    request.map(|body| upload::receive(body, limits.min_read_rate, limits.idle_timeout));
                 // An older client takes any response for the final one, and hyper has no place for others in HTTP/2.
                 if request.version() == Version::HTTP_11 {
-                    told(&handler, request, peer, &mut turn, &interims).await
+                    // hyper keeps room for this future as long as the connection, mostly idle, lasts; a box goes with the exchange.
+                    Box::pin(told(&handler, request, peer, &mut turn, &interims)).await
                 } else {
-                    handler.handle(request, peer).await
+                    Box::pin(handler.handle(request, peer)).await
                 }
             };
             // From here on it is the peer's turn, unless the body has to wait for its source: a peer that opens no
@@ -106,7 +110,7 @@ pub(super) fn service<H: Handler>(
             if !is_http2 && turn.is_last() {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok(response.map(|body| Tracked { body, turn }))
+            Ok(response.map(|body| Tracked { body, turn, piece: is_http2, rest: Bytes::new() }))
         }
     })
 }
@@ -137,10 +141,17 @@ fn refuse(status: StatusCode) -> Response<Body> {
     response
 }
 
+/// What the HTTP/2 codec is given at once: what its windows are by default.
+const PIECE: usize = 64 << 10;
+
 /// A response body that tells whose turn it is.
 pub(super) struct Tracked {
     body: Body,
     turn: Turn,
+    /// Give it in pieces. The HTTP/2 codec takes a frame whole, however long its peer keeps the window shut; what is not given yet
+    /// tells that the exchange goes on.
+    piece: bool,
+    rest: Bytes,
 }
 
 impl HttpBody for Tracked {
@@ -151,19 +162,36 @@ impl HttpBody for Tracked {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if !self.rest.is_empty() {
+            let next = PIECE.min(self.rest.len());
+            return Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(next)))));
+        }
+        let mut frame = Pin::new(&mut self.body).poll_frame(cx);
         match &frame {
             Poll::Pending => self.turn.ours(),
             Poll::Ready(_) => self.turn.theirs(),
+        }
+        if self.piece
+            && let Poll::Ready(Some(Ok(frame))) = &mut frame
+            && let Some(data) = frame.data_mut()
+            && data.len() > PIECE
+        {
+            self.rest = data.split_off(PIECE);
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut whole = SizeHint::new();
+        if let Some(upper) = hint.upper() {
+            whole.set_upper(upper.saturating_add(rest));
+        }
+        whole.set_lower(hint.lower().saturating_add(rest));
+        whole
     }
 }

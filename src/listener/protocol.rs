@@ -10,7 +10,7 @@ use super::Config;
 use super::streams::Accepted;
 
 /// The connection preface of HTTP/2 (RFC 9113 section 3.4).
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes that are read to tell the version: mostly the first head is whole among them.
 const AHEAD: usize = 2048;

@@ -70,7 +70,7 @@ impl<IO, H: Handler> Short<IO, H> {
     fn answers(&mut self, came: &[u8]) -> bool {
         let Some(heads) = self.heads else { return false };
         // The last answer says so, which is for the long way to say.
-        let leaving = self.activity.is_leaving();
+        let leaving = self.activity.is_leaving() || self.activity.left() <= 1;
         self.heads = match begins(came, self.limits.max_header_count) {
             Begins::Plain(plain, length)
                 if length == came.len() && length <= self.limits.max_header_bytes =>

@@ -9,9 +9,7 @@ use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
 use super::activity::Activity;
-
-/// Ticks within one idle timeout. More would tell an idle peer sooner and wake idle connections more often.
-const TICKS: u32 = 4;
+use super::pace::{Pace, TICKS};
 
 /// What the peer is guilty of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +18,8 @@ pub(super) enum Verdict {
     SlowHead,
     /// No byte in either direction for too long, and the handler has nothing to do.
     Idle,
+    /// It takes what is on its way to it at less than the least rate.
+    SlowReader,
 }
 
 /// What the clock is running for.
@@ -40,6 +40,12 @@ pub(super) struct Timer<'a> {
     /// tells.
     heads: bool,
     phase: Phase,
+    /// Bytes written when the last tick ended, and exchanges begun and ended.
+    written: u64,
+    turns: usize,
+    /// Bytes in one tick that say that the peer reads.
+    least: u64,
+    pace: Pace,
     head_limit: Duration,
     tick: Duration,
 }
@@ -52,8 +58,22 @@ impl<'a> Timer<'a> {
         heads: bool,
         head_limit: Duration,
         idle_limit: Duration,
+        min_write_rate: u64,
     ) -> Self {
-        Timer { clock, activity, heads, phase: Phase::Head(0), head_limit, tick: idle_limit / TICKS }
+        let tick = idle_limit / TICKS;
+        let least = u128::from(min_write_rate) * tick.as_millis() / 1000;
+        Timer {
+            clock,
+            activity,
+            heads,
+            phase: Phase::Head(0),
+            written: 0,
+            turns: 0,
+            least: u64::try_from(least).unwrap_or(u64::MAX).max(1),
+            pace: Pace::new(min_write_rate, idle_limit),
+            head_limit,
+            tick,
+        }
     }
 
     /// Ready with a verdict against the peer; may be polled on, for the next one.
@@ -62,8 +82,17 @@ impl<'a> Timer<'a> {
         while self.clock.as_mut().poll(cx).is_ready() {
             let Phase::Life { progress, ticks } = self.phase else { return Poll::Ready(Verdict::SlowHead) };
             let now = self.activity.progress();
-            let ticks = if now != progress || self.activity.is_working() { 0 } else { ticks + 1 };
+            let (written, turns) = (self.activity.written(), self.activity.turns());
+            let moved = written.wrapping_sub(self.written);
+            // Between the exchanges of HTTP/2 frames can come that ask for nothing, and keep a connection for ever.
+            let lives = if self.heads { now != progress } else { turns != self.turns || moved >= self.least };
+            (self.written, self.turns) = (written, turns);
+            self.activity.next_tick();
+            let ticks = if lives || self.activity.is_working() { 0 } else { ticks + 1 };
             self.start(Phase::Life { progress: now, ticks });
+            if self.pace.tick(self.activity.is_owed(), moved) && ticks < TICKS {
+                return Poll::Ready(Verdict::SlowReader);
+            }
             if ticks >= TICKS {
                 return Poll::Ready(Verdict::Idle);
             }

@@ -1,4 +1,4 @@
-//! Request bodies on their way in: a pause inside one is bounded.
+//! Request bodies on their way in: a pause inside one is bounded, and so is the time that its bytes take.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,24 +7,35 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep};
 
+use super::pace::{Pace, TICKS};
 use crate::message::body::{Body, BodyError};
 
 /// The request body that `incoming` brings. One without bytes, the usual case, costs nothing.
-pub(super) fn receive(incoming: Incoming, idle_timeout: Duration) -> Body {
+/// It has to come at `min_rate`, on average over `idle_timeout`.
+pub(super) fn receive(incoming: Incoming, min_rate: u64, idle_timeout: Duration) -> Body {
     if incoming.is_end_stream() {
         return Body::Empty;
     }
-    Body::stream(Upload { incoming: Some(incoming), idle_timeout, pause: None })
+    Body::stream(Upload {
+        incoming: Some(incoming),
+        tick: idle_timeout / TICKS,
+        pace: Pace::new(min_rate, idle_timeout),
+        moved: 0,
+        clock: None,
+    })
 }
 
-/// A body that ends with [`BodyError::Stalled`] when its sender pauses for too long.
+/// A body that ends with [`BodyError::Stalled`] when its sender pauses for too long, or is too slow.
 struct Upload {
     incoming: Option<Incoming>,
-    idle_timeout: Duration,
-    /// Runs while the reader waits for the sender.
-    pause: Option<Pin<Box<Sleep>>>,
+    tick: Duration,
+    pace: Pace,
+    /// Bytes since the last tick.
+    moved: u64,
+    /// Runs from the first time on that the reader waits for the sender. It is looked at only while it does.
+    clock: Option<Pin<Box<Sleep>>>,
 }
 
 impl HttpBody for Upload {
@@ -38,18 +49,20 @@ impl HttpBody for Upload {
         let this = &mut *self;
         let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
         if let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) {
-            this.pause = None;
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref);
+            this.moved += data.map_or(0, |data| data.len() as u64);
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
         }
-        let limit = this.idle_timeout;
-        let pause = this.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        match pause.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => {
+        let tick = this.tick;
+        let clock = this.clock.get_or_insert_with(|| Box::pin(sleep(tick)));
+        while clock.as_mut().poll(cx).is_ready() {
+            clock.set(sleep(tick));
+            if this.pace.tick(true, std::mem::take(&mut this.moved)) {
                 this.incoming = None;
-                Poll::Ready(Some(Err(BodyError::Stalled)))
+                return Poll::Ready(Some(Err(BodyError::Stalled)));
             }
         }
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {

@@ -119,7 +119,9 @@ impl Proxy {
             self.store.remove(&CacheKey::new(surplus.key));
         }
         let index = VariantIndex { selecting, variants };
-        let record = Record::new(place.sequence, place.handles.to_vec(), Content::Variants(index));
+        // The store takes nothing that is older than what it has. Whether a variant was purged tells its own record.
+        let sequence = known.map_or(place.sequence, |known| known.sequence.max(place.sequence));
+        let record = Record::new(sequence, place.handles.to_vec(), Content::Variants(index));
         self.store.put(place.primary.clone(), Arc::new(record));
     }
 }

@@ -4,6 +4,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::frames::{block, frame};
 use crate::support::*;
 
 type Line<'a> = (&'a str, &'a [u8]);
@@ -23,28 +24,6 @@ const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// Fields as HPACK literals without index, without Huffman (RFC 7541 section 6.2.2).
-fn block(lines: &[Line<'_>]) -> Vec<u8> {
-    let mut block = Vec::new();
-    for (name, value) in lines {
-        block.push(0);
-        for text in [name.as_bytes(), value] {
-            assert!(text.len() < 127, "one octet says how long it is");
-            block.push(text.len() as u8);
-            block.extend(text);
-        }
-    }
-    block
-}
 
 /// Sends one request on stream 1 and waits for what becomes of it.
 async fn ask(tintype: &Tintype, lines: &[Line<'_>], data: Option<&[u8]>) -> Comes {

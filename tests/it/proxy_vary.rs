@@ -80,3 +80,32 @@ async fn a_purge_takes_every_variant() {
         assert_eq!(ask(language).await, "HIT");
     }
 }
+
+/// The index of variants was taken for an older one, and not kept, when the variant that was asked for first came last.
+#[tokio::test]
+async fn regression_a_variant_that_comes_after_a_younger_one_is_found() {
+    let gate = Gate::new();
+    let origin = ScriptedOrigin::start({
+        let gate = gate.clone();
+        move |request| {
+            let language = request.header("accept-language").unwrap_or("none").to_owned();
+            let reply = Reply::ok(language.clone())
+                .header("Vary", "Accept-Language")
+                .header("Cache-Control", "max-age=60");
+            if language == "slow" { reply.hold(&gate) } else { reply }
+        }
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    // Told apart from the start, so that no request waits for another.
+    tintype.get_with("/a", &[("Accept-Language", "first")]).await;
+    let slow = tokio::spawn(Client::new().get(&tintype.url("/a"), &[("Accept-Language", "slow")]));
+    origin.received(2).await;
+    tintype.get_with("/a", &[("Accept-Language", "fast")]).await;
+    gate.open();
+    assert_eq!(slow.await.unwrap().text(), "slow");
+    for language in ["slow", "fast", "first"] {
+        let answer = tintype.get_with("/a", &[("Accept-Language", language)]).await;
+        assert_eq!(glance(&answer), seen(200, "HIT", language));
+    }
+}

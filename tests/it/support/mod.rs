@@ -12,6 +12,7 @@
 #![allow(dead_code, unused_imports, reason = "each test takes what it needs")]
 
 pub(crate) mod client;
+pub(crate) mod frames;
 pub(crate) mod gate;
 pub(crate) mod origin;
 pub(crate) mod process;

@@ -145,6 +145,14 @@ impl RawClient {
         })
     }
 
+    /// Reads a whole response to a GET; false if the peer closed before its first byte.
+    pub(crate) async fn rest_or_response(&mut self) -> bool {
+        match within("a response or the end", self.stream.fill_buf()).await {
+            Ok([]) | Err(_) => false,
+            Ok(_) => self.response().await.complete,
+        }
+    }
+
     /// Reads exactly `n` bytes of whatever comes, framing included.
     #[track_caller]
     pub(crate) fn bytes(&mut self, n: usize) -> impl Future<Output = Vec<u8>> {
