@@ -6,6 +6,7 @@ use super::flight::Budget;
 use super::route::Routes;
 use super::short::Prepareds;
 use super::{Config, Proxy, via};
+use super::auth::Keyring;
 
 impl Proxy {
     /// The data plane that follows this one. They share the store, the counts, the fetches under way, and what is remembered of
@@ -23,6 +24,7 @@ impl Proxy {
         };
         let next = Arc::new(Proxy {
             via: via(&config),
+            keys: Keyring::new(&config.keys, Some(&self.keys)),
             // What was certain by other rules is not by these.
             prepared: Prepareds::new(config.max_prepared),
             config,

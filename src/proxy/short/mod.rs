@@ -15,6 +15,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 
 use super::lookup::{Found, Stored, Tier};
+use super::respond::tell_audience;
 use super::{Asked, Proxy};
 use crate::message::plain::{Meaning, Plain, meaning};
 use crate::policy::short;
@@ -159,9 +160,16 @@ impl Proxy {
             return;
         }
         let Some((head, body)) = stored.parts() else { return };
-        let Some(sure) = short::certain(&asked.plan, head, route.refresh.early) else { return };
+        let Some(mut sure) = short::certain(&asked.plan, head, route.refresh.early) else { return };
+        // It is admitted by nothing but its target, and only so long.
+        let Some(until) = asked.leave.lasts() else { return };
+        sure.end = sure.end.min(until);
         let now = self.clock.now();
-        let answer = |fields: HeaderMap| self.compose_hit(fields, &asked.request.uri, head, body, now);
+        let answer = |fields: HeaderMap| {
+            let mut response = self.compose_hit(fields, &asked.request.uri, head, body, now);
+            tell_audience(route.audience, asked.leave.asker(), &mut response);
+            response
+        };
         let saved = route.lifetimes.engine.then_some(head.cost);
         let about = prepared::About {
             host: ticket.host,
