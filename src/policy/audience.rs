@@ -56,7 +56,8 @@ impl Audience {
             }
             Asker::Anybody(_) => {}
         }
-        let picture = response.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"image/"));
+        let picture =
+            response.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"image/"));
         if picture && (self.public || asker == Asker::Holder) {
             response.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         }
@@ -83,8 +84,7 @@ impl Audience {
 
 /// The members of `Cache-Control`; `None` if they keep others from storing it.
 fn members(response: &HeaderMap) -> Option<Vec<Vec<u8>>> {
-    let members: Vec<Vec<u8>> =
-        fields::list(response, &header::CACHE_CONTROL).map(<[u8]>::to_vec).collect();
+    let members: Vec<Vec<u8>> = fields::list(response, &header::CACHE_CONTROL).map(<[u8]>::to_vec).collect();
     let forbids = |member: &Vec<u8>| ["no-store", "private", "no-cache"].iter().any(|name| is(member, name));
     (!members.iter().any(forbids)).then_some(members)
 }
@@ -96,7 +96,9 @@ fn keep_private(response: &mut HeaderMap) {
         return;
     }
     let mut told = vec![b"private".to_vec()];
-    told.extend(all.into_iter().filter(|m| !["public", "private", "s-maxage"].iter().any(|name| is(m, name))));
+    told.extend(
+        all.into_iter().filter(|m| !["public", "private", "s-maxage"].iter().any(|name| is(m, name))),
+    );
     if let Ok(value) = HeaderValue::from_bytes(&told.join(&b", "[..])) {
         response.insert(header::CACHE_CONTROL, value);
     }
@@ -113,7 +115,12 @@ mod tests {
 
     const MADE: Timestamp = Timestamp::from_secs(1_000_000);
 
-    fn told(audience: Audience, asker: Asker, lifetime: u64, said: &[(&'static str, &'static str)]) -> [String; 4] {
+    fn told(
+        audience: Audience,
+        asker: Asker,
+        lifetime: u64,
+        said: &[(&'static str, &'static str)],
+    ) -> [String; 4] {
         let mut fields = HeaderMap::new();
         for (name, value) in said {
             fields.append(*name, HeaderValue::from_static(value));
@@ -137,7 +144,12 @@ mod tests {
         let kind = ("content-type", "image/png");
         let says = |control: &'static str| vec![("cache-control", control), kind];
         for (audience, asker, said, expected) in [
-            (public, anybody, says("max-age=600"), ["public, max-age=600, s-maxage=600", "public, max-age=600"]),
+            (
+                public,
+                anybody,
+                says("max-age=600"),
+                ["public, max-age=600, s-maxage=600", "public, max-age=600"],
+            ),
             (
                 public,
                 anybody,
@@ -145,7 +157,12 @@ mod tests {
                 ["public, max-age=600, s-maxage=600, must-revalidate", "public, max-age=600"],
             ),
             (public, anybody, vec![kind], ["public, max-age=600, s-maxage=600", "public, max-age=600"]),
-            (short, anybody, says("max-age=600"), ["public, max-age=60, s-maxage=600", "public, max-age=600"]),
+            (
+                short,
+                anybody,
+                says("max-age=600"),
+                ["public, max-age=60, s-maxage=600", "public, max-age=600"],
+            ),
             (short, until, says("max-age=600"), ["public, max-age=60, s-maxage=90", "public, max-age=90"]),
             (public, until, says("max-age=600"), ["public, max-age=90, s-maxage=90", "public, max-age=90"]),
         ] {
@@ -167,7 +184,8 @@ mod tests {
             ("public, max-age=5, s-maxage=9", "private, max-age=5"),
             ("no-store", "no-store"),
         ] {
-            let said = [("cache-control", said), ("cdn-cache-control", "max-age=9"), ("content-type", "text/html")];
+            let said =
+                [("cache-control", said), ("cdn-cache-control", "max-age=9"), ("content-type", "text/html")];
             let found = told(public, Asker::Holder, 600, &said);
             assert_eq!(found, [expected, "-", "-", "-"]);
         }

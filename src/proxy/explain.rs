@@ -105,7 +105,10 @@ impl Proxy {
                 leave.limit(&mut reading.wishes);
                 reading.leave = leave;
                 let admitted = reading.leave.check_page(reading.wishes.page.as_ref());
-                admitted.map_or_else(|refusal| json!({ "refused": refusal.name() }), |()| json!({ "admitted_by": reading.leave.words() }))
+                admitted.map_or_else(
+                    |refusal| json!({ "refused": refusal.name() }),
+                    |()| json!({ "admitted_by": reading.leave.words() }),
+                )
             }
             Err(refusal) => json!({ "refused": refusal.name() }),
         };

@@ -131,7 +131,9 @@ impl Refusal {
         if let Refusal::Denied(Denial::NoKey) = self {
             fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Refusal::Origin(OriginError::Busy { retry_after }) | Refusal::TooMany { retry_after, .. } = self {
+        if let Refusal::Origin(OriginError::Busy { retry_after }) | Refusal::TooMany { retry_after, .. } =
+            self
+        {
             fields.insert(header::RETRY_AFTER, seconds_up(*retry_after));
         }
         if let Refusal::Method(_) = self {

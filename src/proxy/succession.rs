@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::auth::Keyring;
 use super::flight::Budget;
 use super::route::Routes;
 use super::short::Prepareds;
 use super::{Config, Proxy, via};
-use super::auth::Keyring;
 
 impl Proxy {
     /// The data plane that follows this one. They share the store, the counts, the fetches under way, and what is remembered of

@@ -162,9 +162,15 @@ mod tests {
         for good in [right.to_owned(), right.to_uppercase(), short.clone()] {
             assert!(verify(&secret, message, &good), "{good}");
         }
-        for bad in
-            ["", "5b", &right[..63], &format!("{right}00"), &format!("{short}="), &short[..42], &right.replace('5', "g")]
-        {
+        for bad in [
+            "",
+            "5b",
+            &right[..63],
+            &format!("{right}00"),
+            &format!("{short}="),
+            &short[..42],
+            &right.replace('5', "g"),
+        ] {
             assert!(!verify(&secret, message, bad), "{bad}");
         }
         assert!(!verify(&Secret::new("jefe".into()), message, right));
@@ -174,6 +180,9 @@ mod tests {
     #[test]
     fn less_is_less() {
         assert!(Render::Never < Render::Stale && Render::Stale < Render::Allow);
-        assert_eq!(Render::ALL.map(|(name, render)| (Render::of(name) == Some(render), render.name() == name)), [(true, true); 3]);
+        assert_eq!(
+            Render::ALL.map(|(name, render)| (Render::of(name) == Some(render), render.name() == name)),
+            [(true, true); 3]
+        );
     }
 }

@@ -99,7 +99,8 @@ impl Link {
         if let Some(sizes) = value("sizes") {
             let sizes: Sizes = sizes.parse().map_err(|()| Denial::Size)?;
             let of = |side: &str| {
-                let mut given = self.pairs.iter().filter(|(name, _)| name == side).map(|(_, value)| value.as_str());
+                let mut given =
+                    self.pairs.iter().filter(|(name, _)| name == side).map(|(_, value)| value.as_str());
                 (given.next(), given.next().is_none())
             };
             let ((width, one_width), (height, one_height)) = (of("width"), of("height"));
@@ -218,7 +219,10 @@ mod tests {
     fn nothing_that_means_something_can_be_changed() {
         let (query, signature, _) = VECTORS[0];
         let same = "render=st%61le&&expires=1793491200&key=web&url=https://example.com/";
-        assert_eq!(granted(&format!("{same}&signature={signature}"), 0), granted(&format!("{query}&signature={signature}"), 0));
+        assert_eq!(
+            granted(&format!("{same}&signature={signature}"), 0),
+            granted(&format!("{query}&signature={signature}"), 0)
+        );
         for (from, to) in [
             ("example.com", "example.org"),
             ("stale", "allow"),
@@ -234,7 +238,11 @@ mod tests {
         ] {
             let altered = query.replace(from, to);
             assert_ne!(altered, query);
-            assert_eq!(granted(&format!("{altered}&signature={signature}"), 0), Err(Denial::Altered), "{altered}");
+            assert_eq!(
+                granted(&format!("{altered}&signature={signature}"), 0),
+                Err(Denial::Altered),
+                "{altered}"
+            );
         }
         assert_eq!(Link::read(query), Ok(None));
         assert_eq!(Link::read(&format!("{query}&signature=a&signature=b")), Err(Denial::Altered));
@@ -268,7 +276,8 @@ mod tests {
     fn what_is_signed_here_is_verified_here() {
         let sizes: Sizes = "800x600".parse().expect("sizes");
         let grant = Grant { key: "web", expires: Some(9), render: Render::Allow, sizes: Some(&sizes) };
-        let link = sign("/screenshot", "url=https://a.example/?b=c&render=never&key=x", &grant, &secret()).expect("a link");
+        let link = sign("/screenshot", "url=https://a.example/?b=c&render=never&key=x", &grant, &secret())
+            .expect("a link");
         assert!(link.starts_with("expires=9&key=web&render=allow&sizes=800x600&url=https%3A%2F%2Fa.example%2F%3Fb%3Dc&signature="), "{link}");
         let given = granted(&format!("{link}&width=800&height=600"), 8).expect("good");
         assert_eq!((given.render, given.expires), (Render::Allow, Some(9)));

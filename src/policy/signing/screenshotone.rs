@@ -80,6 +80,9 @@ mod tests {
             sign("url=https://a.example", "k&", &secret).split("&signature=").next(),
             Some("url=https://a.example&access_key=k%26")
         );
-        assert!(Link::read(&sign("url=x", "k", &secret)).is_some_and(|link| link.key == "k" && link.is_by(&secret)));
+        assert!(
+            Link::read(&sign("url=x", "k", &secret))
+                .is_some_and(|link| link.key == "k" && link.is_by(&secret))
+        );
     }
 }

@@ -49,15 +49,20 @@ mod tests {
         let link = Link::read(&path).expect("a link");
         assert_eq!(link.key, "KEY");
         assert!(link.is_by("url=urlbox.io&width=300", &secret));
-        for altered in ["url=urlbox.io&width=301", "width=300&url=urlbox.io", "url=urlbox.io&width=300&", ""] {
+        for altered in ["url=urlbox.io&width=301", "width=300&url=urlbox.io", "url=urlbox.io&width=300&", ""]
+        {
             assert!(!link.is_by(altered, &secret), "{altered}");
         }
-        for none in ["/v1/KEY/png", "/v1/render/sync", "/v1/render/sync/x", "/screenshot", "/v1/K/T/png/more"] {
+        for none in ["/v1/KEY/png", "/v1/render/sync", "/v1/render/sync/x", "/screenshot", "/v1/K/T/png/more"]
+        {
             assert_eq!(Link::read(none), None, "{none}");
         }
         let short = Link::read("/v1/KEY/a6f5fb4b61eaba63a4546b87c14091c9ca3fbe73/png").expect("a link");
         assert!(!short.is_by("url=urlbox.io&width=300", &secret), "SHA1");
         let signed = sign("/pre/v1/-/jpg", "url=x", "KEY", &secret).expect("a link");
-        assert!(signed.starts_with("/pre/v1/KEY/") && Link::read(&signed).is_some_and(|link| link.is_by("url=x", &secret)));
+        assert!(
+            signed.starts_with("/pre/v1/KEY/")
+                && Link::read(&signed).is_some_and(|link| link.is_by("url=x", &secret))
+        );
     }
 }

@@ -56,12 +56,7 @@ impl Keyring {
         Ok(Leave { by: By::Key(key), render })
     }
 
-    fn by_link(
-        &self,
-        route: &Route,
-        request: &mut Parts,
-        now: Timestamp,
-    ) -> Result<Option<Leave>, Denial> {
+    fn by_link(&self, route: &Route, request: &mut Parts, now: Timestamp) -> Result<Option<Leave>, Denial> {
         let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
         if let Some(link) = own::Link::read(query)? {
             let (key, secret) = self.signer(&link.key)?;
@@ -70,11 +65,18 @@ impl Keyring {
             let until = granted.expires.map(Timestamp::from_secs).into_iter().chain(key.key.not_after).min();
             request.uri = with_query(&request.uri, &granted.query).ok_or(Denial::Altered)?;
             let render = granted.render.min(key.key.render);
-            return Ok(Some(Leave { by: By::Link { key, own: true, expires: granted.expires, until }, render }));
+            return Ok(Some(Leave {
+                by: By::Link { key, own: true, expires: granted.expires, until },
+                render,
+            }));
         }
         let signed_by = match route.asking.dialect() {
-            Some(Dialect::ScreenshotOne) => screenshotone::Link::read(query).map(|link| (link.key.clone(), Is::Query(link))),
-            Some(Dialect::Urlbox) => urlbox::Link::read(path).map(|link| (link.key.to_owned(), Is::Path(link))),
+            Some(Dialect::ScreenshotOne) => {
+                screenshotone::Link::read(query).map(|link| (link.key.clone(), Is::Query(link)))
+            }
+            Some(Dialect::Urlbox) => {
+                urlbox::Link::read(path).map(|link| (link.key.to_owned(), Is::Path(link)))
+            }
             _ => None,
         };
         let Some((id, link)) = signed_by else { return Ok(None) };
@@ -100,7 +102,8 @@ impl Keyring {
     fn by_key(&self, request: &mut Parts) -> Option<Arc<Held>> {
         let field = |name: &HeaderName| request.headers.get(name).and_then(|value| value.to_str().ok());
         let bearer = field(&header::AUTHORIZATION).and_then(|value| value.split_once(' '));
-        let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token);
+        let bearer =
+            bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token);
         let in_field = field(&X_API_KEY).or(bearer).map(|given| given.trim().to_owned());
         let given = match &in_field {
             Some(given) => given.clone(),
@@ -168,7 +171,10 @@ impl Leave {
                 parts.path_and_query = Some(format!("{path}?{query}").parse().ok()?);
                 Uri::from_parts(parts).ok()
             }
-            _ => with_query(link, &own::sign(path, query, &Grant { key: id, expires, render, sizes: None }, secret)?),
+            _ => with_query(
+                link,
+                &own::sign(path, query, &Grant { key: id, expires, render, sizes: None }, secret)?,
+            ),
         }
     }
 }

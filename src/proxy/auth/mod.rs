@@ -95,13 +95,18 @@ impl Keyring {
     /// Of these keys; those that `before` has alike go on with what is left of their rates.
     pub(super) fn new(keys: &[Key], before: Option<&Keyring>) -> Self {
         let known = |key: &Key| before.and_then(|before| before.0.iter().find(|held| held.key.id == key.id));
-        let left = |bucket: &Mutex<Bucket>| Mutex::new(*bucket.lock().unwrap_or_else(PoisonError::into_inner));
+        let left =
+            |bucket: &Mutex<Bucket>| Mutex::new(*bucket.lock().unwrap_or_else(PoisonError::into_inner));
         let held = keys.iter().map(|key| match known(key) {
             Some(held) => {
                 // A bucket is in the measure of its rate.
-                let requests = if held.key.rate == key.rate { left(&held.requests) } else { Mutex::default() };
-                let renders =
-                    if held.key.render_rate == key.render_rate { left(&held.renders) } else { Mutex::default() };
+                let requests =
+                    if held.key.rate == key.rate { left(&held.requests) } else { Mutex::default() };
+                let renders = if held.key.render_rate == key.render_rate {
+                    left(&held.renders)
+                } else {
+                    Mutex::default()
+                };
                 Held { key: key.clone(), requests, renders }
             }
             None => Held { key: key.clone(), requests: Mutex::default(), renders: Mutex::default() },
@@ -176,7 +181,9 @@ impl Leave {
     pub(super) fn lasts(&self) -> Option<Timestamp> {
         match &self.by {
             By::Nothing => Some(Timestamp(u64::MAX)),
-            By::Link { key, until, .. } if key.key.rate.is_none() => Some(until.unwrap_or(Timestamp(u64::MAX))),
+            By::Link { key, until, .. } if key.key.rate.is_none() => {
+                Some(until.unwrap_or(Timestamp(u64::MAX)))
+            }
             By::Link { .. } | By::Key(_) => None,
         }
     }
