@@ -45,20 +45,22 @@ impl Audience {
     /// Lifetimes count from when the picture was made, as `Age` does, so that they say the same at each moment. None reaches beyond the
     /// end of the link.
     pub fn tell(&self, asker: Asker, kept: Option<Kept>, response: &mut HeaderMap) {
+        if asker != Asker::Holder && !self.public {
+            return;
+        }
         match asker {
             // A shared cache that does not know of the key would give it to everybody.
             Asker::Holder => keep_private(response),
-            Asker::Anybody(until) if self.public => {
+            Asker::Anybody(until) => {
                 response.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
                 if let Some(kept) = kept {
                     self.lasting(kept, until, response);
                 }
             }
-            Asker::Anybody(_) => {}
         }
         let picture =
             response.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"image/"));
-        if picture && (self.public || asker == Asker::Holder) {
+        if picture {
             response.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         }
     }
