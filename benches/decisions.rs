@@ -48,7 +48,8 @@ fn decisions(bench: &mut Criterion) {
         b.iter(|| reuse::decide(black_box(&head), &request, now));
     });
     bench.bench_function("directives of a request", |b| {
-        let fields = HeaderMap::from_iter([(http::header::CACHE_CONTROL, HeaderValue::from_static("max-age=60"))]);
+        let fields =
+            HeaderMap::from_iter([(http::header::CACHE_CONTROL, HeaderValue::from_static("max-age=60"))]);
         b.iter(|| RequestDirectives::of(black_box(&fields)));
     });
     bench.bench_function("admission", |b| b.iter(stored));

@@ -16,6 +16,7 @@ mod health;
 mod purge;
 mod reload;
 mod serve;
+mod sign;
 mod source;
 mod stats;
 mod stored;
@@ -74,6 +75,9 @@ enum Verb {
     /// Shows the figures of a running tintype, with a verdict in words
     #[command(after_help = stats::HELP)]
     Stats(stats::Args),
+    /// Signs a link to a picture that others may use, and says what it may cost
+    #[command(after_help = sign::HELP)]
+    Sign(sign::Args),
     /// Puts a bounded load on URLs, and tells rates and latencies by what the cache did
     #[command(after_help = bench::HELP)]
     Bench(bench::Args),
@@ -121,6 +125,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Verb::Reload(args)) => reload::run(&args),
         Some(Verb::Explain(args)) => explain::run(&args),
         Some(Verb::Stats(args)) => stats::run(&args),
+        Some(Verb::Sign(args)) => sign::run(&args),
         Some(Verb::Bench(args)) => bench::run(&args),
         Some(Verb::Health(args)) => health::run(&args),
         Some(Verb::Completions(args)) => completions::completions(&args),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 mod admin;
 mod chrome;
 mod environment;
+mod keys;
 mod log;
 mod problem;
 mod purge;
@@ -169,10 +170,12 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
     let (purge, hidden_tags) = purge::read(root.table("purge"));
     let webhook = webhook::read(root.table("webhook"), admin.is_some());
     let upstreams = upstream::read_all(root.table("upstream"));
-    let routes = route::read_all(root.table("route"), &upstreams);
+    let keys = keys::read_all(root.table("keys"));
+    let routes = route::read_all(root.table("route"), &upstreams, &keys);
     let log = log::read(root.table("log"));
     let proxy = crate::proxy::Config {
         routes,
+        keys,
         pseudonym: bounds.pseudonym,
         tell_key: bounds.tell_key,
         max_uri_bytes: bounds.max_uri_bytes,

@@ -13,16 +13,18 @@ use super::tree::{Node, Value};
 use super::upstream::named;
 use super::words::{days, nearest};
 use crate::policy::admission::{SetCookie, Terms};
+use crate::policy::audience::Audience;
 use crate::policy::capture::dialect::{Dialect, Spoken};
 use crate::policy::capture::{self, Defaults};
 use crate::policy::query;
 use crate::proxy::Route;
+use crate::proxy::auth::{Auth, Key};
 use crate::proxy::route::Asking;
 
-pub(super) fn read_all(mut s: Section<'_>, upstreams: &[(String, Upstream)]) -> Vec<Route> {
+pub(super) fn read_all(mut s: Section<'_>, upstreams: &[(String, Upstream)], keys: &[Key]) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     for name in named(&mut s, "route") {
-        let route = read(&name, s.table(&name), upstreams, &routes);
+        let route = read(&name, s.table(&name), upstreams, keys, &routes);
         routes.push(route);
     }
     share(&mut s, &mut routes);
@@ -59,7 +61,13 @@ fn share(s: &mut Section<'_>, routes: &mut [Route]) {
     }
 }
 
-fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlier: &[Route]) -> Route {
+fn read(
+    name: &str,
+    mut s: Section<'_>,
+    upstreams: &[(String, Upstream)],
+    keys: &[Key],
+    earlier: &[Route],
+) -> Route {
     let host_allowed = "a host name without scheme and port, such as \"shots.example.com\"";
     let host = s.read("host", None, host_allowed, host);
     let path_allowed =
@@ -95,6 +103,7 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
         !opaque
     });
     let asking = asking(&mut s, spoken, capture, chrome, no_vary_search);
+    let (auth, audience) = access(&mut s, keys);
     Route {
         name: name.to_owned(),
         host,
@@ -107,7 +116,34 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
         terms: terms(&mut s, capture),
         lifetimes: rules::read(&mut s, capture, is_chrome),
         refresh: rules::refresh(&mut s, capture),
+        auth,
+        audience,
     }
+}
+
+/// Who may ask, and what browsers and CDNs are told.
+fn access(s: &mut Section<'_>, keys: &[Key]) -> (Auth, Audience) {
+    let all = [Auth::None, Auth::Signed, Auth::Key, Auth::Either].map(|auth| (auth.name(), auth));
+    let auth = s.choice("auth", all);
+    let secret = auth.takes_links() && keys.iter().any(|key| key.secret.is_some());
+    let api_key = auth.takes_keys() && keys.iter().any(|key| key.api_key.is_some());
+    if auth != Auth::None && !secret && !api_key {
+        let allowed = "\"none\", or a [keys.ID] with a secret for signed links, or with an api_key";
+        s.refuse("auth", Kind::Conflict, format!("{:?}", auth.name()), allowed);
+    }
+    let within = Duration::ZERO..=days(365);
+    let public = s.optional_flag("public", None).unwrap_or(auth == Auth::Signed);
+    let audience = Audience {
+        public,
+        browser_ttl: s.optional_duration("browser_ttl", None, within.clone()),
+        cdn_ttl: s.optional_duration("cdn_ttl", None, within),
+    };
+    for (setting, given) in [("browser_ttl", audience.browser_ttl), ("cdn_ttl", audience.cdn_ttl)] {
+        if given.is_some() && !public {
+            s.refuse(setting, Kind::Conflict, "a lifetime", "nothing, as public is false");
+        }
+    }
+    (auth, audience)
 }
 
 /// Whose words the requests of a route are in.

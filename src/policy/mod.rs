@@ -1,13 +1,14 @@
 //! DECISIONS, pure: no async, no clock, no log, no disk. Values in, a value out, `now` an argument.
 //!
-//! In the order in which a request meets them: [`key`] and [`vary`] say where to look, [`reuse`] whether what was found
+//! In the order in which a request meets them: [`signing`] says who may ask, [`key`] and [`vary`] say where to look, [`reuse`] whether what was found
 //! may answer, [`short`] until when that is certain, [`rules`] what route and caller want beside, [`precondition`] whether a 304 will do, [`validation`] how to ask the origin and what its 304 changes,
 //! [`admission`] whether an answer may be stored, with [`directives`] or [`targeted`] ones and [`freshness`] for how long, [`range`] which
 //! parts of it are sent, [`invalidation`] and [`groups`] what an unsafe method spoils, [`purge`], [`tags`] and [`place`] by what it is purged,
-//! and [`asking`] how it is asked for again.
+//! [`asking`] how it is asked for again, and [`audience`] what browsers and CDNs are told.
 
 pub mod admission;
 pub mod asking;
+pub mod audience;
 pub mod capture;
 pub mod client;
 pub mod directives;
@@ -25,6 +26,7 @@ pub mod range;
 pub mod reuse;
 pub mod rules;
 pub mod short;
+pub mod signing;
 pub mod stored;
 pub mod tags;
 pub mod targeted;

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::Proxy;
+use super::auth::Leave;
 use super::reading::{Payload, Reading, is_json, to_get, unconditional, whole};
 use super::refusal::Refusal;
 use super::route::Route;
@@ -158,7 +159,7 @@ fn ask_for(
         key: Some(key),
         wishes: canonical.wishes,
         wanted: Wanted { form, names, link },
-        ticket: None,
+        ..Reading::default()
     })
 }
 
@@ -171,12 +172,20 @@ impl Proxy {
         mut request: Parts,
         body: Body,
         peer: IpAddr,
+        admitted: Result<Leave, Refusal>,
     ) -> Response<Body> {
         let head = request.method == Method::HEAD;
-        let read = super::reading::read(&route, &mut request, body, self.config.max_request_body).await;
+        let read = match admitted {
+            Ok(leave) => super::reading::read(&route, &mut request, body, self.config.max_request_body)
+                .await
+                .map(|(reading, body)| (Reading { leave, ..reading }, body)),
+            Err(refusal) => Err(refusal),
+        };
         let (answered, wanted) = match read {
             Ok((mut reading, body)) => {
-                let wanted = std::mem::take(&mut reading.wanted);
+                let mut wanted = std::mem::take(&mut reading.wanted);
+                let now = self.clock.now();
+                wanted.link = wanted.link.map(|link| reading.leave.sign(&route, &link, now));
                 if wanted.form != Form::Picture {
                     // A HEAD would be answered without what is to be told of the picture.
                     request.method = Method::GET;

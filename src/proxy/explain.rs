@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Request, Uri, header};
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
+use super::auth::Auth;
 use super::lookup::{Found, Tier, select};
 use super::refusal::Refusal;
 use super::respond::Verdict;
@@ -16,6 +17,7 @@ use super::{Asked, Proxy, Step, forward, keep, pass, reading, target};
 use crate::message::body::Body;
 use crate::message::cache_status::Forward;
 use crate::policy::admission::NotStored;
+use crate::policy::signing::own;
 use crate::policy::stored::Variant;
 use crate::policy::validation;
 use crate::store::{CacheKey, Content, Record};
@@ -84,12 +86,33 @@ impl Proxy {
             return Ok(refused(Refusal::NoRoute));
         };
         forward::sanitize(&mut request.headers);
+        // It is explained what it would get if it were admitted, and whether it is.
+        let told_admission = self.keys.admit(&route, &mut request, &Body::Empty, self.clock.now());
+        if told_admission.is_err()
+            && let Some(query) = request.uri.query().filter(|_| route.auth.takes_links())
+            && let Some(plain) = own::without(query)
+        {
+            request.uri = reading::with_query(&request.uri, &plain).unwrap_or_else(|| request.uri.clone());
+        }
         let read = reading::read(&route, &mut request, Body::Empty, self.config.max_request_body).await;
-        let (reading, body) = match read {
+        let (mut reading, body) = match read {
             Ok(read) => read,
             Err(refusal) => return Ok(refused(refusal)),
         };
         let passes = pass::why_pass(&request, &body);
+        let admission = match told_admission {
+            Ok(leave) => {
+                leave.limit(&mut reading.wishes);
+                reading.leave = leave;
+                let admitted = reading.leave.check_page(reading.wishes.page.as_ref());
+                admitted.map_or_else(
+                    |refusal| json!({ "refused": refusal.name() }),
+                    |()| json!({ "admitted_by": reading.leave.words() }),
+                )
+            }
+            Err(refusal) => json!({ "refused": refusal.name() }),
+        };
+        let admission = if route.auth == Auth::None { Value::Null } else { admission };
         let asked = self.asked(route, request, IpAddr::V4(Ipv4Addr::LOCALHOST), reading);
         let seen = self.see(&asked.primary, &asked.request).await;
         let now = self.clock.now();
@@ -98,6 +121,7 @@ impl Proxy {
         Ok(json!({
             "request": told,
             "route": of_route(&asked.route, self.config.routes.len()),
+            "admission": admission,
             "key": of_key(&asked, &seen.found.key),
             "wishes": {
                 "page": wishes.page.as_ref().map(Url::as_str),
@@ -221,6 +245,9 @@ impl Proxy {
             Step::AnswerAndValidate(_, told) => json!({
                 "answer": "stale", "rule": told.status.detail, "asks_origin": "behind", "fetch_under_way": under_way,
             }),
+            Step::Forward(_) if asked.leave.is_restricted() => {
+                json!({ "answer": "error", "rule": "not-rendered", "status": 404, "asks_origin": false })
+            }
             Step::Forward(_) if asked.directives.only_if_cached => {
                 json!({ "answer": "error", "rule": "only-if-cached", "status": 504, "asks_origin": false })
             }

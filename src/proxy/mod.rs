@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::message::body::Body;
 use crate::message::cache_status::{self, CacheStatus, Forward};
 use crate::policy::admission::Terms;
+use crate::policy::audience::Audience;
 use crate::policy::capture::Wishes;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
@@ -24,6 +25,7 @@ use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
 
 pub mod ahead;
+pub mod auth;
 mod collapse;
 mod dialect;
 pub mod explain;
@@ -52,6 +54,7 @@ pub(crate) mod target;
 mod unstored;
 
 use ahead::{Hot, Refresh};
+use auth::{Auth, Key, Keyring, Leave};
 use flight::{Budget, Flights};
 use lookup::{Found, Stored};
 use marks::{Mark, Marks};
@@ -67,6 +70,7 @@ use unstored::Unstored;
 pub struct Proxy {
     config: Config,
     routes: Routes,
+    keys: Keyring,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
@@ -97,6 +101,8 @@ struct Asked {
     wishes: Wishes,
     /// What rules make of that.
     plan: Plan,
+    /// What it may have done for it.
+    leave: Leave,
 }
 
 impl Proxy {
@@ -113,6 +119,7 @@ impl Proxy {
         let watches = config.watches();
         let prepared = Prepareds::new(config.max_prepared);
         let proxy = Arc::new(Proxy {
+            keys: Keyring::new(&config.keys, None),
             config,
             routes,
             store,
@@ -183,12 +190,15 @@ impl Proxy {
         let route = Arc::clone(self.routes.find(&request.uri).ok_or(Refusal::NoRoute)?);
         forward::check_expectation(&request.headers)?;
         forward::sanitize(&mut request.headers);
+        // Whose is it? Before anything is done for it.
+        let admitted = self.admit(&route, &mut request, &body);
         if let Some(dialect) = route.asking.dialect() {
-            return Ok(Box::pin(self.answer_in(dialect, route, request, body, peer)).await);
+            return Ok(Box::pin(self.answer_in(dialect, route, request, body, peer, admitted)).await);
         }
+        let leave = admitted?;
         let (mut reading, body) =
             reading::read(&route, &mut request, body, self.config.max_request_body).await?;
-        reading.ticket = ticket;
+        (reading.ticket, reading.leave) = (ticket, leave);
         self.answer_read(route, request, reading, body, peer).await
     }
 
@@ -202,11 +212,14 @@ impl Proxy {
         peer: IpAddr,
     ) -> Result<Response<Body>, Refusal> {
         let ticket = reading.ticket.take();
+        reading.leave.check_page(reading.wishes.page.as_ref())?;
+        reading.leave.limit(&mut reading.wishes);
         // Is it for the cache at all?
         let pass = pass::why_pass(&request, &body);
         if let Some(why @ (Forward::Method | Forward::Bypass)) = pass
             && !pass::is_plain_range(&request, &body)
         {
+            reading.leave.may_ask(self.clock.now())?;
             // Boxed, as all that a hit does not need: the future of an exchange is moved more than once.
             return Box::pin(self.pass(route, request, body, peer, why)).await;
         }
@@ -220,6 +233,7 @@ impl Proxy {
 
         // May it answer, and how is it brought up to date?
         let key = self.config.tell_key.then(|| found.key.clone());
+        let (audience, asker) = (asked.route.audience, asked.leave.asker());
         let answered = match self.decide(&asked, &found) {
             Step::Answer(stored, told) => {
                 if let Some(ticket) = ticket.filter(|_| told.verdict == Verdict::Hit) {
@@ -230,19 +244,23 @@ impl Proxy {
             Step::AnswerAndValidate(stored, told) => {
                 let early = told.verdict == Verdict::Hit;
                 let response = self.answer_from(&asked, stored, told);
-                if self.validate_behind(asked, &found).is_some() && early {
+                if asked.leave.may_ask(self.clock.now()).is_err() {
+                    // What is stored will do for now.
+                } else if self.validate_behind(asked, &found).is_some() && early {
                     self.counters.add(Count::EarlyRefreshes);
                 }
                 Ok(response)
             }
             Step::Forward(_) if asked.directives.only_if_cached => Err(Refusal::OnlyIfCached),
             // Of a picture, the whole is made and stored, and cut.
+            Step::Forward(_) if let Err(refusal) = asked.leave.may_ask(self.clock.now()) => Err(refusal),
             Step::Forward(why) if pass.is_some() && !asked.route.capture => {
                 Box::pin(self.pass_covered(asked, &found, body, why)).await
             }
             Step::Forward(why) => Box::pin(self.fetch(asked, found, why)).await,
         };
         answered.map(|mut response| {
+            respond::tell_audience(audience, asker, &mut response);
             if let Some(key) = key {
                 cache_status::add_key(response.headers_mut(), key.as_bytes());
             }
@@ -258,14 +276,15 @@ impl Proxy {
             key
         });
         let directives = RequestDirectives::of(&request.headers);
-        let wishes = reading.wishes;
+        let (wishes, leave) = (reading.wishes, reading.leave);
         let plan = route.plan(&request.uri, &wishes);
-        Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes, plan }
+        Asked { route, request, directives, peer, primary: CacheKey::new(key), wishes, plan, leave }
     }
 
     /// What to do with what was found; counts what it answers with.
     fn decide<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
         let step = match self.weigh(asked, found) {
+            step if asked.leave.is_restricted() => step,
             Step::Answer(stored, told)
                 if told.verdict == Verdict::Hit && self.refreshes(asked, found, stored, self.clock.now()) =>
             {
@@ -281,6 +300,9 @@ impl Proxy {
 
     /// What to do with what was found, leaving no trace.
     fn weigh<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
+        if asked.leave.is_restricted() {
+            return self.weigh_stored(asked, found);
+        }
         let Some((stored, tier)) = &found.stored else {
             return Step::Forward(if asked.plan.refused.is_some() {
                 Forward::Bypass
@@ -360,6 +382,8 @@ enum Step<'a> {
 pub struct Config {
     /// Routes, in any order: the longest matching path prefix wins, a named host before any host.
     pub routes: Vec<Route>,
+    /// Who may ask, on routes that want to know.
+    pub keys: Vec<Key>,
     /// Pseudonym of this proxy in `Via` and `Cache-Status`.
     pub pseudonym: String,
     /// `Cache-Status` tells the cache key (RFC 9211 section 2.7).
@@ -396,6 +420,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             routes: Vec::new(),
+            keys: Vec::new(),
             pseudonym: "tintype".into(),
             tell_key: false,
             max_uri_bytes: 16 << 10,
@@ -436,4 +461,8 @@ pub struct Route {
     pub lifetimes: Lifetimes,
     /// When it fetches anew what is still fresh.
     pub refresh: Refresh,
+    /// Who may ask.
+    pub auth: Auth,
+    /// Whom its answers are for.
+    pub audience: Audience,
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, Uri, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
+use super::auth::Leave;
 use super::dialect::{self, Wanted};
 use super::refusal::Refusal;
 use super::route::{Asking, Route};
@@ -27,6 +28,8 @@ pub(super) struct Reading {
     pub(super) wanted: Wanted,
     /// For the short way, where the answer goes out as it comes.
     pub(super) ticket: Option<Ticket>,
+    /// What may be done for it.
+    pub(super) leave: Leave,
 }
 
 impl Reading {

@@ -7,6 +7,8 @@ use http::{HeaderValue, Response, StatusCode, header};
 use crate::message::body::Body;
 use crate::origin::OriginError;
 use crate::policy::capture::dialect::Fault;
+use crate::policy::signing::Denial;
+use crate::policy::signing::rate::Rate;
 
 /// Why a request gets an answer that neither the origin nor the store gave.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +49,20 @@ pub enum Refusal {
     /// `only-if-cached`, and nothing usable is stored (RFC 9111 section 5.2.1.7).
     #[error("nothing usable is stored and the request said only-if-cached")]
     OnlyIfCached,
+    /// It is not admitted.
+    #[error("{0}")]
+    Denied(Denial),
+    /// The origin would have to be asked, and may not be for this request.
+    #[error("nothing usable is stored and nothing may be rendered for this request")]
+    NotRendered,
+    /// There were too many with its key.
+    #[error("there were more requests with this key than {rate}")]
+    TooMany {
+        /// How many are allowed.
+        rate: Rate,
+        /// When there may be one more.
+        retry_after: Duration,
+    },
     /// The origin gave no answer.
     #[error("{0}")]
     Origin(#[from] OriginError),
@@ -56,7 +72,10 @@ impl Refusal {
     /// The status that the client gets.
     pub fn status(&self) -> StatusCode {
         match self {
-            Refusal::NoRoute => StatusCode::NOT_FOUND,
+            Refusal::NoRoute | Refusal::NotRendered => StatusCode::NOT_FOUND,
+            Refusal::Denied(Denial::NoKey) => StatusCode::UNAUTHORIZED,
+            Refusal::Denied(_) => StatusCode::FORBIDDEN,
+            Refusal::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Refusal::BadHost | Refusal::BadTarget | Refusal::BodyBroken(_) | Refusal::Parameters(_) => {
                 StatusCode::BAD_REQUEST
             }
@@ -84,6 +103,9 @@ impl Refusal {
             Refusal::Method(_) => "method",
             Refusal::Parameters(_) => "bad-parameters",
             Refusal::OnlyIfCached => "only-if-cached",
+            Refusal::Denied(denial) => denial.name(),
+            Refusal::NotRendered => "not-rendered",
+            Refusal::TooMany { .. } => "too-many",
             Refusal::Origin(error) => error.name(),
         }
     }
@@ -106,7 +128,12 @@ impl Refusal {
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Refusal::Origin(OriginError::Busy { retry_after }) = self {
+        if let Refusal::Denied(Denial::NoKey) = self {
+            fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Refusal::Origin(OriginError::Busy { retry_after }) | Refusal::TooMany { retry_after, .. } =
+            self
+        {
             fields.insert(header::RETRY_AFTER, seconds_up(*retry_after));
         }
         if let Refusal::Method(_) = self {

@@ -11,6 +11,7 @@ use super::{Asked, Proxy, part};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
+use crate::policy::audience::{Asker, Audience, Kept};
 use crate::policy::stored::StoredResponse;
 use crate::policy::{freshness, precondition};
 use crate::telemetry::counters::Count;
@@ -74,6 +75,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// As in `Cache-Status`.
     pub detail: Option<&'static str>,
+    /// What was decided of its lifetime.
+    pub kept: Option<Kept>,
 }
 
 /// A `CacheStatus` with the verdict that it goes with.
@@ -83,12 +86,13 @@ pub struct Told {
     pub verdict: Verdict,
     /// For `Cache-Status`.
     pub status: CacheStatus,
+    kept: Option<Kept>,
 }
 
 impl Told {
     /// `verdict` and why.
     pub fn new(verdict: Verdict, status: CacheStatus) -> Self {
-        Told { verdict, status }
+        Told { verdict, status, kept: None }
     }
 
     /// The same as the metrics have it.
@@ -151,6 +155,7 @@ impl Proxy {
             fields.insert(header::AGE, HeaderValue::from(age));
         }
         told.status.ttl = Some(ttl(head, now));
+        told.kept = Some(Kept { made: head.response_time - head.initial_age, lifetime: head.lifetime });
         if let Some(ruling) = head.ruling.as_deref() {
             fields.insert(header::CACHE_CONTROL, ruling.cache_control.clone());
             fields.remove(header::EXPIRES);
@@ -221,6 +226,12 @@ impl Proxy {
     }
 }
 
+/// Tells caches between us and the reader what they need to know of `response`.
+pub(super) fn tell_audience(audience: Audience, asker: Asker, response: &mut Response<Body>) {
+    let outcome = response.extensions().get::<Outcome>().copied();
+    audience.tell(asker, outcome.and_then(|outcome| outcome.kept), response.headers_mut());
+}
+
 /// Tells clients not to store what no cache may have by rule.
 pub(super) fn forbid_storing(fields: &mut HeaderMap) {
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -229,7 +240,11 @@ pub(super) fn forbid_storing(fields: &mut HeaderMap) {
 }
 
 fn finish(mut response: Response<Body>, told: &Told) -> Response<Body> {
-    response.extensions_mut().insert(Outcome { verdict: told.verdict, detail: told.status.detail });
+    response.extensions_mut().insert(Outcome {
+        verdict: told.verdict,
+        detail: told.status.detail,
+        kept: told.kept,
+    });
     response
 }
 

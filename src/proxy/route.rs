@@ -8,8 +8,10 @@ use url::Url;
 
 use super::Config;
 use super::ahead::Refresh;
+use super::auth::Auth;
 use crate::origin::Origin;
 use crate::policy::admission::Terms;
+use crate::policy::audience::Audience;
 use crate::policy::capture::dialect::{Dialect, Spoken};
 use crate::policy::capture::{Canonical, Defaults, Wishes};
 use crate::policy::rules::{Lifetimes, Plan};
@@ -66,6 +68,10 @@ pub struct Route {
     pub lifetimes: Lifetimes,
     /// When it fetches anew what is still fresh.
     pub refresh: Refresh,
+    /// Who may ask.
+    pub auth: Auth,
+    /// Whom its answers are for.
+    pub audience: Audience,
     /// Its query names a page to capture.
     pub capture: bool,
     /// The origin is told the client's host, so the host is part of the key.
@@ -203,6 +209,8 @@ impl Routes {
                 terms: route.terms.clone(),
                 lifetimes: route.lifetimes.clone(),
                 refresh: route.refresh,
+                auth: route.auth,
+                audience: route.audience,
                 capture: route.capture,
                 keyed_by_host,
                 asking: route.asking.clone(),
@@ -282,6 +290,8 @@ mod tests {
                     terms: Terms::default(),
                     lifetimes: Lifetimes::default(),
                     refresh: Refresh::default(),
+                    auth: Auth::default(),
+                    audience: Audience::default(),
                 })
                 .collect(),
             ..Config::default()

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::auth::Keyring;
 use super::flight::Budget;
 use super::route::Routes;
 use super::short::Prepareds;
@@ -23,6 +24,7 @@ impl Proxy {
         };
         let next = Arc::new(Proxy {
             via: via(&config),
+            keys: Keyring::new(&config.keys, Some(&self.keys)),
             // What was certain by other rules is not by these.
             prepared: Prepareds::new(config.max_prepared),
             config,

@@ -33,6 +33,8 @@ fn data_plane(origin: impl Origin, store: impl Store) -> Arc<Proxy> {
         terms: tintype::policy::admission::Terms::default(),
         lifetimes: tintype::policy::rules::Lifetimes::default(),
         refresh: tintype::proxy::ahead::Refresh::default(),
+        auth: Default::default(),
+        audience: Default::default(),
     };
     let config = Config { routes: vec![route], ..Config::default() };
     let origin: Arc<dyn Origin> = Arc::new(origin);

@@ -15,7 +15,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 
 use super::lookup::{Found, Stored, Tier};
-use super::respond::{Outcome, Verdict};
+use super::respond::{Outcome, Verdict, tell_audience};
 use super::{Asked, Proxy};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
@@ -148,7 +148,7 @@ impl Proxy {
             let body = if unchanged { Body::Empty } else { Body::whole(body.clone()) };
             let mut response = prepared.message(unchanged, stored, now, body);
             let detail = Some(Tier::Memory.name());
-            response.extensions_mut().insert(Outcome { verdict: Verdict::Hit, detail });
+            response.extensions_mut().insert(Outcome { verdict: Verdict::Hit, detail, kept: None });
             response
         })
     }
@@ -207,9 +207,16 @@ impl Proxy {
             return;
         }
         let Some((head, body)) = stored.parts() else { return };
-        let Some(sure) = short::certain(&asked.plan, head, route.refresh.early) else { return };
+        let Some(mut sure) = short::certain(&asked.plan, head, route.refresh.early) else { return };
+        // It is admitted by nothing but its target, and only so long.
+        let Some(until) = asked.leave.lasts() else { return };
+        sure.end = sure.end.min(until);
         let now = self.clock.now();
-        let answer = |fields: HeaderMap| self.compose_hit(fields, &asked.request.uri, head, body, now);
+        let answer = |fields: HeaderMap| {
+            let mut response = self.compose_hit(fields, &asked.request.uri, head, body, now);
+            tell_audience(route.audience, asked.leave.asker(), &mut response);
+            response
+        };
         let saved = route.lifetimes.engine.then_some(head.cost);
         let about = prepared::About {
             host: ticket.host,

@@ -62,7 +62,10 @@ impl Dialect {
                 let code = match (status, reason.as_str()) {
                     (_, "resolve") => "name_not_resolved",
                     (_, "capture-selector") => "selector_not_found",
-                    (_, "busy") => "concurrency_limit_reached",
+                    (_, "busy" | "too-many") => "concurrency_limit_reached",
+                    (_, "unsigned") => "signature_is_required",
+                    (_, "altered" | "expired") => "signature_is_not_valid",
+                    (_, "unknown-key" | "no-key") => "access_key_invalid",
                     (400..=499, _) => "request_not_valid",
                     _ => "internal_application_error",
                 };

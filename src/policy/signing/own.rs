@@ -1,0 +1,287 @@
+//! tintype's own signature of a link, see docs/SIGNING.md. What is signed is
+//!
+//! ```text
+//! tintype-embed-1
+//! PATH
+//! QUERY
+//! ```
+//!
+//! with the path as it stands in the URL, and the query as pairs sorted by name (those of one name keep their order), names and values
+//! percent-encoded but for letters, digits and `-._~`, without `signature`, and without `width` and `height` where there is `sizes`.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+
+use super::sizes::Sizes;
+use super::{Denial, Render, Secret, base64url, mac, verify};
+
+const FIRST_LINE: &str = "tintype-embed-1";
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Pairs that are read; a query with more is nobody's link.
+const MOST: usize = 256;
+/// The parameters of a link that are about the link.
+const ABOUT: [&str; 5] = ["key", "expires", "render", "sizes", "signature"];
+
+/// A signed link, as it was given. Nothing of it holds until it is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Which key it is signed with.
+    pub key: String,
+    signature: String,
+    pairs: Vec<(String, String)>,
+}
+
+/// What a verified link grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// Unix seconds from which on it is no longer good.
+    pub expires: Option<u64>,
+    /// What may be done for it.
+    pub render: Render,
+    /// The query without what is about the link, in the one form that was signed: nothing that anybody could vary is left.
+    pub query: String,
+}
+
+/// What is to be granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant<'a> {
+    /// Name of the key.
+    pub key: &'a str,
+    /// Unix seconds from which on it is no longer good.
+    pub expires: Option<u64>,
+    /// What may be done for it.
+    pub render: Render,
+    /// The sizes that it may be used with, beside none that is in it.
+    pub sizes: Option<&'a Sizes>,
+}
+
+impl Link {
+    /// The link in `query`, if it is one: it has `key` and `signature`.
+    ///
+    /// # Errors
+    /// It says something of itself twice, or what is no text.
+    pub fn read(query: &str) -> Result<Option<Self>, Denial> {
+        let names = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+        if !names("signature") || !names("key") {
+            return Ok(None);
+        }
+        let mut pairs = read(query).ok_or(Denial::Altered)?;
+        if ABOUT.iter().any(|about| pairs.iter().filter(|(name, _)| name == about).count() > 1) {
+            return Err(Denial::Altered);
+        }
+        let signature = pairs.extract_if(.., |(name, _)| name == "signature").next();
+        let key = pairs.iter().find(|(name, _)| name == "key");
+        match (key.map(|(_, key)| key.clone()), signature) {
+            (Some(key), Some((_, signature))) => Ok(Some(Link { key, signature, pairs })),
+            _ => Err(Denial::Altered),
+        }
+    }
+
+    /// What it grants at `path`, if it is signed with `secret` and still good at `now`, in Unix seconds.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn verify(&self, path: &str, secret: &Secret, now: u64) -> Result<Granted, Denial> {
+        let value = |wanted: &str| {
+            self.pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+        };
+        if !verify(secret, message(path, &self.pairs).as_bytes(), &self.signature) {
+            return Err(Denial::Altered);
+        }
+        // What follows was written by who has the secret: what cannot be read grants nothing.
+        let expires = value("expires").map(|at| at.parse().map_err(|_| Denial::Expired)).transpose()?;
+        if expires.is_some_and(|expires| now >= expires) {
+            return Err(Denial::Expired);
+        }
+        let render = match value("render") {
+            Some(name) => Render::of(name).ok_or(Denial::Altered)?,
+            None => Render::Stale,
+        };
+        if let Some(sizes) = value("sizes") {
+            let sizes: Sizes = sizes.parse().map_err(|()| Denial::Size)?;
+            let of = |side: &str| {
+                let mut given =
+                    self.pairs.iter().filter(|(name, _)| name == side).map(|(_, value)| value.as_str());
+                (given.next(), given.next().is_none())
+            };
+            let ((width, one_width), (height, one_height)) = (of("width"), of("height"));
+            if !one_width || !one_height || !sizes.allow(width, height) {
+                return Err(Denial::Size);
+            }
+        }
+        let rest = self.pairs.iter().filter(|(name, _)| !ABOUT.contains(&name.as_str()));
+        Ok(Granted { expires, render, query: encode(rest) })
+    }
+}
+
+/// The query of a link to `path` with what `query` asks for, signed.
+pub fn sign(path: &str, query: &str, grant: &Grant<'_>, secret: &Secret) -> Option<String> {
+    let mut pairs = read(query)?;
+    pairs.retain(|(name, _)| !ABOUT.contains(&name.as_str()));
+    let mut say = |name: &str, value: String| pairs.push((name.to_owned(), value));
+    say("key", grant.key.to_owned());
+    say("render", grant.render.name().to_owned());
+    if let Some(expires) = grant.expires {
+        say("expires", expires.to_string());
+    }
+    if let Some(sizes) = grant.sizes {
+        say("sizes", sizes.to_string());
+    }
+    pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let signature = base64url(&mac(secret, message(path, &pairs).as_bytes()));
+    Some(format!("{}&signature={signature}", encode(pairs.iter())))
+}
+
+/// `query` without what is about a link.
+pub fn without(query: &str) -> Option<String> {
+    let mut pairs = read(query)?;
+    pairs.retain(|(name, _)| !ABOUT.contains(&name.as_str()));
+    Some(encode(pairs.iter()))
+}
+
+fn message(path: &str, pairs: &[(String, String)]) -> String {
+    let sized = pairs.iter().any(|(name, _)| name == "sizes");
+    let signed = pairs.iter().filter(|(name, _)| !(sized && (name == "width" || name == "height")));
+    format!("{FIRST_LINE}\n{path}\n{}", encode(signed))
+}
+
+/// The pairs of `query`, sorted by name. `None` if there are too many, or what is no text: two of those could look the same.
+fn read(query: &str) -> Option<Vec<(String, String)>> {
+    let decode = |part: &str| {
+        let spaced = part.replace('+', " ");
+        percent_decode(spaced.as_bytes()).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+    };
+    let mut pairs = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        pairs.push((decode(name)?, decode(value)?));
+    }
+    pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+    (pairs.len() <= MOST).then_some(pairs)
+}
+
+fn encode<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.extend(utf8_percent_encode(name, KEPT));
+        text.push('=');
+        text.extend(utf8_percent_encode(value, KEPT));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret() -> Secret {
+        Secret::new("correct horse battery".into())
+    }
+
+    fn granted(query: &str, now: u64) -> Result<Granted, Denial> {
+        let link = Link::read(query)?.ok_or(Denial::Unsigned)?;
+        link.verify("/screenshot", &secret(), now)
+    }
+
+    /// Computed by Python: `hmac.new(secret, ("tintype-embed-1\n/screenshot\n" + "&".join(quote(n, safe="") + "=" + quote(v, safe="")
+    /// for n, v in sorted(pairs))).encode(), "sha256")`.
+    const VECTORS: [(&str, &str, &str); 3] = [
+        (
+            "url=https%3A%2F%2Fexample.com%2F&key=web&expires=1793491200&render=stale",
+            "mjoTTORFfnimI4n3709xT4TR2tQPrq-cb--MYp3pRPM",
+            "url=https%3A%2F%2Fexample.com%2F",
+        ),
+        (
+            "url=https://example.com/?a=b%26c&css=b%7B%7D&css=a%7B%7D&x=%C3%BC+y!~*&key=web&render=never&sizes=800x600,400x*&width=400",
+            "ZskTInpCDZrD-MkT0TM5w7blbK21i7VMABwSvsSUBSg",
+            "css=b%7B%7D&css=a%7B%7D&url=https%3A%2F%2Fexample.com%2F%3Fa%3Db%26c&width=400&x=%C3%BC%20y%21~%2A",
+        ),
+        ("key=web", "cac5c2fdf197e9f97826515c5713099bccbcd33579c93c28b788b4f517820e10", ""),
+    ];
+
+    #[test]
+    fn what_others_sign_is_verified() {
+        for (query, signature, rest) in VECTORS {
+            let link = format!("{query}&signature={signature}");
+            let granted = granted(&link, 1_793_491_199).unwrap_or_else(|denial| panic!("{denial}: {query}"));
+            assert_eq!(granted.query, rest);
+        }
+        let (query, signature, _) = VECTORS[0];
+        let link = format!("signature={signature}&{query}");
+        assert_eq!(granted(&link, 0).map(|granted| granted.render), Ok(Render::Stale));
+        assert_eq!(granted(&link, 1_793_491_200), Err(Denial::Expired));
+    }
+
+    /// Another order and another spelling of the same are the same; whatever means something else is not.
+    #[test]
+    fn nothing_that_means_something_can_be_changed() {
+        let (query, signature, _) = VECTORS[0];
+        let same = "render=st%61le&&expires=1793491200&key=web&url=https://example.com/";
+        assert_eq!(
+            granted(&format!("{same}&signature={signature}"), 0),
+            granted(&format!("{query}&signature={signature}"), 0)
+        );
+        for (from, to) in [
+            ("example.com", "example.org"),
+            ("stale", "allow"),
+            ("1793491200", "1993491200"),
+            ("key=web", "key=other"),
+            ("&render=stale", ""),
+            ("&render=stale", "&render=stale&render=stale"),
+            ("&render=stale", "&render=stale&width=5"),
+            ("&render=stale", "&render=stale&sizes=*x*"),
+            ("url=", "Url="),
+            ("url=", "url=%FF"),
+            ("key=web", "key=web&key=web"),
+        ] {
+            let altered = query.replace(from, to);
+            assert_ne!(altered, query);
+            assert_eq!(
+                granted(&format!("{altered}&signature={signature}"), 0),
+                Err(Denial::Altered),
+                "{altered}"
+            );
+        }
+        assert_eq!(Link::read(query), Ok(None));
+        assert_eq!(Link::read(&format!("{query}&signature=a&signature=b")), Err(Denial::Altered));
+        let link = Link::read(&format!("{query}&signature={signature}")).ok().flatten().expect("a link");
+        assert_eq!(link.verify("/other", &secret(), 0), Err(Denial::Altered));
+        assert_eq!(link.verify("/screenshot", &Secret::new("another".into()), 0), Err(Denial::Altered));
+    }
+
+    #[test]
+    fn sizes_are_free_within_what_is_allowed() {
+        let (query, signature, _) = VECTORS[1];
+        let query = query.replace("&width=400", "");
+        for (size, expected) in [
+            ("width=800&height=600", Ok(())),
+            ("width=400&height=9999", Ok(())),
+            ("width=400", Ok(())),
+            ("width=800&height=601", Err(Denial::Size)),
+            ("width=800", Err(Denial::Size)),
+            ("", Err(Denial::Size)),
+            ("width=400&width=400", Err(Denial::Size)),
+            ("width=%20400", Err(Denial::Size)),
+            ("width=0400", Err(Denial::Size)),
+            ("width=400&w=400", Err(Denial::Altered)),
+        ] {
+            let found = granted(&format!("{query}&{size}&signature={signature}"), 0);
+            assert_eq!(found.map(|_| ()), expected, "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_signed_here_is_verified_here() {
+        let sizes: Sizes = "800x600".parse().expect("sizes");
+        let grant = Grant { key: "web", expires: Some(9), render: Render::Allow, sizes: Some(&sizes) };
+        let link = sign("/screenshot", "url=https://a.example/?b=c&render=never&key=x", &grant, &secret())
+            .expect("a link");
+        assert!(link.starts_with("expires=9&key=web&render=allow&sizes=800x600&url=https%3A%2F%2Fa.example%2F%3Fb%3Dc&signature="), "{link}");
+        let given = granted(&format!("{link}&width=800&height=600"), 8).expect("good");
+        assert_eq!((given.render, given.expires), (Render::Allow, Some(9)));
+        assert_eq!(given.query, "height=600&url=https%3A%2F%2Fa.example%2F%3Fb%3Dc&width=800");
+        assert_eq!(without(&link).as_deref(), Some("url=https%3A%2F%2Fa.example%2F%3Fb%3Dc"));
+    }
+}

@@ -1,0 +1,109 @@
+//! Rates: a bucket of tokens that fills steadily.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// So many in a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many, and how many at once after a rest.
+    pub count: u32,
+    /// In which time.
+    pub period: Duration,
+}
+
+const PERIODS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+/// The most that can be said.
+const MOST: u32 = 1_000_000;
+
+impl FromStr for Rate {
+    type Err = ();
+
+    /// `100/h`
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (count, unit) = text.split_once('/').ok_or(())?;
+        let count = count.trim().parse().map_err(|_| ())?;
+        let (_, seconds) = PERIODS.iter().find(|(name, _)| *name == unit.trim()).ok_or(())?;
+        let rate = Rate { count, period: Duration::from_secs(*seconds) };
+        if (1..=MOST).contains(&count) { Ok(rate) } else { Err(()) }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = PERIODS.iter().find(|(_, seconds)| *seconds == self.period.as_secs());
+        write!(f, "{}/{}", self.count, unit.map_or("?", |(name, _)| name))
+    }
+}
+
+/// What is left of a rate. In units of a token's millionth of its period: no rounding gives anything away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// What was used and has not come back, in milliseconds of the period times tokens.
+    used: u64,
+    at: Timestamp,
+}
+
+impl Bucket {
+    /// Takes a token, or says how long it is until there is one.
+    ///
+    /// # Errors
+    /// The time until there is one.
+    pub fn take(&mut self, rate: Rate, now: Timestamp) -> Result<(), Duration> {
+        let period = u64::try_from(rate.period.as_millis()).unwrap_or(u64::MAX).max(1);
+        let count = u64::from(rate.count.max(1));
+        // A clock that was set back gives nothing, and starts from there.
+        let passed = u64::try_from(now.since(self.at).as_millis()).unwrap_or(u64::MAX);
+        self.used = self.used.saturating_sub(passed.saturating_mul(count));
+        self.at = now;
+        let room = period.saturating_mul(count);
+        let after = self.used.saturating_add(period);
+        if after > room {
+            return Err(Duration::from_millis((after - room).div_ceil(count)));
+        }
+        self.used = after;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_words() {
+        for good in ["1/s", "100/h", "10000/h", "5/m", "7/d"] {
+            assert_eq!(good.parse::<Rate>().expect(good).to_string(), good);
+        }
+        for bad in ["", "5", "0/h", "-1/h", "5/y", "/h", "1000001/h", "1.5/h"] {
+            assert_eq!(bad.parse::<Rate>(), Err(()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn tokens_come_back_steadily() {
+        let rate: Rate = "3/m".parse().expect("a rate");
+        let start = Timestamp::from_secs(1_000_000);
+        let mut bucket = Bucket::default();
+        for _ in 0..3 {
+            assert_eq!(bucket.take(rate, start), Ok(()));
+        }
+        let wait = Duration::from_secs(20);
+        assert_eq!(bucket.take(rate, start), Err(wait));
+        assert_eq!(bucket.take(rate, start + wait - Duration::from_millis(1)), Err(Duration::from_millis(1)));
+        assert_eq!(bucket.take(rate, start + wait), Ok(()));
+        assert_eq!(bucket.take(rate, start + wait), Err(wait));
+        // Set back, it neither gives nor waits for the time that it had.
+        assert_eq!(bucket.take(rate, Timestamp::from_secs(5)), Err(wait));
+        assert_eq!(bucket.take(rate, Timestamp::from_secs(25)), Ok(()));
+        let much = start + Duration::from_secs(1 << 40);
+        let mut taken = 0;
+        while bucket.take(rate, much).is_ok() {
+            taken += 1;
+        }
+        assert_eq!(taken, 3, "no more than a period's worth is saved up");
+    }
+}

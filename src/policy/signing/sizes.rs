@@ -1,0 +1,136 @@
+//! The sizes that a link may be used with: `800x600,320-1280x*`.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Sizes that a link may name.
+const MOST: usize = 64;
+
+/// A list of sizes, each of two [`Side`]s.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes(Vec<(Side, Side)>);
+
+/// What one side may be, in the unit of the parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    /// Anything, or not given.
+    Any,
+    /// From, to.
+    Within(u32, u32),
+}
+
+impl Side {
+    /// A number that could be written in another way is none: there is one link for one size.
+    fn allows(self, given: Option<&str>) -> bool {
+        match (self, given) {
+            (Side::Any, None) => true,
+            (Side::Within(..), None) => false,
+            (side, Some(given)) => number(given).is_some_and(|given| match side {
+                Side::Any => true,
+                Side::Within(least, most) => (least..=most).contains(&given),
+            }),
+        }
+    }
+}
+
+impl Sizes {
+    /// Whether a request may have these values of `width` and `height`.
+    pub fn allow(&self, width: Option<&str>, height: Option<&str>) -> bool {
+        self.0.iter().any(|(across, down)| across.allows(width) && down.allows(height))
+    }
+}
+
+impl FromStr for Sizes {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let sizes: Option<Vec<_>> = text
+            .split(',')
+            .map(|size| {
+                let (width, height) = size.split_once('x')?;
+                Some((side(width)?, side(height)?))
+            })
+            .collect();
+        sizes.filter(|sizes| sizes.len() <= MOST).map(Sizes).ok_or(())
+    }
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (width, height)) in self.0.iter().enumerate() {
+            write!(f, "{}{width}x{height}", if at == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Side::Any => f.write_str("*"),
+            Side::Within(least, most) if least == most => write!(f, "{least}"),
+            Side::Within(least, most) => write!(f, "{least}-{most}"),
+        }
+    }
+}
+
+fn side(text: &str) -> Option<Side> {
+    if text == "*" {
+        return Some(Side::Any);
+    }
+    let (least, most) = text.split_once('-').unwrap_or((text, text));
+    let (least, most) = (number(least)?, number(most)?);
+    (least <= most).then_some(Side::Within(least, most))
+}
+
+fn number(text: &str) -> Option<u32> {
+    let plain = text.bytes().all(|octet| octet.is_ascii_digit()) && !text.starts_with('0');
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_read_and_written() {
+        for good in ["800x600", "800x600,400x*", "*x*", "320-1280x200-900", "1x1"] {
+            assert_eq!(good.parse::<Sizes>().expect(good).to_string(), good);
+        }
+        for bad in [
+            "",
+            "800",
+            "800x",
+            "x600",
+            "800X600",
+            "0x5",
+            "05x5",
+            "9-8x5",
+            "800x600,",
+            "-5x5",
+            "+5x5",
+            "99999999999x1",
+        ] {
+            assert_eq!(bad.parse::<Sizes>(), Err(()), "{bad}");
+        }
+        assert_eq!(vec!["1x1"; MOST + 1].join(",").parse::<Sizes>(), Err(()));
+    }
+
+    #[test]
+    fn sizes_are_within_or_not() {
+        let sizes: Sizes = "800x600,100-200x*".parse().expect("sizes");
+        for (width, height, allowed) in [
+            (Some("800"), Some("600"), true),
+            (Some("800"), Some("601"), false),
+            (Some("800"), None, false),
+            (Some("100"), None, true),
+            (Some("200"), Some("5"), true),
+            (Some("200"), Some("x"), false),
+            (Some("201"), None, false),
+            (None, Some("600"), false),
+            (None, None, false),
+        ] {
+            assert_eq!(sizes.allow(width, height), allowed, "{width:?} {height:?}");
+        }
+    }
+}
