@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 mod admin;
 mod chrome;
+mod derive;
 mod environment;
 mod log;
 mod problem;
@@ -167,6 +168,7 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
     let admin = admin::read(root.table("admin"), &server);
     let (store, kept) = store::read(root.table("store"), server.reuse_port);
     let (purge, hidden_tags) = purge::read(root.table("purge"));
+    let derive = derive::read(root.table("derive"));
     let webhook = webhook::read(root.table("webhook"), admin.is_some());
     let upstreams = upstream::read_all(root.table("upstream"));
     let routes = route::read_all(root.table("route"), &upstreams);
@@ -184,6 +186,7 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
         max_variants: kept.max_variants,
         max_prepared: kept.max_prepared,
         hidden_tags,
+        derive,
     };
     Config {
         server,

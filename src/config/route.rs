@@ -94,7 +94,15 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
         }
         !opaque
     });
-    let asking = asking(&mut s, spoken, capture, chrome, no_vary_search);
+    let derive = s.optional_flag("derive", None);
+    let ours = is_chrome && !matches!(spoken, Speaks::Opaque) || matches!(spoken, Speaks::Tintype);
+    if derive == Some(true) && !ours {
+        let allowed = "false: only where a request is understood, and PNG is what is asked for, sizes can be made here";
+        s.refuse("derive", Kind::Conflict, "true", allowed);
+    }
+    let chrome = chrome.map(|defaults| Defaults { derive: derive.unwrap_or(true), ..defaults });
+    let remote = Defaults { derive: derive.unwrap_or(false), ..Defaults::default() };
+    let asking = asking(&mut s, spoken, capture, chrome, remote, no_vary_search);
     Route {
         name: name.to_owned(),
         host,
@@ -131,6 +139,7 @@ fn asking(
     spoken: Speaks,
     capture: bool,
     chrome: Option<Defaults>,
+    remote: Defaults,
     no_vary_search: bool,
 ) -> Asking {
     let sort = s.optional_flag("sort_query", None);
@@ -150,10 +159,10 @@ fn asking(
                 s.refuse(setting, Kind::Conflict, "a rule of its own", allowed);
             }
         }
-        let remote = chrome.is_none();
-        let defaults = Defaults { parameters, ..chrome.unwrap_or_default() };
+        let is_remote = chrome.is_none();
+        let defaults = Defaults { parameters, ..chrome.unwrap_or(remote) };
         return match spoken {
-            Speaks::Other(dialect) => Asking::Dialect(Box::new(Spoken { dialect, remote, defaults })),
+            Speaks::Other(dialect) => Asking::Dialect(Box::new(Spoken { dialect, remote: is_remote, defaults })),
             Speaks::Tintype | Speaks::Opaque => Asking::Tintype(defaults),
         };
     }

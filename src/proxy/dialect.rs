@@ -157,6 +157,7 @@ fn ask_for(
     Ok(Reading {
         key: Some(key),
         wishes: canonical.wishes,
+        derivative: canonical.derivative,
         wanted: Wanted { form, names, link },
         ticket: None,
     })

@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::derive::{self, Deriver};
 use crate::message::body::Body;
 use crate::message::cache_status::{self, CacheStatus, Forward};
 use crate::policy::admission::Terms;
@@ -25,6 +26,7 @@ use crate::telemetry::counters::{Count, Counters};
 
 pub mod ahead;
 mod collapse;
+mod derived;
 mod dialect;
 pub mod explain;
 mod fetch;
@@ -82,6 +84,7 @@ pub struct Proxy {
     unstored: Arc<Unstored>,
     hot: Hot,
     prepared: Prepareds,
+    deriver: Arc<Deriver>,
     via: HeaderValue,
 }
 
@@ -112,6 +115,7 @@ impl Proxy {
         let budget = Arc::new(Budget::new(config.max_fetch_buffer));
         let watches = config.watches();
         let prepared = Prepareds::new(config.max_prepared);
+        let deriver = Arc::new(Deriver::new(config.derive.clone()));
         let proxy = Arc::new(Proxy {
             config,
             routes,
@@ -127,6 +131,7 @@ impl Proxy {
             unstored: Arc::default(),
             hot: Hot::new(watches),
             prepared,
+            deriver,
             via,
         });
         if watches {
@@ -196,6 +201,10 @@ impl Proxy {
         body: Body,
         peer: IpAddr,
     ) -> Result<Response<Body>, Refusal> {
+        if let Some(derivative) = reading.derivative.take() {
+            reading.ticket = None;
+            return Box::pin(self.answer_derived(route, request, reading, derivative, peer)).await;
+        }
         let ticket = reading.ticket.take();
         // Is it for the cache at all?
         let pass = pass::why_pass(&request, &body);
@@ -377,6 +386,8 @@ pub struct Config {
     pub max_prepared: usize,
     /// Response fields with tags to purge by that clients do not get.
     pub hidden_tags: Vec<HeaderName>,
+    /// Bounds of making pictures out of stored ones.
+    pub derive: derive::Config,
 }
 
 impl Config {
@@ -401,6 +412,7 @@ impl Default for Config {
             max_variants: 64,
             max_prepared: 4096,
             hidden_tags: vec![tags::SURROGATE_KEY, tags::XKEY],
+            derive: derive::Config::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Response, StatusCode, header};
 
+use crate::derive::DeriveError;
 use crate::message::body::Body;
 use crate::origin::OriginError;
 use crate::policy::capture::dialect::Fault;
@@ -44,6 +45,9 @@ pub enum Refusal {
     /// The request cannot mean a picture, for these reasons.
     #[error("cannot use: {}", names(.0))]
     Parameters(Vec<Fault>),
+    /// A size or format could not be made of a picture.
+    #[error("{0}")]
+    Derive(DeriveError),
     /// `only-if-cached`, and nothing usable is stored (RFC 9111 section 5.2.1.7).
     #[error("nothing usable is stored and the request said only-if-cached")]
     OnlyIfCached,
@@ -65,6 +69,8 @@ impl Refusal {
             Refusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
+            Refusal::Derive(DeriveError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Derive(_) => StatusCode::BAD_GATEWAY,
             Refusal::Origin(OriginError::TimedOut { .. }) => StatusCode::GATEWAY_TIMEOUT,
             Refusal::Origin(OriginError::Busy { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Origin(_) => StatusCode::BAD_GATEWAY,
@@ -84,6 +90,8 @@ impl Refusal {
             Refusal::Method(_) => "method",
             Refusal::Parameters(_) => "bad-parameters",
             Refusal::OnlyIfCached => "only-if-cached",
+            Refusal::Derive(DeriveError::Busy) => "busy",
+            Refusal::Derive(_) => "derive",
             Refusal::Origin(error) => error.name(),
         }
     }
@@ -108,6 +116,9 @@ impl Refusal {
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Refusal::Origin(OriginError::Busy { retry_after }) = self {
             fields.insert(header::RETRY_AFTER, seconds_up(*retry_after));
+        }
+        if let Refusal::Derive(DeriveError::Busy) = self {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(1));
         }
         if let Refusal::Method(_) = self {
             fields.insert(

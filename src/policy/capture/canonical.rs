@@ -7,6 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
+use super::derivative::Derivative;
 use super::given::{self, Pair};
 use super::table::{self, Alias, Class, DEFAULT_VIEWPORT, Form, Parameter};
 use super::{Canonical, Defaults, Wishes, values};
@@ -51,11 +52,12 @@ impl Canonical {
         }
         spell(&mut pairs);
         sort(&mut pairs);
+        let derivative = if defaults.derive { Derivative::take(&mut pairs) } else { None };
         elide(&mut pairs, defaults);
         let wishes = Wishes { scripted, ..wishes(&mut pairs) };
         let key = key(&pairs);
         spell_out(&mut pairs, defaults);
-        Canonical { key, wishes, pairs: pairs.into_iter().filter(is_for_origin).collect() }
+        Canonical { key, wishes, derivative, pairs: pairs.into_iter().filter(is_for_origin).collect() }
     }
 
     /// The query that asks the origin for it; `None` if it is too long for a query.
@@ -244,7 +246,7 @@ fn wishes(pairs: &mut Vec<Pair>) -> Wishes {
 /// Whether the origin is told: everything but what is said to the cache in good form, and what proves who asks.
 fn is_for_origin((name, _): &Pair) -> bool {
     let checked_by_origin = ["ttl", "stale_ttl", "force", "no_cache", "cache"].contains(&name.as_str());
-    checked_by_origin || table::find(name).is_none_or(|p| matches!(p.class, Class::Picture | Class::Private))
+    checked_by_origin || table::find(name).is_none_or(|p| matches!(p.class, Class::Picture | Class::Derived | Class::Private))
 }
 
 /// The key: a query with hashes for what is long or private.

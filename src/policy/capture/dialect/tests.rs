@@ -73,14 +73,14 @@ fn the_same_picture_in_every_dialect_has_one_key() {
 fn what_cannot_be_had_is_named() {
     for (dialect, query, expected) in [
         (Dialect::ScreenshotOne, "colour=red&click=.a&format=pdf", &["colour", "click", "format"][..]),
-        (Dialect::ScreenshotOne, "delay=soon&store=true&image_width=100", &["delay", "store", "image_width"]),
+        (Dialect::ScreenshotOne, "delay=soon&store=true&click=a", &["delay", "store", "click"]),
         (Dialect::ScreenshotOne, "wait_until=never", &["wait_until"]),
         (Dialect::ScreenshotOne, "response_type=xml", &["response_type"]),
-        (Dialect::Urlbox, "hover=a&thumb_width=5&user_agent=mobile", &["hover", "thumb_width", "user_agent"]),
+        (Dialect::Urlbox, "hover=a&crop_width=5&user_agent=mobile", &["hover", "crop_width", "user_agent"]),
         (
             Dialect::ApiFlash,
-            "thumbnail_width=100&proxy=http://p&fullPage=1",
-            &["thumbnail_width", "proxy", "fullPage"],
+            "extract_text=true&proxy=http://p&fullPage=1",
+            &["extract_text", "proxy", "fullPage"],
         ),
         (
             Dialect::Microlink,
