@@ -100,6 +100,10 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
         let allowed = "false: only where a request is understood, and PNG is what is asked for, sizes can be made here";
         s.refuse("derive", Kind::Conflict, "true", allowed);
     }
+    if matches!(spoken, Speaks::Other(Dialect::Imgproxy)) && (!is_chrome || derive == Some(false)) {
+        let allowed = "another one, unless the upstream is the built-in engine and derive is not false";
+        s.refuse("dialect", Kind::Conflict, "\"imgproxy\"", allowed);
+    }
     let chrome = chrome.map(|defaults| Defaults { derive: derive.unwrap_or(true), ..defaults });
     let remote = Defaults { derive: derive.unwrap_or(false), ..Defaults::default() };
     let asking = asking(&mut s, spoken, capture, chrome, remote, no_vary_search);

@@ -17,6 +17,7 @@ use crate::message::body::Body;
 use crate::message::cache_status::{self, CacheStatus, Forward};
 use crate::policy::admission::Terms;
 use crate::policy::capture::Wishes;
+use crate::policy::capture::dialect::imgproxy;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
 use crate::policy::rules::{Lifetimes, Plan};
@@ -386,6 +387,8 @@ pub struct Config {
     pub max_prepared: usize,
     /// Response fields with tags to purge by that clients do not get.
     pub hidden_tags: Vec<HeaderName>,
+    /// What paths in imgproxy's dialect are signed with.
+    pub imgproxy: Option<imgproxy::Keys>,
     /// Bounds of making pictures out of stored ones.
     pub derive: derive::Config,
 }
@@ -412,6 +415,7 @@ impl Default for Config {
             max_variants: 64,
             max_prepared: 4096,
             hidden_tags: vec![tags::SURROGATE_KEY, tags::XKEY],
+            imgproxy: None,
             derive: derive::Config::default(),
         }
     }

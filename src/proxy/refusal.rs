@@ -45,6 +45,9 @@ pub enum Refusal {
     /// The request cannot mean a picture, for these reasons.
     #[error("cannot use: {}", names(.0))]
     Parameters(Vec<Fault>),
+    /// The signature of the path is missing or wrong.
+    #[error("the signature is missing or wrong")]
+    Signature,
     /// A size or format could not be made of a picture.
     #[error("{0}")]
     Derive(DeriveError),
@@ -64,6 +67,7 @@ impl Refusal {
             Refusal::BadHost | Refusal::BadTarget | Refusal::BodyBroken(_) | Refusal::Parameters(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Refusal::Signature => StatusCode::FORBIDDEN,
             Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
             Refusal::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
             Refusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -83,6 +87,7 @@ impl Refusal {
             Refusal::NoRoute => "no-route",
             Refusal::BadHost => "bad-host",
             Refusal::BadTarget => "bad-target",
+            Refusal::Signature => "signature",
             Refusal::Expectation => "expectation",
             Refusal::UriTooLong { .. } => "uri-too-long",
             Refusal::BodyTooLarge { .. } => "body-too-large",

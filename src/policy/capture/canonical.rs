@@ -67,6 +67,12 @@ impl Canonical {
         (length <= LONGEST_QUERY && query.len() <= LONGEST_QUERY).then_some(query)
     }
 
+    /// The viewport of its picture in CSS pixels, but for a device's.
+    pub fn viewport(&self, defaults: &Defaults) -> (u32, u32) {
+        let of = |name: &str| self.pairs.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.parse().ok());
+        (of("width").unwrap_or(defaults.width), of("height").unwrap_or(defaults.height))
+    }
+
     /// The JSON object that asks the origin for it.
     pub fn json(&self) -> Bytes {
         json(&self.pairs)

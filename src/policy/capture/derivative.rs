@@ -25,7 +25,7 @@ pub enum Format {
     Jpeg,
     /// At most 16,383 pixels a side.
     Webp,
-    /// In builds with the feature `avif`.
+    /// Only in builds with the feature `avif`, as they are by default.
     Avif,
 }
 

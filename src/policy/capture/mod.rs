@@ -79,6 +79,11 @@ pub struct Defaults {
     pub derive: bool,
 }
 
+/// The canonical names of all parameters.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    table::PARAMETERS.iter().map(|parameter| parameter.name)
+}
+
 /// Whether `name` is the canonical name of a parameter that says what is on a picture, or whether there is one.
 pub fn is_parameter(name: &str) -> bool {
     use table::Class;

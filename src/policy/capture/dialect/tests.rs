@@ -212,8 +212,10 @@ fn whatever_is_asked_the_picture_and_the_link_to_it_are_one() {
         (state >> 33) as usize % below
     };
     let mut pictures = 0;
+    // imgproxy has no parameters but its path.
+    let dialects: Vec<Dialect> = Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::Imgproxy).collect();
     for round in 0..6_000 {
-        let dialect = Dialect::ALL[round % Dialect::ALL.len()];
+        let dialect = dialects[round % dialects.len()];
         let rules = dialect.speech().rules;
         let mut pairs = vec![("url".to_owned(), "https://a.example/".to_owned())];
         if dialect == Dialect::Microlink {
