@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn places_table() {
-        let config = Config { health: Place::Both, cache_stats: Place::Data, docs: Place::None, ..Config::default() };
+        let config =
+            Config { health: Place::Both, cache_stats: Place::Data, docs: Place::None, ..Config::default() };
         for (method, path, on_control, on_data) in [
             ("GET", "/health", true, true),
             ("GET", "/cache/stats", false, true),
@@ -83,7 +84,11 @@ mod tests {
         ] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let target: Uri = path.parse().unwrap();
-            assert_eq!((!config.hides(&target), config.is_on_data(&method, &target)), (on_control, on_data), "{path}");
+            assert_eq!(
+                (!config.hides(&target), config.is_on_data(&method, &target)),
+                (on_control, on_data),
+                "{path}"
+            );
         }
         let config = Config { cache_delete: Place::Both, ..Config::default() };
         for (method, expected) in [(Method::DELETE, true), (Method::GET, false), (Method::POST, false)] {

@@ -15,7 +15,8 @@ const PAGE: &str = include_str!("docs.html");
 const PLACE: &str = "\"the document\"";
 
 /// The page reads the document in itself, so it works from a file as well, and loads nothing.
-static DOCS: LazyLock<Bytes> = LazyLock::new(|| PAGE.replacen(PLACE, &OPENAPI.replace("</", "<\\/"), 1).into());
+static DOCS: LazyLock<Bytes> =
+    LazyLock::new(|| PAGE.replacen(PLACE, &OPENAPI.replace("</", "<\\/"), 1).into());
 
 pub(super) fn openapi() -> Response<Body> {
     answer("application/json", OPENAPI.into())

@@ -50,7 +50,8 @@ impl Doors {
         let (admin, places) = (config.admin.as_ref(), config.compat);
         let shared = admin.and_then(|admin| admin.token.clone());
         let shared = Admin::new(Arc::clone(control), shared, None, places);
-        let admin = admin.map(|admin| Admin::new(Arc::clone(control), admin.token.clone(), on_control, places));
+        let admin =
+            admin.map(|admin| Admin::new(Arc::clone(control), admin.token.clone(), on_control, places));
         Doors { admin, webhook, shared }
     }
 

@@ -5,15 +5,16 @@ use super::section::Section;
 use crate::admin::compat::{Config, Place};
 use crate::{admin, listener};
 
-pub(super) fn read(
-    mut s: Section<'_>,
-    server: &listener::Config,
-    admin: Option<&admin::Config>,
-) -> Config {
+pub(super) fn read(mut s: Section<'_>, server: &listener::Config, admin: Option<&admin::Config>) -> Config {
     let mut place = |name: &'static str| {
         s.choice(
             name,
-            [("control", Place::Control), ("data", Place::Data), ("both", Place::Both), ("none", Place::None)],
+            [
+                ("control", Place::Control),
+                ("data", Place::Data),
+                ("both", Place::Both),
+                ("none", Place::None),
+            ],
         )
     };
     let config = Config {

@@ -97,7 +97,8 @@ fn read(name: &str, mut s: Section<'_>, upstreams: &[(String, Upstream)], earlie
     let derive = s.optional_flag("derive", None);
     let ours = is_chrome && !matches!(spoken, Speaks::Opaque) || matches!(spoken, Speaks::Tintype);
     if derive == Some(true) && !ours {
-        let allowed = "false: only where a request is understood, and PNG is what is asked for, sizes can be made here";
+        let allowed =
+            "false: only where a request is understood, and PNG is what is asked for, sizes can be made here";
         s.refuse("derive", Kind::Conflict, "true", allowed);
     }
     if matches!(spoken, Speaks::Other(Dialect::Imgproxy)) && (!is_chrome || derive == Some(false)) {
@@ -166,7 +167,9 @@ fn asking(
         let is_remote = chrome.is_none();
         let defaults = Defaults { parameters, ..chrome.unwrap_or(remote) };
         return match spoken {
-            Speaks::Other(dialect) => Asking::Dialect(Box::new(Spoken { dialect, remote: is_remote, defaults })),
+            Speaks::Other(dialect) => {
+                Asking::Dialect(Box::new(Spoken { dialect, remote: is_remote, defaults }))
+            }
             Speaks::Tintype | Speaks::Opaque => Asking::Tintype(defaults),
         };
     }

@@ -121,7 +121,8 @@ impl Deriver {
             let made = tokio::task::spawn_blocking(move || picture::make(&source, make)).await;
             made.unwrap_or_else(|_| Err(DeriveError::Failed("internal fault".into())))
         });
-        let made = async move { task.await.unwrap_or_else(|_| Err(DeriveError::Failed("internal fault".into()))) };
+        let made =
+            async move { task.await.unwrap_or_else(|_| Err(DeriveError::Failed("internal fault".into()))) };
         let making = made.boxed().shared();
         under_way.insert(key, making.clone());
         Ok(making)

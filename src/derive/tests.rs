@@ -53,7 +53,11 @@ async fn every_format_holds_the_picture() {
                 _ => image::load_from_memory(&octets).unwrap(),
             };
             assert_eq!(picture.dimensions(), (32, 16), "{format:?}");
-            assert!(near(picture.get_pixel(4, 12), [255, 0, 0, 255]), "{format:?} {:?}", picture.get_pixel(4, 12));
+            assert!(
+                near(picture.get_pixel(4, 12), [255, 0, 0, 255]),
+                "{format:?} {:?}",
+                picture.get_pixel(4, 12)
+            );
             assert!(near(picture.get_pixel(28, 12), [0, 0, 255, 255]), "{format:?}");
             let top = picture.get_pixel(4, 3);
             match (alpha, format) {

@@ -61,7 +61,8 @@ impl Proxy {
         let mut plain = request.clone();
         plain.method = Method::GET;
         unconditional(&mut plain.headers);
-        let again = Reading { key: reading.key.clone(), wishes: reading.wishes.clone(), ..Reading::default() };
+        let again =
+            Reading { key: reading.key.clone(), wishes: reading.wishes.clone(), ..Reading::default() };
         let asked = self.asked(Arc::clone(&route), plain.clone(), peer, again);
         let wanted = Wanted { request: &request, derivative: &derivative, asked: &asked };
         let alone = self.stored_alone(&wanted).await;
@@ -84,7 +85,9 @@ impl Proxy {
             },
         };
         answered.map(|mut response| {
-            if derivative.negotiates() && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED) {
+            if derivative.negotiates()
+                && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED)
+            {
                 response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
             }
             response
@@ -136,13 +139,16 @@ impl Proxy {
             None => match body.limited(self.config.max_stored_bytes).0.collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(error) => {
-                    return Err(Refusal::Derive(DeriveError::Failed(format!("it did not arrive whole: {error}"))));
+                    return Err(Refusal::Derive(DeriveError::Failed(format!(
+                        "it did not arrive whole: {error}"
+                    ))));
                 }
             },
         };
         let mut response = Response::from_parts(head, Body::whole(whole.clone()));
         if let Some(from) = derive::size(&whole)
-            && let Some(make) = wanted.derivative.plan(from, whole.starts_with(b"\x89PNG"), &wanted.request.headers)
+            && let Some(make) =
+                wanted.derivative.plan(from, whole.starts_with(b"\x89PNG"), &wanted.request.headers)
         {
             let of = tag_of(response.headers(), &whole);
             let fields = response.headers_mut();
@@ -167,7 +173,13 @@ impl Proxy {
     }
 
     fn has_it(&self, request: &Parts, fields: &HeaderMap) -> bool {
-        precondition::not_modified(&request.method, &request.headers, StatusCode::OK, fields, self.clock.now())
+        precondition::not_modified(
+            &request.method,
+            &request.headers,
+            StatusCode::OK,
+            fields,
+            self.clock.now(),
+        )
     }
 
     fn not_modified(&self, request: &Parts, mut response: Response<Body>) -> Response<Body> {

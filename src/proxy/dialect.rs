@@ -20,7 +20,9 @@ use crate::message::cache_status::CacheStatus;
 use crate::policy::capture::Wishes;
 use crate::policy::capture::derivative::Format;
 use crate::policy::capture::dialect::telling::{Facts, Trouble};
-use crate::policy::capture::dialect::{self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken, imgproxy};
+use crate::policy::capture::dialect::{
+    self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken, imgproxy,
+};
 
 /// Path of the one resource of the built-in engine, and of all pictures in keys.
 const PICTURES: &str = "/screenshot";
@@ -129,7 +131,8 @@ fn ask_for(
     let ours = at(&request.uri, PICTURES, "")?;
     let key = route.canonical_key(&ours, &canonical);
     let capture = canonical.query().map(|query| {
-        let format = canonical.derivative.as_ref().map_or(Format::Png, |made| made.format_for(&request.headers));
+        let format =
+            canonical.derivative.as_ref().map_or(Format::Png, |made| made.format_for(&request.headers));
         (query, canonical.viewport(&spoken.defaults), format.name().to_owned())
     });
     if spoken.remote {

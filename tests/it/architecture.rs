@@ -82,7 +82,8 @@ fn proxy_and_admin_meet_only_in_app() {
 
 #[test]
 fn modules_do_not_import_config() {
-    for place in ["listener", "message", "policy", "proxy", "store", "origin", "admin", "telemetry", "derive"] {
+    for place in ["listener", "message", "policy", "proxy", "store", "origin", "admin", "telemetry", "derive"]
+    {
         forbid(place, &["crate::config"], &[]);
     }
 }

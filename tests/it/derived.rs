@@ -54,7 +54,8 @@ fn pixels(answer: &Answer) -> (u32, u32) {
         Some("image/webp") => {
             // VP8: width and height in 14 bits each, after the frame's start code.
             let at = answer.body.windows(3).position(|w| w == [0x9d, 0x01, 0x2a]).expect("a lossy WebP") + 3;
-            let side = |at: usize| u32::from(u16::from_le_bytes([answer.body[at], answer.body[at + 1]]) & 0x3fff);
+            let side =
+                |at: usize| u32::from(u16::from_le_bytes([answer.body[at], answer.body[at + 1]]) & 0x3fff);
             (side(at), side(at + 2))
         }
         _ => image::load_from_memory(&answer.body).expect("a picture").dimensions(),
@@ -126,7 +127,11 @@ async fn auto_is_what_the_client_can_show() {
         ("image/webp", "image/webp"),
     ] {
         let answer = ask(accept).await;
-        assert_eq!((answer.header("content-type"), answer.header("vary")), (Some(mime), Some("Accept")), "{accept}");
+        assert_eq!(
+            (answer.header("content-type"), answer.header("vary")),
+            (Some(mime), Some("Accept")),
+            "{accept}"
+        );
         let tag = answer.header("etag").expect("an entity tag");
         let known = tintype.get_with(&target, &[("accept", accept), ("if-none-match", tag)]).await;
         assert_eq!((known.status, known.header("vary")), (304, Some("Accept")));
@@ -219,7 +224,10 @@ async fn a_confirmed_picture_keeps_its_derivative() {
     assert_eq!((known.status, known.header("x-cache")), (304, Some("REVALIDATED")));
     tintype.later(5);
     let again = tintype.get(&target).await;
-    assert_eq!((again.header("x-cache"), again.header("age"), &again.body), (Some("HIT"), Some("5"), &first.body));
+    assert_eq!(
+        (again.header("x-cache"), again.header("age"), &again.body),
+        (Some("HIT"), Some("5"), &first.body)
+    );
     assert_eq!(origin.count(), 2, "{stored}");
 }
 
@@ -253,7 +261,10 @@ async fn a_derivative_outlives_its_picture_in_the_store() {
         _ => Reply::reset(),
     })
     .await;
-    let toml = Tintype::toml(&origin, ROUTE).replace("[store]\n", "[store]\nmemory = \"2MiB\"\nmax_stored_bytes = \"1MiB\"\n");
+    let toml = Tintype::toml(&origin, ROUTE).replace(
+        "[store]\n",
+        "[store]\nmemory = \"2MiB\"\nmax_stored_bytes = \"1MiB\"\nhold_for_tag = \"1MiB\"\n",
+    );
     let tintype = Tintype::of(&toml).await;
     let target = format!("{U}&format=webp&image_width=20");
     let first = tintype.get(&target).await;
@@ -302,7 +313,11 @@ async fn a_herd_makes_one_picture_and_one_derivative() {
 async fn what_cannot_be_made_is_refused_by_name() {
     let origin = ScriptedOrigin::start(|request| {
         let (width, height) = if request.target.contains("tall") { (1, 16_400) } else { (300, 300) };
-        let body = if request.target.contains("broken") { b"\x89PNG\r\n\x1a\n".to_vec() } else { png(width, height, 0, false) };
+        let body = if request.target.contains("broken") {
+            b"\x89PNG\r\n\x1a\n".to_vec()
+        } else {
+            png(width, height, 0, false)
+        };
         Reply::ok(body).header("Content-Type", "image/png").header("Cache-Control", "max-age=60")
     })
     .await;
@@ -317,7 +332,8 @@ async fn what_cannot_be_made_is_refused_by_name() {
     };
     assert_eq!(refused("tall&format=webp").await, "format");
     assert_eq!(refused("large&format=webp").await, "image_width");
-    let auto = tintype.get_with("/shot?url=https://a.example/tall&format=auto", &[("accept", "image/webp")]).await;
+    let auto =
+        tintype.get_with("/shot?url=https://a.example/tall&format=auto", &[("accept", "image/webp")]).await;
     assert_eq!(kind(&auto), is(200, "HIT", "image/png"));
     // What is no picture is passed on as it is: nothing better can be said of it here.
     assert_eq!(tintype.get("/shot?url=https://a.example/broken&format=webp").await.body.len(), 8);

@@ -123,7 +123,9 @@ async fn the_page_is_whole_in_itself() {
     for outside in ["src=", "href=\"http", "@import", "url(", "<link", "fetch(", "import("] {
         assert!(!text.contains(outside), "{outside}");
     }
-    assert!(page.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'")));
+    assert!(
+        page.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'"))
+    );
     let moved = on(&tintype, false, "GET", "/redoc").await;
     assert_eq!((moved.status, moved.header("location")), (308, Some("/docs")));
     let described = on(&tintype, false, "GET", "/openapi.json").await;
@@ -135,9 +137,13 @@ async fn the_page_is_whole_in_itself() {
 #[tokio::test]
 async fn by_default_all_of_it_is_on_the_control_plane() {
     let (origin, tintype) = placed("").await;
-    for (method, path) in
-        [("GET", "/health"), ("GET", "/cache/stats"), ("GET", "/docs"), ("DELETE", "/cache"), ("GET", "/openapi.json")]
-    {
+    for (method, path) in [
+        ("GET", "/health"),
+        ("GET", "/cache/stats"),
+        ("GET", "/docs"),
+        ("DELETE", "/cache"),
+        ("GET", "/openapi.json"),
+    ] {
         assert!(on(&tintype, false, method, path).await.status < 300, "{path}");
         assert_eq!(on(&tintype, true, method, path).await.text(), "picture", "{path}");
     }
@@ -150,9 +156,12 @@ async fn each_is_where_it_is_configured_to_be() {
     let (origin, tintype) = placed(places).await;
     assert_eq!(tintype.get("/a").await.header("x-cache"), Some("MISS"));
     assert_eq!(tintype.get("/a").await.header("x-cache"), Some("HIT"));
-    for (path, control, data) in
-        [("/health", 200, true), ("/cache/stats", 404, true), ("/docs", 404, false), ("/openapi.json", 404, false)]
-    {
+    for (path, control, data) in [
+        ("/health", 200, true),
+        ("/cache/stats", 404, true),
+        ("/docs", 404, false),
+        ("/openapi.json", 404, false),
+    ] {
         assert_eq!(on(&tintype, false, "GET", path).await.status, control, "{path}");
         assert_eq!(on(&tintype, true, "GET", path).await.text() != "picture", data, "{path}");
     }
@@ -168,7 +177,8 @@ async fn each_is_where_it_is_configured_to_be() {
     // Only what empties the cache is taken from the routes.
     assert_eq!(tintype.get("/cache").await.text(), "picture");
     // A web page may not, through a visitor's browser.
-    let page = tintype.client.request("DELETE", &tintype.url("/cache"), &[("origin", "http://x.example")], "").await;
+    let page =
+        tintype.client.request("DELETE", &tintype.url("/cache"), &[("origin", "http://x.example")], "").await;
     assert_eq!(page.status, 403);
     assert!(origin.count() >= 4);
 }
@@ -183,7 +193,9 @@ async fn what_changes_wants_the_token_wherever_it_is() {
     assert_eq!(tintype.client.request("DELETE", &tintype.url("/cache"), &token, "").await.status, 204);
     let open = "[server]\nlisten = \"0.0.0.0:8080\"\n[upstream.o]\nkind = \"remote\"\nurl = \"http://127.0.0.1:1\"\n\
                 [route.all]\nupstream = \"o\"\n[compat]\n";
-    for (line, good) in [("cache_delete = \"both\"", false), ("cache_stats = \"data\"", false), ("health = \"data\"", true)] {
+    for (line, good) in
+        [("cache_delete = \"both\"", false), ("cache_stats = \"data\"", false), ("health = \"data\"", true)]
+    {
         assert_eq!(::tintype::config::Config::from_toml(&format!("{open}{line}\n")).is_ok(), good, "{line}");
     }
 }

@@ -332,7 +332,12 @@ async fn web2img_answers_with_a_signed_link_to_the_picture() {
         tintype.client.request("POST", &tintype.url(&format!("/screenshot{query}")), &fields, &body).await
     };
     let first = ask("?cache=true", "").await;
-    assert_eq!((first.status, first.header("content-type")), (200, Some("application/json")), "{}", first.text());
+    assert_eq!(
+        (first.status, first.header("content-type")),
+        (200, Some("application/json")),
+        "{}",
+        first.text()
+    );
     let link = below(&json(&first)["url"], &tintype);
     assert!(link.starts_with("/img/") && link.contains("/resize:fit:1280:720/format:png/"), "{link}");
     let picture = tintype.get(&link).await;
@@ -359,7 +364,10 @@ async fn web2img_answers_with_a_signed_link_to_the_picture() {
         assert_eq!(refused.status, 403, "{altered} {}", refused.text());
     }
     // No query is signed, so none counts.
-    assert_eq!(tintype.get(&format!("{link}?width=5&url=http://other.example/")).await.body, tintype.get(&link).await.body);
+    assert_eq!(
+        tintype.get(&format!("{link}?width=5&url=http://other.example/")).await.body,
+        tintype.get(&link).await.body
+    );
     let bad = ask("?cache=perhaps", ",\"width\":\"wide\"").await;
     assert_eq!((bad.status, &json(&bad)["error_code"]), (400, &"validation_error".into()));
     assert_eq!(site.times("/"), 2);

@@ -45,7 +45,8 @@ async fn a_polling_monitor_moves_a_tenth_of_the_bytes() {
     let toml = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\ndir = \"\"\n\
          [upstream.chrome]\nkind = \"chrome\"\nallow_ranges = [\"{ALLOWED}/32\"]\n\
-         [route.shots]\npath = \"/screenshot\"\nupstream = \"chrome\"\ndefault_ttl = \"5m\"\nearly_refresh = 0.0\n"
+         [route.shots]\npath = \"/screenshot\"\nupstream = \"chrome\"\ndefault_ttl = \"5m\"\nearly_refresh = 0.0\n\
+         stale_while_revalidate = \"0s\"\n"
     );
     let tintype = Tintype::of(&toml).await;
     for form in ["", "&format=webp&image_width=640"] {

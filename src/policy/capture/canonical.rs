@@ -69,7 +69,9 @@ impl Canonical {
 
     /// The viewport of its picture in CSS pixels, but for a device's.
     pub fn viewport(&self, defaults: &Defaults) -> (u32, u32) {
-        let of = |name: &str| self.pairs.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.parse().ok());
+        let of = |name: &str| {
+            self.pairs.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.parse().ok())
+        };
         (of("width").unwrap_or(defaults.width), of("height").unwrap_or(defaults.height))
     }
 
@@ -178,6 +180,8 @@ fn elide(pairs: &mut Vec<Pair>, defaults: &Defaults) {
         sort(pairs);
     }
     pairs.retain(|(name, value)| match name.as_str() {
+        // Only what is bad is left of these, and each of it is to be told.
+        name if defaults.derive && Derivative::concerns(name) => true,
         // A device has a scale, and so on, of its own.
         "scale" => device || value != "1",
         "mobile" => device || value != "false",
@@ -252,7 +256,9 @@ fn wishes(pairs: &mut Vec<Pair>) -> Wishes {
 /// Whether the origin is told: everything but what is said to the cache in good form, and what proves who asks.
 fn is_for_origin((name, _): &Pair) -> bool {
     let checked_by_origin = ["ttl", "stale_ttl", "force", "no_cache", "cache"].contains(&name.as_str());
-    checked_by_origin || table::find(name).is_none_or(|p| matches!(p.class, Class::Picture | Class::Derived | Class::Private))
+    checked_by_origin
+        || table::find(name)
+            .is_none_or(|p| matches!(p.class, Class::Picture | Class::Derived | Class::Private))
 }
 
 /// The key: a query with hashes for what is long or private.

@@ -101,12 +101,18 @@ impl Derivative {
         let says = |name: &str, value: &str| pairs.iter().any(|(n, v)| n == name && v == value);
         // Nothing makes that of it.
         let opaque = says("omit_background", "true") && says("format", "jpeg");
-        let mut made =
-            Derivative { width: None, height: None, fit: Fit::Contain, format: Some(Format::Png), quality: QUALITY };
+        let mut made = Derivative {
+            width: None,
+            height: None,
+            fit: Fit::Contain,
+            format: Some(Format::Png),
+            quality: QUALITY,
+        };
         let bad: Vec<&str> = NAMES
             .into_iter()
             .filter(|name| {
-                let mut given = pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+                let mut given =
+                    pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
                 let Some(value) = given.next() else { return false };
                 given.next().is_some() || opaque && *name == "format" || made.set(name, value).is_none()
             })
@@ -114,6 +120,11 @@ impl Derivative {
         pairs.retain(|(name, _)| !NAMES.contains(&name.as_str()) || bad.contains(&name.as_str()));
         let something = made.format != Some(Format::Png) || made.resizes();
         (something && bad.is_empty()).then_some(made)
+    }
+
+    /// Whether a parameter is about what is made of the picture.
+    pub(super) fn concerns(name: &str) -> bool {
+        NAMES.contains(&name)
     }
 
     fn set(&mut self, name: &str, value: &str) -> Option<()> {
@@ -185,7 +196,9 @@ impl Derivative {
             (Some(w), Some(h), Fit::Fill) => ((w, h), false),
             (Some(w), Some(h), Fit::Cover) => ((w, h), true),
             (w, h, _) => {
-                let of = |side: Option<u32>, length: f64| side.map_or(f64::INFINITY, |side| f64::from(side) / length);
+                let of = |side: Option<u32>, length: f64| {
+                    side.map_or(f64::INFINITY, |side| f64::from(side) / length)
+                };
                 let scale = of(w, width).min(of(h, height)).min(1.0);
                 let (made_w, made_h) = scaled(scale);
                 // Rounding must not leave the box.
@@ -199,8 +212,9 @@ impl Make {
     /// Why no encoder takes it, if none does.
     pub fn impossible(&self) -> Option<String> {
         let longest = self.size.0.max(self.size.1);
-        (self.format == Format::Webp && longest > MAX_WEBP_SIDE)
-            .then(|| format!("png or jpeg: a WebP has at most {MAX_WEBP_SIDE} pixels a side, and this has {longest}"))
+        (self.format == Format::Webp && longest > MAX_WEBP_SIDE).then(|| {
+            format!("png or jpeg: a WebP has at most {MAX_WEBP_SIDE} pixels a side, and this has {longest}")
+        })
     }
 }
 
@@ -228,8 +242,10 @@ fn format(value: &str) -> Option<Option<Format>> {
 /// The best format that a client with these fields says it can show (RFC 9110 section 12.5.1). Wildcards say nothing of AVIF and WebP: those
 /// who cannot show them send them too.
 fn shown_best(fields: &HeaderMap) -> Format {
-    let accept: Vec<&str> = fields.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok()).collect();
-    let ranges: Vec<(String, u16)> = accept.iter().flat_map(|line| line.split(',')).filter_map(range).collect();
+    let accept: Vec<&str> =
+        fields.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok()).collect();
+    let ranges: Vec<(String, u16)> =
+        accept.iter().flat_map(|line| line.split(',')).filter_map(range).collect();
     let weight = |name: &str| ranges.iter().find(|(range, _)| range == name).map(|(_, weight)| *weight);
     let png = weight("image/png").or_else(|| weight("image/*")).or_else(|| weight("*/*")).unwrap_or(0);
     let mut best = (Format::Png, png);

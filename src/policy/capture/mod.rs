@@ -87,7 +87,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// Whether `name` is the canonical name of a parameter that says what is on a picture, or whether there is one.
 pub fn is_parameter(name: &str) -> bool {
     use table::Class;
-    table::find(name).is_some_and(|known| matches!(known.class, Class::Picture | Class::Private | Class::Derived))
+    table::find(name)
+        .is_some_and(|known| matches!(known.class, Class::Picture | Class::Private | Class::Derived))
 }
 
 impl Default for Defaults {

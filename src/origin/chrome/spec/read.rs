@@ -105,10 +105,16 @@ fn view(r: &mut Reader, limits: &Limits) -> (View, Option<&'static Device>) {
 
 fn form(r: &mut Reader) -> (Format, u8, bool) {
     let format = r
-        .take("format", "png, jpeg or webp; where pictures are derived, auto, and avif in builds with it", |text| match text {
-            "jpg" => Some(Format::Jpeg),
-            _ => [Format::Png, Format::Jpeg, Format::Webp].into_iter().find(|format| format.name() == text),
-        })
+        .take(
+            "format",
+            "png, jpeg or webp; where pictures are derived, auto, and avif in builds with it",
+            |text| match text {
+                "jpg" => Some(Format::Jpeg),
+                _ => {
+                    [Format::Png, Format::Jpeg, Format::Webp].into_iter().find(|format| format.name() == text)
+                }
+            },
+        )
         .unwrap_or(Format::Png);
     let quality = r
         .take("quality", "a whole number from 1 to 100", |text| {

@@ -39,7 +39,11 @@ fn sizes_and_formats_are_no_part_of_the_capture() {
         let canonical = read(query);
         let told = canonical.derivative.as_ref().map(|made| made.key(made.format_for(&HeaderMap::new())));
         assert_eq!(told.as_deref(), key, "{query}");
-        assert_eq!((canonical.key.as_str(), canonical.query()), (plain.key.as_str(), plain.query()), "{query}");
+        assert_eq!(
+            (canonical.key.as_str(), canonical.query()),
+            (plain.key.as_str(), plain.query()),
+            "{query}"
+        );
     }
 }
 
@@ -52,8 +56,10 @@ fn what_is_bad_stays_for_the_engine_to_refuse() {
         "image_width=16385",
         "image_width=wide",
         "fit=inside",
-        "format=webp&quality=101",
+        "quality=101&format=webp",
         "image_width=1&image_width=2",
+        "format=png&format=webp",
+        "quality=80&quality=81",
         "format=jpeg&omit_background=true",
     ] {
         let canonical = read(&format!("{bad}&width=none"));
@@ -94,7 +100,8 @@ fn sizes_table() {
 
 #[test]
 fn a_picture_that_is_as_asked_is_left_as_it_is() {
-    let plan = |query: &str, source, png| read(query).derivative.unwrap().plan(source, png, &HeaderMap::new());
+    let plan =
+        |query: &str, source, png| read(query).derivative.unwrap().plan(source, png, &HeaderMap::new());
     assert_eq!(plan("image_width=2000", (1280, 720), true), None);
     assert_eq!(plan("format=auto", (1280, 720), true), None);
     let made = plan("image_width=2000", (1280, 720), false).unwrap();

@@ -25,7 +25,13 @@ const RULES: &[(&str, Rule)] = &[
     ("html", Is("html")),
     ("markdown", Is("markdown")),
     ("response_type", AsForm),
-    ("format", Words("format", &[("png", "png"), ("jpeg", "jpeg"), ("jpg", "jpeg"), ("webp", "webp"), ("avif", "avif")])),
+    (
+        "format",
+        Words(
+            "format",
+            &[("png", "png"), ("jpeg", "jpeg"), ("jpg", "jpeg"), ("webp", "webp"), ("avif", "avif")],
+        ),
+    ),
     ("image_quality", Is("quality")),
     ("image_width", Is("image_width")),
     ("image_height", Is("image_height")),

@@ -231,7 +231,10 @@ fn web2img_table() {
     };
     assert_eq!(read.canonical.key, ours(&format!("{URL}&width=800&height=600&format=jpeg")));
     let wishes = &read.canonical.wishes;
-    assert!(wishes.force && !wishes.no_cache && read.form == Form::Link, "a new picture, to which the link leads");
+    assert!(
+        wishes.force && !wishes.no_cache && read.form == Form::Link,
+        "a new picture, to which the link leads"
+    );
     let link = "/screenshot?url=https%3A%2F%2Fa.example%2F&format=jpeg&width=800&height=600";
     let mut told: Vec<&str> = read.link.as_deref().unwrap().split(['?', '&']).collect();
     let mut expected: Vec<&str> = link.split(['?', '&']).collect();

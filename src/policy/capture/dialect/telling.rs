@@ -102,7 +102,9 @@ impl Dialect {
                 told
             }
             // Its documentation names statuses and no form: whoever switches goes by the status.
-            Dialect::ApiFlash | Dialect::Imgproxy => return ("text/plain; charset=utf-8", format!("{said}\n")),
+            Dialect::ApiFlash | Dialect::Imgproxy => {
+                return ("text/plain; charset=utf-8", format!("{said}\n"));
+            }
         };
         ("application/json", format!("{told}\n"))
     }

@@ -213,7 +213,8 @@ fn whatever_is_asked_the_picture_and_the_link_to_it_are_one() {
     };
     let mut pictures = 0;
     // imgproxy has no parameters but its path.
-    let dialects: Vec<Dialect> = Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::Imgproxy).collect();
+    let dialects: Vec<Dialect> =
+        Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::Imgproxy).collect();
     for round in 0..6_000 {
         let dialect = dialects[round % dialects.len()];
         let rules = dialect.speech().rules;

@@ -17,7 +17,8 @@ pub(super) const SPEECH: Speech = Speech {
     ask,
 };
 
-const FORMATS: &[(&str, &str)] = &[("png", "png"), ("jpg", "jpeg"), ("jpeg", "jpeg"), ("webp", "webp"), ("avif", "avif")];
+const FORMATS: &[(&str, &str)] =
+    &[("png", "png"), ("jpg", "jpeg"), ("jpeg", "jpeg"), ("webp", "webp"), ("avif", "avif")];
 
 /// Its `contain` has bars on two sides: without them it is the same picture.
 const FITS: &[(&str, &str)] =
