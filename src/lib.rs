@@ -7,7 +7,7 @@
 //! - [`message`] is HTTP vocabulary without I/O.
 //! - [`policy`] holds the decisions, pure functions from values to values.
 //! - [`proxy`] is the data plane: route, key, lookup, decide, fetch, respond.
-//! - [`derive`] makes other sizes and formats of a picture.
+//! - [`mod@derive`] makes other sizes and formats of a picture.
 //! - [`store`] keeps stored responses, in memory and on disk, and the ledger of purges.
 //! - [`origin`] is where answers come from: a remote server or headless Chrome.
 //! - [`admin`] is the control plane on its own listener.
