@@ -7,6 +7,7 @@
 //! - [`message`] is HTTP vocabulary without I/O.
 //! - [`policy`] holds the decisions, pure functions from values to values.
 //! - [`proxy`] is the data plane: route, key, lookup, decide, fetch, respond.
+//! - [`mod@derive`] makes other sizes and formats of a picture.
 //! - [`store`] keeps stored responses, in memory and on disk, and the ledger of purges.
 //! - [`origin`] is where answers come from: a remote server or headless Chrome.
 //! - [`admin`] is the control plane on its own listener.
@@ -19,6 +20,7 @@ pub mod admin;
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod derive;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;

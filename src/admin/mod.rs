@@ -15,9 +15,12 @@
 //! | `GET /stored` | what is stored, by `host`, `tag`, `prefix`, `url`, `key`; paged by `cursor` and `limit` |
 //! | `POST /reload` | puts the configuration in force as it is now: `{"reloaded": true, "needs_restart": []}`, or 422 with what is wrong |
 //! | `POST /gc` | drops what is stale beyond every window: `{"dropped": n}` |
+//! | `GET /openapi.json`, `GET /docs` | what there is, for programs and for people; `/redoc` leads to the latter |
 //! | `POST /api/cache/invalidate` | purges by webhook, signed ([`webhook`]), if it is set up |
 //!
-//! All but health and the webhook want the bearer token where one is configured; a control plane that is not on loopback must have one.
+//! Where `/health`, `/cache/stats`, `/cache`, `/cache/url` and the description are, here or on the data plane, is configured ([`compat`]).
+//!
+//! All but health, the description and the webhook want the bearer token where one is configured; a control plane that is not on loopback must have one.
 
 use std::sync::Arc;
 
@@ -30,6 +33,8 @@ use crate::telemetry::exposition::Sample;
 
 mod answer;
 pub mod auth;
+pub mod compat;
+pub mod describe;
 pub mod explain;
 mod metrics;
 pub mod purge;
@@ -103,12 +108,23 @@ pub struct Admin {
     control: Arc<dyn Control>,
     token: Option<String>,
     webhook: Option<Arc<Webhook>>,
+    places: compat::Config,
 }
 
 impl Admin {
-    /// A control plane over `control`; `token` where one is needed, `webhook` where it is to be here.
-    pub fn new(control: Arc<dyn Control>, token: Option<String>, webhook: Option<Arc<Webhook>>) -> Arc<Self> {
-        Arc::new(Admin { control, token, webhook })
+    /// A control plane over `control`; `token` where one is needed, `webhook` where it is to be here, `places` for what may be elsewhere.
+    pub fn new(
+        control: Arc<dyn Control>,
+        token: Option<String>,
+        webhook: Option<Arc<Webhook>>,
+        places: compat::Config,
+    ) -> Arc<Self> {
+        Arc::new(Admin { control, token, webhook, places })
+    }
+
+    /// Answers one request on the data plane that [`compat::Config::is_on_data`].
+    pub async fn handle_on_data(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
+        self.answer(request).await
     }
 
     /// Answers one request.
@@ -116,18 +132,30 @@ impl Admin {
         if let (Some(webhook), webhook::PATH) = (&self.webhook, request.uri().path()) {
             return webhook.handle(request).await;
         }
+        if self.places.hides(request.uri()) {
+            return problem(StatusCode::NOT_FOUND, "it is not on this listener ([compat] in proxy.toml)");
+        }
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => answer(StatusCode::OK, json!({ "status": "ok" })),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/health") => self.health(),
-            (_, "/healthz" | "/readyz" | "/health") => not_allowed("GET, HEAD"),
+            (&Method::GET | &Method::HEAD, "/openapi.json") => describe::openapi(),
+            (&Method::GET | &Method::HEAD, "/docs") => describe::docs(),
+            (&Method::GET | &Method::HEAD, "/redoc") => describe::redoc(),
+            (_, "/healthz" | "/readyz" | "/health" | "/openapi.json" | "/docs" | "/redoc") => {
+                not_allowed("GET, HEAD")
+            }
             (_, "/stats" | "/stored" | "/purge" | "/gc" | "/reload" | "/cache" | "/cache/url") => {
                 self.guarded(request).await
             }
             _ if explain::is_for(request.uri()) => self.look(request).await,
             _ => problem(
                 StatusCode::NOT_FOUND,
-                "there is /healthz, /readyz, /stats, /metrics, /explain, /stored, /purge, /gc, /reload and /cache",
+                "there is /healthz, /readyz, /stats, /metrics, /explain, /stored, /purge, /gc, /reload, /cache and /docs",
             ),
         }
     }

@@ -111,8 +111,8 @@ impl Figures {
             "services": {
                 "screenshot": word(ready == parts.len()),
                 "storage": word(storage),
-                // Pictures are not worked on by another service.
-                "imgproxy": Value::Null,
+                // Sizes and formats are made in this process.
+                "imgproxy": "ok",
                 "cache": {
                     "status": "ok",
                     "enabled": of_cache["enabled"],

@@ -24,6 +24,8 @@ use crate::telemetry::access::{Answered, Exchange};
 pub(super) struct Doors {
     admin: Option<Arc<Admin>>,
     webhook: Option<(webhook::Config, Arc<Webhook>)>,
+    /// What of the control plane is on the data plane.
+    shared: Arc<Admin>,
 }
 
 impl Doors {
@@ -45,9 +47,12 @@ impl Doors {
         });
         let on_control = webhook.as_ref().filter(|(config, _)| config.on_control);
         let on_control = on_control.map(|(_, webhook)| Arc::clone(webhook));
-        let admin = config.admin.as_ref();
-        let admin = admin.map(|admin| Admin::new(Arc::clone(control), admin.token.clone(), on_control));
-        Doors { admin, webhook }
+        let (admin, places) = (config.admin.as_ref(), config.compat);
+        let shared = admin.and_then(|admin| admin.token.clone());
+        let shared = Admin::new(Arc::clone(control), shared, None, places);
+        let admin =
+            admin.map(|admin| Admin::new(Arc::clone(control), admin.token.clone(), on_control, places));
+        Doors { admin, webhook, shared }
     }
 
     fn webhook_on_data(&self) -> Option<Arc<Webhook>> {
@@ -73,6 +78,10 @@ impl DataPlane {
             && let Some(webhook) = self.doors.load().webhook_on_data()
         {
             return webhook.handle(request).await;
+        }
+        if now.config.compat.is_on_data(request.method(), request.uri()) {
+            let shared = Arc::clone(&self.doors.load().shared);
+            return shared.handle_on_data(request).await;
         }
         now.proxy.handle(request, address, peer.tls).await
     }

@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 mod admin;
 mod chrome;
+mod compat;
+mod derive;
 mod environment;
+mod imgproxy;
 mod keys;
 mod log;
 mod problem;
@@ -45,6 +48,8 @@ pub struct Config {
     pub trust: crate::policy::client::Trust,
     /// The control plane; off without.
     pub admin: Option<crate::admin::Config>,
+    /// Where that is which other services have beside their pictures.
+    pub compat: crate::admin::compat::Config,
     /// Who may purge by method, and how much is fetched again.
     pub purge: crate::app::purges::Config,
     /// Purges by whoever can sign them; off without.
@@ -168,10 +173,13 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
     let admin = admin::read(root.table("admin"), &server);
     let (store, kept) = store::read(root.table("store"), server.reuse_port);
     let (purge, hidden_tags) = purge::read(root.table("purge"));
+    let compat = compat::read(root.table("compat"), &server, admin.as_ref());
+    let derive = derive::read(root.table("derive"));
     let webhook = webhook::read(root.table("webhook"), admin.is_some());
     let upstreams = upstream::read_all(root.table("upstream"));
     let keys = keys::read_all(root.table("keys"));
     let routes = route::read_all(root.table("route"), &upstreams, &keys);
+    let imgproxy = imgproxy::read(root.table("imgproxy"), &routes);
     let log = log::read(root.table("log"));
     let proxy = crate::proxy::Config {
         routes,
@@ -187,11 +195,14 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
         max_variants: kept.max_variants,
         max_prepared: kept.max_prepared,
         hidden_tags,
+        imgproxy,
+        derive,
     };
     Config {
         server,
         trust: bounds.trust,
         admin,
+        compat,
         purge,
         webhook,
         store,

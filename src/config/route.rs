@@ -102,7 +102,20 @@ fn read(
         }
         !opaque
     });
-    let asking = asking(&mut s, spoken, capture, chrome, no_vary_search);
+    let derive = s.optional_flag("derive", None);
+    let ours = is_chrome && !matches!(spoken, Speaks::Opaque) || matches!(spoken, Speaks::Tintype);
+    if derive == Some(true) && !ours {
+        let allowed =
+            "false: only where a request is understood, and PNG is what is asked for, sizes can be made here";
+        s.refuse("derive", Kind::Conflict, "true", allowed);
+    }
+    if matches!(spoken, Speaks::Other(Dialect::Imgproxy)) && (!is_chrome || derive == Some(false)) {
+        let allowed = "another one, unless the upstream is the built-in engine and derive is not false";
+        s.refuse("dialect", Kind::Conflict, "\"imgproxy\"", allowed);
+    }
+    let chrome = chrome.map(|defaults| Defaults { derive: derive.unwrap_or(true), ..defaults });
+    let remote = Defaults { derive: derive.unwrap_or(false), ..Defaults::default() };
+    let asking = asking(&mut s, spoken, capture, chrome, remote, no_vary_search);
     let (auth, audience) = access(&mut s, keys);
     Route {
         name: name.to_owned(),
@@ -167,6 +180,7 @@ fn asking(
     spoken: Speaks,
     capture: bool,
     chrome: Option<Defaults>,
+    remote: Defaults,
     no_vary_search: bool,
 ) -> Asking {
     let sort = s.optional_flag("sort_query", None);
@@ -186,10 +200,12 @@ fn asking(
                 s.refuse(setting, Kind::Conflict, "a rule of its own", allowed);
             }
         }
-        let remote = chrome.is_none();
-        let defaults = Defaults { parameters, ..chrome.unwrap_or_default() };
+        let is_remote = chrome.is_none();
+        let defaults = Defaults { parameters, ..chrome.unwrap_or(remote) };
         return match spoken {
-            Speaks::Other(dialect) => Asking::Dialect(Box::new(Spoken { dialect, remote, defaults })),
+            Speaks::Other(dialect) => {
+                Asking::Dialect(Box::new(Spoken { dialect, remote: is_remote, defaults }))
+            }
             Speaks::Tintype | Speaks::Opaque => Asking::Tintype(defaults),
         };
     }

@@ -19,8 +19,11 @@ use super::route::Route;
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
 use crate::policy::capture::Wishes;
+use crate::policy::capture::derivative::Format;
 use crate::policy::capture::dialect::telling::{Facts, Trouble};
-use crate::policy::capture::dialect::{self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken};
+use crate::policy::capture::dialect::{
+    self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken, imgproxy,
+};
 
 /// Path of the one resource of the built-in engine, and of all pictures in keys.
 const PICTURES: &str = "/screenshot";
@@ -39,6 +42,8 @@ pub(super) struct Wanted {
     names: Vec<(&'static str, String)>,
     /// Where the picture itself is to be had.
     link: Option<Uri>,
+    /// The capture in our own words, and the size and the format of its picture.
+    capture: Option<(String, (u32, u32), String)>,
 }
 
 /// A `GET` in its own dialect for what is sent on in other terms. Travels with the request head.
@@ -82,7 +87,7 @@ pub(super) async fn read(
     let meaning = dialect::read(
         spoken,
         &Asked {
-            path: request.uri.path(),
+            path: below(route, spoken.dialect, request.uri.path()),
             query: request.uri.query().unwrap_or_default(),
             fields: &request.headers,
             content: match &content {
@@ -126,6 +131,11 @@ fn ask_for(
     let link = link.and_then(|link| replace(&request.uri, &link).ok());
     let ours = at(&request.uri, PICTURES, "")?;
     let key = route.canonical_key(&ours, &canonical);
+    let capture = canonical.query().map(|query| {
+        let format =
+            canonical.derivative.as_ref().map_or(Format::Png, |made| made.format_for(&request.headers));
+        (query, canonical.viewport(&spoken.defaults), format.name().to_owned())
+    });
     if spoken.remote {
         match outgoing.json_to {
             Some(path) => {
@@ -158,7 +168,8 @@ fn ask_for(
     Ok(Reading {
         key: Some(key),
         wishes: canonical.wishes,
-        wanted: Wanted { form, names, link },
+        derivative: canonical.derivative,
+        wanted: Wanted { form, names, link, capture },
         ..Reading::default()
     })
 }
@@ -175,6 +186,11 @@ impl Proxy {
         admitted: Result<Leave, Refusal>,
     ) -> Response<Body> {
         let head = request.method == Method::HEAD;
+        if dialect == Dialect::Imgproxy && !self.is_signed(&route, &request) {
+            let refused = self.refuse(&Refusal::Signature, CacheStatus::default());
+            return in_its_words(dialect, &[], refused).await;
+        }
+        let at = (Arc::clone(&route), request.uri.clone());
         let read = match admitted {
             Ok(leave) => super::reading::read(&route, &mut request, body, self.config.max_request_body)
                 .await
@@ -198,7 +214,8 @@ impl Proxy {
         let mut response = if is_problem(&response) {
             in_its_words(dialect, &wanted.names, response).await
         } else if response.status() == StatusCode::OK {
-            in_its_form(dialect, &wanted, response, self.config.max_stored_bytes).await
+            let link = self.link(dialect, &at.0, &at.1, &wanted);
+            in_its_form(dialect, &wanted, link, response, self.config.max_stored_bytes).await
         } else {
             response
         };
@@ -207,12 +224,44 @@ impl Proxy {
         }
         response
     }
+
+    /// Whether `request` for a picture in imgproxy's dialect has its signature.
+    fn is_signed(&self, route: &Route, request: &Parts) -> bool {
+        let keys = self.config.imgproxy.as_ref();
+        keys.is_some_and(|keys| keys.verify(below(route, Dialect::Imgproxy, request.uri.path())))
+    }
+
+    /// The URL by which a client finds the picture that it asked for at `target`: a signed one on a route in imgproxy's dialect over the same
+    /// stored pictures, for clients of web2img, which has such; else one in the client's own dialect.
+    fn link(&self, dialect: Dialect, route: &Route, target: &Uri, wanted: &Wanted) -> Option<String> {
+        let signed = || {
+            let (keys, (query, size, format)) = (self.config.imgproxy.as_ref()?, wanted.capture.as_ref()?);
+            let signing = self.routes.signing(&route.scope)?;
+            let path = keys.sign(&imgproxy::path(query, *size, format));
+            let prefix = signing.path.strip_suffix('/').unwrap_or(&signing.path);
+            replace(target, &format!("{prefix}{path}")).ok()
+        };
+        let signed = (dialect == Dialect::Web2img).then(signed).flatten();
+        signed.or_else(|| wanted.link.clone()).map(|link| link.to_string())
+    }
+}
+
+/// What of `path` is the dialect's own: imgproxy's signature is of what follows the prefix of the route.
+fn below<'a>(route: &Route, dialect: Dialect, path: &'a str) -> &'a str {
+    match dialect {
+        Dialect::Imgproxy => {
+            let prefix = route.path.strip_suffix('/').unwrap_or(&route.path);
+            path.strip_prefix(prefix).unwrap_or(path)
+        }
+        _ => path,
+    }
 }
 
 /// The picture in the form that was asked for.
 async fn in_its_form(
     dialect: Dialect,
     wanted: &Wanted,
+    link: Option<String>,
     response: Response<Body>,
     limit: u64,
 ) -> Response<Body> {
@@ -220,10 +269,10 @@ async fn in_its_form(
     let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let format =
         kind.strip_prefix("image/").map(|format| format.split(';').next().unwrap_or_default().trim());
-    let (Some(format), Some(link), true) = (format, &wanted.link, wanted.form != Form::Picture) else {
+    let (Some(format), Some(link), true) = (format, link, wanted.form != Form::Picture) else {
         return Response::from_parts(head, body);
     };
-    let mut facts = Facts { url: link.to_string(), format: format.to_owned(), size: 0, pixels: None };
+    let mut facts = Facts { url: link, format: format.to_owned(), size: 0, pixels: None };
     let Ok(picture) = body.limited(limit).0.collect().await else {
         let trouble =
             Trouble { status: 502, detail: "the picture did not arrive whole".into(), ..Trouble::default() };

@@ -12,11 +12,13 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::derive::{self, Deriver};
 use crate::message::body::Body;
 use crate::message::cache_status::{self, CacheStatus, Forward};
 use crate::policy::admission::Terms;
 use crate::policy::audience::Audience;
 use crate::policy::capture::Wishes;
+use crate::policy::capture::dialect::imgproxy;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
 use crate::policy::rules::{Lifetimes, Plan};
@@ -27,6 +29,7 @@ use crate::telemetry::counters::{Count, Counters};
 pub mod ahead;
 pub mod auth;
 mod collapse;
+mod derived;
 mod dialect;
 pub mod explain;
 mod fetch;
@@ -86,6 +89,7 @@ pub struct Proxy {
     unstored: Arc<Unstored>,
     hot: Hot,
     prepared: Prepareds,
+    deriver: Arc<Deriver>,
     via: HeaderValue,
 }
 
@@ -118,6 +122,7 @@ impl Proxy {
         let budget = Arc::new(Budget::new(config.max_fetch_buffer));
         let watches = config.watches();
         let prepared = Prepareds::new(config.max_prepared);
+        let deriver = Arc::new(Deriver::new(config.derive.clone()));
         let proxy = Arc::new(Proxy {
             keys: Keyring::new(&config.keys, None),
             config,
@@ -134,6 +139,7 @@ impl Proxy {
             unstored: Arc::default(),
             hot: Hot::new(watches),
             prepared,
+            deriver,
             via,
         });
         if watches {
@@ -211,6 +217,10 @@ impl Proxy {
         body: Body,
         peer: IpAddr,
     ) -> Result<Response<Body>, Refusal> {
+        if let Some(derivative) = reading.derivative.take() {
+            reading.ticket = None;
+            return Box::pin(self.answer_derived(route, request, reading, derivative, peer)).await;
+        }
         let ticket = reading.ticket.take();
         reading.leave.check_page(reading.wishes.page.as_ref())?;
         reading.leave.limit(&mut reading.wishes);
@@ -407,6 +417,10 @@ pub struct Config {
     pub max_prepared: usize,
     /// Response fields with tags to purge by that clients do not get.
     pub hidden_tags: Vec<HeaderName>,
+    /// What paths in imgproxy's dialect are signed with.
+    pub imgproxy: Option<imgproxy::Keys>,
+    /// Bounds of making pictures out of stored ones.
+    pub derive: derive::Config,
 }
 
 impl Config {
@@ -432,6 +446,8 @@ impl Default for Config {
             max_variants: 64,
             max_prepared: 4096,
             hidden_tags: vec![tags::SURROGATE_KEY, tags::XKEY],
+            imgproxy: None,
+            derive: derive::Config::default(),
         }
     }
 }

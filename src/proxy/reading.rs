@@ -14,6 +14,7 @@ use super::refusal::Refusal;
 use super::route::{Asking, Route};
 use super::short::Ticket;
 use crate::message::body::{Body, BodyError};
+use crate::policy::capture::derivative::Derivative;
 use crate::policy::capture::{Canonical, Wishes};
 use crate::policy::precondition::CONDITIONS;
 
@@ -24,6 +25,8 @@ pub(super) struct Reading {
     pub(super) key: Option<Vec<u8>>,
     /// What it wishes of the cache.
     pub(super) wishes: Wishes,
+    /// What is made of the picture, if it is not the picture itself that is wanted.
+    pub(super) derivative: Option<Derivative>,
     /// What the client gets, where its dialect has more than the picture.
     pub(super) wanted: Wanted,
     /// For the short way, where the answer goes out as it comes.
@@ -91,7 +94,8 @@ pub(super) async fn read(
     if json.is_some() {
         to_get(request);
     }
-    Ok((Reading { key: Some(key), wishes: canonical.wishes, ..Reading::default() }, Body::Empty))
+    let Canonical { wishes, derivative, .. } = canonical;
+    Ok((Reading { key: Some(key), wishes, derivative, ..Reading::default() }, Body::Empty))
 }
 
 /// Makes a `POST` the `GET` that it means.

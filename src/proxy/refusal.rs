@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Response, StatusCode, header};
 
+use crate::derive::DeriveError;
 use crate::message::body::Body;
 use crate::origin::OriginError;
 use crate::policy::capture::dialect::Fault;
@@ -46,6 +47,12 @@ pub enum Refusal {
     /// The request cannot mean a picture, for these reasons.
     #[error("cannot use: {}", names(.0))]
     Parameters(Vec<Fault>),
+    /// The signature of the path is missing or wrong.
+    #[error("the signature is missing or wrong")]
+    Signature,
+    /// A size or format could not be made of a picture.
+    #[error("{0}")]
+    Derive(DeriveError),
     /// `only-if-cached`, and nothing usable is stored (RFC 9111 section 5.2.1.7).
     #[error("nothing usable is stored and the request said only-if-cached")]
     OnlyIfCached,
@@ -79,11 +86,14 @@ impl Refusal {
             Refusal::BadHost | Refusal::BadTarget | Refusal::BodyBroken(_) | Refusal::Parameters(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Refusal::Signature => StatusCode::FORBIDDEN,
             Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
             Refusal::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
             Refusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
+            Refusal::Derive(DeriveError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Derive(_) => StatusCode::BAD_GATEWAY,
             Refusal::Origin(OriginError::TimedOut { .. }) => StatusCode::GATEWAY_TIMEOUT,
             Refusal::Origin(OriginError::Busy { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Origin(_) => StatusCode::BAD_GATEWAY,
@@ -96,6 +106,7 @@ impl Refusal {
             Refusal::NoRoute => "no-route",
             Refusal::BadHost => "bad-host",
             Refusal::BadTarget => "bad-target",
+            Refusal::Signature => "signature",
             Refusal::Expectation => "expectation",
             Refusal::UriTooLong { .. } => "uri-too-long",
             Refusal::BodyTooLarge { .. } => "body-too-large",
@@ -106,6 +117,8 @@ impl Refusal {
             Refusal::Denied(denial) => denial.name(),
             Refusal::NotRendered => "not-rendered",
             Refusal::TooMany { .. } => "too-many",
+            Refusal::Derive(DeriveError::Busy) => "busy",
+            Refusal::Derive(_) => "derive",
             Refusal::Origin(error) => error.name(),
         }
     }
@@ -135,6 +148,9 @@ impl Refusal {
             self
         {
             fields.insert(header::RETRY_AFTER, seconds_up(*retry_after));
+        }
+        if let Refusal::Derive(DeriveError::Busy) = self {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(1));
         }
         if let Refusal::Method(_) = self {
             fields.insert(

@@ -248,6 +248,11 @@ impl Routes {
         self.0.iter().find(|route| route.matches(host, target.path()))
     }
 
+    /// The route with signed paths over the stored responses of `scope`.
+    pub(super) fn signing(&self, scope: &str) -> Option<&Arc<Route>> {
+        self.0.iter().find(|route| route.scope == scope && route.asking.dialect() == Some(Dialect::Imgproxy))
+    }
+
     /// The first route that captures pages: one in our own dialect, then one to our own engine, before others.
     pub fn capturing(&self) -> Option<&Arc<Route>> {
         let captures = || self.0.iter().filter(|route| route.capture);

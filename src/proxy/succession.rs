@@ -7,6 +7,7 @@ use super::flight::Budget;
 use super::route::Routes;
 use super::short::Prepareds;
 use super::{Config, Proxy, via};
+use crate::derive::Deriver;
 
 impl Proxy {
     /// The data plane that follows this one. They share the store, the counts, the fetches under way, and what is remembered of
@@ -22,7 +23,12 @@ impl Proxy {
             true => Arc::clone(&self.budget),
             false => Arc::new(Budget::new(config.max_fetch_buffer)),
         };
+        let deriver = match config.derive == self.config.derive {
+            true => Arc::clone(&self.deriver),
+            false => Arc::new(Deriver::new(config.derive.clone())),
+        };
         let next = Arc::new(Proxy {
+            deriver,
             via: via(&config),
             keys: Keyring::new(&config.keys, Some(&self.keys)),
             // What was certain by other rules is not by these.

@@ -70,6 +70,11 @@ fn origins_do_not_know_that_caching_exists() {
 }
 
 #[test]
+fn what_makes_pictures_knows_only_what_is_to_be_made() {
+    forbid("derive", &["crate::proxy", "crate::store", "crate::origin", "crate::admin", "crate::app"], &[]);
+}
+
+#[test]
 fn proxy_and_admin_meet_only_in_app() {
     forbid("proxy", &["crate::admin", "crate::app"], &[]);
     forbid("admin", &["crate::proxy", "crate::app"], &[]);
@@ -77,7 +82,8 @@ fn proxy_and_admin_meet_only_in_app() {
 
 #[test]
 fn modules_do_not_import_config() {
-    for place in ["listener", "message", "policy", "proxy", "store", "origin", "admin", "telemetry"] {
+    for place in ["listener", "message", "policy", "proxy", "store", "origin", "admin", "telemetry", "derive"]
+    {
         forbid(place, &["crate::config"], &[]);
     }
 }

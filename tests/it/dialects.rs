@@ -72,7 +72,9 @@ async fn one_picture_in_six_dialects_is_one_capture() {
     let body = format!("{{\"url\":\"{url}\"}}");
     let posted =
         tintype.client.request("POST", &tintype.url("/img/screenshot?cache=true"), &posted, &body).await;
-    assert_eq!((posted.header("x-cache"), &posted.body), (Some("HIT"), &plain.body));
+    assert_eq!(posted.header("x-cache"), Some("HIT"), "{}", posted.text());
+    let linked = tintype.get(&below(&json(&posted)["url"], &tintype)).await;
+    assert_eq!((linked.header("x-cache"), &linked.body), (Some("HIT"), &plain.body));
     assert_eq!(site.times("/"), 2, "two pictures, two captures");
     // The keys say nothing of dialects.
     let key = first.header("cache-status").expect("Cache-Status");
@@ -147,7 +149,7 @@ async fn errors_are_told_as_the_service_would() {
         (
             format!("/v1/K/pdf?url={url}"),
             "/error/message",
-            "format: found pdf, allowed is one of png, jpg, jpeg, webp",
+            "format: found pdf, allowed is one of png, jpg, jpeg, webp, avif",
         ),
         (format!("/micro?url={url}&screenshot&viewport.width=many"), "/status", "fail"),
         (format!("/micro?url={url}"), "/status", "fail"),
@@ -308,5 +310,66 @@ async fn regression_a_purge_asks_again_in_the_dialect_that_was_asked_in() {
     assert_eq!(tintype.get(&target).await.header("x-cache"), Some("MISS"));
     tintype.purge(&format!("{{\"url\":\"{}\",\"mode\":\"refresh\"}}", site.url("/"))).await;
     site.requested("/", 2).await;
+    tintype.stop().await;
+}
+
+/// The calls of a client of web2img (C01, C03): a link, signed as imgproxy signs, that leads to the picture; altered, to nothing.
+#[tokio::test]
+async fn web2img_answers_with_a_signed_link_to_the_picture() {
+    let site = Site::start([("/", lime())]).await;
+    let secret = "00112233445566778899aabbccddeeff";
+    let tintype = Tintype::of(&format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\ndir = \"\"\n\
+         [upstream.chrome]\nkind = \"chrome\"\nallow_ranges = [\"{ALLOWED}/32\"]\n\
+         [imgproxy]\nkey = \"{secret}\"\nsalt = \"{secret}\"\n\
+         [route.shots]\npath = \"/screenshot\"\nupstream = \"chrome\"\ndialect = \"web2img\"\nmin_ttl = \"0s\"\n\
+         [route.img]\npath = \"/img\"\nupstream = \"chrome\"\ndialect = \"imgproxy\"\n"
+    ))
+    .await;
+    let ask = async |query: &str, more: &str| {
+        let fields = [("content-type", "application/json")];
+        let body = format!("{{\"url\":\"{}\"{more}}}", site.url("/"));
+        tintype.client.request("POST", &tintype.url(&format!("/screenshot{query}")), &fields, &body).await
+    };
+    let first = ask("?cache=true", "").await;
+    assert_eq!(
+        (first.status, first.header("content-type")),
+        (200, Some("application/json")),
+        "{}",
+        first.text()
+    );
+    let link = below(&json(&first)["url"], &tintype);
+    assert!(link.starts_with("/img/") && link.contains("/resize:fit:1280:720/format:png/"), "{link}");
+    let picture = tintype.get(&link).await;
+    assert_eq!((picture.status, picture.header("content-type")), (200, Some("image/png")));
+    assert_eq!(Pixels::decode(&picture.body).size(), (1280, 720));
+    assert_eq!(picture.header("x-cache"), Some("HIT"));
+    // Another format of it is the same capture.
+    let webp = ask("", ",\"format\":\"webp\",\"width\":1280").await;
+    let webp = tintype.get(&below(&json(&webp)["url"], &tintype)).await;
+    assert_eq!((webp.header("content-type"), webp.header("x-cache")), (Some("image/webp"), Some("HIT")));
+    assert_eq!(site.times("/"), 1);
+    // Without its cache: a new one, and the link leads to that.
+    let anew = ask("?cache=false", "").await;
+    assert_eq!((anew.status, site.times("/")), (200, 2), "{}", anew.text());
+    assert_eq!(below(&json(&anew)["url"], &tintype), link);
+    assert_eq!(tintype.get(&link).await.header("x-cache"), Some("HIT"));
+    for altered in [
+        link.replace("1280", "640"),
+        link.replacen("/img/", "/img/x", 1),
+        format!("/img{}", &link[link.find("/resize").expect("an option")..]),
+        "/img/unsafe/plain/https://a.example/".to_owned(),
+    ] {
+        let refused = tintype.get(&altered).await;
+        assert_eq!(refused.status, 403, "{altered} {}", refused.text());
+    }
+    // No query is signed, so none counts.
+    assert_eq!(
+        tintype.get(&format!("{link}?width=5&url=http://other.example/")).await.body,
+        tintype.get(&link).await.body
+    );
+    let bad = ask("?cache=perhaps", ",\"width\":\"wide\"").await;
+    assert_eq!((bad.status, &json(&bad)["error_code"]), (400, &"validation_error".into()));
+    assert_eq!(site.times("/"), 2);
     tintype.stop().await;
 }

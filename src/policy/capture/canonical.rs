@@ -7,6 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
+use super::derivative::Derivative;
 use super::given::{self, Pair};
 use super::table::{self, Alias, Class, DEFAULT_VIEWPORT, Form, Parameter};
 use super::{Canonical, Defaults, Wishes, values};
@@ -51,11 +52,12 @@ impl Canonical {
         }
         spell(&mut pairs);
         sort(&mut pairs);
+        let derivative = if defaults.derive { Derivative::take(&mut pairs) } else { None };
         elide(&mut pairs, defaults);
         let wishes = Wishes { scripted, ..wishes(&mut pairs) };
         let key = key(&pairs);
         spell_out(&mut pairs, defaults);
-        Canonical { key, wishes, pairs: pairs.into_iter().filter(is_for_origin).collect() }
+        Canonical { key, wishes, derivative, pairs: pairs.into_iter().filter(is_for_origin).collect() }
     }
 
     /// The query that asks the origin for it; `None` if it is too long for a query.
@@ -63,6 +65,14 @@ impl Canonical {
         let length: usize = self.pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
         let query = encode(self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         (length <= LONGEST_QUERY && query.len() <= LONGEST_QUERY).then_some(query)
+    }
+
+    /// The viewport of its picture in CSS pixels, but for a device's.
+    pub fn viewport(&self, defaults: &Defaults) -> (u32, u32) {
+        let of = |name: &str| {
+            self.pairs.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.parse().ok())
+        };
+        (of("width").unwrap_or(defaults.width), of("height").unwrap_or(defaults.height))
     }
 
     /// The JSON object that asks the origin for it.
@@ -178,6 +188,8 @@ fn elide(pairs: &mut Vec<Pair>, defaults: &Defaults) {
         sort(pairs);
     }
     pairs.retain(|(name, value)| match name.as_str() {
+        // Only what is bad is left of these, and each of it is to be told.
+        name if defaults.derive && Derivative::concerns(name) => true,
         // A device has a scale, and so on, of its own.
         "scale" => device || value != "1",
         "mobile" => device || value != "false",
@@ -252,7 +264,9 @@ fn wishes(pairs: &mut Vec<Pair>) -> Wishes {
 /// Whether the origin is told: everything but what is said to the cache in good form, and what proves who asks.
 fn is_for_origin((name, _): &Pair) -> bool {
     let checked_by_origin = ["ttl", "stale_ttl", "force", "no_cache", "cache"].contains(&name.as_str());
-    checked_by_origin || table::find(name).is_none_or(|p| matches!(p.class, Class::Picture | Class::Private))
+    checked_by_origin
+        || table::find(name)
+            .is_none_or(|p| matches!(p.class, Class::Picture | Class::Derived | Class::Private))
 }
 
 /// The key: a query with hashes for what is long or private.

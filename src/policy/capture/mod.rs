@@ -11,6 +11,7 @@ use url::{Url, form_urlencoded};
 use super::key;
 
 mod canonical;
+pub mod derivative;
 pub mod dialect;
 mod given;
 mod table;
@@ -59,6 +60,8 @@ pub struct Canonical {
     pub key: String,
     /// What is wished of the cache.
     pub wishes: Wishes,
+    /// What is made of the picture; none for the picture itself.
+    pub derivative: Option<derivative::Derivative>,
     /// What the origin is asked for, by canonical name, sorted.
     pairs: Vec<(String, String)>,
 }
@@ -72,17 +75,25 @@ pub struct Defaults {
     pub height: u32,
     /// What the route asks for where a request says nothing of it: canonical names and values.
     pub parameters: Vec<(String, String)>,
+    /// Sizes and formats are made of one stored picture, and are not asked of the origin.
+    pub derive: bool,
+}
+
+/// The canonical names of all parameters.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    table::PARAMETERS.iter().map(|parameter| parameter.name)
 }
 
 /// Whether `name` is the canonical name of a parameter that says what is on a picture, or whether there is one.
 pub fn is_parameter(name: &str) -> bool {
     use table::Class;
-    table::find(name).is_some_and(|known| matches!(known.class, Class::Picture | Class::Private))
+    table::find(name)
+        .is_some_and(|known| matches!(known.class, Class::Picture | Class::Private | Class::Derived))
 }
 
 impl Default for Defaults {
     fn default() -> Self {
         let (width, height) = DEFAULT_VIEWPORT;
-        Defaults { width, height, parameters: Vec::new() }
+        Defaults { width, height, parameters: Vec::new(), derive: false }
     }
 }

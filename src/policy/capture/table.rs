@@ -8,6 +8,8 @@
 pub(super) enum Class {
     /// It affects the picture: part of the key and of the request.
     Picture,
+    /// It says what is made of the picture: part of the key and of the request only where that is left to the origin.
+    Derived,
     /// As [`Picture`](Class::Picture), and nobody's business: its hash is part of the key.
     Private,
     /// Part of the key, and not of the request.
@@ -57,6 +59,10 @@ const fn picture(name: &'static str, form: Form, default: Option<&'static str>) 
     Parameter { name, class: Class::Picture, form, default }
 }
 
+const fn derived(name: &'static str, form: Form, default: Option<&'static str>) -> Parameter {
+    Parameter { name, class: Class::Derived, form, default }
+}
+
 const fn private(name: &'static str, form: Form) -> Parameter {
     Parameter { name, class: Class::Private, form, default: None }
 }
@@ -95,8 +101,9 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     control("expires", Form::Text),
     picture("fail_on_content", Form::TextSet, None),
     picture("fail_on_status", Form::WordSet, None),
+    derived("fit", Form::Word, Some("contain")),
     control("force", Form::Flag),
-    picture("format", Form::Word, Some("png")),
+    derived("format", Form::Word, Some("png")),
     picture("freeze_time", Form::Text, None),
     picture("full_page", Form::Flag, NO),
     picture("full_page_max_height", Form::Number, None),
@@ -107,6 +114,8 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     picture("height", Form::Number, None),
     picture("hide_selectors", Form::TextSet, None),
     picture("html", Form::Texts, None),
+    derived("image_height", Form::Number, None),
+    derived("image_width", Form::Number, None),
     picture("js", Form::Texts, None),
     control("key_id", Form::Text),
     picture("landscape", Form::Flag, NO),
@@ -117,7 +126,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     control("no_cache", Form::Flag),
     picture("omit_background", Form::Flag, NO),
     picture("proxy", Form::Text, None),
-    picture("quality", Form::Number, Some("80")),
+    derived("quality", Form::Number, Some("80")),
     picture("reduced_motion", Form::Flag, None),
     control("response_type", Form::Word),
     picture("scale", Form::Number, None),
@@ -197,6 +206,15 @@ pub(super) const ALIASES: &[(&str, Alias)] = &[
     ("file_type", Is("format")),
     ("outFormat", Is("format")),
     ("image_quality", Is("quality")),
+    ("imageWidth", Is("image_width")),
+    ("imageHeight", Is("image_height")),
+    ("thumbnail_width", Is("image_width")),
+    ("thumbnail_height", Is("image_height")),
+    ("thumb_width", Is("image_width")),
+    ("thumb_height", Is("image_height")),
+    ("thumbWidth", Is("image_width")),
+    ("thumbHeight", Is("image_height")),
+    ("img_fit", Is("fit")),
     ("element", Is("selector")),
     ("wait", Is("delay")),
     ("waitForTimeout", Is("delay")),

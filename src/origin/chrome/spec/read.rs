@@ -105,10 +105,16 @@ fn view(r: &mut Reader, limits: &Limits) -> (View, Option<&'static Device>) {
 
 fn form(r: &mut Reader) -> (Format, u8, bool) {
     let format = r
-        .take("format", "png, jpeg or webp", |text| match text {
-            "jpg" => Some(Format::Jpeg),
-            _ => [Format::Png, Format::Jpeg, Format::Webp].into_iter().find(|format| format.name() == text),
-        })
+        .take(
+            "format",
+            "png, jpeg or webp; where pictures are derived, auto, and avif in builds with it",
+            |text| match text {
+                "jpg" => Some(Format::Jpeg),
+                _ => {
+                    [Format::Png, Format::Jpeg, Format::Webp].into_iter().find(|format| format.name() == text)
+                }
+            },
+        )
         .unwrap_or(Format::Png);
     let quality = r
         .take("quality", "a whole number from 1 to 100", |text| {
@@ -119,6 +125,11 @@ fn form(r: &mut Reader) -> (Format, u8, bool) {
     if omit && format == Format::Jpeg {
         r.fault("omit_background", "true", "false, or another format: a JPEG has no transparency");
     }
+    // Made of pictures in front of us, if at all: what comes here is bad, or for nobody.
+    for name in ["image_width", "image_height"] {
+        r.take(name, "a whole number from 1 to 16384, where pictures are derived", |_| None::<()>);
+    }
+    r.take("fit", "contain, cover or fill, where pictures are derived", |_| None::<()>);
     (format, quality, omit)
 }
 

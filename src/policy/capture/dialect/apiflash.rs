@@ -25,7 +25,7 @@ const RULES: &[(&str, Rule)] = &[
     ("fresh", Is("force")),
     ("ttl", Is("ttl")),
     ("response_type", AsForm),
-    ("thumbnail_width", Off),
+    ("thumbnail_width", Own),
     ("crop", Is("clip")),
     ("quality", Is("quality")),
     ("transparent", Is("omit_background")),
@@ -74,6 +74,9 @@ fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
 }
 
 fn end(mapping: &mut Mapping) {
+    if let Some(width) = mapping.take("thumbnail_width").filter(|width| !matches!(width.as_str(), "" | "0")) {
+        mapping.add("image_width", "thumbnail_width", width);
+    }
     // name=value;name=value
     for field in
         mapping.take("headers").unwrap_or_default().split(';').filter(|field| !field.trim().is_empty())

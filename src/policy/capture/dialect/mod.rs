@@ -11,6 +11,7 @@ use super::{Canonical, Defaults};
 
 mod apiflash;
 mod given;
+pub mod imgproxy;
 mod mapping;
 mod microlink;
 mod screenshotone;
@@ -37,12 +38,20 @@ pub enum Dialect {
     Microlink,
     /// The service of that name that people run themselves.
     Web2img,
+    /// The service that makes pictures of pictures; here, of captures.
+    Imgproxy,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 5] =
-        [Dialect::ScreenshotOne, Dialect::Urlbox, Dialect::ApiFlash, Dialect::Microlink, Dialect::Web2img];
+    pub const ALL: [Dialect; 6] = [
+        Dialect::ScreenshotOne,
+        Dialect::Urlbox,
+        Dialect::ApiFlash,
+        Dialect::Microlink,
+        Dialect::Web2img,
+        Dialect::Imgproxy,
+    ];
 
     /// Its name in proxy.toml.
     pub fn name(self) -> &'static str {
@@ -52,6 +61,7 @@ impl Dialect {
             Dialect::ApiFlash => "apiflash",
             Dialect::Microlink => "microlink",
             Dialect::Web2img => "web2img",
+            Dialect::Imgproxy => "imgproxy",
         }
     }
 
@@ -62,6 +72,7 @@ impl Dialect {
             Dialect::ApiFlash => &apiflash::SPEECH,
             Dialect::Microlink => &microlink::SPEECH,
             Dialect::Web2img => &web2img::SPEECH,
+            Dialect::Imgproxy => &imgproxy::SPEECH,
         }
     }
 }

@@ -55,6 +55,7 @@ fn screenshotone_table() {
             ),
             ("signature=abc&response_type=json&cache=true&cache_ttl=14400", ""),
             ("cache=true&cache_key=v2", "cache_key=v2"),
+            ("image_width=300&image_height=200", "image_width=300&image_height=200"),
         ],
     );
     let png = picture(
@@ -88,6 +89,9 @@ fn urlbox_table() {
                 "wait_until=networkidle&wait_for_selector=.done",
             ),
             ("wait_until=loaded", ""),
+            ("thumb_width=300", "image_width=300"),
+            ("thumb_width=300&thumb_height=200", "image_width=300&image_height=200&fit=cover"),
+            ("thumb_width=300&thumb_height=200&img_fit=inside", "image_width=300&image_height=200"),
             ("hide_cookie_banners=true&click_accept=true", "block_cookie_banners=true"),
             ("block_images=true&block_fonts=1&block_frames=false", "block_resources=image,font"),
             ("disable_js=true", "block_resources=script"),
@@ -149,6 +153,7 @@ fn apiflash_table() {
                 "latitude=1.5&longitude=2&thumbnail_width=0&extract_html=false",
                 "geolocation_latitude=1.5&geolocation_longitude=2",
             ),
+            ("thumbnail_width=400", "image_width=400"),
         ],
     );
     let wishes = picture(Dialect::ApiFlash, "/", &format!("{URL}&ttl=3600&fresh=true")).canonical.wishes;
@@ -225,7 +230,18 @@ fn web2img_table() {
         panic!("a picture")
     };
     assert_eq!(read.canonical.key, ours(&format!("{URL}&width=800&height=600&format=jpeg")));
-    assert!(read.canonical.wishes.no_cache);
+    let wishes = &read.canonical.wishes;
+    assert!(
+        wishes.force && !wishes.no_cache && read.form == Form::Link,
+        "a new picture, to which the link leads"
+    );
+    let link = "/screenshot?url=https%3A%2F%2Fa.example%2F&format=jpeg&width=800&height=600";
+    let mut told: Vec<&str> = read.link.as_deref().unwrap().split(['?', '&']).collect();
+    let mut expected: Vec<&str> = link.split(['?', '&']).collect();
+    told.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+    assert_eq!(picture(Dialect::Web2img, "/screenshot", URL).form, Form::Picture);
     assert_eq!(
         picture(Dialect::Web2img, "/screenshot", &format!("{URL}&cache=true")).canonical.key,
         ours(URL)

@@ -36,7 +36,7 @@ impl Dialect {
         match self {
             Dialect::ScreenshotOne => json!({ "screenshot_url": facts.url }),
             Dialect::Urlbox => json!({ "renderUrl": facts.url, "size": facts.size }),
-            Dialect::ApiFlash | Dialect::Web2img => json!({ "url": facts.url }),
+            Dialect::ApiFlash | Dialect::Web2img | Dialect::Imgproxy => json!({ "url": facts.url }),
             Dialect::Microlink => {
                 let mut screenshot = json!({
                     "url": facts.url,
@@ -105,7 +105,9 @@ impl Dialect {
                 told
             }
             // Its documentation names statuses and no form: whoever switches goes by the status.
-            Dialect::ApiFlash => return ("text/plain; charset=utf-8", format!("{said}\n")),
+            Dialect::ApiFlash | Dialect::Imgproxy => {
+                return ("text/plain; charset=utf-8", format!("{said}\n"));
+            }
         };
         ("application/json", format!("{told}\n"))
     }

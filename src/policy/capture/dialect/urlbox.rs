@@ -17,7 +17,12 @@ pub(super) const SPEECH: Speech = Speech {
     ask,
 };
 
-const FORMATS: &[(&str, &str)] = &[("png", "png"), ("jpg", "jpeg"), ("jpeg", "jpeg"), ("webp", "webp")];
+const FORMATS: &[(&str, &str)] =
+    &[("png", "png"), ("jpg", "jpeg"), ("jpeg", "jpeg"), ("webp", "webp"), ("avif", "avif")];
+
+/// Its `contain` has bars on two sides: without them it is the same picture.
+const FITS: &[(&str, &str)] =
+    &[("cover", "cover"), ("contain", "contain"), ("inside", "contain"), ("fill", "fill")];
 
 const RULES: &[(&str, Rule)] = &[
     ("url", Own),
@@ -32,9 +37,9 @@ const RULES: &[(&str, Rule)] = &[
     ("selector", Is("selector")),
     ("clip", Is("clip")),
     ("crop_width", Never),
-    ("thumb_width", Never),
-    ("thumb_height", Never),
-    ("img_fit", Never),
+    ("thumb_width", Is("image_width")),
+    ("thumb_height", Is("image_height")),
+    ("img_fit", Words("fit", FITS)),
     ("img_position", Never),
     ("retina", Means("scale", "2")),
     ("quality", Is("quality")),
@@ -156,6 +161,10 @@ fn end(mapping: &mut Mapping) {
     if let Some(url) = mapping.take("url") {
         let whole = url.contains("://");
         mapping.add("url", "url", if whole { url } else { format!("http://{}", url.trim()) });
+    }
+    let says = |name: &str| mapping.pairs.iter().any(|(known, _)| known == name);
+    if says("image_width") && says("image_height") && !says("fit") {
+        mapping.pairs.push(("fit".to_owned(), "cover".to_owned()));
     }
     if let Some(device) = mapping.take("device") {
         mapping.add("device", "device", plain_device(&device));

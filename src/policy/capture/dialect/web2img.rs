@@ -1,17 +1,21 @@
-//! web2img: `POST /screenshot?cache=…` with JSON.
+//! web2img: `POST /screenshot?cache=…` with JSON, answered with a link to the picture; a `GET` of the same is the picture.
 
-use super::Speech;
-use super::mapping::Rule;
-use super::mapping::Rule::{Is, Words};
+use super::super::values;
+use super::mapping::Rule::{Is, Own, Words};
+use super::mapping::{Mapping, Rule};
+use super::{Asked, Content, Form, Speech};
 
 pub(super) const SPEECH: Speech = Speech {
     rules: RULES,
     prefix: "",
     defaults: &[("width", "1280"), ("height", "720"), ("format", "png")],
-    // Its answer is JSON with a signed link to the picture: whoever makes those says so here (`Form::Link`).
-    begin: |_, asked| !asked.path.contains("/batch/"),
-    end: |_| (),
-    link: |path, _| path.to_owned(),
+    begin,
+    end,
+    link: |path, pairs| {
+        // The link is to what is stored.
+        pairs.retain(|(name, _)| name != "cache");
+        path.to_owned()
+    },
     ask: |path, _| Some(path.to_owned()),
 };
 
@@ -20,5 +24,23 @@ const RULES: &[(&str, Rule)] = &[
     ("format", Words("format", &[("png", "png"), ("jpeg", "jpeg"), ("webp", "webp")])),
     ("width", Is("width")),
     ("height", Is("height")),
-    ("cache", Is("cache")),
+    ("cache", Own),
 ];
+
+fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
+    if asked.content != Content::Nothing {
+        mapping.form = Form::Link;
+    }
+    !asked.path.contains("/batch/")
+}
+
+/// Without its cache a new picture is made, and kept all the same: the link leads to it.
+fn end(mapping: &mut Mapping) {
+    if let Some(cache) = mapping.take("cache") {
+        match values::flag(&cache) {
+            Some(true) => {}
+            Some(false) => mapping.add("force", "cache", "true".into()),
+            None => mapping.cannot_answer("cache", &cache, "true or false"),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `[imgproxy]`: what signed paths are signed with.
+
+use super::problem::Kind;
+use super::section::Section;
+use super::tree::Node;
+use crate::policy::capture::dialect::Dialect;
+use crate::policy::capture::dialect::imgproxy::Keys;
+use crate::proxy::Route;
+
+const ALLOWED: &str = "16 to 256 bytes in hexadecimal, as imgproxy has it";
+
+pub(super) fn read(mut s: Section<'_>, routes: &[Route]) -> Option<Keys> {
+    let key = s.read_secret("key", ALLOWED, octets);
+    let salt = s.read_secret("salt", ALLOWED, octets);
+    let wanted = routes.iter().any(|route| route.asking.dialect() == Some(Dialect::Imgproxy));
+    for (name, other) in [("key", "salt"), ("salt", "key")] {
+        if !s.is_given(name) && (s.is_given(other) || wanted) {
+            let why = if wanted { "a route has dialect = \"imgproxy\"" } else { "the other is set" };
+            s.refuse(name, Kind::Missing, "nothing", &format!("{ALLOWED}, because {why}"));
+        }
+    }
+    Some(Keys { key: key?, salt: salt? })
+}
+
+fn octets(node: &Node) -> Result<Vec<u8>, super::section::Refusal> {
+    let text = node.text()?.trim();
+    let octet = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let octets: Option<Vec<u8>> = (0..text.len()).step_by(2).map(octet).collect();
+    octets.filter(|octets| (16..=256).contains(&octets.len())).ok_or_else(|| Kind::Malformed.into())
+}

@@ -1,0 +1,147 @@
+//! DERIVATIVES: other sizes and formats of a picture that is there already.
+//!
+//! Work for processors, done by libraries on threads for work that blocks: so many pictures at a time, so many waiting, and none above a number
+//! of pixels. What several want at once is made once, and goes on if they leave.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt as _, Shared};
+use tokio::sync::Semaphore;
+
+use crate::policy::capture::derivative::Make;
+
+mod picture;
+
+pub use picture::size;
+
+/// Bounds of making pictures out of pictures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Pictures made at a time.
+    pub max_concurrent: usize,
+    /// Requests that wait for their turn; 503 beyond.
+    pub queue: usize,
+    /// Pixels of a picture that is taken in or given out; 400 beyond.
+    pub max_pixels: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { max_concurrent: 2, queue: 64, max_pixels: 40_000_000 }
+    }
+}
+
+/// Why a picture was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeriveError {
+    /// Taken in or given out, it has too many pixels.
+    #[error("a picture of {pixels} pixels is more than {limit} (derive.max_pixels)")]
+    TooLarge {
+        /// Pixels.
+        pixels: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The format cannot hold it.
+    #[error("cannot be made: allowed is {0}")]
+    Impossible(String),
+    /// Too many wait already.
+    #[error("too many pictures wait to be made (derive.queue)")]
+    Busy,
+    /// The stored picture is none that can be read, or an encoder failed.
+    #[error("the picture cannot be converted: {0}")]
+    Failed(String),
+}
+
+type Making = Shared<BoxFuture<'static, Result<Bytes, DeriveError>>>;
+
+/// Makes pictures out of pictures.
+pub struct Deriver {
+    config: Config,
+    turns: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    under_way: Arc<Mutex<HashMap<Vec<u8>, Making>>>,
+}
+
+impl Deriver {
+    /// One within these bounds.
+    pub fn new(config: Config) -> Self {
+        let turns = Arc::new(Semaphore::new(config.max_concurrent));
+        Deriver { config, turns, waiting: Arc::default(), under_way: Arc::default() }
+    }
+
+    /// Makes of `source`, whose size is `from`, what `make` says; together with all who want the same `key` at this time.
+    ///
+    /// # Errors
+    /// Pictures beyond the bounds, and what cannot be read or written.
+    pub async fn derive(
+        &self,
+        key: Vec<u8>,
+        source: &Bytes,
+        from: (u32, u32),
+        make: Make,
+    ) -> Result<Bytes, DeriveError> {
+        let limit = self.config.max_pixels;
+        for (width, height) in [from, make.size] {
+            let pixels = u64::from(width) * u64::from(height);
+            if pixels > limit {
+                return Err(DeriveError::TooLarge { pixels, limit });
+            }
+        }
+        if let Some(allowed) = make.impossible() {
+            return Err(DeriveError::Impossible(allowed));
+        }
+        let making = self.join(key, source, make)?;
+        making.await
+    }
+
+    fn join(&self, key: Vec<u8>, source: &Bytes, make: Make) -> Result<Making, DeriveError> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(making) = under_way.get(&key) {
+            return Ok(making.clone());
+        }
+        let bound = self.config.queue + self.config.max_concurrent;
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= bound {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(DeriveError::Busy);
+        }
+        let entry = Entry {
+            waiting: Arc::clone(&self.waiting),
+            under_way: Arc::clone(&self.under_way),
+            key: key.clone(),
+        };
+        let (turns, source) = (Arc::clone(&self.turns), source.clone());
+        // A task of its own: whoever began it may go.
+        let task = tokio::spawn(async move {
+            let _entry = entry;
+            let _turn = turns.acquire_owned().await;
+            let made = tokio::task::spawn_blocking(move || picture::make(&source, make)).await;
+            made.unwrap_or_else(|_| Err(DeriveError::Failed("internal fault".into())))
+        });
+        let made =
+            async move { task.await.unwrap_or_else(|_| Err(DeriveError::Failed("internal fault".into()))) };
+        let making = made.boxed().shared();
+        under_way.insert(key, making.clone());
+        Ok(making)
+    }
+}
+
+/// A place among what is under way, given up however it ends.
+struct Entry {
+    waiting: Arc<AtomicUsize>,
+    under_way: Arc<Mutex<HashMap<Vec<u8>, Making>>>,
+    key: Vec<u8>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests;
