@@ -16,6 +16,7 @@
 //! | `POST /reload` | puts the configuration in force as it is now: `{"reloaded": true, "needs_restart": []}`, or 422 with what is wrong |
 //! | `POST /gc` | drops what is stale beyond every window: `{"dropped": n}` |
 //! | `POST /api/cache/invalidate` | purges by webhook, signed ([`webhook`]), if it is set up |
+//! | `POST /batch/screenshots`, `GET /batch/screenshots/{id}` and `.../results` | jobs ([`jobs`]) |
 //!
 //! All but health and the webhook want the bearer token where one is configured; a control plane that is not on loopback must have one.
 
@@ -31,6 +32,7 @@ use crate::telemetry::exposition::Sample;
 mod answer;
 pub mod auth;
 pub mod explain;
+pub mod jobs;
 mod metrics;
 pub mod purge;
 mod reload;
@@ -39,6 +41,7 @@ pub mod stored;
 pub mod webhook;
 
 use answer::{answer, not_allowed, problem};
+use jobs::Jobs;
 pub use purge::{Purge, PurgeError, Purged};
 pub use reload::{NotReloaded, Reloaded};
 use webhook::Webhook;
@@ -103,18 +106,30 @@ pub struct Admin {
     control: Arc<dyn Control>,
     token: Option<String>,
     webhook: Option<Arc<Webhook>>,
+    jobs: Option<Arc<Jobs>>,
 }
 
 impl Admin {
-    /// A control plane over `control`; `token` where one is needed, `webhook` where it is to be here.
-    pub fn new(control: Arc<dyn Control>, token: Option<String>, webhook: Option<Arc<Webhook>>) -> Arc<Self> {
-        Arc::new(Admin { control, token, webhook })
+    /// A control plane over `control`; `token` where one is needed, `webhook` and `jobs` where they are to be here.
+    pub fn new(
+        control: Arc<dyn Control>,
+        token: Option<String>,
+        webhook: Option<Arc<Webhook>>,
+        jobs: Option<Arc<Jobs>>,
+    ) -> Arc<Self> {
+        Arc::new(Admin { control, token, webhook, jobs })
     }
 
     /// Answers one request.
     pub async fn handle(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         if let (Some(webhook), webhook::PATH) = (&self.webhook, request.uri().path()) {
             return webhook.handle(request).await;
+        }
+        if let Some(jobs) = self.jobs.as_ref().filter(|_| Jobs::is_for(request.uri().path())) {
+            return match auth::check(self.token.as_deref(), request.headers()) {
+                Ok(()) => jobs.handle(request).await,
+                Err(denied) => deny(denied),
+            };
         }
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => answer(StatusCode::OK, json!({ "status": "ok" })),

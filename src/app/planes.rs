@@ -8,6 +8,7 @@ use http::{Request, Response};
 
 use super::Parts;
 use super::generation::Generation;
+use crate::admin::jobs::Jobs;
 use crate::admin::webhook::{self, Webhook};
 use crate::admin::{self, Admin, Control};
 use crate::clock::{Clock, Stopwatch};
@@ -24,6 +25,7 @@ use crate::telemetry::access::{Answered, Exchange};
 pub(super) struct Doors {
     admin: Option<Arc<Admin>>,
     webhook: Option<(webhook::Config, Arc<Webhook>)>,
+    jobs_on_data: Option<Arc<Jobs>>,
 }
 
 impl Doors {
@@ -32,6 +34,7 @@ impl Doors {
         config: &Config,
         control: &Arc<dyn Control>,
         clock: &Arc<dyn Clock>,
+        jobs: &Arc<Jobs>,
         before: Option<&Doors>,
     ) -> Self {
         let webhook = config.webhook.clone().map(|config| {
@@ -46,8 +49,11 @@ impl Doors {
         let on_control = webhook.as_ref().filter(|(config, _)| config.on_control);
         let on_control = on_control.map(|(_, webhook)| Arc::clone(webhook));
         let admin = config.admin.as_ref();
-        let admin = admin.map(|admin| Admin::new(Arc::clone(control), admin.token.clone(), on_control));
-        Doors { admin, webhook }
+        let jobs_on = |there: bool| there.then(|| Arc::clone(jobs));
+        let admin = admin.map(|admin| {
+            Admin::new(Arc::clone(control), admin.token.clone(), on_control, jobs_on(config.jobs.on_control))
+        });
+        Doors { admin, webhook, jobs_on_data: jobs_on(config.jobs.on_data) }
     }
 
     fn webhook_on_data(&self) -> Option<Arc<Webhook>> {
@@ -73,6 +79,11 @@ impl DataPlane {
             && let Some(webhook) = self.doors.load().webhook_on_data()
         {
             return webhook.handle(request).await;
+        }
+        if Jobs::is_for(request.uri().path())
+            && let Some(jobs) = self.doors.load().jobs_on_data.clone()
+        {
+            return jobs.handle(request).await;
         }
         now.proxy.handle(request, address, peer.tls).await
     }

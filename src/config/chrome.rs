@@ -222,7 +222,7 @@ fn remote(s: &mut Section<'_>) -> Vec<Endpoint> {
 }
 
 /// An exact host name or a `*.suffix`, in lower case as URLs have them.
-fn host(node: &Node) -> Result<String, Refusal> {
+pub(super) fn host(node: &Node) -> Result<String, Refusal> {
     let host = node.text()?.to_ascii_lowercase();
     let name = host.strip_prefix("*.").unwrap_or(&host);
     if is_host(name) { Ok(host) } else { Err(Kind::Malformed.into()) }
@@ -249,7 +249,7 @@ pub(super) fn range(node: &Node) -> Result<IpNet, Refusal> {
     text.parse::<IpNet>().or_else(|_| one()).map_err(|_| Kind::Malformed.into())
 }
 
-fn port(node: &Node) -> Result<u16, Refusal> {
+pub(super) fn port(node: &Node) -> Result<u16, Refusal> {
     let port = match &node.value {
         Value::Integer(port) => *port,
         Value::Text(text) => text.parse().map_err(|_| Kind::WrongType)?,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 mod admin;
 mod chrome;
 mod environment;
+mod jobs;
 mod log;
 mod problem;
 mod purge;
@@ -48,6 +49,10 @@ pub struct Config {
     pub purge: crate::app::purges::Config,
     /// Purges by whoever can sign them; off without.
     pub webhook: Option<crate::admin::webhook::Config>,
+    /// Jobs.
+    pub jobs: crate::admin::jobs::Config,
+    /// What is stored before anybody asks.
+    pub warm: crate::app::warm::Config,
     /// Where stored responses are kept.
     pub store: crate::store::Config,
     /// Origins by name.
@@ -170,6 +175,8 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
     let webhook = webhook::read(root.table("webhook"), admin.is_some());
     let upstreams = upstream::read_all(root.table("upstream"));
     let routes = route::read_all(root.table("route"), &upstreams);
+    let jobs = jobs::read(root.table("jobs"), store.dir.as_deref(), &routes);
+    let warm = jobs::warm(root.table("warm"));
     let log = log::read(root.table("log"));
     let proxy = crate::proxy::Config {
         routes,
@@ -191,6 +198,8 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
         admin,
         purge,
         webhook,
+        jobs,
+        warm,
         store,
         upstreams,
         proxy,

@@ -16,6 +16,7 @@ use super::unstored::Reason;
 use super::{Proxy, forward};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::message::body::Body;
+use crate::message::class::Standing;
 use crate::origin::OriginError;
 use crate::policy::admission::{self, NotStored, RequestFacts, Terms};
 use crate::policy::stored::Variant;
@@ -78,6 +79,10 @@ impl Proxy {
     /// Flies `fetch`, to which the origin has given `answer` already, if it has.
     pub(super) fn launch_with(self: &Arc<Self>, fetch: Fetch, answer: Option<Answer>) {
         self.under_way.send_modify(|fetches| *fetches += 1);
+        let awaited = Standing::of(&fetch.flight.request.extensions).class().is_awaited();
+        if awaited {
+            self.awaited.send_modify(|fetches| *fetches += 1);
+        }
         self.flights.watch(&fetch.flight);
         let proxy = Arc::clone(self);
         let (flight, key) = (Arc::clone(&fetch.flight), fetch.key.clone());
@@ -91,6 +96,9 @@ impl Proxy {
             }
             proxy.flights.leave(&key, &flight);
             proxy.under_way.send_modify(|fetches| *fetches -= 1);
+            if awaited {
+                proxy.awaited.send_modify(|fetches| *fetches -= 1);
+            }
         });
     }
 

@@ -56,6 +56,7 @@ mod hostile_http2;
 mod hostile_poisoning;
 mod hostile_smuggling;
 mod interim;
+mod jobs_batch;
 mod licences;
 mod listener_drain;
 mod listener_exchange;

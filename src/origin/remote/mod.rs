@@ -61,6 +61,30 @@ pub struct Config {
     pub max_body_bytes: u64,
 }
 
+impl Config {
+    /// The server at `base` as it is, within bounds that suit a few requests.
+    pub fn plain(base: Uri) -> Self {
+        Config {
+            base,
+            set_headers: HeaderMap::new(),
+            set_query: Vec::new(),
+            preserve_host: false,
+            forwarded: Told::Nothing,
+            protocol: Protocol::Auto,
+            tls_ca: None,
+            connect_timeout: Duration::from_secs(10),
+            first_byte_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(30),
+            max_idle_connections: 1,
+            keep_alive: Duration::from_secs(10),
+            max_concurrent: 4,
+            max_header_bytes: 64 << 10,
+            max_header_count: 100,
+            max_body_bytes: 1 << 20,
+        }
+    }
+}
+
 /// Names what is set on requests, never the values: they are credentials.
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
