@@ -31,6 +31,7 @@ mod chrome_stale;
 mod chrome_tls;
 mod chrome_wayward;
 mod chrome_workers;
+mod cli_batch;
 mod cli_bench;
 mod cli_check;
 mod cli_completions;
