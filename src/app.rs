@@ -219,7 +219,11 @@ impl App {
             to_reloader,
         });
         let pictures = Pictures::new(Arc::clone(&parts), listener.local_addr());
-        let jobs = Jobs::new(parts.current.load().config.jobs.clone(), Arc::clone(&pictures) as _, Arc::clone(&clock));
+        let jobs = Jobs::new(
+            parts.current.load().config.jobs.clone(),
+            Arc::clone(&pictures) as _,
+            Arc::clone(&clock),
+        );
         let (resumed, warmed) = (Arc::clone(&jobs), Arc::clone(&parts));
         tokio::task::spawn_blocking(move || resumed.resume());
         tokio::spawn(warm::run(warmed, pictures, stopping.clone()));

@@ -88,7 +88,8 @@ impl Pictures {
                 self.yield_to_clients().await;
                 continue;
             }
-            return judged(response, link).await;
+            // Confirmed by its origin is as good as made: it was asked.
+            return judged(response, link).await.map(|taken| Taken { cached: taken.cached && !anew, ..taken });
         }
         Err("the origin is busy".to_owned())
     }
@@ -126,7 +127,8 @@ fn route(config: &Config) -> Option<&Route> {
 
 /// How long the origin wants to be left alone, if it does.
 fn busy_for(response: &Response<Body>) -> Option<Duration> {
-    let is_busy = matches!(response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+    let is_busy =
+        matches!(response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
     let wait = response.headers().get(header::RETRY_AFTER).filter(|_| is_busy)?;
     wait.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
@@ -148,7 +150,8 @@ async fn judged(response: Response<Body>, link: Url) -> Result<Taken, String> {
         return Ok(Taken { url: link.into(), cached });
     }
     let told = serde_json::from_slice::<serde_json::Value>(&error).ok();
-    let detail = told.as_ref().and_then(|told| ["detail", "message"].iter().find_map(|name| told[name].as_str()));
+    let detail =
+        told.as_ref().and_then(|told| ["detail", "message"].iter().find_map(|name| told[name].as_str()));
     Err(match detail {
         Some(detail) => format!("{}: {}", head.status, detail.chars().take(500).collect::<String>()),
         None => head.status.to_string(),

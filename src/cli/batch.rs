@@ -119,13 +119,19 @@ fn of_file(file: &str) -> Result<Vec<Item>, ControlError> {
     let mut text = String::new();
     let read = match file {
         "-" => std::io::stdin().take(MAX_LIST).read_to_string(&mut text),
-        file => std::fs::File::open(Path::new(file)).and_then(|opened| opened.take(MAX_LIST).read_to_string(&mut text)),
+        file => std::fs::File::open(Path::new(file))
+            .and_then(|opened| opened.take(MAX_LIST).read_to_string(&mut text)),
     };
     read.map_err(|error| ControlError::Misused(format!("cannot read {file}: {error}")))?;
     list::read(&text).map_err(|error| ControlError::Misused(format!("{file}: {error}")))
 }
 
-async fn run(wishes: &Wishes, mut items: Vec<Item>, mut config: Value, ends_early: bool) -> Result<Exit, ControlError> {
+async fn run(
+    wishes: &Wishes,
+    mut items: Vec<Item>,
+    mut config: Value,
+    ends_early: bool,
+) -> Result<Exit, ControlError> {
     items.truncate(wishes.limit);
     let mut ids = HashSet::new();
     for item in &mut items {

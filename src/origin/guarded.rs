@@ -46,7 +46,11 @@ impl Failure {
 
 impl From<Barred> for Failure {
     fn from(why: Barred) -> Self {
-        if why.is_refusal() { Failure::Refused(why.to_string()) } else { Failure::Unreachable(why.to_string()) }
+        if why.is_refusal() {
+            Failure::Refused(why.to_string())
+        } else {
+            Failure::Unreachable(why.to_string())
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
 use super::flight::body::Reader;
@@ -138,7 +138,11 @@ impl Proxy {
             }
             Ok(answer) => {
                 let status = answer.response.status();
-                if !(reuse::is_error(status) && self.covered(&fetch, Cause::Status(status))) {
+                // That we asked too often is an error to whoever asked for the first time.
+                let is_error = reuse::is_error(status)
+                    || (status == StatusCode::TOO_MANY_REQUESTS
+                        && answer.response.headers().contains_key(header::RETRY_AFTER));
+                if !(is_error && self.covered(&fetch, Cause::Status(status))) {
                     self.take_in(fetch, answer).await;
                 }
             }

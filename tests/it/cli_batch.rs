@@ -30,7 +30,8 @@ async fn a_list_is_taken_and_one_failure_takes_nothing_from_the_others() {
     )
     .unwrap();
     let list = list.to_str().unwrap();
-    let (code, told, errors) = in_pipe(asking(&running, &["batch", list, "--job-size", "2", "--width", "800"]));
+    let (code, told, errors) =
+        in_pipe(asking(&running, &["batch", list, "--job-size", "2", "--width", "800"]));
     assert_eq!(code, Some(1), "{told}{errors}");
     let mut lines: Vec<_> = told.lines().collect();
     lines.sort_unstable();
@@ -40,7 +41,8 @@ async fn a_list_is_taken_and_one_failure_takes_nothing_from_the_others() {
     let stored = running.get("/?url=https%3A%2F%2Fa.example%2F&width=800").await;
     assert_eq!(stored.header("x-cache"), Some("HIT"));
 
-    let (code, told, _) = in_pipe(asking(&running, &["batch", list, "--json", "--limit", "1", "--width", "800"]));
+    let (code, told, _) =
+        in_pipe(asking(&running, &["batch", list, "--json", "--limit", "1", "--width", "800"]));
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((code, &told["cached"], &told["page"]), (Some(0), &json!(true), &json!("https://a.example/")));
     let (code, told, errors) = in_pipe(asking(&running, &["batch", list, "--fail-fast", "--parallel", "1"]));
@@ -130,7 +132,8 @@ async fn what_is_named_is_warm_before_the_process_says_that_it_is_ready() {
     running.stop().await;
 
     // A list that is not to be had is no reason not to start.
-    let gone = Tintype::with(&origin, "capture = true\n[warm]\nsitemap = \"http://127.0.0.1:1/s.xml\"\n").await;
+    let gone =
+        Tintype::with(&origin, "capture = true\n[warm]\nsitemap = \"http://127.0.0.1:1/s.xml\"\n").await;
     assert_eq!(gone.client.get(&gone.admin_url("/readyz"), &[]).await.status, 200);
     gone.stop().await;
 }

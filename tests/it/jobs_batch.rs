@@ -74,7 +74,10 @@ async fn a_job_is_as_web2img_has_it_and_its_pictures_are_stored() {
     assert_eq!((&results["succeeded"], &results["failed"]), (&json!(2), &json!(1)));
     assert_eq!(results["processing_time"], 0.0, "the clock stands still");
     let of = |at: usize| &results["results"][at];
-    assert_eq!((&of(0)["id"], &of(0)["status"], &of(0)["cached"]), (&json!("known"), &json!("success"), &json!(true)));
+    assert_eq!(
+        (&of(0)["id"], &of(0)["status"], &of(0)["cached"]),
+        (&json!("known"), &json!("success"), &json!(true))
+    );
     assert_eq!((&of(1)["id"], &of(1)["status"]), (&json!("bad"), &json!("error")));
     assert!(of(1)["error"].as_str().is_some_and(|error| error.starts_with("404")), "{results}");
     assert_eq!((&of(2)["id"], &of(2)["cached"]), (&json!("new"), &json!(false)));
@@ -82,7 +85,8 @@ async fn a_job_is_as_web2img_has_it_and_its_pictures_are_stored() {
     let picture = running.client.get(of(2)["url"].as_str().expect("a URL"), &[]).await;
     assert_eq!((picture.status, picture.header("x-cache")), (200, Some("HIT")), "{results}");
 
-    let status = json_of(&running.client.get(&running.admin_url(&format!("/batch/screenshots/{id}")), &[]).await);
+    let status =
+        json_of(&running.client.get(&running.admin_url(&format!("/batch/screenshots/{id}")), &[]).await);
     for (name, expected) in [
         ("job_id", json!(id)),
         ("status", json!("completed_with_errors")),
@@ -110,7 +114,8 @@ async fn the_first_failure_ends_it_and_pictures_are_made_anew_where_that_is_aske
         "config": { "parallel": 1, "fail_fast": true, "cache": false },
     });
     let results = ended(&running.client, &running.url(""), &accepted(&running, &job).await).await;
-    let words: Vec<_> = results["results"].as_array().unwrap().iter().map(|one| one["status"].as_str()).collect();
+    let words: Vec<_> =
+        results["results"].as_array().unwrap().iter().map(|one| one["status"].as_str()).collect();
     assert_eq!(words, [Some("success"), Some("error"), Some("error")], "{results}");
     assert_eq!(results["results"][0]["cached"], false);
     assert!(results["results"][2]["error"].as_str().unwrap().contains("fail_fast"));
@@ -123,9 +128,11 @@ async fn the_first_failure_ends_it_and_pictures_are_made_anew_where_that_is_aske
 async fn every_bad_parameter_is_named_and_bounds_are_settings() {
     let origin = pictures().await;
     let running =
-        Tintype::with(&origin, "capture = true\n[jobs]\nmax_items = 2\nmax_body = \"1KiB\"\nmax_jobs = 1\n").await;
+        Tintype::with(&origin, "capture = true\n[jobs]\nmax_items = 2\nmax_body = \"1KiB\"\nmax_jobs = 1\n")
+            .await;
     let page = json!({ "url": "https://a.example/" });
-    let answer = post(&running, &json!({ "items": [{ "url": "a", "width": 0 }], "config": { "parallel": 11 } })).await;
+    let answer =
+        post(&running, &json!({ "items": [{ "url": "a", "width": 0 }], "config": { "parallel": 11 } })).await;
     assert_eq!((answer.status, answer.header("content-type")), (400, Some("application/problem+json")));
     let named: Vec<String> = json_of(&answer)["errors"]
         .as_array()
@@ -172,8 +179,11 @@ async fn too_many_jobs_at_work_are_told_when_to_come_again_and_clients_go_first(
     let id = accepted(&running, &job).await;
     let busy = post(&running, &job).await;
     assert_eq!(busy.status, 429, "{}", busy.text());
-    assert!(busy.header("retry-after").and_then(|wait| wait.parse::<u64>().ok()).is_some_and(|wait| wait >= 1));
-    let status = json_of(&running.client.get(&running.admin_url(&format!("/batch/screenshots/{id}")), &[]).await);
+    assert!(
+        busy.header("retry-after").and_then(|wait| wait.parse::<u64>().ok()).is_some_and(|wait| wait >= 1)
+    );
+    let status =
+        json_of(&running.client.get(&running.admin_url(&format!("/batch/screenshots/{id}")), &[]).await);
     assert_eq!(status["status"], "pending", "a client waits");
     assert!(status["estimated_completion"].is_string());
     gate.open();
@@ -276,8 +286,12 @@ async fn a_webhook_at_a_private_address_is_refused_and_no_redirect_is_followed()
         ScriptedOrigin::start(move |_| Reply::status(307).header("Location", elsewhere.as_str())).await;
     let page = json!([{ "url": "https://a.example/" }]);
     let running = Tintype::with(&origin, "capture = true\n").await;
-    for refused in [secret.url("/"), "http://169.254.169.254/latest".into(), "http://0x7f.1/".into(), "http://[::1]/".into()]
-    {
+    for refused in [
+        secret.url("/"),
+        "http://169.254.169.254/latest".into(),
+        "http://0x7f.1/".into(),
+        "http://[::1]/".into(),
+    ] {
         let answer = post(&running, &json!({ "items": page, "config": { "webhook": refused } })).await;
         assert_eq!(answer.status, 400, "{refused}");
         assert_eq!(json_of(&answer)["errors"][0]["parameter"], "config.webhook", "{}", answer.text());

@@ -84,6 +84,7 @@ mod purge_scopes;
 mod regression;
 mod remote_exchange;
 mod remote_failures;
+mod remote_restraint;
 mod requirements;
 mod semantics_oracle;
 mod store_crash;

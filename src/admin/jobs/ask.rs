@@ -37,7 +37,8 @@ impl Item {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("url", &self.url);
         let number = |name, value: Option<u64>| value.map(|value| (name, value.to_string()));
-        query.extend_pairs([number("width", self.width), number("height", self.height)].into_iter().flatten());
+        query
+            .extend_pairs([number("width", self.width), number("height", self.height)].into_iter().flatten());
         query.extend_pairs(self.format.iter().map(|format| ("format", format)));
         query.finish()
     }

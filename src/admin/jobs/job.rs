@@ -145,8 +145,10 @@ impl Job {
         if state.ended.is_some() {
             return Duration::ZERO;
         }
-        let (done, left) =
-            (u32::try_from(completed).unwrap_or(u32::MAX), u32::try_from(total - completed).unwrap_or(u32::MAX));
+        let (done, left) = (
+            u32::try_from(completed).unwrap_or(u32::MAX),
+            u32::try_from(total - completed).unwrap_or(u32::MAX),
+        );
         match now.since(self.created).checked_div(done) {
             Some(each) => each.saturating_mul(left),
             None => FIRST_GUESS.saturating_mul(left.div_ceil(self.asked.parallel.max(1) as u32)),

@@ -111,7 +111,8 @@ mod tests {
             Ok(vec![pair("item-1", "https://a.example")])
         );
         assert_eq!(urls("<sitemapindex></sitemapindex>"), Err(Unreadable::Index));
-        for bad in ["x\nfile:///etc/passwd", "https://a.example\n\nno", "{\"url\":\"https://a\",\"delay\":1}"] {
+        for bad in ["x\nfile:///etc/passwd", "https://a.example\n\nno", "{\"url\":\"https://a\",\"delay\":1}"]
+        {
             assert!(matches!(urls(bad), Err(Unreadable::Line { .. })), "{bad}");
         }
         assert!(matches!(urls("<html>"), Err(Unreadable::Whole(_))));

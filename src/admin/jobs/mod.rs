@@ -34,8 +34,8 @@ mod journal;
 pub mod list;
 mod run;
 
-use ask::{Asked, Fault};
 pub use ask::Item;
+use ask::{Asked, Fault};
 use job::{Event, Job};
 use journal::Journal;
 
@@ -290,7 +290,10 @@ impl Jobs {
             return Err(bad(&[Fault { parameter, reason }]));
         }
         if !self.taker.can_take() {
-            return Err(problem(StatusCode::NOT_FOUND, "no route takes pictures by url, width, height and format"));
+            return Err(problem(
+                StatusCode::NOT_FOUND,
+                "no route takes pictures by url, width, height and format",
+            ));
         }
         let now = self.clock.now();
         self.make_room(&set.config, now)?;
@@ -307,7 +310,12 @@ impl Jobs {
     }
 
     /// Writes a job down, and starts it.
-    async fn begin(self: &Arc<Self>, config: &Config, asked: Asked, at: Timestamp) -> std::io::Result<Arc<Job>> {
+    async fn begin(
+        self: &Arc<Self>,
+        config: &Config,
+        asked: Asked,
+        at: Timestamp,
+    ) -> std::io::Result<Arc<Job>> {
         let id = random_id()?;
         let folder = config.folder.clone();
         let made = tokio::task::spawn_blocking(move || {

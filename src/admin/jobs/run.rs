@@ -27,7 +27,12 @@ impl Jobs {
             };
             items.for_each_concurrent(job.asked.parallel, one).await;
             note(&job, Event::Ended { at: self.clock.now() }).await;
-            tracing::info!(job = job.id, items = job.asked.items.len(), failed = job.has_failure(), "job ended");
+            tracing::info!(
+                job = job.id,
+                items = job.asked.items.len(),
+                failed = job.has_failure(),
+                "job ended"
+            );
         }
         if job.is_to_be_told() {
             self.tell(&job).await;
@@ -59,11 +64,10 @@ impl Jobs {
             let set = self.set.load_full();
             let how = &set.config.webhook;
             let fields = fields(job, how.secret.as_deref(), &body);
-            let failure =
-                match self.poster.post(&set.guard, &url, fields, body.clone(), how.timeout).await {
-                    Ok(()) => return tracing::info!(job = job.id, tried, "webhook told"),
-                    Err(failure) => failure,
-                };
+            let failure = match self.poster.post(&set.guard, &url, fields, body.clone(), how.timeout).await {
+                Ok(()) => return tracing::info!(job = job.id, tried, "webhook told"),
+                Err(failure) => failure,
+            };
             // Without the URL: people put secrets into them.
             if !failure.is_passing() || tried >= how.attempts {
                 return tracing::warn!(job = job.id, tried, %failure, "webhook given up");

@@ -49,7 +49,8 @@ pub async fn pages(url: &Url, most: usize) -> Result<Vec<String>, String> {
 }
 
 async fn one(remote: &Remote, url: &Url) -> Result<Sitemap, String> {
-    let mut request = Request::get(&url[..Position::AfterQuery]).body(Body::Empty).map_err(|error| error.to_string())?;
+    let mut request =
+        Request::get(&url[..Position::AfterQuery]).body(Body::Empty).map_err(|error| error.to_string())?;
     request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static("tintype"));
     let response = remote.fetch(request).await.map_err(|error| error.to_string())?;
     match response.status() {
