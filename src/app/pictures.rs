@@ -89,7 +89,9 @@ impl Pictures {
                 continue;
             }
             // Confirmed by its origin is as good as made: it was asked.
-            return judged(response, link).await.map(|taken| Taken { cached: taken.cached && !anew, ..taken });
+            return judged(response, link)
+                .await
+                .map(|taken| Taken { cached: taken.cached && !anew, ..taken });
         }
         Err("the origin is busy".to_owned())
     }

@@ -296,7 +296,12 @@ impl Jobs {
             ));
         }
         let now = self.clock.now();
-        self.make_room(&set.config, now)?;
+        self.make_room(&set.config, now).map_err(|wait| {
+            let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "too many jobs are at work");
+            let wait = HeaderValue::from(wait.as_secs().clamp(1, 3600));
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
+            response
+        })?;
         let job = self.begin(&set.config, asked, now).await.map_err(|error| {
             tracing::error!(%error, "a job cannot be written down");
             problem(StatusCode::SERVICE_UNAVAILABLE, "the job cannot be written down")
@@ -343,18 +348,15 @@ impl Jobs {
         }
     }
 
-    /// Makes room for one job more: the one goes that ended first.
-    fn make_room(&self, config: &Config, now: Timestamp) -> Result<(), Response<Body>> {
+    /// Makes room for one job more: the one goes that ended first. If all are at work, says when to come again.
+    fn make_room(&self, config: &Config, now: Timestamp) -> Result<(), Duration> {
         let mut known = self.known();
         while known.len() >= config.max_jobs {
             let ended = known.values().filter(|job| !job.is_to_be_told());
             let oldest = ended.filter_map(|job| Some((job.ended()?, job.id.clone()))).min();
             let Some((_, id)) = oldest else {
                 let wait = known.values().map(|job| job.left(now)).min().unwrap_or_default();
-                let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "too many jobs are at work");
-                let wait = HeaderValue::from(wait.as_secs().clamp(1, 3600));
-                response.headers_mut().insert(header::RETRY_AFTER, wait);
-                return Err(response);
+                return Err(wait);
             };
             if let Some(job) = known.remove(&id) {
                 job.forget();
