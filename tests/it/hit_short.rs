@@ -176,7 +176,7 @@ async fn what_was_prepared_ends_with_what_it_stands_for() {
     let origin = ScriptedOrigin::start(|request| {
         Reply::ok(format!("{}", request.index))
             .header("cache-control", "max-age=10")
-            .header("etag", &format!("\"{}\"", request.index))
+            .header("etag", format!("\"{}\"", request.index))
     })
     .await;
     let tintype = Tintype::before(&origin).await;

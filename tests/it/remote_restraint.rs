@@ -15,7 +15,7 @@ use crate::support::*;
 async fn a_get_is_sent_again_where_that_may_help() {
     let ok = || Reply::ok("picture");
     for (replies, retries, status, requests) in [
-        (vec![Reply::status(502), Reply::reset(), ok()], 2, Some(200), 3),
+        (vec![Reply::reset(), Reply::status(502), ok()], 2, Some(200), 3),
         (vec![Reply::status(503), ok()], 0, Some(503), 1),
         (vec![Reply::status(504)], 3, Some(504), 4),
         (vec![Reply::status(503).header("Retry-After", "1"), ok()], 3, Some(503), 1),
