@@ -2,6 +2,7 @@
 //! `main`, tests and benches start here.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::admin::jobs::Jobs;
 use crate::admin::{Control, NotReloaded, Reloaded};
 use crate::clock::{Clock, Stopwatch, SystemClock};
 use crate::config::{Config, Sources};
@@ -22,12 +24,15 @@ mod control;
 mod figures;
 mod generation;
 mod handover;
+mod pictures;
 mod planes;
 pub mod purges;
 mod reload;
+pub mod warm;
 mod watch_files;
 
 use generation::{Generation, Lasting};
+use pictures::Pictures;
 use planes::{ControlPlane, DataPlane, Doors};
 use reload::{Reloader, Reloads};
 
@@ -134,6 +139,7 @@ pub struct App {
     /// Where the control plane listens, if there is one.
     pub admin_address: Option<SocketAddr>,
     parts: Arc<Parts>,
+    jobs: Arc<Jobs>,
     store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
     data_plane: JoinHandle<ServeReport>,
@@ -198,6 +204,7 @@ impl App {
             counters: Arc::new(Counters::default()),
             stopping: stopping.clone(),
         };
+        let warms = config.warm.hold_ready && !config.warm.is_empty();
         let first = Generation::first(config, upstreams, &lasting)?;
         let (to_reloader, requests) = mpsc::channel(1);
         let parts = Arc::new(Parts {
@@ -208,10 +215,20 @@ impl App {
             up: Stopwatch::start(),
             reloads: Reloads::default(),
             retiring: Mutex::default(),
+            warming: AtomicBool::new(warms),
             to_reloader,
         });
-        let doors =
-            Doors::new(&parts.current.load().config, &(Arc::clone(&parts) as Arc<dyn Control>), &clock, None);
+        let pictures = Pictures::new(Arc::clone(&parts), listener.local_addr());
+        let jobs = Jobs::new(
+            parts.current.load().config.jobs.clone(),
+            Arc::clone(&pictures) as _,
+            Arc::clone(&clock),
+        );
+        let (resumed, warmed) = (Arc::clone(&jobs), Arc::clone(&parts));
+        tokio::task::spawn_blocking(move || resumed.resume());
+        tokio::spawn(warm::run(warmed, pictures, stopping.clone()));
+        let control_parts = Arc::clone(&parts) as Arc<dyn Control>;
+        let doors = Doors::new(&parts.current.load().config, &control_parts, &clock, &jobs, None);
         let doors = Arc::new(ArcSwap::from_pointee(doors));
         let reloader = Reloader {
             parts: Arc::clone(&parts),
@@ -220,6 +237,7 @@ impl App {
             data: listener.tuner(),
             control: control.as_ref().map(Listener::tuner),
             sources,
+            jobs: Arc::clone(&jobs),
         };
         tokio::spawn(reloader.run(requests));
         if let Some((sources, known)) = watched {
@@ -230,6 +248,7 @@ impl App {
             address: listener.local_addr(),
             admin_address: control.as_ref().map(Listener::local_addr),
             parts,
+            jobs,
             store,
             stop,
             data_plane: tokio::spawn(listener.serve(data_plane, stopped(stopping))),
@@ -250,6 +269,8 @@ impl App {
     /// Ends in order: no new connections, current exchanges finish, fetches are stored, browsers go, the disk is flushed.
     pub async fn shutdown(self) {
         let server = self.parts.current.load().config.server.clone();
+        // Before another process may have the folder.
+        self.jobs.stop().await;
         if server.reuse_port {
             self.hand_over().await;
         }
@@ -337,6 +358,8 @@ struct Parts {
     reloads: Reloads,
     /// Origins that no configuration in force names, and that are still in use.
     retiring: Mutex<Vec<Arc<dyn Origin>>>,
+    /// `/readyz` waits for what is stored before anybody asks.
+    warming: AtomicBool,
     to_reloader: mpsc::Sender<reload::Request>,
 }
 

@@ -11,7 +11,12 @@ use crate::message::body::Body;
 const MAX_BODY: usize = 64 * 1024;
 
 pub(super) async fn read_body(request: Request<Body>) -> Result<Bytes, Response<Body>> {
-    let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
+    read_body_of(request, MAX_BODY).await
+}
+
+/// A body of at most so many bytes.
+pub(super) async fn read_body_of(request: Request<Body>, most: usize) -> Result<Bytes, Response<Body>> {
+    let body = Limited::new(request.into_body(), most).collect().await;
     let too_long = |_| problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broke off");
     Ok(body.map_err(too_long)?.to_bytes())
 }

@@ -17,6 +17,7 @@
 //! | `POST /gc` | drops what is stale beyond every window: `{"dropped": n}` |
 //! | `GET /openapi.json`, `GET /docs` | what there is, for programs and for people; `/redoc` leads to the latter |
 //! | `POST /api/cache/invalidate` | purges by webhook, signed ([`webhook`]), if it is set up |
+//! | `POST /batch/screenshots`, `GET /batch/screenshots/{id}` and `.../results` | jobs ([`jobs`]) |
 //!
 //! Where `/health`, `/cache/stats`, `/cache`, `/cache/url` and the description are, here or on the data plane, is configured ([`compat`]).
 //!
@@ -36,6 +37,7 @@ pub mod auth;
 pub mod compat;
 pub mod describe;
 pub mod explain;
+pub mod jobs;
 mod metrics;
 pub mod purge;
 mod reload;
@@ -44,6 +46,7 @@ pub mod stored;
 pub mod webhook;
 
 use answer::{answer, not_allowed, problem};
+use jobs::Jobs;
 pub use purge::{Purge, PurgeError, Purged};
 pub use reload::{NotReloaded, Reloaded};
 use webhook::Webhook;
@@ -108,21 +111,24 @@ pub struct Admin {
     control: Arc<dyn Control>,
     token: Option<String>,
     webhook: Option<Arc<Webhook>>,
+    jobs: Option<Arc<Jobs>>,
     places: compat::Config,
 }
 
 impl Admin {
-    /// A control plane over `control`; `token` where one is needed, `webhook` where it is to be here, `places` for what may be elsewhere.
+    /// A control plane over `control`; `token` where one is needed, `webhook` and `jobs` where they are to be here, `places` for what may be
+    /// elsewhere.
     pub fn new(
         control: Arc<dyn Control>,
         token: Option<String>,
         webhook: Option<Arc<Webhook>>,
+        jobs: Option<Arc<Jobs>>,
         places: compat::Config,
     ) -> Arc<Self> {
-        Arc::new(Admin { control, token, webhook, places })
+        Arc::new(Admin { control, token, webhook, jobs, places })
     }
 
-    /// Answers one request on the data plane that [`compat::Config::is_on_data`].
+    /// Answers one request on the data plane: of jobs, or one that [`compat::Config::is_on_data`].
     pub async fn handle_on_data(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         self.answer(request).await
     }
@@ -139,6 +145,12 @@ impl Admin {
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        if let Some(jobs) = self.jobs.as_ref().filter(|_| Jobs::is_for(request.uri().path())) {
+            return match auth::check(self.token.as_deref(), request.headers()) {
+                Ok(()) => jobs.handle(request).await,
+                Err(denied) => deny(denied),
+            };
+        }
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => answer(StatusCode::OK, json!({ "status": "ok" })),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),

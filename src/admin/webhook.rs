@@ -59,7 +59,7 @@ pub struct Webhook {
     seen: Mutex<HashMap<Signature, Timestamp>>,
 }
 
-type Signature = [u8; 32];
+pub(super) type Signature = [u8; 32];
 
 impl Webhook {
     /// A webhook that purges by `control`.
@@ -192,12 +192,18 @@ impl Signed {
 fn verified(secret: &str, body: &[u8], given: &HeaderMap) -> Option<Signature> {
     let given = given.get("x-signature")?.as_bytes();
     let given = given.strip_prefix(b"sha256=").unwrap_or(given);
+    let (signature, hexadecimal) = sign(secret, body)?;
+    let same = hexadecimal.as_bytes().ct_eq(&given.to_ascii_lowercase());
+    bool::from(same).then_some(signature)
+}
+
+/// The signature of `body`, as octets and in hexadecimal.
+pub(super) fn sign(secret: &str, body: &[u8]) -> Option<(Signature, String)> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
     mac.update(body);
     let signature: Signature = mac.finalize().into_bytes().into();
-    let hexadecimal: String = signature.iter().map(|octet| format!("{octet:02x}")).collect();
-    let same = hexadecimal.as_bytes().ct_eq(&given.to_ascii_lowercase());
-    bool::from(same).then_some(signature)
+    let hexadecimal = signature.iter().map(|octet| format!("{octet:02x}")).collect();
+    Some((signature, hexadecimal))
 }
 
 fn error(status: StatusCode, why: &str) -> Response<Body> {

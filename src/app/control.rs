@@ -1,5 +1,7 @@
 //! What the control plane can do, by the parts.
 
+use std::sync::atomic::Ordering;
+
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
@@ -11,7 +13,13 @@ impl Control for Parts {
     fn readiness(&self) -> Vec<(String, bool)> {
         // A disk tier that fails costs hits, not answers; it shows in the figures.
         let now = self.current.load();
-        now.upstreams.iter().map(|one| (format!("upstream.{}", one.name), one.origin.is_ready())).collect()
+        let upstreams = now.upstreams.iter();
+        let mut parts: Vec<_> =
+            upstreams.map(|one| (format!("upstream.{}", one.name), one.origin.is_ready())).collect();
+        if self.warming.load(Ordering::Relaxed) {
+            parts.push(("warm".to_owned(), false));
+        }
+        parts
     }
 
     fn stats(&self) -> Value {

@@ -55,7 +55,7 @@ impl Running {
     fn start(name: &str, config: &Upstream, clock: &Arc<dyn Clock>) -> Result<Self, Error> {
         let name = name.to_owned();
         let origin: Arc<dyn Origin> = match config.clone() {
-            Upstream::Remote(config) => match remote::Remote::new(*config) {
+            Upstream::Remote(config) => match remote::Remote::with_clock(*config, Arc::clone(clock)) {
                 Ok(remote) => Arc::new(remote),
                 Err(source) => return Err(Error::Remote { name, source }),
             },

@@ -8,6 +8,7 @@ use http::{Request, Response};
 
 use super::Parts;
 use super::generation::Generation;
+use crate::admin::jobs::Jobs;
 use crate::admin::webhook::{self, Webhook};
 use crate::admin::{self, Admin, Control};
 use crate::clock::{Clock, Stopwatch};
@@ -24,8 +25,9 @@ use crate::telemetry::access::{Answered, Exchange};
 pub(super) struct Doors {
     admin: Option<Arc<Admin>>,
     webhook: Option<(webhook::Config, Arc<Webhook>)>,
-    /// What of the control plane is on the data plane.
+    /// What of the control plane is on the data plane, and whether jobs are.
     shared: Arc<Admin>,
+    jobs_on_data: bool,
 }
 
 impl Doors {
@@ -34,6 +36,7 @@ impl Doors {
         config: &Config,
         control: &Arc<dyn Control>,
         clock: &Arc<dyn Clock>,
+        jobs: &Arc<Jobs>,
         before: Option<&Doors>,
     ) -> Self {
         let webhook = config.webhook.clone().map(|config| {
@@ -47,12 +50,15 @@ impl Doors {
         });
         let on_control = webhook.as_ref().filter(|(config, _)| config.on_control);
         let on_control = on_control.map(|(_, webhook)| Arc::clone(webhook));
+        let jobs_on = |there: bool| there.then(|| Arc::clone(jobs));
         let (admin, places) = (config.admin.as_ref(), config.compat);
         let shared = admin.and_then(|admin| admin.token.clone());
-        let shared = Admin::new(Arc::clone(control), shared, None, places);
-        let admin =
-            admin.map(|admin| Admin::new(Arc::clone(control), admin.token.clone(), on_control, places));
-        Doors { admin, webhook, shared }
+        let shared = Admin::new(Arc::clone(control), shared, None, jobs_on(config.jobs.on_data), places);
+        let admin = admin.map(|admin| {
+            let jobs = jobs_on(config.jobs.on_control);
+            Admin::new(Arc::clone(control), admin.token.clone(), on_control, jobs, places)
+        });
+        Doors { admin, webhook, shared, jobs_on_data: config.jobs.on_data }
     }
 
     fn webhook_on_data(&self) -> Option<Arc<Webhook>> {
@@ -79,7 +85,9 @@ impl DataPlane {
         {
             return webhook.handle(request).await;
         }
-        if now.config.compat.is_on_data(request.method(), request.uri()) {
+        if now.config.compat.is_on_data(request.method(), request.uri())
+            || Jobs::is_for(request.uri().path()) && self.doors.load().jobs_on_data
+        {
             let shared = Arc::clone(&self.doors.load().shared);
             return shared.handle_on_data(request).await;
         }

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::generation::{self, Generation, Lasting};
 use super::planes::Doors;
 use super::{Error, Parts};
+use crate::admin::jobs::Jobs;
 use crate::admin::{Control, NotReloaded, Reloaded};
 use crate::clock::Timestamp;
 use crate::config::{Config, Problems, Sources};
@@ -100,6 +101,7 @@ pub(super) struct Reloader {
     pub(super) data: Tuner,
     pub(super) control: Option<Tuner>,
     pub(super) sources: Option<Sources>,
+    pub(super) jobs: Arc<Jobs>,
 }
 
 impl Reloader {
@@ -170,7 +172,9 @@ impl Reloader {
             tuner.apply(tuning);
         }
         let control = Arc::clone(&self.parts) as Arc<dyn Control>;
-        let doors = Doors::new(&next.config, &control, &self.lasting.clock, Some(&self.doors.load()));
+        self.jobs.set(next.config.jobs.clone());
+        let before = self.doors.load();
+        let doors = Doors::new(&next.config, &control, &self.lasting.clock, &self.jobs, Some(&before));
         self.doors.store(Arc::new(doors));
         self.parts.current.store(Arc::new(next));
         self.retire(old, &upstreams);
@@ -223,6 +227,7 @@ fn keep_what_stays(is: &Config, wanted: &mut Config) -> Vec<String> {
         "server.backlog" is.server.backlog, wanted.server.backlog;
         "server.watch_config" is.watch, wanted.watch;
         "store.dir" is.store.dir, wanted.store.dir;
+        "jobs.concurrency" is.jobs.concurrency, wanted.jobs.concurrency;
         "store.memory" is.store.memory_bytes, wanted.store.memory_bytes;
         "store.disk" is.store.disk_bytes, wanted.store.disk_bytes;
         "store.block" is.store.block_bytes, wanted.store.block_bytes;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod batch;
 mod bench;
 mod check;
 mod completions;
@@ -57,6 +58,12 @@ enum Verb {
     /// Takes one picture and writes it to a file, without a server
     #[command(after_help = get::HELP)]
     Get(Box<get::Args>),
+    /// Has a running tintype take the pictures of a list
+    #[command(after_help = batch::BATCH_HELP)]
+    Batch(batch::BatchArgs),
+    /// Has a running tintype store the pictures of a list or a sitemap before anybody asks
+    #[command(after_help = batch::WARM_HELP)]
+    Warm(batch::WarmArgs),
     /// Purges pages, keys, tags, hosts or everything from a running tintype
     #[command(after_help = purge::HELP)]
     Purge(purge::Args),
@@ -119,6 +126,8 @@ pub(crate) fn run() -> ExitCode {
         Some(Verb::Check(args)) => check::run(&args),
         Some(Verb::Doctor(args)) => doctor::run(&args),
         Some(Verb::Get(args)) => get::run(&args),
+        Some(Verb::Batch(args)) => batch::batch(&args),
+        Some(Verb::Warm(args)) => batch::warm(&args),
         Some(Verb::Purge(args)) => purge::run(&args),
         Some(Verb::Ls(args)) => stored::ls(&args),
         Some(Verb::Gc(args)) => stored::gc(&args),

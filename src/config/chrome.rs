@@ -24,6 +24,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         max_concurrent: s.optional_number("max_concurrent", None, 1..=256).unwrap_or_else(cores),
         spare_pages: s.number("spare_pages", 1, 0..=64),
         max_queue: s.number("max_queue", 64, 0..=100_000),
+        queue_budget: s.duration("queue_budget", secs(20), Duration::from_millis(100)..=secs(3600)),
         deadline: s.duration("deadline", secs(30), secs(1)..=secs(600)),
         launch_timeout: s.duration("launch_timeout", secs(20), secs(1)..=secs(300)),
         recycle_after: s.number("recycle_after", 500, 1..=1_000_000),
@@ -222,7 +223,7 @@ fn remote(s: &mut Section<'_>) -> Vec<Endpoint> {
 }
 
 /// An exact host name or a `*.suffix`, in lower case as URLs have them.
-fn host(node: &Node) -> Result<String, Refusal> {
+pub(super) fn host(node: &Node) -> Result<String, Refusal> {
     let host = node.text()?.to_ascii_lowercase();
     let name = host.strip_prefix("*.").unwrap_or(&host);
     if is_host(name) { Ok(host) } else { Err(Kind::Malformed.into()) }
@@ -249,7 +250,7 @@ pub(super) fn range(node: &Node) -> Result<IpNet, Refusal> {
     text.parse::<IpNet>().or_else(|_| one()).map_err(|_| Kind::Malformed.into())
 }
 
-fn port(node: &Node) -> Result<u16, Refusal> {
+pub(super) fn port(node: &Node) -> Result<u16, Refusal> {
     let port = match &node.value {
         Value::Integer(port) => *port,
         Value::Text(text) => text.parse().map_err(|_| Kind::WrongType)?,

@@ -14,6 +14,7 @@ mod compat;
 mod derive;
 mod environment;
 mod imgproxy;
+mod jobs;
 mod keys;
 mod log;
 mod problem;
@@ -54,6 +55,10 @@ pub struct Config {
     pub purge: crate::app::purges::Config,
     /// Purges by whoever can sign them; off without.
     pub webhook: Option<crate::admin::webhook::Config>,
+    /// Jobs.
+    pub jobs: crate::admin::jobs::Config,
+    /// What is stored before anybody asks.
+    pub warm: crate::app::warm::Config,
     /// Where stored responses are kept.
     pub store: crate::store::Config,
     /// Origins by name.
@@ -171,6 +176,7 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
     let mut root = reader.root(tree, place);
     let (server, bounds) = server::read(root.table("server"));
     let admin = admin::read(root.table("admin"), &server);
+    let has_token = admin.as_ref().is_some_and(|admin| admin.token.is_some());
     let (store, kept) = store::read(root.table("store"), server.reuse_port);
     let (purge, hidden_tags) = purge::read(root.table("purge"));
     let compat = compat::read(root.table("compat"), &server, admin.as_ref());
@@ -180,6 +186,8 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
     let keys = keys::read_all(root.table("keys"));
     let routes = route::read_all(root.table("route"), &upstreams, &keys);
     let imgproxy = imgproxy::read(root.table("imgproxy"), &routes);
+    let jobs = jobs::read(root.table("jobs"), store.dir.as_deref(), &routes, has_token);
+    let warm = jobs::warm(root.table("warm"));
     let log = log::read(root.table("log"));
     let proxy = crate::proxy::Config {
         routes,
@@ -205,6 +213,8 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
         compat,
         purge,
         webhook,
+        jobs,
+        warm,
         store,
         upstreams,
         proxy,

@@ -1,14 +1,16 @@
 //! `[upstream.NAME]` of kind `remote`: an HTTP server.
 
+use std::time::Duration;
+
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
 use super::problem::Kind;
 use super::section::Section;
 use super::server::has_certificate;
-use super::words::{GIB, KIB, MIB, TIB, secs};
+use super::words::{GIB, KIB, MIB, TIB, days, read_duration, secs};
 use crate::message::forwarded::Told;
-use crate::origin::remote::{Config, Protocol};
+use crate::origin::remote::{Budget, Config, Protocol, Restraint};
 
 pub(super) fn read(mut s: Section<'_>) -> Config {
     let preserve_host = s.flag("preserve_host", false);
@@ -46,7 +48,29 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         max_header_bytes: s.size("max_header_bytes", 64 * KIB, 8 * KIB..=MIB),
         max_header_count: s.number("max_header_count", 100, 8..=4096),
         max_body_bytes: s.size("max_body_bytes", GIB, KIB..=TIB),
+        retries: s.number("retries", 0, 0..=10),
+        retry_base: s.duration("retry_base", millis(500), millis(1)..=secs(60)),
+        retry_max: s.duration("retry_max", secs(10), millis(1)..=secs(600)),
+        restraint: Restraint {
+            max_retry_after: s.duration("max_retry_after", secs(300), Duration::ZERO..=days(1)),
+            threshold: s.number("breaker_threshold", 0, 0..=10_000),
+            reset: s.duration("breaker_reset", secs(300), millis(10)..=days(1)),
+            budget: budget(&mut s),
+        },
     }
+}
+
+/// `budget`: so many calls in a stretch of time.
+fn budget(s: &mut Section<'_>) -> Option<Budget> {
+    s.read("budget", None, "calls in a stretch of time, such as \"50/day\" or \"1000/30days\"", |node| {
+        let (calls, per) = node.text()?.split_once('/').ok_or(Kind::Malformed)?;
+        let calls = calls.trim().parse().ok().filter(|calls| *calls > 0).ok_or(Kind::Malformed)?;
+        let per = per.trim();
+        let per =
+            if per.starts_with(|c: char| c.is_ascii_digit()) { per.to_owned() } else { format!("1{per}") };
+        let per = read_duration(&per).filter(|per| *per >= secs(1)).ok_or(Kind::Malformed)?;
+        Ok(Budget { calls, per })
+    })
 }
 
 const fn millis(millis: u64) -> std::time::Duration {

@@ -8,7 +8,9 @@ use http::{Request, Response};
 
 use crate::message::body::Body;
 
+pub mod backoff;
 pub mod chrome;
+pub mod guarded;
 pub mod remote;
 
 /// A source of responses: a remote HTTP server or the capture engine.

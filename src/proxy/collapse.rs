@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{Method, Response};
+use http::request::Parts;
+use http::{Method, Response, header};
 use tokio::sync::oneshot;
 
 use super::fetch::Fetch;
@@ -13,6 +14,7 @@ use super::refusal::Refusal;
 use super::{Asked, Proxy, Step, landing};
 use crate::message::body::Body;
 use crate::message::cache_status::Forward;
+use crate::message::class::{Class, Standing};
 use crate::policy::reuse::Reuse;
 use crate::store::{CacheKey, Handle};
 use crate::telemetry::counters::Count;
@@ -120,6 +122,7 @@ impl Proxy {
 
     /// Waits for another request's fetch.
     async fn follow(self: &Arc<Self>, asked: &Asked, flight: &Arc<Flight>, why: Forward) -> Followed {
+        Standing::of(&flight.request.extensions).raise(class_of(&asked.request));
         let landing = tokio::time::timeout(self.config.collapse_timeout, flight.landing()).await;
         let Ok(landing) = landing else { return Followed::Nothing };
         if self.is_outdated_landing(&landing, flight) {
@@ -138,7 +141,8 @@ impl Proxy {
     }
 
     /// Validates behind the client's back, unless that is under way or could not be stored. Gives the flight that it began.
-    pub(super) fn validate_behind(self: &Arc<Self>, asked: Asked, found: &Found) -> Option<Arc<Flight>> {
+    pub(super) fn validate_behind(self: &Arc<Self>, mut asked: Asked, found: &Found) -> Option<Arc<Flight>> {
+        asked.request.extensions.insert(Class::Refresh);
         if asked.directives.no_store {
             return None;
         }
@@ -162,7 +166,21 @@ impl Proxy {
     fn begin(&self, asked: &Asked) -> Arc<Flight> {
         let handles =
             asked.route.handles(asked.primary.as_bytes(), &asked.request.uri, asked.wishes.page.as_ref());
-        Flight::new(asked.request.clone(), asked.peer, self.store.next_sequence(), handles)
+        let mut request = asked.request.clone();
+        request.extensions.insert(Standing::new(class_of(&request)));
+        Flight::new(request, asked.peer, self.store.next_sequence(), handles)
+    }
+}
+
+/// For whom `request` is; who asks whether something changed can wait a little longer than who looks for the first time.
+fn class_of(request: &Parts) -> Class {
+    let conditional = || {
+        let fields = &request.headers;
+        fields.contains_key(header::IF_NONE_MATCH) || fields.contains_key(header::IF_MODIFIED_SINCE)
+    };
+    match Class::of(&request.extensions) {
+        Class::Viewer if conditional() => Class::Monitor,
+        class => class,
     }
 }
 

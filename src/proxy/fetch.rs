@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
 use super::flight::body::Reader;
@@ -16,6 +16,7 @@ use super::unstored::Reason;
 use super::{Proxy, forward};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::message::body::Body;
+use crate::message::class::Standing;
 use crate::origin::OriginError;
 use crate::policy::admission::{self, NotStored, RequestFacts, Terms};
 use crate::policy::stored::Variant;
@@ -78,6 +79,10 @@ impl Proxy {
     /// Flies `fetch`, to which the origin has given `answer` already, if it has.
     pub(super) fn launch_with(self: &Arc<Self>, fetch: Fetch, answer: Option<Answer>) {
         self.under_way.send_modify(|fetches| *fetches += 1);
+        let awaited = Standing::of(&fetch.flight.request.extensions).class().is_awaited();
+        if awaited {
+            self.awaited.send_modify(|fetches| *fetches += 1);
+        }
         self.flights.watch(&fetch.flight);
         let proxy = Arc::clone(self);
         let (flight, key) = (Arc::clone(&fetch.flight), fetch.key.clone());
@@ -91,6 +96,9 @@ impl Proxy {
             }
             proxy.flights.leave(&key, &flight);
             proxy.under_way.send_modify(|fetches| *fetches -= 1);
+            if awaited {
+                proxy.awaited.send_modify(|fetches| *fetches -= 1);
+            }
         });
     }
 
@@ -130,7 +138,11 @@ impl Proxy {
             }
             Ok(answer) => {
                 let status = answer.response.status();
-                if !(reuse::is_error(status) && self.covered(&fetch, Cause::Status(status))) {
+                // That we asked too often is an error to whoever asked for the first time.
+                let is_error = reuse::is_error(status)
+                    || (status == StatusCode::TOO_MANY_REQUESTS
+                        && answer.response.headers().contains_key(header::RETRY_AFTER));
+                if !(is_error && self.covered(&fetch, Cause::Status(status))) {
                     self.take_in(fetch, answer).await;
                 }
             }

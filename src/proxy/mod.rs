@@ -80,6 +80,8 @@ pub struct Proxy {
     flights: Arc<Flights>,
     /// Fetches that have not come to their end, those that nobody can join among them.
     under_way: Arc<watch::Sender<usize>>,
+    /// Those of them that a client waits for.
+    awaited: Arc<watch::Sender<usize>>,
     marks: Arc<Marks>,
     budget: Arc<Budget>,
     /// Held while an index of variants is rewritten.
@@ -132,6 +134,7 @@ impl Proxy {
             counters,
             flights: Arc::default(),
             under_way: Arc::default(),
+            awaited: Arc::default(),
             marks: Arc::default(),
             budget,
             indexing: Arc::default(),

@@ -12,6 +12,7 @@ use super::fetch::Fetch;
 use super::flight::{Flight, Landing, Part};
 use super::reading;
 use crate::message::body::Body;
+use crate::message::class::Class;
 use crate::policy::asking::Again;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::Reuse;
@@ -21,6 +22,7 @@ impl Proxy {
     /// is then fresh.
     pub async fn refresh(self: &Arc<Self>, again: &Again) -> bool {
         let Some(mut request) = again.to_request() else { return false };
+        request.extensions.insert(Class::Refresh);
         let Some(route) = self.routes.find(&request.uri).map(Arc::clone) else { return false };
         let limit = self.config.max_request_body;
         let Ok((reading, _)) = reading::read(&route, &mut request, Body::Empty, limit).await else {
@@ -58,6 +60,12 @@ impl Proxy {
     pub async fn yield_to_clients(&self, ours: usize) {
         // The sender is our own.
         let _ = self.under_way.subscribe().wait_for(|fetches| *fetches <= ours).await;
+    }
+
+    /// Waits until no client waits for a fetch.
+    pub async fn yield_to_waiting(&self) {
+        // The sender is our own.
+        let _ = self.awaited.subscribe().wait_for(|fetches| *fetches == 0).await;
     }
 }
 

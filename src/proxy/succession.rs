@@ -40,6 +40,7 @@ impl Proxy {
             counters: Arc::clone(&self.counters),
             flights: Arc::clone(&self.flights),
             under_way: Arc::clone(&self.under_way),
+            awaited: Arc::clone(&self.awaited),
             marks: Arc::clone(&self.marks),
             budget,
             indexing: Arc::clone(&self.indexing),

@@ -42,6 +42,7 @@ pub(crate) fn config() -> Config {
         max_concurrent: 2,
         spare_pages: 1,
         max_queue: 4,
+        queue_budget: std::time::Duration::from_secs(600),
         deadline: Duration::from_secs(90),
         launch_timeout: Duration::from_secs(60),
         recycle_after: 1000,

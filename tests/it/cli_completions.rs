@@ -6,7 +6,9 @@
 
 use super::support::terminal::{in_pipe, in_terminal, tintype};
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 15] = [
+    "batch",
+    "warm",
     "serve",
     "check",
     "doctor",

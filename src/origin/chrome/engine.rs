@@ -27,6 +27,7 @@ use super::tab::TabError;
 use super::vigil::{self, Patience};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
+use crate::message::class::Standing;
 use crate::origin::{Flaw, Origin, OriginError};
 
 /// Times that one capture is tried.
@@ -129,7 +130,7 @@ impl Engine {
                 .probe
                 .map(|how| Prober::new(how, guard.clone(), config.max_concurrent + config.max_queue)),
             guard,
-            slots: Slots::new(config.max_concurrent, config.max_queue),
+            slots: Slots::new(config.max_concurrent, config.max_queue, config.queue_budget),
             fleet,
             filters: Filters::new(config.filters.clone()),
             counts: Counts::default(),
@@ -188,7 +189,7 @@ impl Engine {
         // The picture, or why there is none; unless it is known to be the one that the client has.
         let outcome = match self.probe(&spec, &head.headers).await {
             Some(known) => Ok(known),
-            None => self.picture(&spec).await,
+            None => self.picture(&spec, &Standing::of(&head.extensions)).await,
         };
         if let Err(error) = &outcome {
             let mut reasons = self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner);
@@ -226,7 +227,7 @@ impl Engine {
         }
     }
 
-    async fn picture(&self, spec: &CaptureSpec) -> Result<Outcome, OriginError> {
+    async fn picture(&self, spec: &CaptureSpec, standing: &Standing) -> Result<Outcome, OriginError> {
         let watch = Stopwatch::start();
         let left = || self.config.deadline.saturating_sub(watch.elapsed());
         let late = |phase| OriginError::TimedOut { phase, after: self.config.deadline };
@@ -263,7 +264,7 @@ impl Engine {
         };
 
         // A place among the captures.
-        let place = Arc::new(self.slots.enter(left()).await?);
+        let place = Arc::new(self.slots.enter(left(), standing).await?);
 
         // The capture, once more if it crashed.
         let tries = async {

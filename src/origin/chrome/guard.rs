@@ -86,6 +86,12 @@ impl Guard {
         }
     }
 
+    /// These rules, over names as the system has them. As [`new`](Guard::new) reads host names.
+    pub fn of(hosts: &[String], ranges: Vec<IpNet>, ports: Vec<u16>) -> Self {
+        let hosts = hosts.iter().map(|host| plain(host)).collect();
+        Guard { hosts, ranges, ports, resolver: Arc::new(resolver::System) }
+    }
+
     /// The addresses of `host`, which may be a literal in any notation, in brackets or not.
     ///
     /// # Errors

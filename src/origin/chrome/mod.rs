@@ -72,6 +72,8 @@ pub struct Config {
     pub spare_pages: usize,
     /// Requests that may wait for a place; beyond, the engine is busy (503).
     pub max_queue: usize,
+    /// A request that a client waits for and that would wait longer for a place is told to come again instead.
+    pub queue_budget: Duration,
     /// Time for one capture, waiting included.
     pub deadline: Duration,
     /// Time for the browser to start.
@@ -199,6 +201,7 @@ mod tests {
             max_concurrent: 2,
             spare_pages: 1,
             max_queue: 4,
+            queue_budget: Duration::from_secs(600),
             deadline: Duration::from_secs(30),
             launch_timeout: Duration::from_secs(30),
             recycle_after: 100,

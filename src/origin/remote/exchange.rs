@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use http::uri::Scheme;
 use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, request, response};
 use hyper::body::Incoming;
@@ -23,11 +23,13 @@ use super::failure::{CONNECT, FIRST_BYTE, classify};
 use super::outgoing::Outgoing;
 use super::slots::{Slot, Slots};
 use super::wire::Link;
-use super::{Config, Protocol, body, tls};
+use super::{Config, Protocol, body, restraint, tls};
+use crate::clock::{Clock, Stopwatch, SystemClock};
 use crate::message::body::Body;
+use crate::message::class::Standing;
 use crate::message::framing::{Violation, content_length};
 use crate::message::interim::Interim;
-use crate::origin::{Origin, OriginError};
+use crate::origin::{Origin, OriginError, backoff};
 
 /// The smallest buffer that hyper takes.
 const SMALLEST_BUFFER: usize = 8192;
@@ -72,6 +74,9 @@ pub struct Remote {
     client: RwLock<Option<Client<Connector, Body>>>,
     outgoing: Outgoing,
     slots: Slots,
+    restraint: restraint::Restraint,
+    retried: AtomicU64,
+    clock: Arc<dyn Clock>,
     config: Config,
 }
 
@@ -84,7 +89,18 @@ struct Failed {
 
 impl Remote {
     /// Sets up the client. Reads the trusted roots, but connects to nobody yet.
+    ///
+    /// # Errors
+    /// If the configuration is of no use.
     pub fn new(config: Config) -> Result<Self, Error> {
+        Self::with_clock(config, Arc::new(SystemClock))
+    }
+
+    /// As [`new`](Remote::new), by another clock.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let outgoing = Outgoing::new(&config)?;
         let protocol = match config.protocol {
             Protocol::Http2 if outgoing.changes_host() => return Err(Error::HostOverHttp2),
@@ -97,16 +113,50 @@ impl Remote {
         let connector = Connector::new(tls, protocol, config.connect_timeout, head_limit);
         let client = RwLock::new(Some(client(&config, protocol).build(connector)));
         let slots = Slots::new(config.max_concurrent, config.connect_timeout);
-        Ok(Remote { client, outgoing, slots, config })
+        let restraint = restraint::Restraint::new(config.restraint);
+        Ok(Remote { client, outgoing, slots, restraint, retried: AtomicU64::new(0), clock, config })
     }
 
     async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, OriginError> {
         let (mut head, body) = request.into_parts();
         let interim = head.extensions.remove::<Interim>();
+        let awaited = Standing::of(&head.extensions).class().is_awaited();
         self.outgoing.rewrite(&mut head)?;
+        let busy = |retry_after| OriginError::Busy { retry_after };
+        let _admitted = self.restraint.admit(self.clock.now(), awaited).map_err(busy)?;
         let slot = self.slots.take().await?;
-        let response = self.send(head, body, interim.as_ref()).await?;
+        let response = self.send_again(head, body, interim.as_ref(), awaited).await?;
         self.bounded(response, slot)
+    }
+
+    /// Sends a request, again and again where that may help, as long as a client waits for the first byte of one.
+    async fn send_again(
+        &self,
+        head: request::Parts,
+        body: Body,
+        interim: Option<&Interim>,
+        awaited: bool,
+    ) -> Result<Response<Incoming>, OriginError> {
+        let (watch, mut head, mut body) = (Stopwatch::start(), head, body);
+        let repeatable = matches!(head.method, Method::GET | Method::HEAD) && matches!(body, Body::Empty);
+        for tries in 1.. {
+            let spare = (repeatable && tries <= self.config.retries).then(|| head.clone());
+            let answer = self.send(head, body, interim).await;
+            let told = answer.as_ref().ok().map(|response| (response.status(), response.headers()));
+            self.restraint.heard(self.clock.now(), told);
+            let wait = backoff::wait(tries, self.config.retry_base, self.config.retry_max, backoff::dice());
+            let in_time = watch.elapsed() + wait < self.config.first_byte_timeout;
+            match spare.filter(|_| in_time && is_passing(&answer)) {
+                Some(spare) if self.restraint.again(self.clock.now(), awaited) => {
+                    drop(answer);
+                    tokio::time::sleep(wait).await;
+                    self.retried.fetch_add(1, Relaxed);
+                    (head, body) = (spare, Body::Empty);
+                }
+                _ => return answer,
+            }
+        }
+        Err(OriginError::Connect("never tried".to_owned()))
     }
 
     /// Sends a request, twice if the first connection turns out to be stale and nothing can have happened.
@@ -197,12 +247,31 @@ impl Origin for Remote {
         Box::pin(self.answer(request))
     }
 
+    fn stats(&self) -> serde_json::Value {
+        let mut stats = self.restraint.stats(self.clock.now());
+        stats["ready"] = self.is_ready().into();
+        stats["retries"] = self.retried.load(Relaxed).into();
+        stats
+    }
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         self.slots.close();
         if let Ok(mut client) = self.client.write() {
             client.take();
         }
         Box::pin(std::future::ready(()))
+    }
+}
+
+/// Whether another try may do better: nobody was reached, or it says that this passes, and not when.
+fn is_passing(answer: &Result<Response<Incoming>, OriginError>) -> bool {
+    match answer {
+        Ok(answer) => {
+            matches!(answer.status().as_u16(), 502..=504) && !answer.headers().contains_key(RETRY_AFTER)
+        }
+        Err(OriginError::Resolve { .. } | OriginError::Connect(_) | OriginError::Reset(_)) => true,
+        Err(OriginError::TimedOut { phase, .. }) => *phase == CONNECT,
+        Err(_) => false,
     }
 }
 

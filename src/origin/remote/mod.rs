@@ -2,7 +2,8 @@
 //!
 //! [`Remote`] turns a request into the one to send (`outgoing`), waits for a slot (`slots`), sends it over a pooled
 //! connection (`exchange`, `connect`, `wire`) and bounds the answer (`body`). An answer whose framing is not beyond
-//! doubt ends there (`framing`). Whatever goes wrong on the way is one
+//! doubt ends there (`framing`). It is asked again, or left alone, as
+//! `restraint` says. Whatever goes wrong on the way is one
 //! [`OriginError`](crate::origin::OriginError) (`failure`).
 
 mod body;
@@ -10,11 +11,13 @@ mod connect;
 mod exchange;
 mod failure;
 mod outgoing;
+mod restraint;
 mod slots;
 pub(in crate::origin) mod tls;
 mod wire;
 
 pub use exchange::{Error, Remote};
+pub use restraint::{Budget, How as Restraint};
 
 use std::time::Duration;
 
@@ -59,6 +62,53 @@ pub struct Config {
     pub max_header_count: usize,
     /// Bytes of a response body; a larger one breaks off.
     pub max_body_bytes: u64,
+    /// Times that a `GET` is sent again after no connection, or 502, 503, 504; within `first_byte_timeout` in all.
+    pub retries: u32,
+    /// The first wait between two; each is twice as long.
+    pub retry_base: Duration,
+    /// The longest.
+    pub retry_max: Duration,
+    /// When it is not asked.
+    pub restraint: Restraint,
+}
+
+impl Default for Restraint {
+    fn default() -> Self {
+        Restraint {
+            max_retry_after: Duration::from_secs(300),
+            threshold: 0,
+            reset: Duration::from_secs(300),
+            budget: None,
+        }
+    }
+}
+
+impl Config {
+    /// The server at `base` as it is, within bounds that suit a few requests.
+    pub fn plain(base: Uri) -> Self {
+        Config {
+            base,
+            set_headers: HeaderMap::new(),
+            set_query: Vec::new(),
+            preserve_host: false,
+            forwarded: Told::Nothing,
+            protocol: Protocol::Auto,
+            tls_ca: None,
+            connect_timeout: Duration::from_secs(10),
+            first_byte_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(30),
+            max_idle_connections: 1,
+            keep_alive: Duration::from_secs(10),
+            max_concurrent: 4,
+            max_header_bytes: 64 << 10,
+            max_header_count: 100,
+            max_body_bytes: 1 << 20,
+            retries: 0,
+            retry_base: Duration::from_millis(500),
+            retry_max: Duration::from_secs(10),
+            restraint: Restraint::default(),
+        }
+    }
 }
 
 /// Names what is set on requests, never the values: they are credentials.
@@ -110,6 +160,10 @@ mod tests {
             max_header_bytes: 1024,
             max_header_count: 10,
             max_body_bytes: 1024,
+            retries: 0,
+            retry_base: Duration::from_millis(500),
+            retry_max: Duration::from_secs(10),
+            restraint: Restraint::default(),
         }
     }
 }

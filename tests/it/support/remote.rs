@@ -35,6 +35,10 @@ pub(crate) fn remote_config(base: &str) -> Config {
         max_header_bytes: 32 * 1024,
         max_header_count: 100,
         max_body_bytes: 1 << 20,
+        retries: 0,
+        retry_base: Duration::from_millis(1),
+        retry_max: Duration::from_millis(10),
+        restraint: Default::default(),
     }
 }
 
