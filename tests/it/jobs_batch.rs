@@ -306,3 +306,39 @@ async fn a_webhook_at_a_private_address_is_refused_and_no_redirect_is_followed()
     running.stop().await;
     assert_eq!((hook.received(1).await.len(), secret.received(0).await.len()), (1, 0));
 }
+
+/// On a route where strangers need a signature, a job is admitted by the token of whoever ordered it, on the data plane too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_is_admitted_where_a_stranger_is_not() {
+    let origin = pictures().await;
+    let more = "capture = true\nauth = \"signed\"\n[keys.web]\nsecret = \"a-secret-of-some-length\"\n\
+                [jobs]\nlistener = \"both\"\n";
+    let toml = Tintype::toml(&origin, more)
+        .replace("[admin]\n", "[admin]\ntoken = \"a-token-for-the-control-plane\"\n");
+    let running = Tintype::of(&toml).await;
+    assert_eq!(running.get("/?url=https%3A%2F%2Fa.example%2F").await.status, 403);
+    let job = json!({ "items": [{ "url": "https://a.example/" }] }).to_string();
+    let url = running.url("/batch/screenshots");
+    let stranger = running.client.request("POST", &url, &[], &job).await;
+    assert_eq!((stranger.status, origin.count()), (401, 0), "{}", stranger.text());
+    let token = [("authorization", "Bearer a-token-for-the-control-plane")];
+    let answer = running.client.request("POST", &url, &token, &job).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    origin.received(1).await;
+    let results = format!("{url}/{}/results", json_of(&answer)["job_id"].as_str().expect("an id"));
+    within_long("the end of the job", async {
+        loop {
+            let told = json_of(&running.client.get(&results, &token).await);
+            if told["status"] == "completed" {
+                break;
+            }
+            assert_ne!(told["status"], "failed", "{told}");
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Without a token anybody could have pictures made where only signatures should.
+    let refused = ::tintype::config::Config::from_toml(&Tintype::toml(&origin, more));
+    let problems = refused.err().expect("a conflict").to_text(false);
+    assert!(problems.contains("jobs.listener"), "{problems}");
+}
