@@ -339,6 +339,6 @@ async fn a_job_is_admitted_where_a_stranger_is_not() {
     .await;
     // Without a token anybody could have pictures made where only signatures should.
     let refused = ::tintype::config::Config::from_toml(&Tintype::toml(&origin, more));
-    let problems = refused.err().expect("a conflict").to_text(false);
+    let problems = refused.expect_err("a conflict").to_text(false);
     assert!(problems.contains("jobs.listener"), "{problems}");
 }

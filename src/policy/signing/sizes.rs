@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// Sizes that a link may name.
 const MOST: usize = 64;
 
-/// A list of sizes, each of two [`Side`]s.
+/// A list of sizes, each of two sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sizes(Vec<(Side, Side)>);
 

@@ -1,5 +1,5 @@
 //! Who may ask: a request is admitted by its signature or by its API key before anything else is done for it, and what it may use of the
-//! origin goes with it as its [`Leave`].
+//! origin goes with it as its `Leave`.
 //!
 //! Keys are no part of cache keys: what was asked with one serves all, so that keys can be changed without losing anything stored.
 
