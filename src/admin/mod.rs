@@ -17,7 +17,7 @@
 //! | `POST /gc` | drops what is stale beyond every window: `{"dropped": n}` |
 //! | `GET /openapi.json`, `GET /docs` | what there is, for programs and for people; `/redoc` leads to the latter |
 //! | `POST /api/cache/invalidate` | purges by webhook, signed ([`webhook`]), if it is set up |
-//! | `POST /batch/screenshots`, `GET /batch/screenshots/{id}` and `.../results` | jobs ([`jobs`]) |
+//! | `POST /batch/screenshots`, `GET /batch/screenshots/{id}`, `GET /batch/screenshots/{id}/results` | jobs ([`jobs`]) |
 //!
 //! Where `/health`, `/cache/stats`, `/cache`, `/cache/url` and the description are, here or on the data plane, is configured ([`compat`]).
 //!

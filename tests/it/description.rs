@@ -85,7 +85,11 @@ fn the_document_is_well_formed_openapi() {
         assert!(!answers.is_empty() && answers.values().all(described), "{at}");
         let mut seen = BTreeSet::new();
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
-            assert!(["query", "header"].contains(&parameter["in"].as_str().expect("in")), "{at}");
+            let place = parameter["in"].as_str().expect("in");
+            let name = parameter["name"].as_str().expect("name");
+            let in_path = path.contains(&format!("{{{name}}}"));
+            assert!(["query", "header", "path"].contains(&place) && in_path == (place == "path"), "{at}");
+            assert!(!in_path || parameter["required"] == true, "{at}");
             assert!(parameter["schema"].is_object() && seen.insert(parameter["name"].to_string()), "{at}");
         }
     }
