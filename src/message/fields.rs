@@ -1,5 +1,6 @@
 //! Header fields: lists, hop-by-hop fields, and their form on disk.
 
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The fields that concern one connection only (RFC 9110 section 7.6.1), beside those that `Connection` lists.
@@ -102,6 +103,21 @@ pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     }
 }
 
+/// Moves the values into memory of their own. Those that came over a connection are slices of the buffer into which it was read, and would
+/// hold the whole of it for as long as they are kept.
+pub fn own(fields: &mut HeaderMap) {
+    let mut octets = BytesMut::with_capacity(fields.values().map(HeaderValue::len).sum());
+    for value in fields.values_mut() {
+        octets.extend_from_slice(value.as_bytes());
+        let copy = HeaderValue::from_maybe_shared(octets.split().freeze());
+        // What is a value is one as a copy, too.
+        if let Ok(mut copy) = copy {
+            copy.set_sensitive(value.is_sensitive());
+            *value = copy;
+        }
+    }
+}
+
 /// Serialises a [`HeaderMap`] as pairs of octet strings, lines in order.
 pub mod octets {
     use super::{HeaderMap, HeaderName, HeaderValue};
@@ -158,6 +174,30 @@ mod tests {
         ] {
             assert_eq!(members(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn regression_kept_values_do_not_hold_the_buffer_that_they_were_read_into() {
+        let mut buffer = BytesMut::with_capacity(64 << 10);
+        let mut read = |text: &[u8]| {
+            buffer.extend_from_slice(text);
+            HeaderValue::from_maybe_shared(buffer.split().freeze()).expect("a value")
+        };
+        let mut secret = read(b"secret");
+        secret.set_sensitive(true);
+        let mut fields = HeaderMap::new();
+        fields.append(header::CONTENT_TYPE, read(b"text/html"));
+        fields.append(header::VARY, read(b"a"));
+        fields.append(header::VARY, read(b"b"));
+        fields.append(header::AUTHORIZATION, secret);
+        fields.append(header::ETAG, HeaderValue::from_static(""));
+        let before: Vec<_> = fields.iter().map(|(n, v)| (n.clone(), v.as_bytes().to_vec())).collect();
+
+        own(&mut fields);
+        let after: Vec<_> = fields.iter().map(|(n, v)| (n.clone(), v.as_bytes().to_vec())).collect();
+        assert_eq!(after, before);
+        assert!(fields[header::AUTHORIZATION].is_sensitive());
+        assert!(buffer.try_reclaim(64 << 10), "somebody has it still");
     }
 
     #[test]

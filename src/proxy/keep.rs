@@ -11,6 +11,7 @@ use super::Proxy;
 use super::dialect;
 use super::reading::Payload;
 use crate::message::entity_tag::{self, EntityTag};
+use crate::message::fields;
 use crate::policy::asking::Asking;
 use crate::policy::stored::{StoredResponse, Variant, VariantIndex};
 use crate::policy::vary::{self, Selecting};
@@ -62,9 +63,10 @@ impl Proxy {
     pub(super) async fn keep_as_is(
         &self,
         place: Place<'_>,
-        head: StoredResponse,
+        mut head: StoredResponse,
         body: Bytes,
     ) -> Arc<Record> {
+        fields::own(&mut head.fields);
         let selecting = vary::selecting(&head.fields);
         let entity_tag = (!head.own_entity_tag)
             .then(|| head.fields.get(header::ETAG).map(|tag| tag.as_bytes().to_vec()))

@@ -18,6 +18,9 @@ use crate::message::body::BodyError;
 
 /// Bytes that may lie between the fetch and its slowest reader once nothing is stored any more.
 const WINDOW: u64 = 256 * 1024;
+/// A piece that came over a connection is a slice of the buffer into which it was read, and holds all of it. No such buffer is larger (hyper's
+/// are 408 KiB at most), so that a piece of this length wastes little; a shorter one is copied to be kept.
+const READ_BUFFER: usize = 512 * 1024;
 /// How long one reader may hold up the others before it is cut off.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -121,14 +124,14 @@ impl SharedBody {
         state.wake();
     }
 
-    /// The whole body in one piece; `None` unless it ended well and was kept.
+    /// The whole body in one piece and in memory of its own; `None` unless it ended well and was kept.
     pub fn whole(&self) -> Option<Bytes> {
         let mut state = self.state();
         if state.not_kept.is_some() || !matches!(state.end, Some(Ok(()))) || state.first != 0 {
             return None;
         }
         let mut whole = match state.chunks.front() {
-            Some(only) if state.chunks.len() == 1 => only.clone(),
+            Some(only) if state.chunks.len() == 1 && only.len() >= READ_BUFFER => only.clone(),
             _ => {
                 let mut whole = BytesMut::with_capacity(usize::try_from(state.arrived).ok()?);
                 state.chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
@@ -390,6 +393,21 @@ mod tests {
         body.finish(Ok(()));
         assert!(matches!(slow.frame().await, Some(Err(BodyError::ReaderTooSlow))));
         assert_eq!(read_all(fast).await.expect("the rest"), "cd");
+    }
+
+    #[tokio::test]
+    async fn regression_a_short_body_does_not_hold_the_buffer_that_it_was_read_into() {
+        let (_, body) = shared(1000, 1000);
+        let mut buffer = BytesMut::with_capacity(64 << 10);
+        buffer.extend_from_slice(b"short");
+        let read = buffer.split().freeze();
+        let place = read.as_ptr();
+        body.push(read);
+        body.finish(Ok(()));
+        let whole = body.whole().expect("whole");
+        assert_eq!(whole, "short");
+        assert_ne!(whole.as_ptr(), place);
+        assert!(buffer.try_reclaim(60 << 10), "somebody has it still");
     }
 
     /// Slow readers kept a second copy of what was stored already, and the budget that other fetches need.
