@@ -86,19 +86,10 @@ impl Proxy {
         self.flights.watch(&fetch.flight);
         let proxy = Arc::clone(self);
         let (flight, key) = (Arc::clone(&fetch.flight), fetch.key.clone());
-        let flying = tokio::spawn(async move { proxy.fly(fetch, answer).await });
-        let proxy = Arc::clone(self);
+        let end = End { proxy: Arc::clone(self), flight, key, awaited, orderly: false };
         tokio::spawn(async move {
-            // A panic in the fetch must not leave a flight behind that everybody waits for.
-            if let Err(error) = flying.await {
-                tracing::error!(%error, "fetch ended abnormally");
-                flight.land(Landing::Failed(OriginError::BadResponse("internal fault".into())));
-            }
-            proxy.flights.leave(&key, &flight);
-            proxy.under_way.send_modify(|fetches| *fetches -= 1);
-            if awaited {
-                proxy.awaited.send_modify(|fetches| *fetches -= 1);
-            }
+            proxy.fly(fetch, answer).await;
+            end.in_order();
         });
     }
 
@@ -310,6 +301,36 @@ impl Proxy {
     pub(super) fn land(&self, fetch: &Fetch, landing: Landing) {
         self.flights.leave(&fetch.key, &fetch.flight);
         fetch.flight.land(landing);
+    }
+}
+
+/// What happens at the end of a fetch, whatever that is: a panic must not leave a flight behind that everybody waits for.
+struct End {
+    proxy: Arc<Proxy>,
+    flight: Arc<Flight>,
+    key: CacheKey,
+    awaited: bool,
+    orderly: bool,
+}
+
+impl End {
+    fn in_order(mut self) {
+        self.orderly = true;
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let End { proxy, flight, key, .. } = self;
+        if !self.orderly {
+            tracing::error!("fetch ended abnormally");
+            flight.land(Landing::Failed(OriginError::BadResponse("internal fault".into())));
+        }
+        proxy.flights.leave(key, flight);
+        proxy.under_way.send_modify(|fetches| *fetches -= 1);
+        if self.awaited {
+            proxy.awaited.send_modify(|fetches| *fetches -= 1);
+        }
     }
 }
 
