@@ -18,6 +18,7 @@ mod canary;
 mod disk;
 mod eviction;
 mod folder;
+mod places;
 mod value;
 
 use disk::Disk;
@@ -89,6 +90,12 @@ impl Inner {
             if let Some(record) = self.front.get(key.as_bytes()) {
                 return Some(record);
             }
+            if let Some((place, record)) = self.disk.load_at_once(key) {
+                let (record, mut turn) = (Arc::new(record), self.front.turns.take(key.as_bytes()));
+                if self.disk.is_there(key, place) && self.front.keep(&mut turn, key, &record) {
+                    return Some(record);
+                }
+            }
             if !self.disk.may_contain(key) {
                 return None;
             }
@@ -104,6 +111,7 @@ impl Inner {
             if let Found::Record(record) = found
                 && self.front.keep(&mut turn, key, record)
             {
+                self.disk.note_place(key, record);
                 return Some(record.clone());
             }
             // Purged, emptied or odd: not worth another read.

@@ -184,6 +184,8 @@ pub struct Usage {
     pub disk_dropped: u64,
     /// Reads from disk that failed or gave something odd, served as misses.
     pub disk_errors: u64,
+    /// Reads from disk that the page cache answered on the spot.
+    pub disk_at_once: u64,
     /// Purges in the ledger.
     pub ledger_entries: u64,
     /// Stored responses in the listing.

@@ -103,6 +103,7 @@ mod store_disk;
 mod store_faults;
 mod store_fixture;
 mod store_full;
+mod store_places;
 mod store_suite;
 mod support;
 mod support_self;

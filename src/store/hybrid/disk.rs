@@ -15,6 +15,7 @@ use foyer::{
 
 use super::eviction::OldestFirst;
 use super::folder::{Folder, PAGE};
+use super::places::{Place, Places};
 use super::value::{Queue, Ticket, Value};
 use crate::store::front::Found;
 use crate::store::{CacheKey, OpenError, Record, Usage};
@@ -29,6 +30,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// See the [module](self).
 pub(super) struct Disk {
     cache: HybridCache<CacheKey, Value>,
+    places: Arc<Places>,
     queue: Arc<Queue>,
     capacity: u64,
     largest: u64,
@@ -54,6 +56,7 @@ impl Disk {
             .with_capacity(usize::try_from(capacity).unwrap_or(usize::MAX))
             .build()
             .map_err(failed)?;
+        let places = Arc::new(Places::new(&folder));
         let engine = BlockEngineConfig::new(device)
             .with_block_size(folder.block_bytes as usize)
             .with_buffer_pool_size(buffer)
@@ -61,7 +64,7 @@ impl Disk {
             .with_flushers(1)
             .with_reclaimers(1)
             .with_tombstone_log(false)
-            .with_eviction_pickers(vec![Box::new(OldestFirst::new(&folder.written))]);
+            .with_eviction_pickers(vec![Box::new(OldestFirst::new(&folder.written, places.clone()))]);
         let cache = HybridCacheBuilder::new()
             .with_name("tintype-disk")
             .with_policy(HybridCachePolicy::WriteOnInsertion)
@@ -80,6 +83,7 @@ impl Disk {
             Arc::new(Queue { pending: AtomicU64::new(0), dropped: AtomicU64::new(0), lock: folder.lock });
         Ok(Disk {
             cache,
+            places,
             queue,
             capacity,
             largest: limit.min(folder.block_bytes - PAGE),
@@ -104,6 +108,7 @@ impl Disk {
         if self.closed.load(Ordering::Acquire) {
             return;
         }
+        self.places.forget(&key);
         // The old version goes first and at once. Foyer would serve it until the new one is written.
         let was_there = self.may_contain(&key);
         if was_there || self.is_healthy() {
@@ -137,6 +142,7 @@ impl Disk {
 
     /// Forgets what lies under `key`, also after a restart.
     pub(super) fn remove(&self, key: &CacheKey) {
+        self.places.forget(key);
         if !self.closed.load(Ordering::Acquire) {
             self.cache.storage().delete(key);
             self.mark_gone(key.clone());
@@ -145,6 +151,7 @@ impl Disk {
 
     /// Forgets what lies under `key` until the next start.
     pub(super) fn forget(&self, key: &CacheKey) {
+        self.places.forget(key);
         if !self.closed.load(Ordering::Acquire) {
             self.cache.storage().delete(key);
         }
@@ -158,6 +165,25 @@ impl Disk {
         let number = self.marks.fetch_add(1, Ordering::Relaxed);
         self.cache.storage_writer(key).insert(Value::Gone { number, _ticket: ticket });
         Some(number)
+    }
+
+    /// What lies under `key` and where, if that is known and needs no waiting for the disk.
+    pub(super) fn load_at_once(&self, key: &CacheKey) -> Option<(Place, Record)> {
+        // What lies there after the end may be another process's.
+        if self.is_closed() { None } else { self.places.read(key) }
+    }
+
+    /// Whether what [`load_at_once`](Self::load_at_once) found is what lies there still. To be asked in the key's turn.
+    pub(super) fn is_there(&self, key: &CacheKey, place: Place) -> bool {
+        !self.is_closed() && self.places.is_sure(key, place)
+    }
+
+    /// Notes where `record` lies, which was just loaded, for the next time. To be called in the key's turn.
+    pub(super) fn note_place(&self, key: &CacheKey, record: &Record) {
+        if !self.is_closed() && !self.places.confirm(key, record) && self.places.should_look() {
+            let places = self.places.clone();
+            tokio::task::spawn_blocking(move || places.look());
+        }
     }
 
     /// Reads what lies under `key`. What is odd is counted, unless it is `excused` by then.
@@ -241,6 +267,7 @@ impl Disk {
         usage.disk_capacity = self.capacity;
         usage.disk_healthy = self.is_healthy() && !self.is_closed();
         usage.disk_dropped = self.queue.dropped.load(Ordering::Relaxed);
+        usage.disk_at_once = self.places.reads();
         usage.disk_errors = self.errors.load(Ordering::Relaxed);
     }
 }

@@ -4,23 +4,33 @@
 //! younger version of a record while an older one still lies on disk, and after the next restart the older is back.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use foyer::{EvictionInfo, EvictionPicker};
 
+use super::places::Places;
+
 /// Picks blocks in the order in which they were written.
-#[derive(Debug)]
 pub(super) struct OldestFirst {
     /// Rank of the blocks that were full at the start.
     found: HashMap<u32, u64>,
     next: u64,
     order: BTreeMap<u64, u32>,
+    /// What was known of a block that is emptied.
+    places: Arc<Places>,
+}
+
+impl std::fmt::Debug for OldestFirst {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OldestFirst").field("order", &self.order).finish_non_exhaustive()
+    }
 }
 
 impl OldestFirst {
     /// `found` are the blocks with data in them, oldest first.
-    pub(super) fn new(found: &[u32]) -> OldestFirst {
+    pub(super) fn new(found: &[u32], places: Arc<Places>) -> OldestFirst {
         let next = found.len() as u64;
-        OldestFirst { found: found.iter().copied().zip(0..).collect(), next, order: BTreeMap::new() }
+        OldestFirst { found: found.iter().copied().zip(0..).collect(), next, order: BTreeMap::new(), places }
     }
 
     fn add(&mut self, block: u32) {
@@ -43,6 +53,7 @@ impl EvictionPicker for OldestFirst {
 
     fn on_block_evict(&mut self, _: EvictionInfo<'_>, block: u32) {
         self.order.retain(|_, &mut other| other != block);
+        self.places.forget_block(block);
     }
 }
 
@@ -52,7 +63,7 @@ mod tests {
 
     #[test]
     fn blocks_found_at_the_start_go_first_and_in_their_order() {
-        let mut picker = OldestFirst::new(&[7, 2, 5]);
+        let mut picker = OldestFirst::new(&[7, 2, 5], Arc::default());
         for block in [2, 5, 9, 7, 1] {
             picker.add(block);
         }

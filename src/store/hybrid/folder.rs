@@ -92,6 +92,13 @@ impl Folder {
         &self.path
     }
 
+    /// Whether there are file descriptors for a second handle of each block.
+    pub(super) fn may_open_twice(&self) -> bool {
+        getrlimit(Resource::Nofile)
+            .current
+            .is_none_or(|current| current >= self.block_count * 2 + OTHER_FILES)
+    }
+
     /// Where the blocks lie.
     pub(super) fn blocks(&self) -> PathBuf {
         self.path.join("blocks")
@@ -196,7 +203,8 @@ impl Folder {
         self.path.join("geometry")
     }
 
-    fn block(&self, block: u64) -> PathBuf {
+    /// The file of a block.
+    pub(super) fn block(&self, block: u64) -> PathBuf {
         self.path.join("blocks").join(format!("{PREFIX}{block:08}"))
     }
 
@@ -220,11 +228,11 @@ fn write_durably(path: &Path, text: &str) -> io::Result<()> {
     path.parent().map_or(Ok(()), |dir| File::open(dir).and_then(|dir| dir.sync_all()))
 }
 
-/// Raises the soft limit on open files if the blocks need it.
+/// Raises the soft limit on open files if the blocks need it, each of which is opened once, and a second time where that can be.
 fn allow_open_files(blocks: u64) -> Result<(), OpenError> {
     let needed = blocks + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_none_or(|current| current >= needed) {
+    if current.is_none_or(|current| current >= needed + blocks) {
         return Ok(());
     }
     if let Some(limit) = maximum.filter(|&maximum| maximum < needed) {

@@ -95,15 +95,7 @@ impl Code for Value {
         // The reader is a slice of what was read from disk: this is the one copy, of exactly its size.
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).map_err(Error::io_error)?;
-        if bytes.len() == GONE_LEN
-            && let Some((&GONE, number)) = bytes.split_first_chunk()
-            && let Some(number) = number.first_chunk()
-        {
-            return Ok(Value::WasGone(u64::from_le_bytes(*number)));
-        }
-        let record = Record::decode(Bytes::from(bytes))
-            .map_err(|error| Error::new(ErrorKind::Parse, error.to_string()))?;
-        Ok(Value::Record(Arc::new(record)))
+        Value::of(bytes.into())
     }
 
     fn estimated_size(&self) -> usize {
@@ -112,6 +104,21 @@ impl Code for Value {
             Value::Gone { .. } | Value::WasGone(_) => GONE_LEN,
             Value::Record(record) => record.weight(),
         }
+    }
+}
+
+impl Value {
+    /// What `bytes`, read back from disk, hold. Copies no body bytes.
+    pub(super) fn of(bytes: Bytes) -> Result<Value> {
+        if bytes.len() == GONE_LEN
+            && let Some((&GONE, number)) = bytes.split_first_chunk()
+            && let Some(number) = number.first_chunk()
+        {
+            return Ok(Value::WasGone(u64::from_le_bytes(*number)));
+        }
+        let record =
+            Record::decode(bytes).map_err(|error| Error::new(ErrorKind::Parse, error.to_string()))?;
+        Ok(Value::Record(Arc::new(record)))
     }
 }
 

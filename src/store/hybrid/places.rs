@@ -1,0 +1,305 @@
+//! Where records lie in the blocks, so that what the page cache holds is read at once.
+//!
+//! Foyer reads through a pool of threads: two switches between threads, which cost more than the bytes of a picture. Here
+//! `RWF_NOWAIT` reads on the spot what needs no disk; everything else is left to foyer, which stays the only judge of what lies under
+//! a key:
+//!
+//! 1. the indexes in the blocks are read now and then, and give *hints*: a hash lay at a place;
+//! 2. when foyer has loaded a record whose hint shows the very same content, the place is *sure*;
+//! 3. it is read from there until the key changes. Each read checks foyer's header, its sequence number and its checksum, so that a block
+//!    which was written anew shows itself.
+//!
+//! A hint may be wrong in any way, and a place be forgotten at any time: then foyer reads.
+//!
+//! ```text
+//! block   a page of index, its entries at whole pages, the next index, ...
+//! index   checksum u64, count u32, then for each: hash u64, sequence u64, offset from the index u32, length u32
+//! entry   length of key u32, of value u32, hash u64, sequence u64, checksum of both u64, magic u32; value; key
+//! ```
+//!
+//! Numbers are big endian, checksums XXH64 with seed 0. This is the form of foyer 0.22, to which Cargo.toml holds; `store_places` in the tests
+//! notices if it changes.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::BuildHasher;
+use std::io::IoSliceMut;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use twox_hash::XxHash64;
+
+use super::folder::{Folder, PAGE};
+use super::value::Value;
+use crate::clock::Stopwatch;
+use crate::store::{CacheKey, Record};
+
+/// What an entry begins with.
+const HEADER: usize = 36;
+/// Ends the header of an entry that is not compressed.
+const MAGIC: u32 = 0x9703_2700;
+/// What the entries of an index begin after, and their length.
+const INDEX: (usize, usize) = (12, 24);
+/// Longest entry that is copied on the spot; others would hold up whom the thread serves besides.
+const LONGEST: u32 = 1 << 20;
+/// Locks, each over its part of the hashes.
+const SHARDS: usize = 16;
+/// Places that a shard remembers.
+const MOST: usize = 4096;
+/// Between two looks at the indexes.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// See the [module](self). By default of no blocks.
+#[derive(Default)]
+pub(super) struct Places {
+    /// Handles of our own; none where there are too few to be had.
+    blocks: Vec<File>,
+    block_bytes: u64,
+    hasher: foyer::DefaultHasher,
+    shards: [Mutex<HashMap<u64, Place>>; SHARDS],
+    /// The file system has no such reads.
+    unable: AtomicBool,
+    reads: AtomicU64,
+    looked: Mutex<Looked>,
+}
+
+/// When the indexes were last looked at.
+#[derive(Default)]
+enum Looked {
+    #[default]
+    Never,
+    Before(Stopwatch),
+    /// Somebody is at it.
+    Now,
+}
+
+/// Where an entry lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    block: u32,
+    offset: u32,
+    length: u32,
+    /// Foyer's number of the entry, given once.
+    sequence: u64,
+    sure: bool,
+}
+
+impl Places {
+    /// Of the blocks in `folder`.
+    pub(super) fn new(folder: &Folder) -> Places {
+        let blocks = match folder.may_open_twice() {
+            true => (0..folder.block_count).map(|block| File::open(folder.block(block))).collect(),
+            false => Ok(Vec::new()),
+        };
+        Places { blocks: blocks.unwrap_or_default(), block_bytes: folder.block_bytes, ..Places::default() }
+    }
+
+    /// What lies under `key`, if its place is sure and the page cache has all of it.
+    pub(super) fn read(&self, key: &CacheKey) -> Option<(Place, Record)> {
+        let hash = self.hasher.hash_one(key);
+        let place = self.shard(hash).get(&hash).copied().filter(|place| place.sure)?;
+        let record = self.read_at(place, hash, key)?;
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        Some((place, record))
+    }
+
+    /// Whether that is still where `key` lies. To be asked in its turn.
+    pub(super) fn is_sure(&self, key: &CacheKey, place: Place) -> bool {
+        let hash = self.hasher.hash_one(key);
+        self.shard(hash).get(&hash) == Some(&place)
+    }
+
+    /// Makes the place of `key` sure if `record`, which foyer has for it now, is what lies there. To be called in its turn. False if no place is
+    /// known.
+    pub(super) fn confirm(&self, key: &CacheKey, record: &Record) -> bool {
+        let hash = self.hasher.hash_one(key);
+        let Some(hint) = self.shard(hash).get(&hash).copied() else { return false };
+        match self.read_at(hint, hash, key) {
+            Some(found) if found == *record => {
+                if let Some(place) = self.shard(hash).get_mut(&hash).filter(|place| **place == hint) {
+                    place.sure = true;
+                }
+            }
+            Some(_) => self.forget(key),
+            // It may be in the page cache the next time.
+            None => {}
+        }
+        true
+    }
+
+    /// The key changes. To be called in its turn.
+    pub(super) fn forget(&self, key: &CacheKey) {
+        let hash = self.hasher.hash_one(key);
+        self.shard(hash).remove(&hash);
+    }
+
+    /// `block` is about to be written anew.
+    pub(super) fn forget_block(&self, block: u32) {
+        for shard in &self.shards {
+            lock(shard).retain(|_, place| place.block != block);
+        }
+    }
+
+    /// Whether it is time to [`look`](Self::look) for places; then it is up to the caller.
+    pub(super) fn should_look(&self) -> bool {
+        let mut looked = lock(&self.looked);
+        let due = match *looked {
+            Looked::Never => true,
+            Looked::Before(last) => last.elapsed() >= PAUSE,
+            Looked::Now => false,
+        };
+        let should = due && !self.blocks.is_empty() && !self.unable.load(Ordering::Relaxed);
+        if should {
+            *looked = Looked::Now;
+        }
+        should
+    }
+
+    /// Reads the indexes of all blocks.
+    pub(super) fn look(&self) {
+        for block in 0..self.blocks.len() as u32 {
+            if self.look_into(block).is_none() {
+                break;
+            }
+        }
+        *lock(&self.looked) = Looked::Before(Stopwatch::start());
+    }
+
+    /// `None` if there is no room for more.
+    fn look_into(&self, block: u32) -> Option<()> {
+        let file = &self.blocks[block as usize];
+        let (mut page, mut at) = ([0; PAGE as usize], 0);
+        while at + PAGE <= self.block_bytes && file.read_exact_at(&mut page, at).is_ok() {
+            let Some(entries) = entries(&page) else { break };
+            let mut end = 0;
+            for (hash, sequence, offset, length) in entries {
+                end = end.max((u64::from(offset) + u64::from(length)).next_multiple_of(PAGE));
+                let Ok(offset) = u32::try_from(at + u64::from(offset)) else { break };
+                if at + end <= self.block_bytes && length <= LONGEST {
+                    let place = Place { block, offset, length, sequence, sure: false };
+                    self.hint(hash, place)?;
+                }
+            }
+            if end == 0 {
+                break;
+            }
+            at += end;
+        }
+        Some(())
+    }
+
+    fn hint(&self, hash: u64, place: Place) -> Option<()> {
+        let mut shard = self.shard(hash);
+        let full = shard.len() >= MOST;
+        match shard.get_mut(&hash) {
+            Some(known) if !known.sure && known.sequence < place.sequence => *known = place,
+            Some(_) => {}
+            None if full => return None,
+            None => drop(shard.insert(hash, place)),
+        }
+        Some(())
+    }
+
+    /// The record at `place`, if it is the entry that was meant, whole, of this key, and in the page cache.
+    fn read_at(&self, place: Place, hash: u64, key: &CacheKey) -> Option<Record> {
+        if self.unable.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut bytes = vec![0; place.length as usize];
+        let file = self.blocks.get(place.block as usize)?;
+        let read =
+            preadv2(file, &mut [IoSliceMut::new(&mut bytes)], place.offset.into(), ReadWriteFlags::NOWAIT);
+        match read {
+            Ok(read) if read == bytes.len() => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                self.unable.store(true, Ordering::Relaxed);
+                return None;
+            }
+            Ok(_) | Err(_) => return None,
+        }
+        let (mut header, payload) = bytes.split_at_checked(HEADER)?;
+        let (key_length, value_length) = (header.get_u32() as usize, header.get_u32() as usize);
+        let same = (header.get_u64(), header.get_u64()) == (hash, place.sequence);
+        let (checksum, magic) = (header.get_u64(), header.get_u32());
+        let whole = same
+            && magic == MAGIC
+            && value_length.checked_add(key_length) == Some(payload.len())
+            && payload[value_length..] == *key.as_bytes()
+            && XxHash64::oneshot(0, payload) == checksum;
+        if !whole {
+            return None;
+        }
+        match Value::of(Bytes::from(bytes).slice(HEADER..HEADER + value_length)) {
+            Ok(Value::Record(record)) => std::sync::Arc::into_inner(record),
+            _ => None,
+        }
+    }
+
+    /// Records read so far.
+    pub(super) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, HashMap<u64, Place>> {
+        lock(&self.shards[(hash >> 32) as usize % SHARDS])
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The entries that a page of index names; `None` if it is none.
+fn entries(page: &[u8; PAGE as usize]) -> Option<impl Iterator<Item = (u64, u64, u32, u32)>> {
+    let (mut checksum, checked) = page.split_at(8);
+    let count = (&checked[..4]).get_u32() as usize;
+    let end = count.checked_mul(INDEX.1)?.checked_add(INDEX.0)?;
+    let entries = page.get(INDEX.0..end)?;
+    (XxHash64::oneshot(0, checked) == checksum.get_u64()).then(|| {
+        entries
+            .chunks_exact(INDEX.1)
+            .map(|mut entry| (entry.get_u64(), entry.get_u64(), entry.get_u32(), entry.get_u32()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(count: u32, named: &[(u64, u64, u32, u32)]) -> [u8; PAGE as usize] {
+        let mut page = [0; PAGE as usize];
+        page[8..12].copy_from_slice(&count.to_be_bytes());
+        for (at, (hash, sequence, offset, length)) in (INDEX.0..).step_by(INDEX.1).zip(named) {
+            let parts = [
+                &hash.to_be_bytes()[..],
+                &sequence.to_be_bytes(),
+                &offset.to_be_bytes(),
+                &length.to_be_bytes(),
+            ];
+            page[at..at + INDEX.1].copy_from_slice(&parts.concat());
+        }
+        let checksum = XxHash64::oneshot(0, &page[8..]);
+        page[..8].copy_from_slice(&checksum.to_be_bytes());
+        page
+    }
+
+    #[test]
+    fn an_index_is_read_if_it_is_whole() {
+        let named = [(1, 2, 4096, 100), (u64::MAX, 3, 8192, u32::MAX)];
+        let read = |page| entries(&page).map(|entries| entries.collect::<Vec<_>>());
+        assert_eq!(read(page(2, &named)), Some(named.to_vec()));
+        assert_eq!(read(page(1, &named)), Some(named[..1].to_vec()));
+        assert_eq!(read(page(0, &[])), Some(Vec::new()));
+        for count in [171, 1 << 20, u32::MAX] {
+            assert_eq!(read(page(count, &[])), None, "{count}");
+        }
+        let mut flipped = page(2, &named);
+        flipped[40] ^= 1;
+        assert_eq!(read(flipped), None);
+        assert_eq!(read([0; PAGE as usize]), None, "an empty block");
+    }
+}
