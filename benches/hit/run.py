@@ -335,6 +335,20 @@ def spread(field, misses):
     return figures
 
 
+def latencies(field, path):
+    """How long an answer takes while 16 connections ask without pause, in us: 50th and 99th percentile, medians over the rounds."""
+    options, figures = field.options, {server.name: [] for server in field.servers}
+    for _ in range(options.rounds):
+        for server in field.servers:
+            url = f"http://127.0.0.1:{server.ports['http']}{path}"
+            fetch(url)
+            command = ["taskset", "-c", str(options.load_core), "wrk", "-t1", "-c16", f"-d{options.seconds}s", "--latency", url]
+            out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            found = [re.search(rf"^ +{percent}% +([\d.]+)(us|ms|s)", out, re.M) for percent in (50, 99)]
+            figures[server.name].append([float(value[1]) * {"us": 1, "ms": 1e3, "s": 1e6}[value[2]] for value in found])
+    return {name: [statistics.median(column) for column in zip(*rounds)] for name, rounds in figures.items()}
+
+
 def show(case, figures, table):
     medians = {name: statistics.median(values) for name, values in figures.items() if values}
     ours = medians.get("tintype")
@@ -377,6 +391,12 @@ def main():
             field.start(disk=False)
             for case in cases:
                 show(case, measure(field, case), table)
+            for path in ("/1k", "/100k"):
+                if not options.only or options.only in "latency":
+                    found = latencies(field, path)
+                    table[f"latency of {path}"] = {name: {"p50_us": p50, "p99_us": p99} for name, (p50, p99) in found.items()}
+                    cells = "".join(f"  {name} {p50:.0f}, {p99:.0f} us" for name, (p50, p99) in found.items())
+                    print(f"{'latency ' + path + ', p50, p99':26}{cells}", flush=True)
             if not options.only or options.only in "miss":
                 show("miss", spread(field, misses=True), table)
             print("resident (PSS), MiB:  " + "  ".join(f"{server.name} {server.resident():.0f}" for server in field.servers))

@@ -118,6 +118,7 @@ impl Parts {
             Sample::whole(Metric::DiskCapacity, usage.disk_capacity),
             Sample::whole(Metric::DiskDropped, usage.disk_dropped),
             Sample::whole(Metric::DiskErrors, usage.disk_errors),
+            Sample::whole(Metric::DiskAtOnce, usage.disk_at_once),
             Sample::whole(Metric::LedgerEntries, usage.ledger_entries),
             Sample::whole(Metric::Listed, usage.listed),
             count(Metric::Purges, Count::Purges),

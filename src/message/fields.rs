@@ -131,11 +131,12 @@ pub mod octets {
 
     /// For `#[serde(deserialize_with)]`. Refuses names and values that HTTP does not allow, and more lines than a map takes.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HeaderMap, D::Error> {
-        let lines = Vec::<(String, Vec<u8>)>::deserialize(deserializer)?;
+        // Borrowed: a record's head is read for each hit on disk.
+        let lines = Vec::<(&str, &[u8])>::deserialize(deserializer)?;
         let mut fields = HeaderMap::try_with_capacity(lines.len()).map_err(D::Error::custom)?;
         for (name, value) in lines {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(D::Error::custom)?;
-            let value = HeaderValue::from_bytes(&value).map_err(D::Error::custom)?;
+            let value = HeaderValue::from_bytes(value).map_err(D::Error::custom)?;
             fields.try_append(name, value).map_err(D::Error::custom)?;
         }
         Ok(fields)

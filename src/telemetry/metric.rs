@@ -80,6 +80,7 @@ metrics! {
     DiskHealthy Gauge "tintype_healthy_disks" [] "1 if the disk tier takes writes, 0 if it is dead; not there without a disk tier."
     DiskDropped Counter "tintype_disk_dropped_records" [] "Records that never reached the disk because its queue or buffer was full."
     DiskErrors Counter "tintype_disk_read_errors" [] "Reads from disk that failed or gave something odd, served as misses."
+    DiskAtOnce Counter "tintype_disk_reads_at_once" [] "Reads from disk that the page cache answered on the spot, without a thread in between."
     LedgerEntries Gauge "tintype_ledger_entries" [] "Purges in the ledger."
     Listed Gauge "tintype_listed_responses" [] "Stored responses in the listing that purges by host and prefix count with."
     Purges Counter "tintype_purges" [] "Purges by an operator."
