@@ -18,6 +18,7 @@ mod canary;
 mod disk;
 mod eviction;
 mod folder;
+mod gathering;
 mod places;
 mod value;
 

@@ -15,6 +15,7 @@ use foyer::{
 
 use super::eviction::OldestFirst;
 use super::folder::{Folder, PAGE};
+use super::gathering::Gathering;
 use super::places::{Place, Places};
 use super::value::{Queue, Ticket, Value};
 use crate::store::front::Found;
@@ -30,6 +31,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// See the [module](self).
 pub(super) struct Disk {
     cache: HybridCache<CacheKey, Value>,
+    gathering: Gathering,
     places: Arc<Places>,
     queue: Arc<Queue>,
     capacity: u64,
@@ -82,6 +84,7 @@ impl Disk {
         let queue =
             Arc::new(Queue { pending: AtomicU64::new(0), dropped: AtomicU64::new(0), lock: folder.lock });
         Ok(Disk {
+            gathering: Gathering::new(cache.clone()),
             cache,
             places,
             queue,
@@ -99,18 +102,21 @@ impl Disk {
     /// Whether a read is worth it: looks into the index only.
     pub(super) fn may_contain(&self, key: &CacheKey) -> bool {
         // What lies there after the end may be another process's.
-        !self.is_closed() && self.cache.storage().may_contains(key)
+        // In this order: what is handed over meanwhile is in the other.
+        !self.is_closed() && (self.gathering.has(key) || self.cache.storage().may_contains(key))
     }
 
     /// Writes `record` in place of what lies under `key`, or drops it and only takes the old out of reach.
     /// `durable` says whether its sequence number may reach the disk.
     pub(super) fn replace(&self, key: CacheKey, record: Arc<Record>, durable: bool) {
+        self.places.forget(&key);
+        let was_there = self.may_contain(&key);
+        let mut hold = self.gathering.hold();
         if self.closed.load(Ordering::Acquire) {
             return;
         }
-        self.places.forget(&key);
+        hold.drop_waiting(&key);
         // The old version goes first and at once. Foyer would serve it until the new one is written.
-        let was_there = self.may_contain(&key);
         if was_there || self.is_healthy() {
             self.cache.storage().delete(&key);
         }
@@ -118,7 +124,7 @@ impl Disk {
         match admitted {
             Some(value) => {
                 self.writes.fetch_add(1, Ordering::Relaxed);
-                self.cache.storage_writer(key).insert(value);
+                hold.put(key, value);
             }
             None => {
                 self.queue.dropped.fetch_add(1, Ordering::Relaxed);
@@ -143,6 +149,8 @@ impl Disk {
     /// Forgets what lies under `key`, also after a restart.
     pub(super) fn remove(&self, key: &CacheKey) {
         self.places.forget(key);
+        let mut hold = self.gathering.hold();
+        hold.drop_waiting(key);
         if !self.closed.load(Ordering::Acquire) {
             self.cache.storage().delete(key);
             self.mark_gone(key.clone());
@@ -152,6 +160,8 @@ impl Disk {
     /// Forgets what lies under `key` until the next start.
     pub(super) fn forget(&self, key: &CacheKey) {
         self.places.forget(key);
+        let mut hold = self.gathering.hold();
+        hold.drop_waiting(key);
         if !self.closed.load(Ordering::Acquire) {
             self.cache.storage().delete(key);
         }
@@ -188,6 +198,9 @@ impl Disk {
 
     /// Reads what lies under `key`. What is odd is counted, unless it is `excused` by then.
     pub(super) async fn load(&self, key: &CacheKey, excused: impl Fn() -> bool) -> Found {
+        if let Some(record) = self.gathering.get(key) {
+            return Found::Record(record);
+        }
         let loaded = tokio::time::timeout(PATIENCE, self.cache.storage().load(key)).await;
         let odd = match loaded {
             Ok(Ok(Load::Entry { value, .. })) => return found(&value),
@@ -248,6 +261,7 @@ impl Disk {
         if self.closed.swap(true, Ordering::AcqRel) {
             return false;
         }
+        self.gathering.hold().hand_over();
         match tokio::time::timeout(PATIENCE, self.cache.close()).await {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => tracing::error!(%error, "disk cache was not flushed"),

@@ -55,6 +55,11 @@ impl Ticket {
         Self::take(queue, bytes, limit, true)
     }
 
+    /// What it is for is no longer wanted, and not counted as given up.
+    pub(super) fn waive(self) {
+        self.encoded.store(true, Ordering::Relaxed);
+    }
+
     fn take(queue: &Arc<Queue>, bytes: u64, limit: u64, encoded: bool) -> Option<Ticket> {
         let add = |pending: u64| pending.checked_add(bytes).filter(|&sum| sum <= limit);
         queue.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).ok()?;

@@ -1,0 +1,114 @@
+//! Records that wait a moment to be handed to foyer together.
+//!
+//! Foyer's writer starts as soon as it has one record: a thread is woken, and a page of index written, for each. What is put within a moment is handed
+//! over in one go, and meanwhile read from here.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use foyer::HybridCache;
+use tokio::runtime::Handle;
+
+use super::value::Value;
+use crate::store::{CacheKey, Record};
+
+/// The moment: what a crash loses more.
+const MOMENT: Duration = Duration::from_millis(5);
+/// So many do not wait for it.
+const MANY: usize = 64;
+
+/// See the [module](self).
+pub(super) struct Gathering {
+    waiting: Arc<Mutex<Waiting>>,
+    cache: HybridCache<CacheKey, Value>,
+    runtime: Handle,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// With the number by which they came.
+    values: HashMap<CacheKey, (u64, Value)>,
+    next: u64,
+    /// Somebody will hand them over.
+    expected: bool,
+}
+
+/// The sole right to change what foyer has or will have.
+pub(super) struct Hold<'a> {
+    gathering: &'a Gathering,
+    waiting: MutexGuard<'a, Waiting>,
+}
+
+impl Gathering {
+    /// For `cache`. Needs a running tokio runtime.
+    pub(super) fn new(cache: HybridCache<CacheKey, Value>) -> Gathering {
+        Gathering { waiting: Arc::default(), cache, runtime: Handle::current() }
+    }
+
+    /// Nothing is handed over as long as this is held.
+    pub(super) fn hold(&self) -> Hold<'_> {
+        Hold { gathering: self, waiting: lock(&self.waiting) }
+    }
+
+    /// Whether something waits under `key`.
+    pub(super) fn has(&self, key: &CacheKey) -> bool {
+        lock(&self.waiting).values.contains_key(key)
+    }
+
+    /// What waits under `key`.
+    pub(super) fn get(&self, key: &CacheKey) -> Option<Arc<Record>> {
+        match lock(&self.waiting).values.get(key)? {
+            (_, Value::Outbound { record, .. }) => Some(record.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl Hold<'_> {
+    /// Lets `value` wait under `key`, in place of what waits there.
+    pub(super) fn put(&mut self, key: CacheKey, value: Value) {
+        self.drop_waiting(&key);
+        let number = self.waiting.next;
+        self.waiting.next += 1;
+        self.waiting.values.insert(key, (number, value));
+        if self.waiting.values.len() >= MANY {
+            self.hand_over();
+        } else if !std::mem::replace(&mut self.waiting.expected, true) {
+            let (waiting, cache) = (self.gathering.waiting.clone(), self.gathering.cache.clone());
+            self.gathering.runtime.spawn(async move {
+                tokio::time::sleep(MOMENT).await;
+                let mut waiting = lock(&waiting);
+                waiting.expected = false;
+                waiting.hand_over(&cache);
+            });
+        }
+    }
+
+    /// Forgets what waits under `key`.
+    pub(super) fn drop_waiting(&mut self, key: &CacheKey) {
+        if let Some((_, Value::Outbound { ticket, .. })) = self.waiting.values.remove(key) {
+            ticket.waive();
+        }
+    }
+
+    /// Hands over what waits.
+    pub(super) fn hand_over(&mut self) {
+        self.waiting.hand_over(&self.gathering.cache);
+    }
+}
+
+impl Waiting {
+    fn hand_over(&mut self, cache: &HybridCache<CacheKey, Value>) {
+        // What came first is to be written first, since the oldest block is emptied first.
+        let mut values: Vec<_> = self.values.drain().collect();
+        values.sort_unstable_by_key(|(_, (number, _))| *number);
+        for (key, (_, value)) in values {
+            cache.storage_writer(key).insert(value);
+        }
+    }
+}
+
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
