@@ -37,9 +37,7 @@ pub(super) async fn take(walk: &Walk, seen: &mut Coverage) -> Result<(), String>
     let world = Arc::new(World::new(&walk.start));
     let script = Arc::clone(&world);
     let origin = ScriptedOrigin::start(move |request| script.answer(&request)).await;
-    // At the end nobody is waited for.
-    let toml = Tintype::toml(&origin, "").replacen("[server]\n", "[server]\ndrain_grace = \"20ms\"\n", 1);
-    let tintype = Tintype::of(&toml).await;
+    let tintype = Tintype::before(&origin).await;
     let mut run = Run {
         world,
         _origin: origin,

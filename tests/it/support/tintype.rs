@@ -115,6 +115,8 @@ impl Tintype {
 
     /// Stops it in order.
     pub(crate) async fn stop(mut self) {
+        // Its idle connections would be lingered for.
+        self.client = Client::new();
         if let Some(app) = self.app.take() {
             app.shutdown().await;
         }
