@@ -22,7 +22,9 @@ import time
 import urllib.request
 
 MIB = 1 << 20
-READERS, IDLE, VARIANTS = 500, 10_000, 10_000
+# Bytes of the listing, with as many entries as max_listed has by default.
+LISTED = 100_000 * 750
+READERS, IDLE, VARIANTS, SMALL = 500, 10_000, 10_000, 150_000
 # What the allocator may hold beyond what is in use, in parts of it, and what buffers of a few exchanges at once take.
 SLACK, ROOM = 0.35, 16 * MIB
 
@@ -144,6 +146,13 @@ def memory(start):
     return "320 MiB through memory = 32 MiB", t, 48 * MIB, f"tier {t.stats()['size'] / MIB:.1f} MiB"
 
 
+def small(start):
+    t = start('dir = ""\nmemory = "32MiB"\n' + BASE)
+    asyncio.run(ask(t, [f"/1000/{n}" for n in range(SMALL)]))
+    stats = t.stats()
+    return f"{SMALL} of 1000 bytes through memory = 32 MiB", t, 48 * MIB + LISTED, f"tier {stats['size'] / MIB:.1f} MiB"
+
+
 def disk(start):
     t = start('dir = "cache"\nmemory = "16MiB"\ndisk = "64MiB"\nblock = "8MiB"\nwrite_buffer = "16MiB"\n'
               + BASE.replace("8MiB", "4MiB"))
@@ -219,6 +228,7 @@ def variants(start):
 GET = b"GET /1000/a HTTP/1.1\r\nhost: t\r\n\r\n"
 CASES = {
     "memory": memory,
+    "small": small,
     "disk": disk,
     "slow-cold": lambda start: slow(start, False),
     "slow-warm": lambda start: slow(start, True),
