@@ -34,7 +34,8 @@ fn needed_files(server: &listener::Config, store: &store::Config, upstreams: &[(
             Upstream::Chrome(chrome) => chrome.max_concurrent * chrome.max_page_connections * 2,
         })
         .sum();
-    OWN_FILES + blocks + (server.max_connections + origins) as u64
+    // Each block is opened twice: the engine writes it, and what the page cache has of it is read beside that.
+    OWN_FILES + blocks * 2 + (server.max_connections + origins) as u64
 }
 
 fn files(needed: u64, limit: Option<u64>) -> Finding {

@@ -118,6 +118,10 @@ impl Places {
     pub(super) fn confirm(&self, key: &CacheKey, record: &Record) -> bool {
         let hash = self.hasher.hash_one(key);
         let Some(hint) = self.shard(hash).get(&hash).copied() else { return false };
+        // Somebody who waited for the same load has done it, or the page cache does not have it.
+        if hint.sure {
+            return true;
+        }
         match self.read_at(hint, hash, key) {
             Some(found) if found == *record => {
                 if let Some(place) = self.shard(hash).get_mut(&hash).filter(|place| **place == hint) {
