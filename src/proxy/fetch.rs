@@ -323,7 +323,10 @@ impl Drop for End {
     fn drop(&mut self) {
         let End { proxy, flight, key, .. } = self;
         if !self.orderly {
-            tracing::error!("fetch ended abnormally");
+            // Else the runtime ends, and this with it.
+            if std::thread::panicking() {
+                tracing::error!("fetch ended abnormally");
+            }
             flight.land(Landing::Failed(OriginError::BadResponse("internal fault".into())));
         }
         proxy.flights.leave(key, flight);

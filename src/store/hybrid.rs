@@ -92,7 +92,7 @@ impl Inner {
                 return Some(record);
             }
             if let Some((place, record)) = self.disk.load_at_once(key) {
-                let (record, mut turn) = (Arc::new(record), self.front.turns.take(key.as_bytes()));
+                let mut turn = self.front.turns.take(key.as_bytes());
                 if self.disk.is_there(key, place) && self.front.keep(&mut turn, key, &record) {
                     return Some(record);
                 }

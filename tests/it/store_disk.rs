@@ -70,6 +70,22 @@ async fn a_removed_record_that_waits_to_be_written_is_gone_at_once() {
     }
 }
 
+/// What waits to be handed to the writer stands in for what it replaces, also if it is dropped before.
+#[tokio::test]
+async fn regression_what_is_dropped_before_it_is_written_brings_nothing_older_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(Some(dir.path()));
+    let store = open(&config).await;
+    let older = put(&*store, "a", 5000);
+    let store = reopen(store, &config).await;
+    assert_eq!(sequence(&*store, "a").await, Some(older));
+    put(&*store, "a", 6000);
+    store.drop_stored(&key("a"));
+    assert!(get(&*store, "a").await.is_none());
+    let store = reopen(store, &config).await;
+    assert!(get(&*store, "a").await.is_none(), "an older version is back");
+}
+
 #[tokio::test]
 async fn purges_hold_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();

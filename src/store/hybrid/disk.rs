@@ -84,7 +84,7 @@ impl Disk {
         let queue =
             Arc::new(Queue { pending: AtomicU64::new(0), dropped: AtomicU64::new(0), lock: folder.lock });
         Ok(Disk {
-            gathering: Gathering::new(cache.clone()),
+            gathering: Gathering::new(cache.clone(), limit),
             cache,
             places,
             queue,
@@ -111,6 +111,8 @@ impl Disk {
     pub(super) fn replace(&self, key: CacheKey, record: Arc<Record>, durable: bool) {
         self.places.forget(&key);
         let was_there = self.may_contain(&key);
+        // Before anybody has to wait for it.
+        let head = if durable && self.is_healthy() { encoded(&record) } else { None };
         let mut hold = self.gathering.hold();
         if self.closed.load(Ordering::Acquire) {
             return;
@@ -120,7 +122,7 @@ impl Disk {
         if was_there || self.is_healthy() {
             self.cache.storage().delete(&key);
         }
-        let admitted = if durable && self.is_healthy() { self.admit(&key, record) } else { None };
+        let admitted = head.and_then(|head| self.admit(&key, record, head));
         match admitted {
             Some(value) => {
                 self.writes.fetch_add(1, Ordering::Relaxed);
@@ -135,9 +137,7 @@ impl Disk {
         }
     }
 
-    fn admit(&self, key: &CacheKey, record: Arc<Record>) -> Option<Value> {
-        let head =
-            record.encode_head().inspect_err(|error| tracing::debug!(%error, "not stored on disk")).ok()?;
+    fn admit(&self, key: &CacheKey, record: Arc<Record>, head: Vec<u8>) -> Option<Value> {
         let bytes = on_disk(key.as_bytes().len() + head.len() + record.body().len());
         if bytes > self.largest {
             return None;
@@ -150,8 +150,8 @@ impl Disk {
     pub(super) fn remove(&self, key: &CacheKey) {
         self.places.forget(key);
         let mut hold = self.gathering.hold();
-        hold.drop_waiting(key);
         if !self.closed.load(Ordering::Acquire) {
+            hold.drop_waiting(key);
             self.cache.storage().delete(key);
             self.mark_gone(key.clone());
         }
@@ -161,9 +161,13 @@ impl Disk {
     pub(super) fn forget(&self, key: &CacheKey) {
         self.places.forget(key);
         let mut hold = self.gathering.hold();
-        hold.drop_waiting(key);
         if !self.closed.load(Ordering::Acquire) {
+            let waited = hold.drop_waiting(key);
             self.cache.storage().delete(key);
+            if waited {
+                // It would have taken the place of what lies on disk, which must not be back after a restart.
+                self.mark_gone(key.clone());
+            }
         }
     }
 
@@ -178,7 +182,7 @@ impl Disk {
     }
 
     /// What lies under `key` and where, if that is known and needs no waiting for the disk.
-    pub(super) fn load_at_once(&self, key: &CacheKey) -> Option<(Place, Record)> {
+    pub(super) fn load_at_once(&self, key: &CacheKey) -> Option<(Place, Arc<Record>)> {
         // What lies there after the end may be another process's.
         if self.is_closed() { None } else { self.places.read(key) }
     }
@@ -222,14 +226,22 @@ impl Disk {
     /// Whether a mark can be written and read back.
     pub(super) async fn probe(&self, key: &CacheKey) -> bool {
         let storage = self.cache.storage();
-        // Else the one before would be found.
-        storage.delete(key);
+        // What reaches foyer out of turn would not be recovered: its numbers must rise in the blocks.
+        let mark_gone = || {
+            let _hold = self.gathering.hold();
+            self.mark_gone(key.clone())
+        };
+        {
+            let _hold = self.gathering.hold();
+            // Else the one before would be found.
+            storage.delete(key);
+        }
         let read_back = async {
-            let mut mark = self.mark_gone(key.clone());
+            let mut mark = mark_gone();
             storage.wait().await;
             if mark.is_none() {
                 // The queue was full.
-                mark = self.mark_gone(key.clone());
+                mark = mark_gone();
                 storage.wait().await;
             }
             let loaded = storage.load(key).await;
@@ -284,6 +296,10 @@ impl Disk {
         usage.disk_at_once = self.places.reads();
         usage.disk_errors = self.errors.load(Ordering::Relaxed);
     }
+}
+
+fn encoded(record: &Record) -> Option<Vec<u8>> {
+    record.encode_head().inspect_err(|error| tracing::debug!(%error, "not stored on disk")).ok()
 }
 
 /// Bytes that an entry takes on disk and in the write buffer.

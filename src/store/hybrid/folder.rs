@@ -92,11 +92,10 @@ impl Folder {
         &self.path
     }
 
-    /// Whether there are file descriptors for a second handle of each block.
+    /// Whether there are file descriptors for a second handle of each block, so many that half of all are left to connections.
     pub(super) fn may_open_twice(&self) -> bool {
-        getrlimit(Resource::Nofile)
-            .current
-            .is_none_or(|current| current >= self.block_count * 2 + OTHER_FILES)
+        let needed = (self.block_count * 4).max(self.block_count * 2 + OTHER_FILES);
+        getrlimit(Resource::Nofile).current.is_none_or(|current| current >= needed)
     }
 
     /// Where the blocks lie.
@@ -240,6 +239,11 @@ fn allow_open_files(blocks: u64) -> Result<(), OpenError> {
     }
     // All that is allowed, not just what the blocks need: connections want files too.
     let raised = Rlimit { current: maximum.or(Some(needed)), maximum };
-    setrlimit(Resource::Nofile, raised)
-        .map_err(|_| OpenError::OpenFiles { blocks, limit: current.unwrap_or_default() })
+    match setrlimit(Resource::Nofile, raised) {
+        Err(_) if current.is_some_and(|current| current < needed) => {
+            Err(OpenError::OpenFiles { blocks, limit: current.unwrap_or_default() })
+        }
+        // The second handles are not needed.
+        _ => Ok(()),
+    }
 }

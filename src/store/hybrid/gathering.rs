@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use foyer::HybridCache;
+use foyer::{Code, HybridCache};
 use tokio::runtime::Handle;
 
 use super::value::Value;
@@ -15,14 +15,18 @@ use crate::store::{CacheKey, Record};
 
 /// The moment: what a crash loses more.
 const MOMENT: Duration = Duration::from_millis(5);
-/// So many do not wait for it.
+/// So many do not wait for it,
 const MANY: usize = 64;
+/// nor so many bytes: what is large gains nothing by it, and holds room in the write buffer meanwhile.
+const MUCH: u64 = 1 << 20;
 
 /// See the [module](self).
 pub(super) struct Gathering {
     waiting: Arc<Mutex<Waiting>>,
     cache: HybridCache<CacheKey, Value>,
     runtime: Handle,
+    /// Bytes that do not wait.
+    much: u64,
 }
 
 #[derive(Default)]
@@ -30,6 +34,7 @@ struct Waiting {
     /// With the number by which they came.
     values: HashMap<CacheKey, (u64, Value)>,
     next: u64,
+    bytes: u64,
     /// Somebody will hand them over.
     expected: bool,
 }
@@ -41,9 +46,10 @@ pub(super) struct Hold<'a> {
 }
 
 impl Gathering {
-    /// For `cache`. Needs a running tokio runtime.
-    pub(super) fn new(cache: HybridCache<CacheKey, Value>) -> Gathering {
-        Gathering { waiting: Arc::default(), cache, runtime: Handle::current() }
+    /// For `cache`, in front of a write buffer of `limit` bytes. Needs a running tokio runtime.
+    pub(super) fn new(cache: HybridCache<CacheKey, Value>, limit: u64) -> Gathering {
+        let much = MUCH.min(limit / 4);
+        Gathering { waiting: Arc::default(), cache, runtime: Handle::current(), much }
     }
 
     /// Nothing is handed over as long as this is held.
@@ -69,10 +75,11 @@ impl Hold<'_> {
     /// Lets `value` wait under `key`, in place of what waits there.
     pub(super) fn put(&mut self, key: CacheKey, value: Value) {
         self.drop_waiting(&key);
+        self.waiting.bytes += value.estimated_size() as u64;
         let number = self.waiting.next;
         self.waiting.next += 1;
         self.waiting.values.insert(key, (number, value));
-        if self.waiting.values.len() >= MANY {
+        if self.waiting.values.len() >= MANY || self.waiting.bytes >= self.gathering.much {
             self.hand_over();
         } else if !std::mem::replace(&mut self.waiting.expected, true) {
             let (waiting, cache) = (self.gathering.waiting.clone(), self.gathering.cache.clone());
@@ -85,11 +92,14 @@ impl Hold<'_> {
         }
     }
 
-    /// Forgets what waits under `key`.
-    pub(super) fn drop_waiting(&mut self, key: &CacheKey) {
-        if let Some((_, Value::Outbound { ticket, .. })) = self.waiting.values.remove(key) {
+    /// Forgets what waits under `key`, and tells whether there was something.
+    pub(super) fn drop_waiting(&mut self, key: &CacheKey) -> bool {
+        let Some((_, value)) = self.waiting.values.remove(key) else { return false };
+        self.waiting.bytes -= value.estimated_size() as u64;
+        if let Value::Outbound { ticket, .. } = value {
             ticket.waive();
         }
+        true
     }
 
     /// Hands over what waits.
@@ -102,6 +112,7 @@ impl Waiting {
     fn hand_over(&mut self, cache: &HybridCache<CacheKey, Value>) {
         // What came first is to be written first, since the oldest block is emptied first.
         let mut values: Vec<_> = self.values.drain().collect();
+        self.bytes = 0;
         values.sort_unstable_by_key(|(_, (number, _))| *number);
         for (key, (_, value)) in values {
             cache.storage_writer(key).insert(value);

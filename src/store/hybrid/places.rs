@@ -26,7 +26,7 @@ use std::hash::BuildHasher;
 use std::io::IoSliceMut;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -99,12 +99,20 @@ impl Places {
     }
 
     /// What lies under `key`, if its place is sure and the page cache has all of it.
-    pub(super) fn read(&self, key: &CacheKey) -> Option<(Place, Record)> {
+    pub(super) fn read(&self, key: &CacheKey) -> Option<(Place, Arc<Record>)> {
         let hash = self.hasher.hash_one(key);
         let place = self.shard(hash).get(&hash).copied().filter(|place| place.sure)?;
-        let record = self.read_at(place, hash, key)?;
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        Some((place, record))
+        match self.read_at(place, hash, key) {
+            Read::Record(record) => {
+                self.reads.fetch_add(1, Ordering::Relaxed);
+                Some((place, record))
+            }
+            Read::NotCached => None,
+            Read::NotThere => {
+                self.forget(key);
+                None
+            }
+        }
     }
 
     /// Whether that is still where `key` lies. To be asked in its turn.
@@ -123,16 +131,19 @@ impl Places {
             return true;
         }
         match self.read_at(hint, hash, key) {
-            Some(found) if found == *record => {
+            Read::Record(found) if *found == *record => {
                 if let Some(place) = self.shard(hash).get_mut(&hash).filter(|place| **place == hint) {
                     place.sure = true;
                 }
+                true
             }
-            Some(_) => self.forget(key),
-            // It may be in the page cache the next time.
-            None => {}
+            Read::Record(_) | Read::NotThere => {
+                self.forget(key);
+                false
+            }
+            // It may be the next time.
+            Read::NotCached => true,
         }
-        true
     }
 
     /// The key changes. To be called in its turn.
@@ -209,38 +220,23 @@ impl Places {
     }
 
     /// The record at `place`, if it is the entry that was meant, whole, of this key, and in the page cache.
-    fn read_at(&self, place: Place, hash: u64, key: &CacheKey) -> Option<Record> {
+    fn read_at(&self, place: Place, hash: u64, key: &CacheKey) -> Read {
+        let Some(file) = self.blocks.get(place.block as usize) else { return Read::NotThere };
         if self.unable.load(Ordering::Relaxed) {
-            return None;
+            return Read::NotCached;
         }
         let mut bytes = vec![0; place.length as usize];
-        let file = self.blocks.get(place.block as usize)?;
         let read =
             preadv2(file, &mut [IoSliceMut::new(&mut bytes)], place.offset.into(), ReadWriteFlags::NOWAIT);
         match read {
             Ok(read) if read == bytes.len() => {}
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
                 self.unable.store(true, Ordering::Relaxed);
-                return None;
+                return Read::NotCached;
             }
-            Ok(_) | Err(_) => return None,
+            Ok(_) | Err(_) => return Read::NotCached,
         }
-        let (mut header, payload) = bytes.split_at_checked(HEADER)?;
-        let (key_length, value_length) = (header.get_u32() as usize, header.get_u32() as usize);
-        let same = (header.get_u64(), header.get_u64()) == (hash, place.sequence);
-        let (checksum, magic) = (header.get_u64(), header.get_u32());
-        let whole = same
-            && magic == MAGIC
-            && value_length.checked_add(key_length) == Some(payload.len())
-            && payload[value_length..] == *key.as_bytes()
-            && XxHash64::oneshot(0, payload) == checksum;
-        if !whole {
-            return None;
-        }
-        match Value::of(Bytes::from(bytes).slice(HEADER..HEADER + value_length)) {
-            Ok(Value::Record(record)) => std::sync::Arc::into_inner(record),
-            _ => None,
-        }
+        record(bytes, hash, place.sequence, key).map_or(Read::NotThere, Read::Record)
     }
 
     /// Records read so far.
@@ -250,6 +246,35 @@ impl Places {
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, HashMap<u64, Place>> {
         lock(&self.shards[(hash >> 32) as usize % SHARDS])
+    }
+}
+
+/// What a read gave.
+enum Read {
+    Record(Arc<Record>),
+    /// Not all of it is in the page cache.
+    NotCached,
+    /// Something else lies there.
+    NotThere,
+}
+
+/// The record in the entry `bytes`, if that is of this number and key, and whole.
+fn record(bytes: Vec<u8>, hash: u64, sequence: u64, key: &CacheKey) -> Option<Arc<Record>> {
+    let (mut header, payload) = bytes.split_at_checked(HEADER)?;
+    let (key_length, value_length) = (header.get_u32() as usize, header.get_u32() as usize);
+    let same = (header.get_u64(), header.get_u64()) == (hash, sequence);
+    let (checksum, magic) = (header.get_u64(), header.get_u32());
+    let whole = same
+        && magic == MAGIC
+        && value_length.checked_add(key_length) == Some(payload.len())
+        && payload[value_length..] == *key.as_bytes()
+        && XxHash64::oneshot(0, payload) == checksum;
+    if !whole {
+        return None;
+    }
+    match Value::of(Bytes::from(bytes).slice(HEADER..HEADER + value_length)) {
+        Ok(Value::Record(record)) => Some(record),
+        _ => None,
     }
 }
 
