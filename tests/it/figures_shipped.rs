@@ -89,6 +89,7 @@ fn the_dashboard_can_be_imported_and_names_metrics_that_there_are() {
         Metric::Stored,
         Metric::DiskDropped,
         Metric::DiskErrors,
+        Metric::DiskAtOnce,
         Metric::LongestPurgeLag,
         Metric::UpstreamReady,
     ];
