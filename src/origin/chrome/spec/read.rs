@@ -187,10 +187,15 @@ fn wait(r: &mut Reader, limits: &Limits) -> Wait {
 fn look(r: &mut Reader, limits: &Limits) -> Look {
     let texts = format!("a text of at most {} bytes", limits.max_text);
     let text = |text: &str| (text.len() <= limits.max_text).then(|| text.to_owned());
+    // An empty style sheet or script is none.
+    let given = |mut texts: Vec<String>| {
+        texts.retain(|text| !text.is_empty());
+        texts
+    };
     Look {
         hide: r.take_all("hide_selectors", MAX_LIST, SELECTORS, values::selector),
-        css: r.take_all("css", MAX_LIST, &texts, text),
-        js: r.take_all("js", MAX_LIST, &texts, text),
+        css: given(r.take_all("css", MAX_LIST, &texts, text)),
+        js: given(r.take_all("js", MAX_LIST, &texts, text)),
         dark_mode: flag(r, "dark_mode"),
         reduced_motion: flag(r, "reduced_motion"),
         media_type: r.take("media_type", "screen or print", |text| {

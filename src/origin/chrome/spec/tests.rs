@@ -231,6 +231,15 @@ fn time_stands_still_where_request_or_operator_say_so() {
     assert_eq!(parse(&format!("{URL}&country=DE")).egress, Some(Egress::Country("de".into())));
 }
 
+/// The canonical request leaves them out, and then asked for something else than the request that it stands for.
+#[test]
+fn regression_an_empty_style_sheet_or_script_is_none() {
+    let spec = parse(&format!("{URL}&css&css=a{{}}&css=&js="));
+    assert_eq!((spec.look.css, spec.look.js), (vec!["a{}".to_owned()], vec![]));
+    let spec = posted(r#"{"url":"http://a.example","css":["","b{}"],"js":""}"#);
+    assert_eq!((spec.look.css, spec.look.js), (vec!["b{}".to_owned()], vec![]));
+}
+
 #[test]
 fn a_body_is_an_object_of_parameters() {
     for (body, expected) in [
