@@ -240,6 +240,13 @@ fn regression_an_empty_style_sheet_or_script_is_none() {
     assert_eq!((spec.look.css, spec.look.js), (vec!["b{}".to_owned()], vec![]));
 }
 
+/// The canonical request leaves them out.
+#[test]
+fn regression_blanks_around_the_value_of_a_cookie_are_no_part_of_it() {
+    let spec = parse(&format!("{URL}&cookies=a=%20b%20c%20"));
+    assert_eq!(spec.visitor.cookies, [("a".to_owned(), "b c".to_owned())]);
+}
+
 #[test]
 fn a_body_is_an_object_of_parameters() {
     for (body, expected) in [

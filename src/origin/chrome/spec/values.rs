@@ -149,8 +149,8 @@ pub(super) fn field_value(text: &str) -> Option<String> {
 pub(super) fn cookie(text: &str) -> Option<(String, String)> {
     let (name, value) = text.split_once('=')?;
     let token: HeaderName = name.trim().parse().ok()?;
-    // The parser puts it in lower case; cookies have a case.
-    let name = name.trim().to_owned();
+    // The parser puts it in lower case; cookies have a case. Blanks around are no part of either (RFC 6265 section 5.2).
+    let (name, value) = (name.trim().to_owned(), value.trim());
     let plain = |c: char| (' '..='~').contains(&c) && c != ';';
     (token.as_str().len() <= 256 && value.len() <= MAX_FIELD && value.chars().all(plain))
         .then(|| (name, value.to_owned()))
