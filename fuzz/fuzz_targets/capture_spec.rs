@@ -31,11 +31,17 @@ fuzz_target!(|input: &[u8]| {
     assert!(spec.view.scale > 0.0 && spec.view.scale <= limits.max_scale);
     assert!((1..=100).contains(&spec.quality) && spec.wait.delay <= limits.max_delay);
     let Some(canonical) = Canonical::read(query, json, &Defaults::default()) else { return };
+    let meant = seen(spec);
     if let Some(query) = canonical.query() {
         match CaptureSpec::parse(&query, None, &limits) {
-            Ok(again) => assert_eq!(seen(again), seen(spec), "{query}"),
+            Ok(again) => assert_eq!(seen(again), meant, "{query}"),
             Err(faults) => panic!("{query}: {faults:?}"),
         }
+    }
+    let json = canonical.json();
+    match CaptureSpec::parse("", Some(&json), &limits) {
+        Ok(again) => assert_eq!(seen(again), meant, "{json:?}"),
+        Err(faults) => panic!("{json:?}: {faults:?}"),
     }
 });
 

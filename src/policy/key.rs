@@ -28,7 +28,7 @@ pub fn page_url(text: &str) -> Option<String> {
 
 /// `text` as the URL of a page, without its fragment.
 pub fn page(text: &str) -> Option<Url> {
-    let mut url = Url::parse(text.trim()).ok()?;
+    let mut url = Url::parse(text).ok()?;
     url.set_fragment(None);
     Some(url)
 }

@@ -76,6 +76,7 @@ mod origin_framing;
 mod proxy_adaptive;
 mod proxy_cache;
 mod proxy_canonical;
+mod proxy_canonical_engine;
 mod proxy_clients;
 mod proxy_collapse;
 mod proxy_extensions;

@@ -19,14 +19,14 @@ const LONGEST_QUERY: usize = 8 << 10;
 const LONGEST_VALUE: usize = 1024;
 
 impl Canonical {
-    /// The canonical form of a capture request with this raw query and, of a `POST`, this JSON body. `None` if it cannot be read: then it
-    /// is for the origin to refuse.
+    /// The canonical form of a capture request with this raw query and, of a `POST`, this JSON body. `None` if it cannot be read, or if
+    /// its canonical form could not, since lists that are spelled out are too many: then it is for the origin to refuse.
     pub fn read(query: &str, body: Option<&[u8]>, defaults: &Defaults) -> Option<Self> {
         let mut given = given::query(query)?;
         if let Some(body) = body {
             given.extend(given::json(body)?);
         }
-        Some(Self::of(given, &[], defaults))
+        Some(Self::of(given, &[], defaults)).filter(|canonical| canonical.pairs.len() <= given::MOST)
     }
 
     /// The canonical form of what was `given` in our own names; `absent` is what else holds where neither it nor the route says.
@@ -36,12 +36,14 @@ impl Canonical {
             map(&mut pairs, name, value);
         }
         let says = |pairs: &[Pair], name: &str| pairs.iter().any(|(known, _)| known == name);
+        // An empty value is none, and overrules the route's all the same.
+        let unsaid: Vec<&Pair> = defaults.parameters.iter().filter(|(name, _)| !says(&pairs, name)).collect();
+        spell(&mut pairs);
+        pairs.retain(is_something);
         let scripted = says(&pairs, "js");
         let said = pairs.len();
-        for (name, value) in &defaults.parameters {
-            if !says(&pairs[..said], name) {
-                map(&mut pairs, name.clone(), value.clone());
-            }
+        for (name, value) in unsaid {
+            map(&mut pairs, name.clone(), value.clone());
         }
         for (name, value) in absent {
             // A device has a size of its own.
@@ -50,7 +52,8 @@ impl Canonical {
                 map(&mut pairs, (*name).to_owned(), (*value).to_owned());
             }
         }
-        spell(&mut pairs);
+        spell(&mut pairs[said..]);
+        pairs.retain(is_something);
         sort(&mut pairs);
         let derivative = if defaults.derive { Derivative::take(&mut pairs) } else { None };
         elide(&mut pairs, defaults);
@@ -100,7 +103,7 @@ pub(super) fn json(pairs: &[Pair]) -> Bytes {
 /// Puts `name` under its canonical name.
 fn map(pairs: &mut Vec<Pair>, name: String, value: String) {
     let mut add = |name: &str, value: String| pairs.push((name.to_owned(), value));
-    let yes = values::flag(&value);
+    let (yes, nothing) = (values::flag(&value), value.trim().is_empty());
     match table::alias(&name) {
         // A list of words is one however it is written.
         None if table::find(&name).is_some_and(|known| known.form == Form::WordSet) => {
@@ -112,10 +115,12 @@ fn map(pairs: &mut Vec<Pair>, name: String, value: String) {
         Some(Alias::Means(canonical, meant)) => match yes {
             Some(true) => add(canonical, meant.to_owned()),
             Some(false) => {}
+            None if nothing => add(canonical, value),
             None => add(&name, value),
         },
         Some(Alias::Not(canonical)) => match yes {
             Some(yes) => add(canonical, (!yes).to_string()),
+            None if nothing => add(canonical, value),
             None => add(&name, value),
         },
         Some(Alias::Viewport) => match value.split_once(['x', 'X']) {
@@ -123,19 +128,34 @@ fn map(pairs: &mut Vec<Pair>, name: String, value: String) {
                 add("width", width.trim().to_owned());
                 add("height", height.trim().to_owned());
             }
+            None if nothing => {}
             None => add(&name, value),
         },
         Some(Alias::ColorScheme) => match value.as_str() {
             "dark" => add("dark_mode", "true".into()),
             "light" => add("dark_mode", "false".into()),
             "no-preference" => {}
+            _ if nothing => add("dark_mode", value),
             _ => add(&name, value),
         },
         Some(Alias::Ttl(unit)) => match value.trim().parse::<f64>() {
-            Ok(number) if number >= 0.0 => add("ttl", format!("{:.0}", number * f64::from(unit))),
+            Ok(number) if number >= 0.0 && number.is_finite() => {
+                // Seconds beyond the largest number are as many as that.
+                add("ttl", ((number * f64::from(unit)).round_ties_even() as u64).to_string());
+            }
             _ => add("ttl", value),
         },
     }
+}
+
+/// Whether anything is said: an empty value of a known parameter is as if it were not there, for it as for what depends on it. Blanks are
+/// empty but in a script and its like.
+fn is_something((name, value): &Pair) -> bool {
+    let empty = |known: &Parameter| match known.form {
+        Form::Texts => value.is_empty(),
+        _ => value.trim().is_empty(),
+    };
+    !table::find(name).is_some_and(empty)
 }
 
 /// Gives each value its canonical spelling; one that has none stays as it is.
@@ -201,7 +221,7 @@ fn elide(pairs: &mut Vec<Pair>, defaults: &Defaults) {
         // The page's own is asked for by none of these.
         "allow_blank" => true,
         _ => match table::find(name) {
-            Some(parameter) => parameter.default != Some(value.as_str()) && !value.is_empty(),
+            Some(parameter) => parameter.default != Some(value.as_str()),
             None => true,
         },
     });

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use url::form_urlencoded;
 
+use super::table;
+
 /// Parameters that are read; a request with more is not read at all.
 pub(super) const MOST: usize = 256;
 
@@ -39,12 +41,16 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
             pairs.push((name, joined(&values)))
         }
         Value::Array(values) => {
-            for value in values.into_iter().take(MOST) {
+            let between = table::between(&name);
+            for value in values.into_iter().take(MOST + 1) {
                 match value {
-                    // A style or script as browser libraries have it; nothing else has objects in a list.
                     Value::Object(mut member) => {
-                        let content = member.remove("content").unwrap_or(Value::Object(member));
-                        pairs.push((name.clone(), text(&content)));
+                        let value = match between.and_then(|between| pair(&member, between)) {
+                            Some(pair) => pair,
+                            // A style or script as browser libraries have it; nothing else has objects in a list.
+                            None => text(&member.remove("content").unwrap_or(Value::Object(member))),
+                        };
+                        pairs.push((name.clone(), value));
                     }
                     other => pairs.push((name.clone(), text(&other))),
                 }
@@ -63,19 +69,26 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
             "viewport" | "geolocation" => {
                 pairs.extend(members.into_iter().map(|(m, value)| (format!("{name}.{m}"), text(&value))));
             }
-            "cookies" => {
-                pairs.extend(
-                    members.into_iter().map(|(m, value)| (name.clone(), format!("{m}={}", text(&value)))),
-                );
-            }
             _ => {
+                let between = table::between(&name).unwrap_or(": ");
                 pairs.extend(
-                    members.into_iter().map(|(m, value)| (name.clone(), format!("{m}: {}", text(&value)))),
+                    members
+                        .into_iter()
+                        .map(|(m, value)| (name.clone(), format!("{m}{between}{}", text(&value)))),
                 );
             }
         },
         scalar => pairs.push((name, scalar.to_string())),
     }
+}
+
+/// A cookie or field as browser libraries have it: its name and its value, and nothing else to it.
+fn pair(member: &serde_json::Map<String, Value>, between: &str) -> Option<String> {
+    let of = |name: &str| {
+        member.get(name).filter(|value| !(value.is_object() || value.is_array() || value.is_null()))
+    };
+    let (name, value) = of("name").zip(of("value")).filter(|_| member.len() == 2)?;
+    Some(format!("{}{between}{}", text(name), text(value)))
 }
 
 pub(super) fn joined(values: &[Value]) -> String {
@@ -105,6 +118,8 @@ mod tests {
                 r#"{"viewport":{"width":800,"deviceScaleFactor":2}}"#,
                 "viewport.deviceScaleFactor=2&viewport.width=800",
             ),
+            (r#"{"cookies":[{"name":"c","value":"d"},"e=f"]}"#, "cookies=c%3Dd&cookies=e%3Df"),
+            (r#"{"header":[{"name":"A","value":"b"}],"cookie":{"c":1}}"#, "cookie=c%3D1&header=A:+b"),
             (r#"{"addStyleTag":[{"content":"a{}"}],"scale":null}"#, "addStyleTag=a{}"),
         ] {
             let mut by_json = json(body.as_bytes()).expect("an object");

@@ -314,3 +314,16 @@ pub(super) const ALIASES: &[(&str, Alias)] = &[
 pub(super) fn alias(name: &str) -> Option<Alias> {
     ALIASES.iter().find(|(known, _)| *known == name).map(|(_, alias)| *alias)
 }
+
+/// What stands between name and value where `name`, which may be an alias, takes pairs: as they are written, not as they are spelled.
+pub(super) fn between(name: &str) -> Option<&'static str> {
+    let canonical = match alias(name) {
+        Some(Is(canonical)) => canonical,
+        _ => name,
+    };
+    match find(canonical)?.form {
+        Form::Pairs(":") => Some(": "),
+        Form::Pairs(between) => Some(between),
+        _ => None,
+    }
+}

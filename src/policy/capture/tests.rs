@@ -220,6 +220,46 @@ fn regression_a_clip_that_is_given_twice_is_not_joined_into_one() {
     }
 }
 
+/// An empty `device` left out the size of a request that had none; read again, it was another request.
+#[test]
+fn regression_an_empty_value_is_as_if_it_were_not_there() {
+    for empty in [
+        "device=",
+        "device=%20",
+        "scale=",
+        "touch=&mobile=",
+        "format=&quality=",
+        "css=&js=",
+        "headers=&cookies=;",
+        "retina=&transparent=%20&animations=&viewport=&colorScheme=&cacheTTL=",
+    ] {
+        for beside in ["scale=1.0", "width=800&touch=false", "format=jpeg&quality=80", "full_page=true"] {
+            let plain = read(&format!("{URL}&{beside}"));
+            assert_eq!(read(&format!("{URL}&{beside}&{empty}")), plain, "{beside} {empty}");
+        }
+    }
+    let defaults = Defaults { width: 1440, ..Defaults::default() };
+    let sized = |query: &str| Canonical::read(query, None, &defaults).expect("readable").query();
+    assert_eq!(sized(&format!("{URL}&width=")), sized(URL));
+    // What is not known is the origin's to judge.
+    assert_ne!(read(&format!("{URL}&unknown=")), read(URL));
+    // A route's own value is overruled by none.
+    let parameters = vec![("css".to_owned(), "a{}".to_owned())];
+    let of_route = Defaults { parameters, ..Defaults::default() };
+    assert_eq!(Canonical::read(&format!("{URL}&css="), None, &of_route).expect("readable"), read(URL));
+}
+
+/// Its canonical form had more parameters than are read, and could not be read again.
+#[test]
+fn regression_lists_count_by_what_they_spell_out() {
+    let words = |count: usize| (0..count).map(|n| format!("w{n}")).collect::<Vec<_>>().join(",");
+    let read = |query: &str| Canonical::read(query, None, &Defaults::default());
+    assert!(read(&format!("block_resources={}", words(given::MOST))).is_some());
+    assert_eq!(read(&format!("block_resources={}", words(given::MOST + 1))), None);
+    let many = format!(r#"{{"hide_selectors":[{}"b"]}}"#, r#""a","#.repeat(given::MOST));
+    assert_eq!(Canonical::read("", Some(many.as_bytes()), &Defaults::default()), None, "nothing is cut off");
+}
+
 /// Sorted by value, whichever was said first, one and the same of the two won.
 #[test]
 fn regression_of_two_cookies_of_one_name_the_last_stays_the_last() {

@@ -59,7 +59,8 @@ fn delay(value: &str) -> Option<String> {
     };
     let plain = number.chars().all(|c| c.is_ascii_digit() || c == '.');
     let amount: f64 = number.parse().ok().filter(|_| plain)?;
-    Some((amount * factor).to_string())
+    // Whole microseconds, as the engine waits, so that what is read again is the same.
+    Some(((amount * factor * 1000.0).round() / 1000.0).to_string())
 }
 
 fn word(name: &str, value: &str) -> String {
@@ -82,9 +83,9 @@ fn word(name: &str, value: &str) -> String {
     same.to_owned()
 }
 
-/// As browsers read it. The fragment stays: pages look at it.
+/// As browsers read it, who know which blanks around are none of it. The fragment stays: pages look at it.
 fn url(value: &str) -> Option<String> {
-    Url::parse(value.trim()).ok().map(String::from)
+    Url::parse(value).ok().map(String::from)
 }
 
 fn boxed(value: &str) -> Option<String> {

@@ -277,9 +277,7 @@ fn rules(r: &mut Reader, limits: &Limits) -> Rules {
     let read =
         if none { Vec::new() } else { r.take_all("fail_on_status", MAX_LIST, statuses, values::status) };
     let errors = StatusRange { from: 400, to: 599 };
-    let content = r.take_all("fail_on_content", MAX_LIST, "a text of 1 to 1024 bytes", |text| {
-        (1..=1024).contains(&text.len()).then(|| text.to_owned())
-    });
+    let content = r.take_all("fail_on_content", MAX_LIST, "a text of 1 to 1024 bytes", values::content);
     Rules {
         statuses: if r.is_given("fail_on_status") { read } else { vec![errors] },
         content,

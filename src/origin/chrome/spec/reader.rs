@@ -150,8 +150,11 @@ impl Reader {
         }
     }
 
+    /// An empty list is nothing that was given.
     fn add(&mut self, name: &'static str, values: Vec<String>) {
-        self.given.entry(name).or_default().extend(values);
+        if !values.is_empty() {
+            self.given.entry(name).or_default().extend(values);
+        }
     }
 
     /// Whether `name` was given.

@@ -11,6 +11,10 @@ use super::{Clip, ResourceKind, StatusRange};
 const MAX_URL: usize = 16 * 1024;
 /// Longest selector, in bytes.
 const MAX_SELECTOR: usize = 1024;
+/// Longest text that a page is searched for, in bytes.
+const MAX_CONTENT: usize = 1024;
+/// What no time is beyond, in microseconds: numbers up to here are exact.
+const MAX_MICROSECONDS: f64 = 9e15;
 /// Longest header field value, in bytes.
 const MAX_FIELD: usize = 4096;
 /// Where time stands still if the request does not say: 2025-01-01T00:00:00Z, in milliseconds.
@@ -34,7 +38,7 @@ const NOT_TO_BE_SET: [&str; 14] = [
 ];
 
 pub(super) fn target(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok().filter(|_| text.len() <= MAX_URL)?;
+    let url = Url::parse(text).ok().filter(|url| url.as_str().len() <= MAX_URL)?;
     let plain = url.username().is_empty() && url.password().is_none();
     (matches!(url.scheme(), "http" | "https") && url.host_str().is_some() && plain).then_some(url)
 }
@@ -69,15 +73,23 @@ pub(super) fn country(text: &str) -> Option<String> {
     (text.len() == 2 && text.chars().all(|c| c.is_ascii_alphabetic())).then(|| text.to_ascii_lowercase())
 }
 
-/// Milliseconds, or a number with the unit `ms` or `s`.
+/// The text on a page of which a picture is none, without the blanks around it.
+pub(super) fn content(text: &str) -> Option<String> {
+    let text = text.trim();
+    (1..=MAX_CONTENT).contains(&text.len()).then(|| text.to_owned())
+}
+
+/// Milliseconds, or a number with the unit `ms` or `s`, to the microsecond.
 pub(super) fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = match text.strip_suffix("ms") {
-        Some(number) => (number, 0.001),
-        None => text.strip_suffix('s').map_or((text, 0.001), |number| (number, 1.0)),
+    let (number, milliseconds) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1.0),
+        None => text.strip_suffix('s').map_or((text, 1.0), |number| (number, 1000.0)),
     };
     let digits = |c: char| c.is_ascii_digit() || c == '.';
     let amount: f64 = number.parse().ok().filter(|_| number.chars().all(digits))?;
-    Duration::try_from_secs_f64(amount * unit).ok()
+    // Whole microseconds: what the canonical request says has as many.
+    let microseconds = (amount * milliseconds * 1000.0).round();
+    (microseconds <= MAX_MICROSECONDS).then(|| Duration::from_micros(microseconds as u64))
 }
 
 /// Seconds, or a time with units.
