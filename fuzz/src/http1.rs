@@ -50,6 +50,15 @@ pub fn request(bytes: &[u8]) -> Read<Request> {
     read(request_at(bytes, at))
 }
 
+/// The request that `bytes` begin with, behind empty lines, without its body: its head is whole and says how long that is.
+pub fn request_head(bytes: &[u8]) -> Option<Request> {
+    let mut at = 0;
+    while bytes[at..].starts_with(b"\r\n") {
+        at += 2;
+    }
+    head_at(bytes, &mut at).ok().flatten().map(|(request, _)| request)
+}
+
 /// The response that `bytes` begin with, to a HEAD request if `to_head`; no more bytes come if `ended`. Lines may end in LF alone if
 /// `lenient`.
 pub fn response(bytes: &[u8], to_head: bool, ended: bool, lenient: bool) -> Read<Response> {
@@ -64,8 +73,23 @@ fn read<T>(part: Part<(T, usize)>) -> Read<T> {
     }
 }
 
+/// How long a request's body is.
+enum Body {
+    Chunks,
+    Exactly(u64),
+}
+
 fn request_at(bytes: &[u8], mut at: usize) -> Part<(Request, usize)> {
-    let Some(start) = line(bytes, &mut at, false)? else { return Ok(None) };
+    let Some((request, body)) = head_at(bytes, &mut at)? else { return Ok(None) };
+    let body = match body {
+        Body::Chunks => chunks(bytes, &mut at)?,
+        Body::Exactly(length) => exactly(bytes, &mut at, length),
+    };
+    Ok(body.map(|body| (Request { body, ..request }, at)))
+}
+
+fn head_at(bytes: &[u8], at: &mut usize) -> Part<(Request, Body)> {
+    let Some(start) = line(bytes, at, false)? else { return Ok(None) };
     let mut parts = start.split(|&octet| octet == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -83,17 +107,17 @@ fn request_at(bytes: &[u8], mut at: usize) -> Part<(Request, usize)> {
         b"HTTP/1.0" => true,
         _ => return Err("version"),
     };
-    let Some(fields) = fields(bytes, &mut at, false)? else { return Ok(None) };
+    let Some(fields) = fields(bytes, at, false)? else { return Ok(None) };
     let body = match (one(&fields, "transfer-encoding")?, one(&fields, "content-length")?) {
         (Some(_), Some(_)) => return Err("two lengths"),
         (Some(_), None) if old => return Err("coding in HTTP/1.0"),
-        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => chunks(bytes, &mut at)?,
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Body::Chunks,
         (Some(_), None) => return Err("coding"),
-        (None, Some(length)) => exactly(bytes, &mut at, number(length)?),
-        (None, None) => Some(Vec::new()),
+        (None, Some(length)) => Body::Exactly(number(length)?),
+        (None, None) => Body::Exactly(0),
     };
     let method = String::from_utf8_lossy(method).into_owned();
-    Ok(body.map(|body| (Request { method, target: target.to_vec(), fields, body }, at)))
+    Ok(Some((Request { method, target: target.to_vec(), fields, body: Vec::new() }, body)))
 }
 
 fn response_at(bytes: &[u8], to_head: bool, ended: bool, lenient: bool) -> Part<(Response, usize)> {
