@@ -1,4 +1,4 @@
-//! A disk that is full: an error when the store opens, where somebody reads it, and never later.
+//! A disk that is full, or read-only: an error when the store opens, where somebody reads it, and never later.
 //!
 //! These need a small file system of their own and are skipped, with a line that says so, where none can be mounted.
 
@@ -28,6 +28,33 @@ impl Mount {
         }
         eprintln!("SKIPPED {test}: cannot mount a tmpfs here (needs root), a full disk was not tried");
         None
+    }
+
+    /// One on a disk, which can fail under those who write to it.
+    fn disk(mebibytes: u64, test: &str) -> Option<Mount> {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(mebibytes << 20).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let run = |program: &str, args: &[&std::ffi::OsStr]| {
+            let status =
+                Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            status.is_ok_and(|status| status.success())
+        };
+        let (image, at) = (image.path().as_os_str(), dir.path().as_os_str());
+        if run("mkfs.ext4", &["-q".as_ref(), "-F".as_ref(), image])
+            && run("mount", &["-o".as_ref(), "loop".as_ref(), image, at])
+        {
+            return Some(Mount(dir));
+        }
+        eprintln!("SKIPPED {test}: cannot mount an ext4 image here (needs root, loop devices and e2fsprogs)");
+        None
+    }
+
+    /// What the kernel does when the journal of such a disk cannot be written: from now on it is read-only, also for those who have its files
+    /// open.
+    fn fail(&self) {
+        let status = Command::new("mount").args(["-o", "remount,abort"]).arg(self.path()).status();
+        assert!(status.unwrap().success());
     }
 
     fn path(&self) -> &Path {
@@ -109,6 +136,41 @@ async fn a_disk_that_fills_up_later_changes_nothing() {
     }
     assert!(store.usage().disk_healthy);
     store.close().await;
+}
+
+/// Reads go on, from memory and from disk; a purge holds, and says that it will not for good; whoever looks is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_becomes_read_only_under_a_running_store_is_noticed_and_still_read() {
+    let test = "a_disk_that_becomes_read_only_under_a_running_store_is_noticed_and_still_read";
+    let Some(mount) = Mount::disk(64, test) else { return };
+    let dir = mount.path().join("cache");
+    let config = Config { canary_interval: Duration::from_millis(5), ..config(Some(&dir)) };
+    let store = open(&config).await;
+    store.put(key("purged"), record(store.next_sequence(), &[Handle(7)], 5000));
+    let before: Vec<u64> = (0..600).map(|n| put(&*store, n, 5000)).collect();
+    // All of it is on disk, and a part of it in memory.
+    let store = reopen(store, &config).await;
+    mount.fail();
+    let noticed = async {
+        for n in 0.. {
+            put(&*store, format!("later {}", n % 10), 5000);
+            if !store.usage().disk_healthy {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), noticed).await.expect("the canary notices");
+    for (n, stored) in before.iter().enumerate() {
+        assert_eq!(sequence(&*store, n).await, Some(*stored), "{n} is read from disk");
+    }
+    let later = put(&*store, "later", 5000);
+    assert_eq!(sequence(&*store, "later").await, Some(later));
+    assert!(get(&*store, "purged").await.is_some());
+    let error = store.purge(Scope::Handle(Handle(7))).expect_err("it cannot be written");
+    assert_eq!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem, "{error}");
+    assert!(get(&*store, "purged").await.is_none(), "it holds all the same");
+    tokio::time::timeout(Duration::from_secs(60), store.close()).await.expect("nobody waits for it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
