@@ -53,10 +53,12 @@ impl Proxy {
         self: &Arc<Self>,
         route: Arc<Route>,
         request: Parts,
-        reading: Reading,
+        mut reading: Reading,
         derivative: Derivative,
         peer: IpAddr,
     ) -> Result<Response<Body>, Refusal> {
+        reading.leave.check_page(reading.wishes.page.as_ref())?;
+        reading.leave.limit(&mut reading.wishes);
         // The picture itself, whatever the client has of what is made of it.
         let mut plain = request.clone();
         plain.method = Method::GET;

@@ -14,7 +14,7 @@ const ROUTE: &str = "capture = true\ndialect = \"tintype\"\nderive = true";
 const U: &str = "/shot?url=https://a.example/";
 
 /// A PNG of this size whose colours depend on `seed`, hard to compress if `noisy`.
-fn png(width: u32, height: u32, seed: u8, noisy: bool) -> Vec<u8> {
+pub(crate) fn png(width: u32, height: u32, seed: u8, noisy: bool) -> Vec<u8> {
     let mut state = u32::from(seed) + 1;
     let picture = image::RgbImage::from_fn(width, height, |x, _| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -251,9 +251,13 @@ async fn a_failing_origin_is_covered_in_every_format() {
     assert_eq!(error.status, 503);
 }
 
-/// The picture itself may be evicted long before what is made of it.
-#[tokio::test]
-async fn a_derivative_outlives_its_picture_in_the_store() {
+const KEYS: &str = "\nauth = \"key\"\n[keys.all]\napi_key = \"all-all-all-all-all\"\n\
+    [keys.some]\napi_key = \"some-some-some-some\"\nhosts = [\"b.example\"]\n";
+const ALL: (&str, &str) = ("x-api-key", "all-all-all-all-all");
+const SOME: (&str, &str) = ("x-api-key", "some-some-some-some");
+
+/// An origin, and a tintype that had `target` of it and has evicted the picture, but not what was made of it. Asked with these fields.
+async fn outlived(more: &str, target: &str, fields: &[(&str, &str)]) -> (ScriptedOrigin, Tintype, Answer) {
     let origin = ScriptedOrigin::start(|request| match request.index {
         0..=40 => Reply::ok(png(500, 400, request.index as u8, true))
             .header("Content-Type", "image/png")
@@ -261,30 +265,50 @@ async fn a_derivative_outlives_its_picture_in_the_store() {
         _ => Reply::reset(),
     })
     .await;
-    let toml = Tintype::toml(&origin, ROUTE).replace(
+    let toml = Tintype::toml(&origin, &format!("{ROUTE}{more}")).replace(
         "[store]\n",
         "[store]\nmemory = \"2MiB\"\nmax_stored_bytes = \"1MiB\"\nhold_for_tag = \"1MiB\"\n",
     );
     let tintype = Tintype::of(&toml).await;
-    let target = format!("{U}&format=webp&image_width=20");
-    let first = tintype.get(&target).await;
+    let first = tintype.get_with(target, fields).await;
     assert_eq!(kind(&first), is(200, "MISS", "image/webp"));
     let mut other = 0;
     while origin.count() < 41 {
         other += 1;
-        tintype.get(&format!("/shot?url=https://other.example/{other}")).await;
+        tintype.get_with(&format!("/shot?url=https://other.example/{other}"), fields).await;
         // Asked for now and then, it stays.
         if other % 2 == 0 {
-            let answer = tintype.get(&target).await;
+            let answer = tintype.get_with(target, fields).await;
             assert_eq!((answer.header("x-cache"), &answer.body), (Some("HIT"), &first.body), "{other}");
         }
     }
-    assert_eq!(tintype.get(&target).await.body, first.body);
+    assert_eq!(tintype.get_with(target, fields).await.body, first.body);
+    (origin, tintype, first)
+}
+
+/// The picture itself may be evicted long before what is made of it.
+#[tokio::test]
+async fn a_derivative_outlives_its_picture_in_the_store() {
+    let target = format!("{U}&format=webp&image_width=20");
+    let (_origin, tintype, first) = outlived("", &target, &[]).await;
     tintype.later(200);
     let stale = tintype.get(&target).await;
     assert_eq!((kind(&stale), &stale.body), (is(200, "STALE", "image/webp"), &first.body));
     tintype.purge(r#"{"url":"https://a.example/"}"#).await;
     assert_eq!(tintype.get(&target).await.status, 502);
+}
+
+/// What was made of a picture that is stored no more was given to whoever asked.
+#[tokio::test]
+async fn regression_a_key_for_other_pages_gets_no_derivative_either() {
+    let target = format!("{U}&format=webp&image_width=20");
+    let (_origin, tintype, first) = outlived(KEYS, &target, &[ALL]).await;
+    for more in ["", "&scale=1", "&image_height=20"] {
+        let denied = tintype.get_with(&format!("{target}{more}"), &[SOME]).await;
+        assert_eq!((denied.status, denied.header("x-cache")), (403, Some("ERROR")), "{}", denied.text());
+    }
+    assert_eq!(tintype.get(&target).await.status, 401);
+    assert_eq!(tintype.get_with(&target, &[ALL]).await.body, first.body);
 }
 
 #[tokio::test]
