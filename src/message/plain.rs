@@ -16,6 +16,8 @@ pub struct Plain<'a> {
     pub host: &'a [u8],
     /// The value of its one `If-None-Match`.
     pub if_none_match: Option<&'a [u8]>,
+    /// The value of its one `Accept`.
+    pub accept: Option<&'a [u8]>,
     /// All of its head.
     pub head: &'a [u8],
     /// The value of its one `If-Modified-Since`; to be passed over where there is an `If-None-Match` (RFC 9110 section 13.1.3).
@@ -57,6 +59,8 @@ pub enum Meaning {
     IfNoneMatch,
     /// `If-Modified-Since`.
     IfModifiedSince,
+    /// `Accept`.
+    Accept,
     /// It says something to a cache, so that more than the target decides.
     Cache,
     /// It says something of the message or the connection: where it ends, or what comes after.
@@ -72,13 +76,9 @@ pub fn meaning(name: &str) -> Meaning {
     match name.len() {
         4 if is("host") => Meaning::Host,
         5 if is("range") => Meaning::Cache,
-        6 if is("pragma") || is("expect") => {
-            if is("expect") {
-                Meaning::Framing
-            } else {
-                Meaning::Cache
-            }
-        }
+        6 if is("accept") => Meaning::Accept,
+        6 if is("pragma") => Meaning::Cache,
+        6 if is("expect") => Meaning::Framing,
         7 if is("upgrade") || is("trailer") => Meaning::Framing,
         8 if is("if-range") || is("if-match") => Meaning::Cache,
         10 if is("connection") || is("keep-alive") => Meaning::Framing,
@@ -123,6 +123,10 @@ pub fn begins(bytes: &[u8], most: usize) -> Begins<'_> {
             Meaning::IfModifiedSince => {
                 is_plain &= once(&mut plain.if_modified_since);
                 plain.if_modified_since = Some(field.value);
+            }
+            Meaning::Accept => {
+                is_plain &= once(&mut plain.accept);
+                plain.accept = Some(field.value);
             }
             Meaning::Cache => is_plain = false,
             // What holds anyway: that the connection goes on, and that there is no content.
@@ -178,6 +182,7 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: h\r\nPragma: no-cache\r\n\r\n", "bare"),
             ("GET / HTTP/1.1\r\nHost: h\r\nAuthorization: x\r\n\r\n", "bare"),
             ("GET / HTTP/1.1\r\nHost: h\r\nIf-None-Match: \"x\"\r\nIf-None-Match: \"y\"\r\n\r\n", "bare"),
+            ("GET / HTTP/1.1\r\nHost: h\r\nAccept: a/b\r\nAccept: */*\r\n\r\n", "bare"),
             ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", "bare"),
             ("POST / HTTP/1.1\r\nHost: h\r\ncontent-length: 0\r\n\r\n", "bare"),
             // And these may have something after their head, or end the connection.
@@ -209,6 +214,7 @@ mod tests {
     fn names_are_told_in_any_case() {
         for name in [
             "Host",
+            "Accept",
             "RANGE",
             "pragma",
             "Expect",
@@ -232,7 +238,7 @@ mod tests {
             assert_ne!(meaning(name), Meaning::Nothing, "{name}");
             assert_eq!(meaning(name), meaning(&name.to_ascii_uppercase()), "{name}");
         }
-        for name in ["accept", "cookie", "user-agent", "x-range", "hosts"] {
+        for name in ["accepts", "cookie", "user-agent", "x-range", "hosts"] {
             assert_eq!(meaning(name), Meaning::Nothing, "{name}");
         }
     }

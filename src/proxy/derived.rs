@@ -13,11 +13,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::BodyExt as _;
 use sha2::{Digest, Sha256};
 
-use super::lookup::{Stored, Tier};
+use super::lookup::{Found, Stored, Tier};
 use super::reading::{Reading, unconditional};
 use super::refusal::Refusal;
 use super::respond::{Told, Verdict, tell_audience};
 use super::route::Route;
+use super::short::{Made, Ticket};
 use super::{Asked, Proxy, part};
 use crate::derive::{self, DeriveError};
 use crate::message::body::Body;
@@ -45,6 +46,16 @@ struct Wanted<'a> {
     request: &'a Parts,
     derivative: &'a Derivative,
     asked: &'a Asked,
+    ticket: Option<&'a Ticket>,
+}
+
+/// What was made of a picture.
+pub(super) struct Derived<'a> {
+    make: Make,
+    tag: HeaderValue,
+    /// Its octets.
+    pub(super) body: &'a Bytes,
+    negotiates: bool,
 }
 
 impl Proxy {
@@ -59,14 +70,16 @@ impl Proxy {
     ) -> Result<Response<Body>, Refusal> {
         reading.leave.check_page(reading.wishes.page.as_ref())?;
         reading.leave.limit(&mut reading.wishes);
+        let ticket = reading.ticket.take();
         // The picture itself, whatever the client has of what is made of it.
         let mut plain = request.clone();
         plain.method = Method::GET;
         unconditional(&mut plain.headers);
-        let again =
-            Reading { key: reading.key.clone(), wishes: reading.wishes.clone(), ..Reading::default() };
+        let (key, wishes, leave) = (reading.key.clone(), reading.wishes.clone(), reading.leave.clone());
+        let again = Reading { key, wishes, leave, ..Reading::default() };
         let asked = self.asked(Arc::clone(&route), plain.clone(), peer, again);
-        let wanted = Wanted { request: &request, derivative: &derivative, asked: &asked };
+        let wanted =
+            Wanted { request: &request, derivative: &derivative, asked: &asked, ticket: ticket.as_ref() };
         let (audience, asker) = (route.audience, reading.leave.asker());
         // What a picture's own answer was told already.
         let told_to = |mut response: Response<Body>| {
@@ -96,7 +109,7 @@ impl Proxy {
             if derivative.negotiates()
                 && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED)
             {
-                response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+                vary_by_accept(&mut response);
             }
             response
         })
@@ -154,10 +167,7 @@ impl Proxy {
             },
         };
         let mut response = Response::from_parts(head, Body::whole(whole.clone()));
-        if let Some(from) = derive::size(&whole)
-            && let Some(make) =
-                wanted.derivative.plan(from, whole.starts_with(b"\x89PNG"), &wanted.request.headers)
-        {
+        if let Some((from, make)) = plan(wanted.derivative, &whole, &wanted.request.headers) {
             let of = tag_of(response.headers(), &whole);
             let fields = response.headers_mut();
             let before = fields.clone();
@@ -165,13 +175,13 @@ impl Proxy {
             if self.has_it(wanted.request, response.headers()) {
                 return Ok(self.not_modified(wanted.request, response));
             }
-            let made = self.made(wanted, &before, &whole, from, make, response.headers()).await?;
-            *response.body_mut() = Body::whole(made);
+            let made = self.made(wanted, &before, (&whole, from), make, response.headers()).await?;
+            response = filled(response, made);
         } else if self.has_it(wanted.request, response.headers()) {
             return Ok(self.not_modified(wanted.request, response));
+        } else {
+            response = filled(response, whole);
         }
-        let length = response.body().as_whole().map_or(0, Bytes::len);
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         if wanted.request.method == Method::HEAD {
             *response.body_mut() = Body::Empty;
         } else if wanted.request.headers.contains_key(header::RANGE) {
@@ -190,16 +200,54 @@ impl Proxy {
         )
     }
 
-    fn not_modified(&self, request: &Parts, mut response: Response<Body>) -> Response<Body> {
+    fn not_modified(&self, request: &Parts, response: Response<Body>) -> Response<Body> {
         self.counters.add(Count::NotModified);
         if request.method != Method::HEAD {
             let spared = response.body().as_whole().map_or(0, Bytes::len);
             self.counters.tally().saved_bytes(spared as u64);
         }
-        precondition::keep_304_fields(response.headers_mut());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        *response.body_mut() = Body::Empty;
+        unchanged(response)
+    }
+
+    /// What a GET with these fields is answered with `derived` in the place of `picture`, leaving no trace.
+    pub(super) fn compose_derived(
+        &self,
+        fields: HeaderMap,
+        mut picture: Response<Body>,
+        derived: &Derived<'_>,
+    ) -> Response<Body> {
+        dress(picture.headers_mut(), &derived.make, derived.tag.clone());
+        let (mut request, ()) = http::Request::new(()).into_parts();
+        request.headers = fields;
+        let mut response = match self.has_it(&request, picture.headers()) {
+            true => unchanged(picture),
+            false => filled(picture, derived.body.clone()),
+        };
+        if derived.negotiates {
+            vary_by_accept(&mut response);
+        }
         response
+    }
+
+    /// Prepares the answer with what was `made` of the stored `picture`.
+    fn prepare_derived(&self, wanted: &Wanted<'_>, picture: &Found, made: &Record) {
+        let (derivative, fields) = (wanted.derivative, &wanted.request.headers);
+        if let Some(ticket) = wanted.ticket
+            && let Some((stored, _)) = &picture.stored
+            && let Some((head, whole)) = stored.parts()
+            && let Some((_, make)) = plan(derivative, whole, fields)
+            && let Content::Response { head: made_head, body } = &made.content
+            && let tag = tagged(&tag_of(&head.fields, whole), &derivative.key(make.format))
+            // Else the picture has changed meanwhile.
+            && made_head.fields.get(header::ETAG) == Some(&tag)
+        {
+            let key = key_of(&picture.key, derivative, make.format);
+            let negotiates = derivative.negotiates();
+            let shown = negotiates.then(|| derivative.format_for(fields));
+            let place = Made { key, sequence: made.sequence, shown };
+            let derived = Derived { make, tag, body, negotiates };
+            self.prepare(ticket.clone(), wanted.asked, picture, stored, Some((place, &derived)));
+        }
     }
 
     /// The derivative with these `fields`: stored, or made now and stored if its picture, which came with the fields `of`, is.
@@ -207,18 +255,20 @@ impl Proxy {
         &self,
         wanted: &Wanted<'_>,
         of: &HeaderMap,
-        whole: &Bytes,
-        from: (u32, u32),
+        (whole, from): (&Bytes, (u32, u32)),
         make: Make,
         fields: &HeaderMap,
     ) -> Result<Bytes, Refusal> {
         let picture = self.look_up(&wanted.asked.primary, &wanted.asked.request).await;
         let key = key_of(&picture.key, wanted.derivative, make.format);
         let tag = fields.get(header::ETAG);
-        if let Some((record, _)) = self.read(&key).await
-            && let Some((head, body)) = self.stored(record).as_ref().and_then(Stored::parts)
+        if let Some((record, tier)) = self.read(&key).await
+            && let Some((head, body)) = self.stored(Arc::clone(&record)).as_ref().and_then(Stored::parts)
             && head.fields.get(header::ETAG) == tag
         {
+            if tier == Tier::Memory {
+                self.prepare_derived(wanted, &picture, &record);
+            }
             return Ok(body.clone());
         }
         let mut job = key.as_bytes().to_vec();
@@ -289,6 +339,32 @@ fn dress(fields: &mut HeaderMap, make: &Make, tag: HeaderValue) {
     }
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(make.format.media_type()));
     fields.insert(header::ETAG, tag);
+}
+
+/// What `derivative` makes of the picture in these octets, for a client with these fields; None if it is that already, or no picture.
+/// Its own pixels come first.
+fn plan(derivative: &Derivative, whole: &Bytes, fields: &HeaderMap) -> Option<((u32, u32), Make)> {
+    let from = derive::size(whole)?;
+    Some((from, derivative.plan(from, whole.starts_with(b"\x89PNG"), fields)?))
+}
+
+/// The answer that says that the client has it.
+fn unchanged(mut response: Response<Body>) -> Response<Body> {
+    precondition::keep_304_fields(response.headers_mut());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    *response.body_mut() = Body::Empty;
+    response
+}
+
+/// `response` with this body, whole.
+fn filled(mut response: Response<Body>, body: Bytes) -> Response<Body> {
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    *response.body_mut() = Body::whole(body);
+    response
+}
+
+fn vary_by_accept(response: &mut Response<Body>) {
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
 }
 
 /// Blames the parameter that asks for too much.

@@ -16,6 +16,7 @@ use super::auth::Leave;
 use super::reading::{Payload, Reading, is_json, to_get, unconditional, whole};
 use super::refusal::Refusal;
 use super::route::Route;
+use super::short::Ticket;
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
 use crate::policy::capture::Wishes;
@@ -183,7 +184,7 @@ impl Proxy {
         mut request: Parts,
         body: Body,
         peer: IpAddr,
-        admitted: Result<Leave, Refusal>,
+        admitted: Result<(Leave, Option<Ticket>), Refusal>,
     ) -> Response<Body> {
         let head = request.method == Method::HEAD;
         if dialect == Dialect::Imgproxy && !self.is_signed(&route, &request) {
@@ -192,9 +193,11 @@ impl Proxy {
         }
         let at = (Arc::clone(&route), request.uri.clone());
         let read = match admitted {
-            Ok(leave) => super::reading::read(&route, &mut request, body, self.config.max_request_body)
-                .await
-                .map(|(reading, body)| (Reading { leave, ..reading }, body)),
+            Ok((leave, ticket)) => {
+                super::reading::read(&route, &mut request, body, self.config.max_request_body)
+                    .await
+                    .map(|(reading, body)| (Reading { leave, ticket, ..reading }, body))
+            }
             Err(refusal) => Err(refusal),
         };
         let (answered, wanted) = match read {
@@ -205,6 +208,9 @@ impl Proxy {
                 if wanted.form != Form::Picture {
                     // A HEAD would be answered without what is to be told of the picture.
                     request.method = Method::GET;
+                }
+                if wanted.form != Form::Picture || dialect.reads_fields() {
+                    reading.ticket = None;
                 }
                 (self.answer_read(route, request, reading, body, peer).await, wanted)
             }

@@ -202,7 +202,15 @@ impl Proxy {
         // Whose is it? Before anything is done for it.
         let admitted = self.admit(&route, &mut request, &body);
         if let Some(dialect) = route.asking.dialect() {
-            return Ok(Box::pin(self.answer_in(dialect, route, request, body, peer, admitted)).await);
+            return Ok(Box::pin(self.answer_in(
+                dialect,
+                route,
+                request,
+                body,
+                peer,
+                admitted.map(|leave| (leave, ticket)),
+            ))
+            .await);
         }
         let leave = admitted?;
         let (mut reading, body) =
@@ -221,7 +229,6 @@ impl Proxy {
         peer: IpAddr,
     ) -> Result<Response<Body>, Refusal> {
         if let Some(derivative) = reading.derivative.take() {
-            reading.ticket = None;
             return Box::pin(self.answer_derived(route, request, reading, derivative, peer)).await;
         }
         let ticket = reading.ticket.take();
@@ -250,7 +257,7 @@ impl Proxy {
         let answered = match self.decide(&asked, &found) {
             Step::Answer(stored, told) => {
                 if let Some(ticket) = ticket.filter(|_| told.verdict == Verdict::Hit) {
-                    self.prepare(ticket, &asked, &found, stored);
+                    self.prepare(ticket, &asked, &found, stored, None);
                 }
                 Ok(self.answer_from(&asked, stored, told))
             }

@@ -9,6 +9,7 @@
 
 use serde_json::Value;
 
+use super::derived::png;
 use super::support::{Answer, Client, RawClient, Reply, ScriptedOrigin, Tintype};
 
 /// A tintype without prepared answers.
@@ -93,17 +94,22 @@ const FIELDS: [(&str, &str); 24] = [
     ("origin", "http://a.example"),
 ];
 
-/// 1: three thousand steps by a fixed seed.
-#[tokio::test]
-async fn with_and_without_prepared_answers_all_is_alike() {
-    let origins = (origin().await, origin().await);
-    let (mut short, mut long) = (Tintype::before(&origins.0).await, long_way(&origins.1, "").await);
+/// Takes so many steps by a fixed seed, the same with both, and compares all that they answer.
+async fn walk(
+    short: &mut Tintype,
+    long: &mut Tintype,
+    steps: usize,
+    targets: &[&str],
+    fields: &[(&'static str, &str)],
+) {
     let mut state = 0x5eed_u64;
     let mut dice = |sides: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % sides
     };
-    for step in 0..3000 {
+    let mut fields: Vec<(&str, String)> =
+        fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    for step in 0..steps {
         if step % 40 == 0 {
             // What was said on a connection may have given it to the long way for good.
             (short.client, long.client) = match step % 120 {
@@ -111,7 +117,7 @@ async fn with_and_without_prepared_answers_all_is_alike() {
                 _ => (Client::new(), Client::new()),
             };
         }
-        let target = TARGETS[dice(TARGETS.len())];
+        let target = targets[dice(targets.len())];
         match dice(60) {
             0 => {
                 short.later(1);
@@ -132,11 +138,20 @@ async fn with_and_without_prepared_answers_all_is_alike() {
                 assert_eq!(told(&answers.0), told(&answers.1), "step {step}: HEAD {target}");
             }
             _ => {
-                let fields: Vec<_> =
-                    (0..[0, 0, 0, 1, 1, 2][dice(6)]).map(|_| FIELDS[dice(FIELDS.len())]).collect();
+                let chosen: Vec<(&str, String)> =
+                    (0..[0, 0, 0, 1, 1, 2][dice(6)]).map(|_| fields[dice(fields.len())].clone()).collect();
+                let said: Vec<(&str, &str)> =
+                    chosen.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 // The host is part of what was asked for, and differs.
-                let answers = (short.get_with(target, &fields).await, long.get_with(target, &fields).await);
-                assert_eq!(told(&answers.0), told(&answers.1), "step {step}: {target} {fields:?}");
+                let answers = (short.get_with(target, &said).await, long.get_with(target, &said).await);
+                assert_eq!(told(&answers.0), told(&answers.1), "step {step}: {target} {said:?}");
+                // Somebody may have that one later.
+                if let Some(tag) = answers.0.header("etag")
+                    && fields.len() < 60
+                    && fields.iter().all(|(_, known)| known != tag)
+                {
+                    fields.push(("if-none-match", tag.to_owned()));
+                }
             }
         }
         // What goes on behind an answer must have come to its end, or the two are at different places.
@@ -146,8 +161,112 @@ async fn with_and_without_prepared_answers_all_is_alike() {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// 1: three thousand steps.
+#[tokio::test]
+async fn with_and_without_prepared_answers_all_is_alike() {
+    let origins = (origin().await, origin().await);
+    let (mut short, mut long) = (Tintype::before(&origins.0).await, long_way(&origins.1, "").await);
+    walk(&mut short, &mut long, 3000, &TARGETS, &FIELDS).await;
     let (taken, none) = (prepared(&short).await, prepared(&long).await);
     assert!(taken > 300 && none == 0, "the short way was taken {taken} and {none} times");
+}
+
+/// Pictures that are never the same twice, with and without a tag of the origin's.
+async fn pictures() -> ScriptedOrigin {
+    ScriptedOrigin::start(|request| {
+        let reply = Reply::ok(png(60, 40, request.index as u8, false))
+            .header("content-type", "image/png")
+            .header("cache-control", "max-age=10, stale-while-revalidate=5");
+        match request.target.contains("tagged") {
+            true => reply.header("etag", format!("\"{}\"", request.index)),
+            false => reply.header("last-modified", "Sat, 01 Nov 2025 00:00:00 GMT"),
+        }
+    })
+    .await
+}
+
+const DERIVING: &str = "capture = true\ndialect = \"tintype\"\nderive = true\n\
+    [route.take]\npath = \"/take\"\nupstream = \"origin\"\ncapture = true\ndialect = \"screenshotone\"\n\
+    [route.link]\npath = \"/link\"\nupstream = \"origin\"\ncapture = true\ndialect = \"microlink\"\n";
+const PICTURES: [&str; 8] = [
+    "/shot?url=https://a.example/",
+    "/shot?url=https://a.example/&format=jpeg&image_width=30",
+    "/shot?url=https://a.example/&format=auto",
+    "/shot?url=https://a.example/tagged&format=auto&image_width=20",
+    "/shot?url=https://a.example/tagged&format=webp&fit=cover&image_width=20&image_height=20",
+    "/shot?url=https://a.example/&image_width=9999",
+    "/take?url=https://a.example/&access_key=k&format=webp",
+    "/link?url=https://a.example/&screenshot=true&embed=screenshot.url",
+];
+const WISHES: [(&str, &str); 16] = [
+    ("accept", "image/webp,*/*"),
+    ("accept", "*/*"),
+    ("accept", "IMAGE/WEBP;q=0.5, image/png;q=0.4"),
+    ("accept", "image/webp;q=0.5, image/png"),
+    ("accept", "text/html"),
+    ("accept", "image/webp\u{e9}"),
+    ("if-none-match", "*"),
+    ("if-none-match", "\"x\""),
+    ("if-modified-since", "Sat, 01 Nov 2025 00:00:00 GMT"),
+    ("if-modified-since", "Sat, 01 Nov 2025 00:00:01 GMT"),
+    ("range", "bytes=0-9"),
+    ("cache-control", "no-cache"),
+    ("cache-control", "max-age=1"),
+    ("user-agent", "x"),
+    ("x-api-key", "k"),
+    ("x-api-header-a", "b"),
+];
+
+/// 1, for what is made of pictures, and in the words of services.
+#[tokio::test]
+async fn with_and_without_prepared_answers_derived_pictures_are_alike() {
+    let origins = (pictures().await, pictures().await);
+    let (mut short, mut long) =
+        (Tintype::with(&origins.0, DERIVING).await, long_way(&origins.1, DERIVING).await);
+    walk(&mut short, &mut long, 2000, &PICTURES, &WISHES).await;
+    let (taken, none) = (prepared(&short).await, prepared(&long).await);
+    assert!(taken > 300 && none == 0, "the short way was taken {taken} and {none} times");
+}
+
+/// 2, for the same.
+#[tokio::test]
+async fn derived_pictures_and_dialects_take_the_short_way_and_count() {
+    let origin = pictures().await;
+    let tintype = Tintype::with(&origin, DERIVING).await;
+    let counts = async || {
+        let stats = tintype.stats().await;
+        let of = |path: &str| stats.pointer(path).and_then(Value::as_u64).expect("a count");
+        (of("/traffic/hits/memory"), of("/traffic/hits/prepared"))
+    };
+    let mut expected = (0, 0);
+    for target in [PICTURES[1], PICTURES[4], PICTURES[6]] {
+        let first = tintype.get(target).await;
+        let (second, third) = (tintype.get(target).await, tintype.get(target).await);
+        assert_eq!(third.header("x-cache"), Some("HIT"), "{target}");
+        assert_eq!((told(&second), &third.body), (told(&third), &first.body), "{target}");
+        let tag = third.header("etag").expect("a tag");
+        let unchanged = tintype.get_with(target, &[("if-none-match", tag)]).await;
+        assert_eq!((unchanged.status, unchanged.body.len()), (304, 0), "{target}");
+        // The picture of the first one is there, too, for the last.
+        let hits = if target == PICTURES[6] { counts().await.0 - expected.0 } else { 3 };
+        expected = (expected.0 + hits, expected.1 + 2);
+        assert_eq!(counts().await, expected, "{target}");
+    }
+    // Each format that clients can show is prepared by itself.
+    for _ in 0..3 {
+        for (accept, kind) in [("image/webp", "image/webp"), ("*/*", "image/png")] {
+            let answer = tintype.get_with(PICTURES[3], &[("accept", accept)]).await;
+            assert_eq!(answer.header("content-type"), Some(kind));
+        }
+    }
+    assert_eq!(counts().await.1, expected.1 + 2);
+    // In this dialect fields say something of the picture.
+    for _ in 0..3 {
+        assert_eq!(tintype.get(PICTURES[7]).await.status, 200);
+    }
+    assert_eq!(counts().await.1, expected.1 + 2);
 }
 
 /// 2

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::given::Pair;
 
@@ -36,6 +36,32 @@ impl Format {
     } else {
         &[Format::Webp, Format::Jpeg, Format::Png]
     };
+
+    /// The best format that a client with these lines of `Accept` says it can show (RFC 9110 section 12.5.1). Wildcards say nothing of AVIF
+    /// and WebP: those who cannot show them send them too. Takes nothing from the allocator: hits ask.
+    pub fn shown_best<'a>(accept: impl Iterator<Item = &'a [u8]>) -> Format {
+        const NAMES: [&str; 5] = ["image/png", "image/*", "*/*", "image/webp", "image/avif"];
+        let mut weights = [None; NAMES.len()];
+        let text = |line: &'a [u8]| {
+            let visible = line.iter().all(|octet| matches!(octet, b' '..=b'~' | b'\t'));
+            std::str::from_utf8(line).ok().filter(|_| visible)
+        };
+        for (range, weight) in accept.filter_map(text).flat_map(|line| line.split(',')).filter_map(range) {
+            if let Some(at) = NAMES.iter().position(|name| range.eq_ignore_ascii_case(name)) {
+                weights[at].get_or_insert(weight);
+            }
+        }
+        let [png, images, all, webp, avif] = weights;
+        let mut best = (Format::Png, png.or(images).or(all).unwrap_or(0));
+        // The later of two equals is the better one.
+        for (format, weight) in [(Format::Webp, webp), (Format::Avif, avif)] {
+            let weight = weight.filter(|_| Format::KNOWN.contains(&format)).unwrap_or(0);
+            if weight > 0 && weight >= best.1 {
+                best = (format, weight);
+            }
+        }
+        best.0
+    }
 
     /// As in the parameter.
     pub fn name(self) -> &'static str {
@@ -149,7 +175,9 @@ impl Derivative {
 
     /// The format for a client with these fields.
     pub fn format_for(&self, fields: &HeaderMap) -> Format {
-        self.format.unwrap_or_else(|| shown_best(fields))
+        self.format.unwrap_or_else(|| {
+            Format::shown_best(fields.get_all(header::ACCEPT).iter().map(HeaderValue::as_bytes))
+        })
     }
 
     /// What tells it apart from others of the same picture.
@@ -239,30 +267,10 @@ fn format(value: &str) -> Option<Option<Format>> {
     Format::KNOWN.iter().find(|format| format.name() == value).map(|format| Some(*format))
 }
 
-/// The best format that a client with these fields says it can show (RFC 9110 section 12.5.1). Wildcards say nothing of AVIF and WebP: those
-/// who cannot show them send them too.
-fn shown_best(fields: &HeaderMap) -> Format {
-    let accept: Vec<&str> =
-        fields.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok()).collect();
-    let ranges: Vec<(String, u16)> =
-        accept.iter().flat_map(|line| line.split(',')).filter_map(range).collect();
-    let weight = |name: &str| ranges.iter().find(|(range, _)| range == name).map(|(_, weight)| *weight);
-    let png = weight("image/png").or_else(|| weight("image/*")).or_else(|| weight("*/*")).unwrap_or(0);
-    let mut best = (Format::Png, png);
-    // The later of two equals is the better one.
-    for format in [Format::Webp, Format::Avif].into_iter().filter(|format| Format::KNOWN.contains(format)) {
-        let weight = weight(format.media_type()).unwrap_or(0);
-        if weight > 0 && weight >= best.1 {
-            best = (format, weight);
-        }
-    }
-    best.0
-}
-
-/// A media range without parameters, in lower case, and its weight in thousandths.
-fn range(member: &str) -> Option<(String, u16)> {
+/// A media range without parameters, and its weight in thousandths.
+fn range(member: &str) -> Option<(&str, u16)> {
     let mut parts = member.split(';').map(str::trim);
-    let range = parts.next().filter(|range| !range.is_empty())?.to_ascii_lowercase();
+    let range = parts.next().filter(|range| !range.is_empty())?;
     let mut weight = 1000;
     for part in parts {
         if let Some((name, value)) = part.split_once('=')

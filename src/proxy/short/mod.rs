@@ -14,6 +14,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 
+use super::derived::Derived;
 use super::lookup::{Found, Stored, Tier};
 use super::respond::{Outcome, Verdict, tell_audience};
 use super::{Asked, Proxy};
@@ -22,12 +23,13 @@ use crate::message::body::Body;
 use crate::message::plain::{Meaning, Plain, meaning};
 use crate::policy::short;
 use crate::policy::stored::StoredResponse;
-use crate::store::Content;
+use crate::store::{Content, Record};
 use crate::telemetry::counters::Count;
 use crate::telemetry::served::Served;
 
 mod prepared;
 
+pub(super) use prepared::Made;
 use prepared::{Prepared, one};
 
 /// Places in which one request may lie.
@@ -54,6 +56,7 @@ pub(super) struct Prepareds {
 }
 
 /// A plain request as a message: over HTTP/2, or on the long way.
+#[derive(Clone)]
 pub(super) struct Ticket {
     host: HeaderValue,
     target: PathAndQuery,
@@ -66,7 +69,8 @@ impl Ticket {
             return None;
         }
         let plain = |name: &HeaderName, value: &HeaderValue| match meaning(name.as_str()) {
-            Meaning::Host | Meaning::IfNoneMatch | Meaning::IfModifiedSince | Meaning::Nothing => true,
+            Meaning::Host | Meaning::IfNoneMatch | Meaning::IfModifiedSince => true,
+            Meaning::Accept | Meaning::Nothing => true,
             // Any other names fields that leave.
             Meaning::Framing => {
                 let usual = |usual: &&[u8]| value.as_bytes().eq_ignore_ascii_case(usual);
@@ -104,11 +108,11 @@ impl Prepareds {
 
     fn keep(&self, prepared: Prepared) {
         let places = self.places(prepared.host(), prepared.target());
-        // One that is there for the same, or none, else the one that is over first.
+        // One that is there for the same, else none, else the one that is over first.
         let worth = |place: &&ArcSwapOption<Prepared>| match &*place.load() {
-            None => 0,
-            Some(known) if known.is_for(prepared.host(), prepared.target()) => 0,
-            Some(known) => 1 + known.sure().end.0,
+            Some(known) if known.is_for_the_same_as(&prepared) => 0,
+            None => 1,
+            Some(known) => known.sure().end.0.saturating_add(2),
         };
         if let Some(place) = places.into_iter().flatten().min_by_key(worth) {
             place.store(Some(Arc::new(prepared)));
@@ -137,11 +141,13 @@ impl Proxy {
             false => Some(None),
         };
         let (tag, date) = (condition(&header::IF_NONE_MATCH)?, condition(&header::IF_MODIFIED_SINCE)?);
+        let accept = condition(&header::ACCEPT)?;
         let plain = Plain {
             target: ticket.target.as_str(),
             host: ticket.host.as_bytes(),
             if_none_match: tag.as_ref().map(HeaderValue::as_bytes),
             if_modified_since: date.as_ref().map(HeaderValue::as_bytes),
+            accept: accept.as_ref().map(HeaderValue::as_bytes),
             ..Plain::default()
         };
         self.sure(&plain, |prepared, unchanged, stored, body, now| {
@@ -162,10 +168,7 @@ impl Proxy {
     ) -> Option<A> {
         for place in self.prepared.places(plain.host, plain.target) {
             let known = place?.load();
-            let Some(prepared) = known.as_deref().filter(|known| known.is_for(plain.host, plain.target))
-            else {
-                continue;
-            };
+            let Some(prepared) = known.as_deref().filter(|known| known.is_for(plain)) else { continue };
             let now = self.clock.now();
             let unchanged = prepared.unchanged(plain)?;
             if !prepared.sure().contains(&now) {
@@ -176,6 +179,19 @@ impl Proxy {
             if record.sequence != prepared.sequence() || self.store.stale_since(&record).is_some() {
                 return None;
             }
+            let made = match prepared.made() {
+                Some(made) => Some(self.store.get_memory(made.key.as_bytes())?),
+                None => None,
+            };
+            let body = match (prepared.made(), made.as_deref()) {
+                (None, _) => body,
+                (Some(known), Some(Record { sequence, content: Content::Response { body, .. }, .. }))
+                    if *sequence == known.sequence =>
+                {
+                    body
+                }
+                _ => return None,
+            };
             self.counters.add(Count::HitsMemory);
             self.counters.add(Count::HitsPrepared);
             record.seen.hit();
@@ -192,8 +208,16 @@ impl Proxy {
         None
     }
 
-    /// Prepares the answer to the request of `ticket`, which the long way answered with `stored`, if that is certain for a while.
-    pub(super) fn prepare(&self, ticket: Ticket, asked: &Asked, found: &Found, stored: &Stored) {
+    /// Prepares the answer to the request of `ticket`, which the long way answered with `stored`, or with what was `made` of it, if that is
+    /// certain for a while.
+    pub(super) fn prepare(
+        &self,
+        ticket: Ticket,
+        asked: &Asked,
+        found: &Found,
+        stored: &Stored,
+        made: Option<(Made, &Derived<'_>)>,
+    ) {
         let route = &asked.route;
         if self.prepared.places.is_empty()
             // What the key is made of may change, or a hit has more to do.
@@ -212,11 +236,19 @@ impl Proxy {
         let Some(until) = asked.leave.lasts() else { return };
         sure.end = sure.end.min(until);
         let now = self.clock.now();
-        let answer = |fields: HeaderMap| {
+        let compose = |fields: HeaderMap| {
             let mut response = self.compose_hit(fields, &asked.request.uri, head, body, now);
             tell_audience(route.audience, asked.leave.asker(), &mut response);
             response
         };
+        let answer = |fields: HeaderMap| match &made {
+            Some((_, derived)) => self.compose_derived(fields, compose(HeaderMap::new()), derived),
+            None => compose(fields),
+        };
+        if made.is_some() {
+            // Dates are looked at with this moment in mind.
+            sure.start = sure.start.max(now);
+        }
         let saved = route.lifetimes.engine.then_some(head.cost);
         let about = prepared::About {
             host: ticket.host,
@@ -226,7 +258,12 @@ impl Proxy {
             sure,
             saved,
         };
-        if let Some(prepared) = Prepared::new(about, head, body, answer) {
+        let body = made.as_ref().map_or(body, |(_, derived)| derived.body);
+        if let Some(prepared) = Prepared::new(about, body, answer) {
+            let prepared = match &made {
+                Some((made, _)) => prepared.of_made(made.clone()),
+                None => prepared,
+            };
             self.prepared.keep(prepared);
         }
     }

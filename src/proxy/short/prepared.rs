@@ -13,6 +13,7 @@ use crate::message::cache_status::CACHE_STATUS;
 use crate::message::date;
 use crate::message::entity_tag::EntityTag;
 use crate::message::plain::Plain;
+use crate::policy::capture::derivative::Format;
 use crate::policy::stored::StoredResponse;
 use crate::proxy::respond::X_CACHE_AGE;
 use crate::store::CacheKey;
@@ -36,6 +37,17 @@ pub(super) struct About {
     pub(super) saved: Option<Duration>,
 }
 
+/// What is made of the stored picture, and sent in its place.
+#[derive(Clone, Debug)]
+pub(in crate::proxy) struct Made {
+    /// Under which key it is stored.
+    pub(in crate::proxy) key: CacheKey,
+    /// Which record that is.
+    pub(in crate::proxy) sequence: u64,
+    /// The format that a client's `Accept` must ask for, where that decides.
+    pub(in crate::proxy) shown: Option<Format>,
+}
+
 /// See the [module](self).
 pub(super) struct Prepared {
     host: Box<[u8]>,
@@ -49,13 +61,14 @@ pub(super) struct Prepared {
     unchanged: Head,
     tag: Option<HeaderValue>,
     modified: Option<HeaderValue>,
+    made: Option<Made>,
 }
 
 impl Prepared {
-    /// From what the long way makes of a request with these fields: `answer`. `None` if that has a form that is not known here.
+    /// From what the long way makes of a request with these fields: `answer`, with this body. `None` if that has a form that is not known
+    /// here.
     pub(super) fn new(
         about: About,
-        head: &StoredResponse,
         body: &Bytes,
         answer: impl Fn(HeaderMap) -> Response<Body>,
     ) -> Option<Prepared> {
@@ -65,9 +78,10 @@ impl Prepared {
             let unchanged = answer(HeaderMap::from_iter([(name, value.clone()?)]));
             (unchanged.status() == StatusCode::NOT_MODIFIED).then_some(unchanged)
         };
-        let tag = one(&head.fields, &header::ETAG).filter(|tag| EntityTag::parse(tag.as_bytes()).is_some());
-        let modified = one(&head.fields, &header::LAST_MODIFIED)
-            .filter(|_| date::of_field(&head.fields, &header::LAST_MODIFIED).is_some());
+        let fields = full.headers();
+        let tag = one(fields, &header::ETAG).filter(|tag| EntityTag::parse(tag.as_bytes()).is_some());
+        let modified = one(fields, &header::LAST_MODIFIED)
+            .filter(|_| date::of_field(fields, &header::LAST_MODIFIED).is_some());
         let by_tag = condition(header::IF_NONE_MATCH, &tag);
         let by_date = condition(header::IF_MODIFIED_SINCE, &modified);
         let length = one(full.headers(), &header::CONTENT_LENGTH)?;
@@ -91,8 +105,24 @@ impl Prepared {
             unchanged,
             tag,
             modified,
+            made: None,
         };
         (prepared.length() <= LONGEST).then_some(prepared)
+    }
+
+    /// The same, of what is made of the stored response.
+    pub(super) fn of_made(mut self, made: Made) -> Prepared {
+        self.made = Some(made);
+        self
+    }
+
+    /// What is sent in place of the stored response.
+    pub(super) fn made(&self) -> Option<&Made> {
+        self.made.as_ref()
+    }
+
+    fn shown(&self) -> Option<Format> {
+        self.made.as_ref().and_then(|made| made.shown)
     }
 
     pub(super) fn host(&self) -> &[u8] {
@@ -103,9 +133,17 @@ impl Prepared {
         &self.target
     }
 
-    /// Whether it answers a plain request for `target` at `host`.
-    pub(super) fn is_for(&self, host: &[u8], target: &str) -> bool {
-        *self.target == *target && *self.host == *host
+    /// Whether it answers `plain`.
+    pub(super) fn is_for(&self, plain: &Plain<'_>) -> bool {
+        let asks_for = || Format::shown_best(plain.accept.into_iter());
+        *self.target == *plain.target
+            && *self.host == *plain.host
+            && self.shown().is_none_or(|shown| shown == asks_for())
+    }
+
+    /// Whether it answers what `other` does.
+    pub(super) fn is_for_the_same_as(&self, other: &Prepared) -> bool {
+        self.target == other.target && self.host == other.host && self.shown() == other.shown()
     }
 
     pub(super) fn key(&self) -> &[u8] {

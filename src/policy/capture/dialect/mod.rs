@@ -65,6 +65,11 @@ impl Dialect {
         }
     }
 
+    /// Whether a request says something of its picture in fields, not in its target alone: microlink's has those of the page there.
+    pub fn reads_fields(self) -> bool {
+        self == Dialect::Microlink
+    }
+
     fn speech(self) -> &'static Speech {
         match self {
             Dialect::ScreenshotOne => &screenshotone::SPEECH,
