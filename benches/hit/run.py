@@ -13,11 +13,13 @@ import shutil
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+import zlib
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -135,13 +137,29 @@ def fetch(url, headers=None):
         return answer.headers, answer.read()
 
 
+def screenshot(width=1280, height=720):
+    """A PNG with something to see: stripes, boxes and noise as of text."""
+    noise = os.urandom(width)
+    rows = bytearray()
+    for y in range(height):
+        rows.append(0)
+        for x in range(width):
+            text = noise[x] if y % 24 < 12 and 200 < x < 900 else 255
+            rows += bytes((text, 230 if (x // 160 + y // 90) % 2 else text, 250 * y // height))
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(rows), 6)) + chunk(b"IEND", b"")
+
+
 class Field:
     """Everything that one run needs: folder, origin, servers."""
 
     def __init__(self, options, folder):
         self.options, self.folder, self.servers = options, folder, []
-        site = folder / "site"
+        self.site = site = folder / "site"
         site.mkdir()
+        (site / "page.png").write_bytes(screenshot())
         for name, size in SIZES.items():
             (site / name).write_bytes(os.urandom(size))
         pictures = site / "pictures"
@@ -159,6 +177,8 @@ class Field:
                 listen 127.0.0.1:{self.origin_port} backlog=1024;
                 root {site};
                 location / {{ add_header Cache-Control max-age=36000; }}
+                location = /screenshot {{ default_type image/png; try_files /page.png =404; add_header Cache-Control max-age=36000; }}
+                location = /take {{ default_type image/png; try_files /1k =404; add_header Cache-Control max-age=36000; }}
                 location /fresh/ {{ alias {site}/; try_files /1k =404; add_header Cache-Control max-age=36000; }}
             }}""", {"http": self.origin_port}, self.options.load_core)
 
@@ -240,6 +260,17 @@ url = "http://127.0.0.1:{self.origin_port}"
 [route.all]
 path = "/"
 upstream = "origin"
+[route.shots]
+path = "/screenshot"
+upstream = "origin"
+capture = true
+dialect = "tintype"
+derive = true
+[route.take]
+path = "/take"
+upstream = "origin"
+capture = true
+dialect = "screenshotone"
 [log]
 access = {"true" if self.options.access else "false"}
 level = "{"info" if self.options.access else "error"}"
@@ -265,12 +296,16 @@ def endpoint(server, scheme):
     return (at, f"{scheme}://127.0.0.1:{at.ports[scheme]}") if at and scheme in at.ports else None
 
 
+PAGE = "url=https%3A%2F%2Fexample.com%2F"
 CASES = {
-    # name: (scheme, tool, path, connections, conditional)
+    # name: (scheme, tool, path, connections, conditional); tintype may be asked for the same by another path
     "1 KB": ("http", wrk, "/1k", 16, False),
     "100 KB": ("http", wrk, "/100k", 16, False),
     "1 MB": ("http", wrk, "/1m", 16, False),
     "304": ("http", wrk, "/100k", 16, True),
+    # Made of a stored PNG by tintype; for the others a file of the origin's with the same octets.
+    "thumbnail": ("http", wrk, {"tintype": f"/screenshot?{PAGE}&format=jpeg&image_width=320", "others": "/thumbnail"}, 16, False),
+    "1 KB, another's dialect": ("http", wrk, {"tintype": f"/take?{PAGE}&access_key=k&viewport_width=800", "others": "/1k"}, 16, False),
     "1 KB, TLS": ("https", wrk, "/1k", 16, False),
     "100 KB, TLS": ("https", wrk, "/100k", 16, False),
     "1 KB, HTTP/2 over TLS": ("https", h2load, "/1k", 4, False),
@@ -292,15 +327,19 @@ def warm(url, conditional):
 def measure(field, case):
     scheme, tool, path, connections, conditional = CASES[case]
     options, figures = field.options, {}
-    turns = []
-    for server in field.servers:
+    paths, turns = path, []
+    for server in sorted(field.servers, key=lambda server: server.name not in ("tintype", "other")):
         found = endpoint(server, scheme)
         if found:
             at, base = found
+            if isinstance(paths, dict):
+                path = paths["tintype" if server.name in ("tintype", "other") else "others"]
+                if server.name == "tintype" and case == "thumbnail":
+                    (field.site / "thumbnail").write_bytes(fetch(base + path)[1])
             headers = warm(base + path, conditional)
             tool(base + path, 1, connections, options.load_core, headers)
             turns.append((server.name, at, base + path, headers))
-            figures[server.name] = []
+    figures = {server.name: [] for server in field.servers if any(server.name == name for name, *_ in turns)}
     for _ in range(options.rounds):
         for name, at, url, headers in turns:
             before = at.cpu()
