@@ -1,6 +1,7 @@
 //! `tintype health`: one GET of `/healthz` on the control plane, so that an image needs no other HTTP client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use super::control::ControlError;
 use super::terminal::{Exit, complain, print, with_causes};
+use super::whereabouts::token;
 
 pub(super) const HELP: &str = "\
 Exits with 0 if GET /healthz is answered with 200, else with 1.
@@ -29,9 +32,9 @@ pub(super) struct Args {
         default_value_t = tintype::config::ADMIN_LISTEN
     )]
     admin: SocketAddr,
-    /// Bearer token of the control plane, if it has one
-    #[arg(long, env = "TINTYPE_ADMIN__TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    /// File that holds the control plane's bearer token [default: TINTYPE_ADMIN__TOKEN or TINTYPE_ADMIN__TOKEN_FILE]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Time to wait for the answer
     #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -45,6 +48,8 @@ enum Unhealthy {
     TimedOut(Duration),
     #[error("answers {0}")]
     Status(StatusCode),
+    #[error("cannot be asked")]
+    Token(#[from] ControlError),
     #[error("cannot be asked")]
     Request(#[from] http::Error),
     #[error("cannot be asked")]
@@ -68,8 +73,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 async fn ask(args: &Args) -> Result<(), Unhealthy> {
     let mut request = Request::get(format!("http://{}/healthz", reachable(args.admin)));
-    if let Some(token) = &args.token {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    if let Some(token) = token(args.token_file.as_deref())? {
+        request = request.header(header::AUTHORIZATION, token.value);
     }
     let client: Client<HttpConnector, Empty<Bytes>> =
         Client::builder(TokioExecutor::new()).build(HttpConnector::new());

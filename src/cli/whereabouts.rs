@@ -103,11 +103,8 @@ fn control_plane(config: Config) -> Result<Option<(String, Option<Token>)>, Cont
 /// The token for a control plane that was named by its address. That of a configuration which nobody named goes only to
 /// where that configuration says.
 fn token_for(base: &str, args: &ControlArgs) -> Result<Option<Token>, ControlError> {
-    if let Some(token) = variable("TINTYPE_ADMIN__TOKEN") {
-        return bearer(&token, "TINTYPE_ADMIN__TOKEN").map(Some);
-    }
-    if let Some(file) = variable("TINTYPE_ADMIN__TOKEN_FILE") {
-        return read_token(Path::new(&file), "TINTYPE_ADMIN__TOKEN_FILE").map(Some);
+    if let Some(token) = from_environment()? {
+        return Ok(Some(token));
     }
     let config = match (configured(args), &args.config) {
         (Ok(config), _) => config,
@@ -116,6 +113,22 @@ fn token_for(base: &str, args: &ControlArgs) -> Result<Option<Token>, ControlErr
     };
     let theirs = control_plane(config)?.filter(|(address, _)| address == base || args.config.is_some());
     Ok(theirs.and_then(|(_, token)| token))
+}
+
+/// The token in `file`, else that of the environment.
+pub(super) fn token(file: Option<&Path>) -> Result<Option<Token>, ControlError> {
+    match file {
+        Some(file) => read_token(file, "--token-file").map(Some),
+        None => from_environment(),
+    }
+}
+
+fn from_environment() -> Result<Option<Token>, ControlError> {
+    if let Some(token) = variable("TINTYPE_ADMIN__TOKEN") {
+        return bearer(&token, "TINTYPE_ADMIN__TOKEN").map(Some);
+    }
+    let file = variable("TINTYPE_ADMIN__TOKEN_FILE");
+    file.map(|file| read_token(Path::new(&file), "TINTYPE_ADMIN__TOKEN_FILE")).transpose()
 }
 
 fn variable(name: &str) -> Option<String> {

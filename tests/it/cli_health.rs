@@ -6,7 +6,9 @@ use std::process::{Command, Output};
 
 fn health(address: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tintype"));
-    command.env_remove("TINTYPE_ADMIN__LISTEN").env_remove("TINTYPE_ADMIN__TOKEN");
+    for name in ["TINTYPE_ADMIN__LISTEN", "TINTYPE_ADMIN__TOKEN", "TINTYPE_ADMIN__TOKEN_FILE"] {
+        command.env_remove(name);
+    }
     command.args(["health", "--admin", address]).args(arguments).output().unwrap()
 }
 
@@ -23,16 +25,29 @@ fn answer_once(listener: TcpListener, status: &'static str) -> std::thread::Join
 
 #[test]
 fn the_exit_code_follows_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "0123456789abcdef\n").unwrap();
     for (status, code) in [("200 OK", 0), ("503 Service Unavailable", 1), ("401 Unauthorized", 1)] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let head = answer_once(listener, status);
-        let output = health(&address, &["--token", "0123456789abcdef"]);
+        let output = health(&address, &["--token-file", file.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(code), "{output:?}");
         let head = head.join().unwrap();
         assert!(head.starts_with("get /healthz http/1.1\n"), "{head}");
         assert!(head.contains("authorization: bearer 0123456789abcdef"), "{head}");
     }
+}
+
+/// Where others would see it.
+#[test]
+fn no_token_is_taken_on_the_command_line() {
+    let output = health("127.0.0.1:1", &["--token", "0123456789abcdef"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let missing = health("127.0.0.1:1", &["--token-file", "missing"]);
+    assert_eq!(missing.status.code(), Some(1), "{missing:?}");
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("missing"), "{missing:?}");
 }
 
 #[test]
