@@ -173,12 +173,14 @@ impl Proxy {
             let before = fields.clone();
             dress(fields, &make, tagged(&of, &wanted.derivative.key(make.format)));
             if self.has_it(wanted.request, response.headers()) {
-                return Ok(self.not_modified(wanted.request, response));
+                let key = key_of(&wanted.asked.primary, wanted.derivative, make.format);
+                let spared = self.store.get_memory(key.as_bytes()).map_or(0, |made| made.body().len());
+                return Ok(self.not_modified(wanted.request, response, spared));
             }
             let made = self.made(wanted, &before, (&whole, from), make, response.headers()).await?;
             response = filled(response, made);
         } else if self.has_it(wanted.request, response.headers()) {
-            return Ok(self.not_modified(wanted.request, response));
+            return Ok(self.not_modified(wanted.request, response, whole.len()));
         } else {
             response = filled(response, whole);
         }
@@ -200,10 +202,10 @@ impl Proxy {
         )
     }
 
-    fn not_modified(&self, request: &Parts, response: Response<Body>) -> Response<Body> {
+    /// Counts that so many octets need not be sent; of what is not in memory, none: nobody looks for it.
+    fn not_modified(&self, request: &Parts, response: Response<Body>, spared: usize) -> Response<Body> {
         self.counters.add(Count::NotModified);
         if request.method != Method::HEAD {
-            let spared = response.body().as_whole().map_or(0, Bytes::len);
             self.counters.tally().saved_bytes(spared as u64);
         }
         unchanged(response)
