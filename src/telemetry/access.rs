@@ -116,7 +116,7 @@ fn write(
         target: "tintype::access",
         client = %client.ip(),
         method = %method,
-        target_uri = %target,
+        target_uri = %Told(target),
         version = ?version,
         status = status.as_u16(),
         bytes,
@@ -125,6 +125,74 @@ fn write(
         detail = answered.detail,
         whole,
     );
+}
+
+/// Parameters whose values are left out: what proves who asks, and what is private of a capture.
+const SECRET: [&str; 16] = [
+    "access_key",
+    "accessKey",
+    "api_key",
+    "apiKey",
+    "apikey",
+    "x_api_key",
+    "token",
+    "signature",
+    "sig",
+    "authorization",
+    "cookies",
+    "cookie",
+    "headers",
+    "header",
+    "setExtraHTTPHeaders",
+    "extraHttpHeaders",
+];
+
+/// A target without the values of [`SECRET`] parameters.
+struct Told<T>(T);
+
+impl<T: std::fmt::Display> std::fmt::Display for Told<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use std::fmt::Write as _;
+        write!(Masking { to: f, state: State::Path }, "{}", self.0)
+    }
+}
+
+/// Where in a target a [`Masking`] writer is. A target comes in pieces, none of which ends within a parameter's name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Path,
+    Query,
+}
+
+struct Masking<'a, 'b> {
+    to: &'a mut std::fmt::Formatter<'b>,
+    state: State,
+}
+
+impl std::fmt::Write for Masking<'_, '_> {
+    fn write_str(&mut self, piece: &str) -> std::fmt::Result {
+        let mut rest = piece;
+        if self.state == State::Path {
+            let Some((path, query)) = rest.split_once('?') else { return self.to.write_str(rest) };
+            self.state = State::Query;
+            self.to.write_str(path)?;
+            self.to.write_str("?")?;
+            rest = query;
+        }
+        for (at, pair) in rest.split('&').enumerate() {
+            if at > 0 {
+                self.to.write_str("&")?;
+            }
+            match pair.split_once('=') {
+                Some((name, value)) if SECRET.contains(&name) && !value.is_empty() => {
+                    self.to.write_str(name)?;
+                    self.to.write_str("=***")?;
+                }
+                _ => self.to.write_str(pair)?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A line to be; written when it is dropped.
@@ -185,5 +253,26 @@ impl HttpBody for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_proves_who_asks_is_in_no_line() {
+        for (target, told) in [
+            ("/a", "/a"),
+            ("/a?", "/a?"),
+            ("/a?url=https://b.example/?token=x", "/a?url=https://b.example/?token=x"),
+            ("/a?access_key=hunter2&url=x", "/a?access_key=***&url=x"),
+            ("/a?url=x&signature=s&key=web&cookies=a%3Db", "/a?url=x&signature=***&key=web&cookies=***"),
+            ("/a?token&sig=&x=%26", "/a?token&sig=&x=%26"),
+        ] {
+            assert_eq!(Told(target).to_string(), told);
+            let uri: Uri = format!("http://h{target}").parse().expect("a target");
+            assert_eq!(Told(&uri).to_string(), format!("http://h{told}"), "in pieces");
+        }
     }
 }
