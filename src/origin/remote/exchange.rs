@@ -233,6 +233,7 @@ impl Remote {
             return Err(OriginError::BadResponse(fault.to_owned()));
         }
         state_length_once(&mut head);
+        self.outgoing.conceal(&mut head.headers);
         // What the client left there concerns its connection.
         let reason = head.extensions.remove::<ReasonPhrase>();
         head.extensions = Extensions::new();

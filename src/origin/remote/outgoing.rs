@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{CONTENT_LOCATION, HOST, LINK, LOCATION, REFRESH};
 use http::request;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Extensions, HeaderMap, HeaderValue, Uri, Version};
@@ -23,6 +23,8 @@ pub(super) struct Outgoing {
     names: Vec<String>,
     /// The parameters that are set, as they go into a query.
     parameters: String,
+    /// Their values, as they are and as they go into a query, where they are long enough to be nothing else.
+    secrets: Vec<String>,
     fields: HeaderMap,
     preserve_host: bool,
     told: Told,
@@ -54,6 +56,7 @@ impl Outgoing {
             parameters: form_urlencoded::Serializer::new(String::new())
                 .extend_pairs(&config.set_query)
                 .finish(),
+            secrets: secrets(&config.set_query),
             fields,
             preserve_host: config.preserve_host,
             told: config.forwarded,
@@ -91,6 +94,49 @@ impl Outgoing {
             head.headers.append(name, value.clone());
         }
         Ok(())
+    }
+
+    /// Takes the parameters that were set out of what an origin says of its targets: whoever follows a redirect has them set anew, and nobody
+    /// is to read them.
+    pub(super) fn conceal(&self, fields: &mut HeaderMap) {
+        if self.names.is_empty() {
+            return;
+        }
+        for name in [LOCATION, CONTENT_LOCATION] {
+            let Some(target) = fields.get(&name).and_then(|value| value.to_str().ok()) else { continue };
+            if let Some(told) = self.without(target)
+                && let Ok(told) = HeaderValue::try_from(told)
+            {
+                fields.insert(name, told);
+            }
+        }
+        for name in [LOCATION, CONTENT_LOCATION, LINK, REFRESH] {
+            let tells = |value: &HeaderValue| {
+                let text = String::from_utf8_lossy(value.as_bytes());
+                self.secrets.iter().any(|secret| text.contains(secret))
+            };
+            if fields.get_all(&name).iter().any(tells) {
+                fields.remove(name);
+            }
+        }
+    }
+
+    /// `target` without the parameters that are set; `None` if it has none of them.
+    fn without(&self, target: &str) -> Option<String> {
+        let (rest, fragment) = match target.split_once('#') {
+            Some((rest, fragment)) => (rest, Some(fragment)),
+            None => (target, None),
+        };
+        let (path, query) = rest.split_once('?')?;
+        let kept: Vec<&str> = query.split('&').filter(|parameter| !self.sets(parameter)).collect();
+        let mut told = path.to_owned();
+        if !kept.is_empty() {
+            told = format!("{told}?{}", kept.join("&"));
+        }
+        if let Some(fragment) = fragment {
+            told = format!("{told}#{fragment}");
+        }
+        (kept.len() < query.split('&').count()).then_some(told)
     }
 
     /// The base and the target's path and query, byte for byte but for the parameters that are set.
@@ -135,6 +181,16 @@ impl Outgoing {
         let name = form_urlencoded::parse(name.as_bytes()).next().map(|(name, _)| name);
         name.is_some_and(|name| self.names.iter().any(|set| *set == name))
     }
+}
+
+/// Octets from which on a value is taken for a secret wherever it stands.
+const SECRET: usize = 6;
+
+fn secrets(parameters: &[(String, String)]) -> Vec<String> {
+    let long = parameters.iter().map(|(_, value)| value).filter(|value| value.len() >= SECRET);
+    let spelled =
+        |value: &String| [value.clone(), form_urlencoded::byte_serialize(value.as_bytes()).collect()];
+    long.flat_map(spelled).collect()
 }
 
 /// An authority as a `Host` field: without user information.
@@ -243,6 +299,35 @@ mod tests {
         for base in ["/v1", "o.test", "ftp://o.test", "http://user:secret@o.test", "http://o.test/?a=b"] {
             let error = Outgoing::new(&config(base)).unwrap_err();
             assert!(matches!(error, Error::Base { .. }), "{base}: {error}");
+        }
+    }
+
+    /// A redirect that keeps its query had told it to every client.
+    #[test]
+    fn regression_what_is_set_is_not_told_by_redirects() {
+        let mut config = config("http://api.example/base");
+        config.set_query =
+            vec![("access_key".to_owned(), "hunter2 &x".to_owned()), ("v".to_owned(), "1".to_owned())];
+        let outgoing = Outgoing::new(&config).expect("fine");
+        for (name, said, told) in [
+            ("location", "/take?url=a&access_key=hunter2+%26x&v=1", Some("/take?url=a")),
+            (
+                "location",
+                "https://api.example/take?access_key=hunter2+%26x#top",
+                Some("https://api.example/take#top"),
+            ),
+            ("location", "/take?access%5Fkey=hunter2+%26x&b", Some("/take?b")),
+            ("location", "/v/1?page=1", Some("/v/1?page=1")),
+            ("content-location", "/take?v=1", Some("/take")),
+            ("location", "/login?next=%2Ftake%3Faccess_key%3Dhunter2+%26x", None),
+            ("link", "</take?access_key=hunter2+%26x>; rel=next", None),
+            ("link", "</style.css>; rel=preload", Some("</style.css>; rel=preload")),
+            ("refresh", "0; url=/take?access_key=hunter2+%26x", None),
+        ] {
+            let mut fields = HeaderMap::new();
+            fields.insert(name, HeaderValue::from_static(said));
+            outgoing.conceal(&mut fields);
+            assert_eq!(fields.get(name).map(|value| value.to_str().expect("text")), told, "{name}: {said}");
         }
     }
 }
