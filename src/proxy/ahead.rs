@@ -232,6 +232,7 @@ impl Proxy {
         // Purged, replaced, or too late: then it is no longer ours to renew.
         if stored.record().sequence == sequence
             && fresh
+            && asked.leave.may_ask(self.clock.now()).is_ok()
             && let Some(flight) = self.validate_behind(asked, &found)
         {
             self.counters.add(counters::Count::EarlyRefreshes);

@@ -68,7 +68,7 @@ impl Proxy {
         derivative: Derivative,
         peer: IpAddr,
     ) -> Result<Response<Body>, Refusal> {
-        reading.leave.check_page(reading.wishes.page.as_ref())?;
+        reading.leave.check_page(&reading.wishes)?;
         reading.leave.limit(&mut reading.wishes);
         let ticket = reading.ticket.take();
         // The picture itself, whatever the client has of what is made of it.
@@ -246,7 +246,7 @@ impl Proxy {
             let key = key_of(&picture.key, derivative, make.format);
             let negotiates = derivative.negotiates();
             let shown = negotiates.then(|| derivative.format_for(fields));
-            let place = Made { key, sequence: made.sequence, shown };
+            let place = Made { key, sequence: made.sequence, length: body.len(), shown };
             let derived = Derived { make, tag, body, negotiates };
             self.prepare(ticket.clone(), wanted.asked, picture, stored, Some((place, &derived)));
         }
@@ -274,13 +274,16 @@ impl Proxy {
             return Ok(body.clone());
         }
         let mut job = key.as_bytes().to_vec();
+        // Of these octets: an origin may give others the same tag.
+        job.extend_from_slice(entity_tag::of_body(whole).as_bytes());
         job.extend_from_slice(tag.map(HeaderValue::as_bytes).unwrap_or_default());
         let made = self.deriver.derive(job, whole, from, make).await.map_err(refused(&make))?;
         // Not before: the picture may have been stored only while it was worked on.
         let picture = self.look_up(&wanted.asked.primary, &wanted.asked.request).await;
         if let Some((stored, _)) = &picture.stored
-            && let Some(head) = stored.head()
+            && let Some((head, octets)) = stored.parts()
             && head.fields.get(header::ETAG) == of.get(header::ETAG)
+            && octets == whole
             && (made.len() as u64) <= self.config.max_stored_bytes
         {
             let key = key_of(&picture.key, wanted.derivative, make.format);

@@ -79,10 +79,15 @@ pub(super) async fn read(
         // The origin knows which methods it has.
         _ => {
             forget_credentials(&mut request.headers);
-            if !spoken.remote {
-                request.uri = at(&request.uri, PICTURES, "")?;
+            if spoken.remote {
+                return Ok((Reading::default(), body));
             }
-            return Ok((Reading::default(), body));
+            // The engine says what it takes, and is given nothing that was not read: its content could ask for any page.
+            request.uri = at(&request.uri, PICTURES, "")?;
+            for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING] {
+                request.headers.remove(name);
+            }
+            return Ok((Reading::default(), Body::Empty));
         }
     };
     let meaning = dialect::read(
@@ -110,7 +115,7 @@ pub(super) async fn read(
         // A job is to be done each time.
         Meaning::Other if spoken.remote => {
             let wishes = Wishes { no_cache: true, ..Wishes::default() };
-            Ok((Reading { wishes, ..Reading::default() }, body))
+            Ok((Reading { wishes, job: true, ..Reading::default() }, body))
         }
         Meaning::Other => Err(Refusal::Parameters(vec![Fault {
             parameter: "path".into(),
@@ -131,8 +136,17 @@ fn ask_for(
     let Picture { canonical, form, names, link, request: outgoing } = picture;
     let link = link.and_then(|link| replace(&request.uri, &link).ok());
     let ours = at(&request.uri, PICTURES, "")?;
-    let key = route.canonical_key(&ours, &canonical);
-    let capture = canonical.query().map(|query| {
+    let key = match spoken.remote {
+        false => route.canonical_key(&ours, &canonical),
+        // The service is asked at a path of the client's, which may lead elsewhere there: to a redirect, to a video.
+        true => {
+            let path = outgoing.json_to.as_deref().unwrap_or(request.uri.path());
+            let asked_at = at(&request.uri, &format!("{PICTURES}{}", behind(route, path)), "")?;
+            route.canonical_key(&asked_at, &canonical)
+        }
+    };
+    // What is private, the operator's own too, could be read from a link.
+    let capture = canonical.query().filter(|_| !canonical.has_private()).map(|query| {
         let format =
             canonical.derivative.as_ref().map_or(Format::Png, |made| made.format_for(&request.headers));
         (query, canonical.viewport(&spoken.defaults), format.name().to_owned())
@@ -187,9 +201,17 @@ impl Proxy {
         admitted: Result<(Leave, Option<Ticket>), Refusal>,
     ) -> Response<Body> {
         let head = request.method == Method::HEAD;
-        if dialect == Dialect::Imgproxy && !self.is_signed(&route, &request) {
-            let refused = self.refuse(&Refusal::Signature, CacheStatus::default());
-            return in_its_words(dialect, &[], refused).await;
+        if dialect == Dialect::Imgproxy {
+            // The signature is of the path, and of nothing else that could be said.
+            let plain = matches!(request.method, Method::GET | Method::HEAD) && body.is_end_stream();
+            let refusal = match plain {
+                true if self.is_signed(&route, &request) => None,
+                true => Some(Refusal::Signature),
+                false => Some(Refusal::Method(request.method.clone())),
+            };
+            if let Some(refusal) = refusal {
+                return in_its_words(dialect, &[], self.refuse(&refusal, CacheStatus::default())).await;
+            }
         }
         let at = (Arc::clone(&route), request.uri.clone());
         let read = match admitted {
@@ -203,6 +225,10 @@ impl Proxy {
         let (answered, wanted) = match read {
             Ok((mut reading, body)) => {
                 let mut wanted = std::mem::take(&mut reading.wanted);
+                if !reading.leave.is_everybodys() {
+                    // A signed path would give more than the client may, and for ever.
+                    wanted.capture = None;
+                }
                 let now = self.clock.now();
                 wanted.link = wanted.link.map(|link| reading.leave.sign(&route, &link, now));
                 if wanted.form != Form::Picture {
@@ -255,12 +281,15 @@ impl Proxy {
 /// What of `path` is the dialect's own: imgproxy's signature is of what follows the prefix of the route.
 fn below<'a>(route: &Route, dialect: Dialect, path: &'a str) -> &'a str {
     match dialect {
-        Dialect::Imgproxy => {
-            let prefix = route.path.strip_suffix('/').unwrap_or(&route.path);
-            path.strip_prefix(prefix).unwrap_or(path)
-        }
+        Dialect::Imgproxy => behind(route, path),
         _ => path,
     }
+}
+
+/// What of `path` is behind that of `route`.
+fn behind<'a>(route: &Route, path: &'a str) -> &'a str {
+    let prefix = route.path.strip_suffix('/').unwrap_or(&route.path);
+    path.strip_prefix(prefix).unwrap_or(path)
 }
 
 /// The picture in the form that was asked for.

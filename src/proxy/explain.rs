@@ -104,7 +104,7 @@ impl Proxy {
             Ok(leave) => {
                 leave.limit(&mut reading.wishes);
                 reading.leave = leave;
-                let admitted = reading.leave.check_page(reading.wishes.page.as_ref());
+                let admitted = reading.leave.check_page(&reading.wishes);
                 admitted.map_or_else(
                     |refusal| json!({ "refused": refusal.name() }),
                     |()| json!({ "admitted_by": reading.leave.words() }),

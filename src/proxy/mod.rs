@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response};
+use http_body::Body as _;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -16,6 +17,7 @@ use crate::derive::{self, Deriver};
 use crate::message::body::Body;
 use crate::message::cache_status::{self, CacheStatus, Forward};
 use crate::policy::admission::Terms;
+use crate::policy::audience::Asker;
 use crate::policy::audience::Audience;
 use crate::policy::capture::Wishes;
 use crate::policy::capture::dialect::imgproxy;
@@ -189,7 +191,8 @@ impl Proxy {
     ) -> Result<Response<Body>, Refusal> {
         // Which origin? The target in absolute form says so, within its bounds.
         let (mut request, body) = request.into_parts();
-        let ticket = Ticket::of(&request);
+        // Content, which over HTTP/2 no field need tell of, is for the long way to judge.
+        let ticket = Ticket::of(&request).filter(|_| body.is_end_stream());
         if let Some(ticket) = &ticket
             && let Some(response) = self.short_message(ticket, &request.headers)
         {
@@ -232,16 +235,24 @@ impl Proxy {
             return Box::pin(self.answer_derived(route, request, reading, derivative, peer)).await;
         }
         let ticket = reading.ticket.take();
-        reading.leave.check_page(reading.wishes.page.as_ref())?;
+        // Nobody has looked at a body that is still there.
+        reading.wishes.ambiguous |= !body.is_end_stream();
+        reading.leave.check_page(&reading.wishes)?;
         reading.leave.limit(&mut reading.wishes);
         // Is it for the cache at all?
-        let pass = pass::why_pass(&request, &body);
+        let job = reading.job.then_some(Forward::Bypass);
+        let pass = pass::why_pass(&request, &body).or(job);
         if let Some(why @ (Forward::Method | Forward::Bypass)) = pass
-            && !pass::is_plain_range(&request, &body)
+            && (reading.job || !pass::is_plain_range(&request, &body))
         {
             reading.leave.may_ask(self.clock.now())?;
+            let (audience, asker) = (route.audience, reading.leave.asker());
             // Boxed, as all that a hit does not need: the future of an exchange is moved more than once.
-            return Box::pin(self.pass(route, request, body, peer, why)).await;
+            let mut response = Box::pin(self.pass(route, request, body, peer, why)).await?;
+            if asker == Asker::Holder {
+                respond::tell_audience(audience, asker, &mut response);
+            }
+            return Ok(response);
         }
 
         // What is stored under its key?

@@ -29,6 +29,8 @@ pub(super) struct Reading {
     pub(super) derivative: Option<Derivative>,
     /// What the client gets, where its dialect has more than the picture.
     pub(super) wanted: Wanted,
+    /// It is no picture, and to be done each time.
+    pub(super) job: bool,
     /// For the short way, where the answer goes out as it comes.
     pub(super) ticket: Option<Ticket>,
     /// What may be done for it.

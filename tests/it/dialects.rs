@@ -276,6 +276,32 @@ async fn urlbox_and_microlink_are_asked_for_the_picture() {
     assert_eq!(glance(&picture), seen(200, "HIT", "picture 0"));
 }
 
+/// A signed path is good for ever and for everybody, and tells what is in it.
+#[tokio::test]
+async fn regression_a_link_gives_no_more_than_its_asker_may_and_tells_nothing_private() {
+    let site = Site::start([("/", lime())]).await;
+    let secret = "00112233445566778899aabbccddeeff";
+    let tintype = Tintype::of(&format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\ndir = \"\"\n\
+         [upstream.chrome]\nkind = \"chrome\"\nallow_ranges = [\"{ALLOWED}/32\"]\n\
+         [imgproxy]\nkey = \"{secret}\"\nsalt = \"{secret}\"\n\
+         [keys.k]\napi_key = \"hunter2-hunter2\"\n\
+         [route.kept]\npath = \"/kept\"\nupstream = \"chrome\"\ndialect = \"web2img\"\nauth = \"key\"\n\
+         [route.private]\npath = \"/private\"\nupstream = \"chrome\"\ndialect = \"web2img\"\n\
+         parameters = {{ headers = \"X-Internal: hunter3\" }}\n\
+         [route.img]\npath = \"/img\"\nupstream = \"chrome\"\ndialect = \"imgproxy\"\n"
+    ))
+    .await;
+    let body = format!("{{\"url\":\"{}\"}}", site.url("/"));
+    for target in ["/kept", "/private"] {
+        let fields = [("content-type", "application/json"), ("x-api-key", "hunter2-hunter2")];
+        let told = tintype.client.request("POST", &tintype.url(target), &fields, &body).await;
+        assert_eq!(told.status, 200, "{target} {}", told.text());
+        let link = json(&told)["url"].as_str().unwrap_or_default().to_owned();
+        assert!(!link.contains("/img/"), "{target}: {link}");
+    }
+}
+
 #[tokio::test]
 async fn routes_share_by_a_setting_or_by_their_upstream() {
     let origin = ScriptedOrigin::start(|request| {
@@ -293,6 +319,90 @@ async fn routes_share_by_a_setting_or_by_their_upstream() {
     for (target, cache) in [("/a", "MISS"), ("/b", "HIT"), ("/c", "MISS"), ("/x", "MISS")] {
         let answer = tintype.get(&format!("{target}?url=https://a.example/")).await;
         assert_eq!(answer.header("x-cache"), Some(cache), "{target}");
+    }
+}
+
+/// What the service was asked for elsewhere, or with more, had stood under the key of a picture.
+#[tokio::test]
+async fn regression_what_the_service_is_asked_for_is_what_is_keyed() {
+    let origin = ScriptedOrigin::start(|request| match request.target.as_str() {
+        target if target.starts_with("/take/") => {
+            Reply::status(301).header("Location", "/take").header("Cache-Control", "max-age=60")
+        }
+        _ => Reply::ok(format!("picture {}", request.index)).header("Cache-Control", "max-age=60"),
+    })
+    .await;
+    let routes = "dialect = \"opaque\"\n\
+        [route.take]\npath = \"/take\"\nupstream = \"origin\"\ndialect = \"screenshotone\"\n\
+        [route.flash]\npath = \"/flash\"\nupstream = \"origin\"\ndialect = \"apiflash\"\nkey = \"flash\"\n\
+        [route.link]\npath = \"/link\"\nupstream = \"origin\"\ndialect = \"microlink\"\nkey = \"link\"\ncaller_ttl = false\n";
+    let tintype = Tintype::with(&origin, routes).await;
+    let u = "url=https://a.example/";
+    assert_eq!(tintype.get(&format!("/take/?{u}")).await.status, 301);
+    assert_eq!(glance(&tintype.get(&format!("/take?{u}")).await), seen(200, "MISS", "picture 1"));
+    assert_eq!(
+        glance(&tintype.get(&format!("/take?{u}&viewport_mobile=")).await),
+        seen(200, "HIT", "picture 1")
+    );
+    assert!(origin.requests().iter().all(|request| !request.target.contains("viewport_mobile")));
+    let doubled = tintype.get(&format!("/flash?{u}&headers=Accept-Language%3Dxx&headers=")).await;
+    assert_eq!(doubled.header("x-cache"), Some("MISS"));
+    for (target, cache) in [
+        (format!("/flash?{u}"), "MISS"),
+        (format!("/flash?{u}&url=https://b.example/"), "MISS"),
+        (format!("/flash?url=https://b.example/&{u}"), "MISS"),
+        (format!("/flash?{u}&{u}"), "HIT"),
+    ] {
+        assert_eq!(tintype.get(&target).await.header("x-cache"), Some(cache), "{target}");
+    }
+    // A document of microlink's is none of its pictures.
+    for _ in 0..2 {
+        assert_eq!(tintype.get(&format!("/link?{u}")).await.header("x-cache"), Some("BYPASS"));
+    }
+}
+
+/// It has a key's hosts for bounds: another page beside the one that is looked at must not be captured.
+#[tokio::test]
+async fn regression_a_key_for_some_hosts_names_one_page_and_nothing_else() {
+    let origin = ScriptedOrigin::start(|_| Reply::ok("picture").header("Cache-Control", "max-age=60")).await;
+    let route = |name: &str, dialect: &str, more: &str| {
+        format!(
+            "[route.{name}]\npath = \"/{name}\"\nupstream = \"origin\"\ncapture = true\nauth = \"key\"\n\
+             dialect = \"{dialect}\"\n{more}\n"
+        )
+    };
+    let more = format!(
+        "dialect = \"opaque\"\n{}{}{}[keys.some]\napi_key = \"hunter2-hunter2\"\nhosts = [\"a.example\"]\n",
+        route("plain", "opaque", ""),
+        route("flash", "apiflash", "key = \"flash\""),
+        route("link", "microlink", "key = \"link\""),
+    );
+    let tintype = Tintype::with(&origin, &more).await;
+    let key = [("x-api-key", "hunter2-hunter2")];
+    let ask = async |method: &str, target: &str, body: &str| {
+        let fields = [key[0], ("content-type", "application/json")];
+        let fields = if body.is_empty() { &fields[..1] } else { &fields[..] };
+        tintype.client.request(method, &tintype.url(target), fields, body).await.status
+    };
+    let (a, b) = ("url=https://a.example/", "url=https://b.example/");
+    for (method, target, body) in [
+        ("GET", format!("/plain?{b}"), ""),
+        ("GET", format!("/plain?url=b.example&{a}"), ""),
+        ("GET", format!("/plain?{a}&{b}"), ""),
+        ("GET", format!("/plain?{a}&html=x"), ""),
+        ("POST", format!("/plain?{a}"), "{\"url\":\"https://b.example/\"}"),
+        ("GET", format!("/flash?{b}&{a}"), ""),
+        ("GET", format!("/link?{b}&screenshot.{a}&screenshot=true"), ""),
+    ] {
+        assert_eq!(ask(method, &target, body).await, 403, "{method} {target}");
+    }
+    assert_eq!(origin.count(), 0);
+    for target in [
+        format!("/plain?{a}"),
+        format!("/flash?{a}"),
+        format!("/link?{a}&screenshot=true&embed=screenshot.url"),
+    ] {
+        assert_eq!(ask("GET", &target, "").await, 200, "{target}");
     }
 }
 
@@ -363,6 +473,16 @@ async fn web2img_answers_with_a_signed_link_to_the_picture() {
         let refused = tintype.get(&altered).await;
         assert_eq!(refused.status, 403, "{altered} {}", refused.text());
     }
+    // Nor is a body, which had asked the engine for any page.
+    let other = format!("{{\"url\":\"{}\"}}", site.url("/other"));
+    for coding in ["", "identity", "gzip"] {
+        let fields = [("content-type", "application/json"), ("content-encoding", coding)];
+        let refused = tintype.client.request("POST", &tintype.url(&link), &fields, &other).await;
+        assert_eq!(refused.status, 405, "{}", refused.text());
+        let refused = tintype.client.request("POST", &tintype.url("/screenshot"), &fields, &other).await;
+        assert_eq!(refused.status, 415, "{}", refused.text());
+    }
+    assert_eq!(site.times("/other"), 0);
     // No query is signed, so none counts.
     assert_eq!(
         tintype.get(&format!("{link}?width=5&url=http://other.example/")).await.body,

@@ -7,10 +7,17 @@
 //!    requests at once, misses in between.
 //! 5. A client that does not read gets the rest of its answer later, and nobody else waits for it.
 
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 
 use super::derived::png;
-use super::support::{Answer, Client, RawClient, Reply, ScriptedOrigin, Tintype};
+use super::support::{Answer, Client, RawClient, Reply, ScriptedOrigin, Tintype, within};
 
 /// A tintype without prepared answers.
 async fn long_way(origin: &ScriptedOrigin, more: &str) -> Tintype {
@@ -414,4 +421,23 @@ async fn a_client_that_does_not_read_gets_the_rest_later() {
         assert!(answer.complete && answer.body.len() == length);
     }
     assert!(prepared(&tintype).await >= 4);
+}
+
+/// 1: content of which no field tells, as HTTP/2 has it, had been passed over.
+#[tokio::test]
+async fn regression_content_over_http2_is_for_the_long_way() {
+    let origin = origin().await;
+    let tintype = Tintype::before(&origin).await;
+    for _ in 0..3 {
+        assert_eq!(Client::h2().get(&tintype.url("/long"), &[]).await.status, 200);
+    }
+    assert!(prepared(&tintype).await > 0);
+    let stream = tokio::net::TcpStream::connect(tintype.address).await.expect("a connection");
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+    let (mut client, connection) = handshake.expect("HTTP/2");
+    tokio::spawn(connection);
+    let pieces = futures_util::stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x")))]);
+    let request = Request::get(tintype.url("/long")).body(StreamBody::new(pieces)).expect("a request");
+    let answer = within("an answer", client.send_request(request)).await.expect("an answer");
+    assert_eq!(answer.headers()["x-cache"], "BYPASS");
 }

@@ -447,3 +447,18 @@ async fn an_explanation_says_who_is_admitted() {
     assert_eq!(tintype.get(&link(PAGE, "new", NEW, Render::Allow)).await.status, 200);
     tintype.stop().await;
 }
+
+/// What is passed on, since it has content, had been told as the origin told it.
+#[tokio::test]
+async fn regression_what_a_key_has_passed_on_is_private_too() {
+    let origin = pictures().await;
+    let more = settings("auth = \"key\"") + "api_key = \"hunter2-hunter2\"\n";
+    let tintype = Tintype::with(&origin, &more).await;
+    let (url, key) = (tintype.url(&format!("/screenshot?{PAGE}")), [("x-api-key", "hunter2-hunter2")]);
+    for (method, body) in [("GET", ""), ("GET", "x"), ("POST", "x"), ("HEAD", "")] {
+        let answer = tintype.client.request(method, &url, &key, body).await;
+        let told = answer.header("cache-control").unwrap_or_default();
+        assert!(answer.status == 200 && told.starts_with("private, "), "{method} {body}: {told}");
+    }
+    tintype.stop().await;
+}

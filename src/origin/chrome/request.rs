@@ -10,7 +10,8 @@ use crate::message::body::Body;
 /// The JSON text of a request, or the answer to one that has none.
 pub(super) async fn json(fields: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Response<Body>> {
     let kind = fields.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+    let is_json = kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json");
+    if !is_json || fields.contains_key(header::CONTENT_ENCODING) {
         return Err(answer::not_json());
     }
     let limit = largest(limits);

@@ -70,6 +70,12 @@ impl Canonical {
         (length <= LONGEST_QUERY && query.len() <= LONGEST_QUERY).then_some(query)
     }
 
+    /// Whether something of it is nobody's business: fields, cookies, credentials.
+    pub fn has_private(&self) -> bool {
+        let is_private = |(name, _): &Pair| table::find(name).is_some_and(|p| p.class == Class::Private);
+        self.pairs.iter().any(is_private)
+    }
+
     /// The viewport of its picture in CSS pixels, but for a device's.
     pub fn viewport(&self, defaults: &Defaults) -> (u32, u32) {
         let of = |name: &str| {
@@ -115,12 +121,12 @@ fn map(pairs: &mut Vec<Pair>, name: String, value: String) {
         Some(Alias::Means(canonical, meant)) => match yes {
             Some(true) => add(canonical, meant.to_owned()),
             Some(false) => {}
-            None if nothing => add(canonical, value),
+            None if nothing => {}
             None => add(&name, value),
         },
         Some(Alias::Not(canonical)) => match yes {
             Some(yes) => add(canonical, (!yes).to_string()),
-            None if nothing => add(canonical, value),
+            None if nothing => {}
             None => add(&name, value),
         },
         Some(Alias::Viewport) => match value.split_once(['x', 'X']) {
@@ -135,7 +141,7 @@ fn map(pairs: &mut Vec<Pair>, name: String, value: String) {
             "dark" => add("dark_mode", "true".into()),
             "light" => add("dark_mode", "false".into()),
             "no-preference" => {}
-            _ if nothing => add("dark_mode", value),
+            _ if nothing => {}
             _ => add(&name, value),
         },
         Some(Alias::Ttl(unit)) => match value.trim().parse::<f64>() {
@@ -151,8 +157,8 @@ fn map(pairs: &mut Vec<Pair>, name: String, value: String) {
 /// Whether anything is said: an empty value of a known parameter is as if it were not there, for it as for what depends on it. Blanks are
 /// empty but in a script and its like.
 fn is_something((name, value): &Pair) -> bool {
-    let empty = |known: &Parameter| match known.form {
-        Form::Texts => value.is_empty(),
+    let empty = |known: &Parameter| match (known.form, known.class) {
+        (Form::Texts, _) | (_, Class::KeyOnly) => value.is_empty(),
         _ => value.trim().is_empty(),
     };
     !table::find(name).is_some_and(empty)
@@ -247,7 +253,8 @@ fn spell_out(pairs: &mut Vec<Pair>, defaults: &Defaults) {
 /// What is wished of the cache. Well-formed wishes are taken out; the others stay, for the origin to refuse together with all
 /// else that is wrong.
 fn wishes(pairs: &mut Vec<Pair>) -> Wishes {
-    let mut wishes = Wishes::default();
+    let pages = pairs.iter().filter(|(name, _)| ["url", "html", "markdown"].contains(&name.as_str()));
+    let mut wishes = Wishes { ambiguous: pages.count() > 1, ..Wishes::default() };
     pairs.retain(|(name, value)| {
         let time = |wish: &mut Option<Duration>| match values::seconds(value) {
             Some(time) => {

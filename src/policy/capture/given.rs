@@ -44,6 +44,7 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
             let between = table::between(&name);
             for value in values.into_iter().take(MOST + 1) {
                 match value {
+                    Value::Null => {}
                     Value::Object(mut member) => {
                         let value = match between.and_then(|between| pair(&member, between)) {
                             Some(pair) => pair,
@@ -74,6 +75,7 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
                 pairs.extend(
                     members
                         .into_iter()
+                        .filter(|(_, value)| !value.is_null())
                         .map(|(m, value)| (name.clone(), format!("{m}{between}{}", text(&value)))),
                 );
             }

@@ -26,6 +26,8 @@ pub use table::DEFAULT_VIEWPORT;
 pub struct Wishes {
     /// The page to be captured, without its fragment.
     pub page: Option<Url>,
+    /// Another page, or a document, is named beside it: which of them is captured only the origin knows.
+    pub ambiguous: bool,
     /// It brings scripts of its own that run in the page (`js`).
     pub scripted: bool,
     /// `ttl`: how long the picture may be fresh; an older stored one is not wanted.
@@ -41,10 +43,15 @@ pub struct Wishes {
 impl Wishes {
     /// What a request wishes whose other parameters are in a dialect that is not known: the page in `url`, and whether it brings scripts.
     pub fn of_unknown(query: &str) -> Self {
-        let mut wishes = Wishes::default();
+        let (mut wishes, mut pages) = (Wishes::default(), 0);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
-                "url" if wishes.page.is_none() => wishes.page = key::page(&value),
+                "url" => {
+                    wishes.ambiguous |= pages > 0;
+                    pages += 1;
+                    wishes.page = wishes.page.or_else(|| key::page(&value));
+                }
+                "html" | "markdown" => wishes.ambiguous = true,
                 "js" | "script" | "scripts" | "javascript" => wishes.scripted = true,
                 _ => {}
             }

@@ -327,3 +327,9 @@ pub(super) fn between(name: &str) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// Whether the parameter of this canonical name is told apart by each of its values, or by none: a list, or what is said to the cache.
+pub(super) fn is_list_or_control(name: &str) -> bool {
+    let lists = |form| matches!(form, Form::Texts | Form::WordSet | Form::TextSet | Form::Pairs(_));
+    find(name).is_some_and(|known| lists(known.form) || known.class == Class::Control)
+}

@@ -142,8 +142,14 @@ impl Leave {
         }
     }
 
-    /// Whether it may look at this page.
-    pub(super) fn check_page(&self, page: Option<&Url>) -> Result<(), Refusal> {
+    /// Whether everybody has it, for ever.
+    pub(super) fn is_everybodys(&self) -> bool {
+        matches!(self.by, By::Nothing) && self.render == Render::Allow
+    }
+
+    /// Whether it may look at the page that these wishes name; one that is named beside others is none.
+    pub(super) fn check_page(&self, wishes: &Wishes) -> Result<(), Refusal> {
+        let page = wishes.page.as_ref().filter(|_| !wishes.ambiguous);
         let hosts = self.held().map_or(&[][..], |held| &held.key.hosts);
         let host = page.and_then(Url::host_str).unwrap_or_default();
         let fits = |pattern: &String| match pattern.strip_prefix('*') {
@@ -156,7 +162,8 @@ impl Leave {
     /// What is left of its wishes: none of those for a new picture, where there will be none.
     pub(super) fn limit(&self, wishes: &mut Wishes) {
         if self.render != Render::Allow {
-            *wishes = Wishes { page: wishes.page.take(), scripted: wishes.scripted, ..Wishes::default() };
+            let Wishes { scripted, ambiguous, .. } = *wishes;
+            *wishes = Wishes { page: wishes.page.take(), scripted, ambiguous, ..Wishes::default() };
         }
     }
 

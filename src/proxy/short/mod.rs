@@ -32,8 +32,8 @@ mod prepared;
 pub(super) use prepared::Made;
 use prepared::{Prepared, one};
 
-/// Places in which one request may lie.
-const WAYS: usize = 2;
+/// Places in which one request may lie: there may be an answer for each format that clients can show.
+const WAYS: usize = 4;
 
 /// An answer that is ready to be sent; its head is in the buffer that was given for it.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Prepareds {
     fn places(&self, host: &[u8], target: &str) -> [Option<&ArcSwapOption<Prepared>>; WAYS] {
         let hash = self.hasher.hash_one((host, target.as_bytes()));
         let mask = self.places.len().wrapping_sub(1);
-        [hash as usize, (hash >> 32) as usize].map(|at| self.places.get(at & mask))
+        [0, 16, 32, 48].map(|bits| self.places.get(hash.rotate_right(bits) as usize & mask))
     }
 
     fn keep(&self, prepared: Prepared) {
@@ -186,7 +186,7 @@ impl Proxy {
             let body = match (prepared.made(), made.as_deref()) {
                 (None, _) => body,
                 (Some(known), Some(Record { sequence, content: Content::Response { body, .. }, .. }))
-                    if *sequence == known.sequence =>
+                    if *sequence == known.sequence && body.len() == known.length =>
                 {
                     body
                 }

@@ -42,8 +42,10 @@ pub(super) struct About {
 pub(in crate::proxy) struct Made {
     /// Under which key it is stored.
     pub(in crate::proxy) key: CacheKey,
-    /// Which record that is.
+    /// Which record that is: the sequence is that of the picture of which it was made.
     pub(in crate::proxy) sequence: u64,
+    /// Octets that it has, as the prepared head says.
+    pub(in crate::proxy) length: usize,
     /// The format that a client's `Accept` must ask for, where that decides.
     pub(in crate::proxy) shown: Option<Format>,
 }

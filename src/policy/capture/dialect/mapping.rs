@@ -1,8 +1,10 @@
 //! Tables of names at work: each parameter is mapped, found fault with, or, in front of the service itself, passed on and told apart by.
 
+use std::collections::BTreeMap;
+
 use super::super::canonical::hash;
 use super::super::given::Pair;
-use super::super::values;
+use super::super::{table, values};
 use super::{Fault, Form};
 
 /// Characters of a bad value that are told.
@@ -56,6 +58,8 @@ pub(super) struct Mapping {
     pub(super) other: bool,
     /// Part of it is said in fields.
     pub(super) by_fields: bool,
+    /// It names several pages: which of them is captured only the service knows.
+    pub(super) ambiguous: bool,
     /// What cannot be had.
     pub(super) faults: Vec<Fault>,
     /// What rules left to the dialect itself.
@@ -80,6 +84,7 @@ impl Mapping {
             form: Form::default(),
             other: false,
             by_fields: false,
+            ambiguous: false,
             faults: Vec::new(),
             own: Vec::new(),
         }
@@ -103,7 +108,9 @@ impl Mapping {
         for (name, value) in std::mem::take(&mut self.given) {
             let plain = name.strip_prefix(self.prefix).unwrap_or(&name);
             let rule = self.rules.iter().find(|(known, _)| *known == plain).map(|(_, rule)| *rule);
-            if !matches!(rule, Some(Rule::Credential | Rule::Form)) {
+            // What is empty is as if it were not there, to us as to the service.
+            let said = !matches!(rule, Some(Rule::Is(_))) || !value.trim().is_empty();
+            if said && !matches!(rule, Some(Rule::Credential | Rule::Form)) {
                 self.sent.push((name.clone(), value.clone()));
             }
             match rule {
@@ -114,6 +121,35 @@ impl Mapping {
                     &format!("nothing: it is no parameter of {service} that is known here"),
                 ),
             }
+        }
+        self.tell_doubled_apart();
+    }
+
+    /// Of what is given several times one counts to us, but who knows which to the service, to which all is sent: pictures are told apart by
+    /// all of it. Lists are told apart as they are, and what is said to the cache is not.
+    fn tell_doubled_apart(&mut self) {
+        if !self.remote {
+            return;
+        }
+        let plain = |name: &str| name.strip_prefix(self.prefix).unwrap_or(name).to_owned();
+        let mut values: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (name, value) in &self.sent {
+            values.entry(plain(name)).or_default().push(value);
+        }
+        let is_known = |name: &str| {
+            let rule = self.rules.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
+            match rule {
+                Some(Rule::Is(canonical)) => table::is_list_or_control(canonical),
+                Some(Rule::Own) => name == "cache",
+                _ => false,
+            }
+        };
+        values.retain(|name, values| values.iter().any(|value| *value != values[0]) && !is_known(name));
+        let doubled: Vec<(String, String)> =
+            values.into_iter().map(|(name, values)| (name, values.join("\0"))).collect();
+        for (name, values) in &doubled {
+            self.ambiguous |= name == "url";
+            self.opaque(&format!("{name}~"), values);
         }
     }
 

@@ -222,7 +222,8 @@ pub fn read(spoken: &Spoken, asked: &Asked<'_>) -> Meaning {
     if !mapping.faults.is_empty() {
         return Meaning::Bad(mapping.faults);
     }
-    let canonical = Canonical::of(mapping.pairs, speech.defaults, &spoken.defaults);
+    let mut canonical = Canonical::of(mapping.pairs, speech.defaults, &spoken.defaults);
+    canonical.wishes.ambiguous |= mapping.ambiguous;
     let mut link = mapping.sent.clone();
     let path = (speech.link)(asked.path, &mut link);
     let mut pairs = mapping.sent;
