@@ -138,7 +138,11 @@ impl<'a> Exchange<'a> {
         if let Some((base, first)) = base {
             let updated = head.kind == Kind::NotModified || head.method == "HEAD";
             // What a 304 confirms may have been fetched anew for another variant before it came: the same, by its tag.
-            let overtaken = base > id && head.kind == Kind::NotModified;
+            let varies = first.fields.vary || head.fields.vary;
+            let for_another = varies && first.variant != head.variant;
+            let asks = VARIANTS[self.ask.variant];
+            let overtaken =
+                base > id && head.kind == Kind::NotModified && for_another && head.variant.as_deref() == asks;
             let fit = base == id || (base < id && updated) || overtaken;
             ensure!(fit, "head of answer {id}, body of answer {base}");
             let same = first.key == head.key && first.version == head.version;
@@ -163,7 +167,8 @@ impl<'a> Exchange<'a> {
         let lifetime = self.lifetime(head, base, &directives)?;
         let contradicted = self.sent[id + 1..self.ended].iter().any(|later| {
             let spoke = later.key == head.key && later.method == "HEAD" && later.kind == Kind::Whole(200);
-            spoke && later.version != head.version
+            let of_this = later.variant == head.variant || !(later.fields.vary || head.fields.vary);
+            spoke && of_this && later.version != head.version
         });
         Ok(Provenance { id, head, base, directives, lifetime, contradicted })
     }
