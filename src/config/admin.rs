@@ -19,6 +19,13 @@ pub(super) fn read(mut s: Section<'_>, server: &listener::Config) -> Option<admi
     let listen = address(&mut s, LISTEN);
     let token = token(&mut s);
     if !enabled {
+        // Jobs on the data plane would be open to everybody, who is thought to be kept out.
+        for name in ["token", "token_file"] {
+            if s.is_given(name) {
+                let allowed = "nothing, or enabled = true: without a control plane nobody is asked for it";
+                s.refuse(name, Kind::Conflict, "a token, while enabled is false", allowed);
+            }
+        }
         return None;
     }
     if !listen.ip().is_loopback() && !s.is_given("token") && !s.is_given("token_file") {

@@ -137,6 +137,7 @@ fn each_mistake_is_one_problem_at_its_path() {
         ("route.all", "dialect = \"urlbox\"\nkey = \"nowhere\"", "route.all", Kind::Conflict),
         ("route.ALL", "upstream = \"api\"\npath = \"/b\"", "route.ALL", Kind::Conflict),
         ("admin", "listen = \"0.0.0.0:9090\"", "admin.token", Kind::Missing),
+        ("admin", "enabled = false\ntoken = \"0123456789abcdef\"", "admin.token", Kind::Conflict),
         ("admin", "listen = \"127.0.0.1:8080\"", "admin.listen", Kind::Conflict),
         (
             "store",
