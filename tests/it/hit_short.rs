@@ -207,7 +207,8 @@ const PICTURES: [&str; 8] = [
     "/take?url=https://a.example/&access_key=k&format=webp",
     "/link?url=https://a.example/&screenshot=true&embed=screenshot.url",
 ];
-const WISHES: [(&str, &str); 16] = [
+const WISHES: [(&str, &str); 17] = [
+    ("accept", "image/avif,image/webp,*/*"),
     ("accept", "image/webp,*/*"),
     ("accept", "*/*"),
     ("accept", "IMAGE/WEBP;q=0.5, image/png;q=0.4"),

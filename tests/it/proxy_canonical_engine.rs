@@ -5,7 +5,7 @@
 
 use tintype::origin::chrome::Limits;
 use tintype::origin::chrome::spec::CaptureSpec;
-use tintype::policy::capture::{Canonical, Defaults};
+use tintype::policy::capture::{Canonical, Defaults, is_parameter, names};
 
 fn read(query: &str, body: Option<&[u8]>) -> CaptureSpec {
     CaptureSpec::parse(query, body, &Limits::default())
@@ -75,9 +75,16 @@ fn regression_a_url_that_is_too_long_when_it_is_spelled_out_is_refused_at_once()
 #[test]
 fn what_fuzzing_begins_with_is_taken() {
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/capture_spec");
-    for name in ["every_one", "every_look", "every_visitor", "every_json", "a_document"] {
+    let mut all = String::new();
+    for name in ["every_one", "every_look", "every_visitor", "every_json", "a_document", "a_note"] {
         let input = std::fs::read_to_string(corpus.join(name)).expect("it is there");
         let (query, json) = input.split_once('\n').unwrap_or((&input, ""));
         read(query, (!json.is_empty()).then_some(json.as_bytes()));
+        all.push_str(&input);
+    }
+    // Sizes are made of pictures in front of the engine.
+    let derived = ["fit", "image_width", "image_height"];
+    for name in names().filter(|name| is_parameter(name) && !derived.contains(name)) {
+        assert!(all.contains(name), "{name}");
     }
 }
