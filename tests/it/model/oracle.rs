@@ -165,9 +165,12 @@ impl<'a> Exchange<'a> {
             }
         };
         let lifetime = self.lifetime(head, base, &directives)?;
+        // The stored response says whether it has variants, not what came later.
+        let varies = head.fields.vary || base.is_none_or(|(_, base)| base.fields.vary);
+        let asks = VARIANTS[self.ask.variant];
         let contradicted = self.sent[id + 1..self.ended].iter().any(|later| {
             let spoke = later.key == head.key && later.method == "HEAD" && later.kind == Kind::Whole(200);
-            let of_this = later.variant == head.variant || !(later.fields.vary || head.fields.vary);
+            let of_this = later.variant.as_deref() == asks || !varies;
             spoke && of_this && later.version != head.version
         });
         Ok(Provenance { id, head, base, directives, lifetime, contradicted })
