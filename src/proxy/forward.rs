@@ -62,17 +62,17 @@ fn is_unkeyed(name: &str) -> bool {
     }
 }
 
-/// Whether a field is dropped. An underscore is a hyphen to every origin that makes variables of fields, and would slip by.
+/// Whether a field is dropped. An underscore is a hyphen to every origin that makes variables of fields, and would slip by: by what is
+/// dropped, by how content is framed, and by the field of that name that an answer was selected by.
 fn is_dropped(name: &str) -> bool {
     if !name.contains('_') {
         return is_unkeyed(name);
     }
     let name = name.replace('_', "-");
-    let framing =
-        matches!(name.as_str(), "host" | "connection" | "content-length" | "transfer-encoding" | "te");
-    framing
+    let selects = ["accept-", "content-", "if-", "sec-"].iter().any(|kind| name.starts_with(kind));
+    selects
         || is_unkeyed(&name)
-        || matches!(name.as_str(), "cookie" | "authorization" | "range" | "content-type")
+        || matches!(name.as_str(), "transfer-encoding" | "cache-control" | "user-agent")
 }
 
 /// Removes what is not sent on: hop-by-hop fields, and those by which an origin might answer something unkeyed. Before anything is keyed by
@@ -218,12 +218,73 @@ mod tests {
             ("x-http_method-override", true),
             ("content_length", true),
             ("transfer_encoding", true),
+            ("content_type", true),
+            ("accept_language", true),
+            ("if_none_match", true),
+            ("sec_ch_ua", true),
+            ("user_agent", true),
+            ("cache_control", true),
+            ("x-original-forwarded-for", true),
             ("x-forwarder", false),
             ("x-api-key", false),
             ("x_api_key", false),
             ("accept-language", false),
         ] {
             assert_eq!(is_dropped(name), dropped, "{name}");
+        }
+    }
+
+    /// Each of them is what some framework, server or cloud makes links, routes, redirects or addresses from.
+    #[test]
+    fn unkeyed_fields_are_dropped() {
+        for name in [
+            "forwarded",
+            "forwarded-for",
+            "client-ip",
+            "true-client-ip",
+            "cf-connecting-ip",
+            "fastly-client-ip",
+            "front-end-https",
+            "base-url",
+            "proxy",
+            "http-host",
+            "x-host",
+            "x-http-host",
+            "x-http-host-override",
+            "x-host-override",
+            "x-original-host",
+            "x-backend-host",
+            "x-original-url",
+            "x-original-uri",
+            "x-rewrite-url",
+            "x-rewrite-uri",
+            "x-http-destinationurl",
+            "x-http-path-override",
+            "x-path-info",
+            "x-script-name",
+            "x-url-scheme",
+            "x-scheme",
+            "x-arr-ssl",
+            "x-http-method",
+            "x-http-method-override",
+            "x-method-override",
+            "x-method",
+            "x-real-ip",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "x-originating-ip",
+            "x-remote-ip",
+            "x-remote-addr",
+            "x-proxyuser-ip",
+            "x-proxy-url",
+            "x-sendfile-type",
+            "x-accel-mapping",
+            "x-accel-redirect",
+            "x-middleware-subrequest",
+            "x-forwarded",
+        ] {
+            let spelled = name.replace('-', "_");
+            assert!(is_dropped(name) && is_dropped(&spelled), "{name}");
         }
     }
 
@@ -249,11 +310,34 @@ mod tests {
 
     #[test]
     fn the_clients_conditions_are_replaced_by_ours() {
-        let request = parts(&[("if-none-match", "\"theirs\""), ("range", "bytes=0-1"), ("accept", "*/*")]);
+        let request = parts(&[
+            ("if-none-match", "\"theirs\""),
+            ("if-match", "\"theirs\""),
+            ("if-modified-since", "Sat, 01 Nov 2025 00:00:00 GMT"),
+            ("if-unmodified-since", "Sat, 01 Nov 2025 00:00:00 GMT"),
+            ("if-range", "\"theirs\""),
+            ("range", "bytes=0-1"),
+            ("content-length", "0"),
+            ("content-type", "text/plain"),
+            ("content-encoding", "gzip"),
+            ("content-language", "de"),
+            ("expect", "100-continue"),
+            ("accept", "*/*"),
+        ]);
         let ours = [(header::IF_NONE_MATCH, HeaderValue::from_static("\"ours\""))];
         let sent = for_storing(&request, IpAddr::from([127, 0, 0, 1]), "tintype", &ours);
+        let names: Vec<_> = sent.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert!(["accept", "via", "if-none-match"].iter().all(|name| names.contains(name)), "{names:?}");
         assert_eq!(sent.headers()["if-none-match"], "\"ours\"");
-        assert!(!sent.headers().contains_key("range"));
-        assert_eq!(sent.headers()["accept"], "*/*");
+    }
+
+    #[test]
+    fn a_length_goes_out_in_one_spelling() {
+        for (given, sent) in [("003", "3"), ("3", "3"), ("0", "0")] {
+            let mut request = parts(&[("content-length", given)]);
+            prepare(&mut request, IpAddr::from([127, 0, 0, 1]), "tintype");
+            assert_eq!(request.headers["content-length"], sent, "{given}");
+        }
     }
 }

@@ -67,6 +67,30 @@ async fn fields_that_the_key_does_not_hold_are_dropped() {
     }
 }
 
+/// An origin that makes variables of fields (CGI, WSGI, PHP) reads `Accept_Language` as `Accept-Language`. The variant was stored for those who
+/// sent no such field.
+#[tokio::test]
+async fn regression_what_selects_has_one_spelling() {
+    let origin = ScriptedOrigin::start(|request| {
+        let read = |name: &str| request.header(name).or(request.header(&name.replace('-', "_")));
+        let said = ["accept-language", "user-agent", "sec-ch-ua"].map(|name| read(name).unwrap_or("none"));
+        Reply::ok(said.join(" "))
+            .header("Cache-Control", "max-age=60")
+            .header("Vary", "Accept-Language, User-Agent, Sec-CH-UA")
+    })
+    .await;
+    let tintype = Tintype::before(&origin).await;
+    for name in ["Accept_Language", "User_Agent", "Sec_CH-UA"] {
+        let poisoned = tintype.get_with(&format!("/{name}"), &[(name, "poison")]).await;
+        let next = tintype.get(&format!("/{name}")).await;
+        assert_eq!(
+            (poisoned.text(), next.header("x-cache")),
+            ("none none none".to_owned(), Some("HIT")),
+            "{name}"
+        );
+    }
+}
+
 /// RFC 9110 section 9.3.1: content in a GET has no meaning, but an origin might read it.
 #[tokio::test]
 async fn the_answer_to_a_fat_get_is_for_its_sender_alone() {
