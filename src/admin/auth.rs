@@ -78,6 +78,8 @@ mod tests {
             (vec![("host", "[::1]:9090")], Ok(())),
             (vec![], Ok(())),
             (vec![("host", "rebound.example:9090")], Err(Denied::Browser)),
+            (vec![("host", "localhost, rebound.example")], Err(Denied::Browser)),
+            (vec![("host", "")], Err(Denied::Browser)),
             (vec![("host", "127.0.0.1"), ("origin", "https://evil.example")], Err(Denied::Browser)),
         ] {
             assert_eq!(check(None, &with(&lines)), expected, "{lines:?}");

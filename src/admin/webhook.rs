@@ -236,6 +236,19 @@ mod tests {
     }
 
     #[test]
+    fn so_many_urls_and_no_more() {
+        for (count, expected) in [(MOST_URLS, Ok(MOST_URLS)), (MOST_URLS + 1, Err("too many urls"))] {
+            let body = json!({ "urls": vec!["https://a.example"; count] }).to_string();
+            let read = match Signed::read(body.as_bytes()) {
+                Ok(signed) => Ok(signed.urls.len()),
+                Err(Refused::Request(why)) => Err(why),
+                Err(_) => Err("other"),
+            };
+            assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
     fn bodies_are_read_or_refused() {
         for (body, expected) in [
             (r#"{"url":"https://a.example"}"#, Ok((1, Mode::Hard, None))),

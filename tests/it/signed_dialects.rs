@@ -1,7 +1,8 @@
 //! Links signed as other services have it:
 //! - ScreenshotOne's and urlbox's are verified on routes in their dialects, and refused in the form of that service, with nothing rendered;
 //! - a link in a JSON answer is signed in turn where the route wants signatures, and good;
-//! - tintype's own signature is good in every dialect, and what it grants goes on into the links of JSON answers.
+//! - tintype's own signature is good in every dialect, and what it grants goes on into the links of JSON answers;
+//! - a link of any of them is good as long as its key, and for what its key may; what an API key gets may be looked at for 30 days.
 
 use ::tintype::policy::signing::own::{self, Grant};
 use ::tintype::policy::signing::{Render, Secret};
@@ -22,6 +23,11 @@ fn mac(text: &str) -> String {
 }
 
 async fn before(origin: &ScriptedOrigin, auth: &str) -> Tintype {
+    before_with(origin, auth, "").await
+}
+
+/// With these settings of the key.
+async fn before_with(origin: &ScriptedOrigin, auth: &str, key: &str) -> Tintype {
     let mut toml =
         Tintype::toml(origin, "").replace("[route.all]\npath = \"/\"\nupstream = \"origin\"\n", "");
     for (name, path, dialect) in
@@ -31,7 +37,7 @@ async fn before(origin: &ScriptedOrigin, auth: &str) -> Tintype {
             "[route.{name}]\npath = \"{path}\"\nupstream = \"origin\"\ndialect = \"{dialect}\"\nearly_refresh = 0.0\nauth = \"{auth}\"\n"
         );
     }
-    toml += &format!("[keys.{ACCESS}]\nsecret = \"{SECRET}\"\napi_key = \"hunter2-hunter2\"\n");
+    toml += &format!("[keys.{ACCESS}]\nsecret = \"{SECRET}\"\napi_key = \"hunter2-hunter2\"\n{key}");
     Tintype::of(&toml).await
 }
 
@@ -155,5 +161,47 @@ async fn our_own_signature_is_good_in_every_dialect() {
     tintype.later(60);
     assert_eq!(tintype.get(&link).await.status, 403);
     assert_eq!(origin.count(), asked);
+    tintype.stop().await;
+}
+
+#[tokio::test]
+async fn links_of_services_may_what_their_key_may_as_long_as_it_is_good() {
+    let origin = service().await;
+    let query = format!("access_key={ACCESS}&url=https://a.example");
+    let one = format!("/take?{query}&signature={}", mac(&query));
+    let query = "url=b.example&width=600";
+    let other = format!("/v1/{ACCESS}/{}/png?{query}", mac(query));
+    for (settings, before, after) in [
+        ("not_after = 2025-11-01T00:01:00Z\n", 200, 403),
+        ("not_after = 2025-11-01T00:01:00Z\nrender = \"stale\"\n", 404, 403),
+        ("render = \"never\"\n", 404, 404),
+    ] {
+        let (tintype, asked) = (before_with(&origin, "signed", settings).await, origin.count());
+        for target in [&one, &other] {
+            assert_eq!(tintype.get(target).await.status, before, "{settings} {target}");
+        }
+        assert_eq!(origin.count() - asked, if before == 200 { 2 } else { 0 }, "{settings}");
+        tintype.later(60);
+        for target in [&one, &other] {
+            assert_eq!(tintype.get(target).await.status, after, "{settings} {target}");
+        }
+        tintype.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_link_for_who_has_an_api_key_ends_and_renders_nothing() {
+    const DAYS_30: u64 = 30 * 86_400;
+    let origin = service().await;
+    let tintype = before(&origin, "either").await;
+    let target = "/micro?url=https://a.example/&screenshot=true&adblock=false&viewport.height=1024";
+    let told = json(&tintype.get_with(target, &[("x-api-key", "hunter2-hunter2")]).await);
+    let link = below(&told["data"]["screenshot"]["url"], &tintype);
+    assert!(link.contains(&format!("expires={}", START.as_secs() + DAYS_30)), "{link}");
+    assert_eq!(tintype.get(&link).await.header("x-cache"), Some("HIT"), "{link}");
+    tintype.later(DAYS_30 - 1);
+    assert_eq!(tintype.get(&link).await.header("x-cache"), Some("STALE"), "{link}");
+    tintype.later(1);
+    assert_eq!((tintype.get(&link).await.status, origin.count()), (403, 1));
     tintype.stop().await;
 }

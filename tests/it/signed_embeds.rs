@@ -4,7 +4,7 @@
 //!   early refresh, refresh ahead, stale-while-revalidate, purges; what is not stored is 404;
 //! - with `allow` a link gives one picture: who follows it cannot have it taken anew;
 //! - keys change without anything stored being lost; a key that is gone, or a link that has expired, is refused on the short way too;
-//! - API keys are taken by three ways, sent on by none, and what they get is private;
+//! - API keys are taken by three ways, sent on by none, and what they get is private; they may what links by their key may;
 //! - rates hold for each key (B19);
 //! - browsers and CDNs are told lifetimes that end with the link (B02).
 
@@ -192,6 +192,36 @@ async fn a_link_that_may_not_render_never_does() {
     tintype.stop().await;
 }
 
+/// However often a link that renders nothing is followed, its picture is not fetched ahead for it.
+#[tokio::test]
+async fn nothing_is_fetched_ahead_for_a_link_that_may_not_render() {
+    let origin = pictures().await;
+    let tintype =
+        Tintype::with(&origin, &settings("auth = \"signed\"\nrefresh_ahead = 10\nrefresh_ahead_hits = 1"))
+            .await;
+    let other = format!("{PAGE}&width=5");
+    for page in [PAGE, &other] {
+        assert_eq!(tintype.get(&link(page, "web", WEB, Render::Allow)).await.status, 200);
+    }
+    for render in [Render::Never, Render::Stale] {
+        for _ in 0..5 {
+            assert_eq!(tintype.get(&link(PAGE, "web", WEB, render)).await.header("x-cache"), Some("HIT"));
+        }
+    }
+    for _ in 0..5 {
+        assert_eq!(
+            tintype.get(&link(&other, "web", WEB, Render::Allow)).await.header("x-cache"),
+            Some("HIT")
+        );
+    }
+    // Both are due; that the one comes says that the other was looked at too, and before it.
+    tintype.clock.advance(Duration::from_millis(599_500));
+    let asked = origin.received(3).await;
+    assert!(asked[2].target.contains("width=5"), "{}", asked[2].target);
+    tintype.stop().await;
+    assert_eq!(origin.count(), 3);
+}
+
 #[tokio::test]
 async fn what_the_origin_forbids_to_use_stale_is_not() {
     let origin = ScriptedOrigin::start(|_| {
@@ -205,6 +235,13 @@ async fn what_the_origin_forbids_to_use_stale_is_not() {
     tintype.later(61);
     assert_eq!(tintype.get(&stale).await.status, 404);
     assert_eq!(origin.count(), 1);
+    tintype.stop().await;
+
+    let origin =
+        ScriptedOrigin::start(|_| Reply::ok("picture").header("Cache-Control", "max-age=60, no-cache")).await;
+    let tintype = Tintype::with(&origin, &settings("auth = \"signed\"")).await;
+    assert_eq!(tintype.get(&link(PAGE, "web", WEB, Render::Allow)).await.status, 200);
+    assert_eq!((tintype.get(&stale).await.status, origin.count()), (404, 1));
     tintype.stop().await;
 }
 
@@ -222,6 +259,8 @@ async fn the_key_says_what_a_link_may_at_most() {
         ("url=https://a.sub.example/", "not-rendered"),
         ("url=https://sub.example/", "host-not-allowed"),
         ("url=https://page.example.other/", "host-not-allowed"),
+        ("url=https://homepage.example/", "host-not-allowed"),
+        ("url=https://a.page.example/", "host-not-allowed"),
         ("html=hello", "host-not-allowed"),
     ] {
         let answer = tintype.get(&link(page, "new", NEW, Render::Allow)).await;
@@ -349,6 +388,103 @@ async fn api_keys_are_taken_by_three_ways_and_told_to_nobody() {
         assert_eq!(tintype.get(&target).await.status, 401);
     }
     tintype.stop().await;
+}
+
+#[tokio::test]
+async fn api_keys_are_good_where_they_are_wanted_and_for_what_their_key_may() {
+    let origin = pictures().await;
+    let keys = "[keys.old]\napi_key = \"old-old-old-old-old\"\nnot_after = 2025-11-01T00:01:00Z\n\
+                [keys.weak]\napi_key = \"weak-weak-weak-weak\"\nrender = \"never\"\n";
+    let tintype = Tintype::with(&origin, &(settings("auth = \"key\"") + keys)).await;
+    let target = format!("/screenshot?{PAGE}");
+    let (old, weak) = ([("x-api-key", "old-old-old-old-old")], [("x-api-key", "weak-weak-weak-weak")]);
+    // Whatever leads to the origin: also what the cache has no part in.
+    for method in ["GET", "HEAD", "POST", "DELETE"] {
+        let answer = tintype.client.request(method, &tintype.url(&target), &weak, "").await;
+        assert_eq!(answer.status, 404, "{method}");
+    }
+    assert_eq!(origin.count(), 0);
+    assert_eq!(tintype.get_with(&target, &old).await.header("x-cache"), Some("MISS"));
+    assert_eq!(tintype.get_with(&target, &weak).await.header("x-cache"), Some("HIT"));
+    tintype.later(59);
+    assert_eq!(tintype.get_with(&target, &old).await.header("x-cache"), Some("HIT"));
+    tintype.later(1);
+    let ended = tintype.get_with(&target, &old).await;
+    assert_eq!((ended.status, reason(&ended).as_str()), (403, "expired"));
+    tintype.stop().await;
+
+    // Who holds a key that signs cannot do without the signature.
+    let signed = settings("auth = \"signed\"") + "api_key = \"hunter2-hunter2\"\n";
+    let tintype = Tintype::with(&origin, &signed).await;
+    for fields in [("x-api-key", "hunter2-hunter2"), ("authorization", "Bearer hunter2-hunter2")] {
+        let answer = tintype.get_with(&target, &[fields]).await;
+        assert_eq!((answer.status, reason(&answer).as_str()), (403, "unsigned"));
+    }
+    assert_eq!(tintype.get(&format!("{target}&access_key=hunter2-hunter2")).await.status, 403);
+    assert_eq!(origin.count(), 1);
+    tintype.stop().await;
+}
+
+#[tokio::test]
+async fn an_origin_of_unknown_dialect_is_told_no_api_key() {
+    let origin = pictures().await;
+    let toml = "auth = \"key\"\n[keys.web]\napi_key = \"hunter2-hunter2\"\n";
+    let tintype = Tintype::with(&origin, toml).await;
+    for (target, fields) in [
+        ("/field", &[("x-api-key", "hunter2-hunter2")][..]),
+        ("/bearer", &[("authorization", "Bearer hunter2-hunter2")]),
+        ("/both", &[("x-api-key", "hunter2-hunter2"), ("authorization", "Basic aHVudGVyMg==")]),
+        ("/query?a=1&access_key=hunter2-hunter2&b=2", &[]),
+        ("/spelled?access%5Fkey=hunter2-hunter2", &[]),
+    ] {
+        assert_eq!(tintype.get_with(target, fields).await.status, 200, "{target}");
+        let asked = origin.requests().pop().expect("a request");
+        assert_eq!((asked.header("x-api-key"), asked.header("authorization")), (None, None), "{target}");
+        assert!(!asked.target.contains("hunter2"), "{}", asked.target);
+    }
+    assert_eq!(origin.count(), 5);
+    tintype.stop().await;
+}
+
+#[tokio::test]
+async fn rates_outlast_a_reload_that_does_not_change_them() {
+    let origin = pictures().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("proxy.toml");
+    let rates = "rate = \"6/h\"\nrender_rate = \"2/h\"\n";
+    let toml = Tintype::toml(&origin, &(settings("auth = \"signed\"") + rates));
+    std::fs::write(&file, &toml).expect("written");
+    let tintype = Tintype::from_file(&file).await;
+    let target = |width: u32| link(&format!("{PAGE}&width={width}"), "new", NEW, Render::Allow);
+    // Of each its own: what is rendered counts once as a request, and once as a rendering.
+    for (width, status) in [(1, 200), (2, 200), (3, 429), (1, 200)] {
+        assert_eq!(tintype.get(&target(width)).await.status, status, "{width}");
+    }
+    std::fs::write(&file, toml.replace("preset = \"none\"", "preset = \"none\"\nbrowser_ttl = \"1m\""))
+        .expect("written");
+    assert_eq!(tintype.reload().await.status, 200);
+    for (width, status) in [(3, 429), (2, 200), (2, 429)] {
+        assert_eq!(tintype.get(&target(width)).await.status, status, "{width}");
+    }
+    assert_eq!(origin.count(), 2);
+    tintype.stop().await;
+}
+
+/// A refresh behind the back of who gets what is stale asks the origin as any other.
+#[tokio::test]
+async fn a_refresh_behind_a_stale_answer_counts_as_a_rendering() {
+    let origin = pictures().await;
+    let toml = settings("auth = \"signed\"") + "render_rate = \"1/h\"\n";
+    let tintype = Tintype::with(&origin, &toml).await;
+    let target = link(PAGE, "new", NEW, Render::Allow);
+    assert_eq!(tintype.get(&target).await.header("x-cache"), Some("MISS"));
+    tintype.later(601);
+    assert_eq!(tintype.get(&target).await.header("x-cache"), Some("STALE"));
+    // What was under way before this one would have come by now.
+    let other = link(&format!("{PAGE}&width=5"), "web", WEB, Render::Allow);
+    assert_eq!(tintype.get(&other).await.header("x-cache"), Some("MISS"));
+    tintype.stop().await;
+    assert_eq!(origin.count(), 2);
 }
 
 #[tokio::test]

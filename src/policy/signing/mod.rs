@@ -166,14 +166,23 @@ mod tests {
             "",
             "5b",
             &right[..63],
+            &right[..62],
+            &format!("{right}0"),
             &format!("{right}00"),
             &format!("{short}="),
             &short[..42],
+            // Whole octets, all of them right.
+            &short[..4],
+            &short[..40],
             &right.replace('5', "g"),
         ] {
             assert!(!verify(&secret, message, bad), "{bad}");
         }
         assert!(!verify(&Secret::new("jefe".into()), message, right));
+        for (given, same) in [("Jefe", true), ("Jef", false), ("", false), ("Jefe ", false), ("jefe", false)]
+        {
+            assert_eq!(secret.is(given), same, "{given:?}");
+        }
         assert_eq!(format!("{secret:?}"), "Secret(…)");
     }
 

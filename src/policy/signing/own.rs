@@ -272,6 +272,35 @@ mod tests {
         }
     }
 
+    /// What only who has the secret can write, and should not have: it grants nothing that it does not say.
+    #[test]
+    fn what_is_signed_and_cannot_be_read_grants_nothing() {
+        let signed = |query: &str| {
+            let pairs = read(query).expect("pairs");
+            let signature = base64url(&mac(&secret(), message("/screenshot", &pairs).as_bytes()));
+            granted(&format!("{query}&signature={signature}"), 5)
+        };
+        for (query, expected) in [
+            ("key=web", Ok(Render::Stale)),
+            ("key=web&render=allow&expires=6", Ok(Render::Allow)),
+            ("key=web&expires=5", Err(Denial::Expired)),
+            ("key=web&expires=never", Err(Denial::Expired)),
+            ("key=web&expires=", Err(Denial::Expired)),
+            ("key=web&expires=99999999999999999999", Err(Denial::Expired)),
+            ("key=web&render=always", Err(Denial::Altered)),
+            ("key=web&render=", Err(Denial::Altered)),
+            ("key=web&sizes=all&width=1", Err(Denial::Size)),
+            ("key=web&sizes=*x*&height=1&height=1", Err(Denial::Size)),
+            ("key=web&sizes=*x*&width=1&width=1", Err(Denial::Size)),
+        ] {
+            assert_eq!(signed(query).map(|granted| granted.render), expected, "{query}");
+        }
+        // Two that are no text are not one, and nobody reads more than so many pairs.
+        assert_eq!(read("a=%FF"), None);
+        assert_eq!(read(&"a&".repeat(MOST)).map(|pairs| pairs.len()), Some(MOST));
+        assert_eq!(read(&"a&".repeat(MOST + 1)), None);
+    }
+
     #[test]
     fn what_is_signed_here_is_verified_here() {
         let sizes: Sizes = "800x600".parse().expect("sizes");

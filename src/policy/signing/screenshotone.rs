@@ -73,7 +73,14 @@ mod tests {
         ] {
             assert_eq!(by(&altered).map(|(_, good)| good), Some(false), "{altered}");
         }
-        for unsigned in [QUERY.to_owned(), format!("{QUERY}&signature={SIGNATURE}&signature={SIGNATURE}")] {
+        // The same octets as others spell them: the service takes one spelling.
+        let spelled = super::super::base64url(&mac(&secret, QUERY.as_bytes()));
+        assert_eq!(by(&format!("{QUERY}&signature={spelled}")).map(|(_, good)| good), Some(false));
+        for unsigned in [
+            QUERY.to_owned(),
+            format!("{QUERY}&signature={SIGNATURE}&signature={SIGNATURE}"),
+            format!("{QUERY}&access_key=other&signature={SIGNATURE}"),
+        ] {
             assert_eq!(by(&unsigned), None);
         }
         assert_eq!(

@@ -124,6 +124,7 @@ mod tests {
             (Some("800"), Some("601"), false),
             (Some("800"), None, false),
             (Some("100"), None, true),
+            (Some("99"), None, false),
             (Some("200"), Some("5"), true),
             (Some("200"), Some("x"), false),
             (Some("201"), None, false),

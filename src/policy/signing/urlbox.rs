@@ -59,6 +59,10 @@ mod tests {
         }
         let short = Link::read("/v1/KEY/a6f5fb4b61eaba63a4546b87c14091c9ca3fbe73/png").expect("a link");
         assert!(!short.is_by("url=urlbox.io&width=300", &secret), "SHA1");
+        let spelled = super::super::base64url(&mac(&secret, b"url=urlbox.io&width=300"));
+        let path = format!("/v1/KEY/{spelled}/png");
+        let other = Link::read(&path).expect("a link");
+        assert!(!other.is_by("url=urlbox.io&width=300", &secret), "the service takes one spelling");
         let signed = sign("/pre/v1/-/jpg", "url=x", "KEY", &secret).expect("a link");
         assert!(
             signed.starts_with("/pre/v1/KEY/")

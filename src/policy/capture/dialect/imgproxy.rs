@@ -213,9 +213,16 @@ mod tests {
         let signed = keys.sign(path);
         assert_eq!(signed, format!("/oKfUtW34Dvo2BGQehJFR4Nr0_rIjOtdtzJ3QFsUcXH8{path}"));
         assert!(keys.verify(&signed) && keys.verify(&signed.replacen("XH8", "XH8=", 1)));
-        for bad in
-            [signed.replace("300", "301"), format!("/{path}"), path.to_owned(), "/".into(), String::new()]
-        {
+        for bad in [
+            signed.replace("300", "301"),
+            // Whole octets of the right one, but not all.
+            signed.replacen("_rIjOtdtzJ3QFsUcXH8", "", 1),
+            signed.replacen("fUtW34Dvo2BGQehJFR4Nr0_rIjOtdtzJ3QFsUcXH8", "fU", 1),
+            format!("/{path}"),
+            path.to_owned(),
+            "/".into(),
+            String::new(),
+        ] {
             assert!(!keys.verify(&bad), "{bad}");
         }
         assert_eq!(format!("{keys:?}"), "Keys([redacted])");
