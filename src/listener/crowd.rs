@@ -75,6 +75,8 @@ mod tests {
         let six = [enter("2001:db8::1"), enter("2001:db8::2:3")];
         assert!(six.iter().all(Option::is_some));
         assert!(enter("2001:db8::4").is_none());
+        // All of the second half is one party's own.
+        assert!(enter("2001:db8::1:0:0:4").is_none() && enter("2001:db8::ffff:ffff:ffff:ffff").is_none());
         let next = enter("2001:db8:0:1::4");
         assert!(next.is_some());
         let trusted: Vec<_> = (0..5).map(|_| enter("10.1.2.3")).collect();

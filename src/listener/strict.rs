@@ -92,3 +92,25 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Strict<IO> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt as _;
+
+    #[tokio::test]
+    async fn what_is_read_ends_with_what_is_refused_however_small_the_reads() {
+        let right = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let all = format!("{right}GET / HTTP/1.1\nHost: a\n\n{right}");
+        for size in [1, 2, 3, 4, 5, 6, 29, 30, 1000] {
+            let (mut io, mut read) = (Strict::new(all.as_bytes()), Vec::new());
+            let mut part = vec![0; size];
+            while let n @ 1.. = io.read(&mut part).await.expect("a slice") {
+                read.extend_from_slice(&part[..n]);
+            }
+            // hyper may have some of the bad line, but its end is ours, and nothing comes behind it.
+            assert!(read.starts_with(right.as_bytes()) && read.ends_with(REFUSED), "{size}: {read:?}");
+            assert!(read.len() <= right.len() + "GET / HTTP/1.1".len() + REFUSED.len(), "{size}: {read:?}");
+        }
+    }
+}

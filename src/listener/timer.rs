@@ -123,3 +123,106 @@ impl<'a> Timer<'a> {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listener::activity::{Turn, Watched};
+    use crate::listener::interim::Interims;
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::time::Instant;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// The verdict on a peer to which `each` bytes are written in each tick of 5 ms, and the tick in which it came; none within `most` ticks.
+    /// An exchange is unended all the while if `owed`.
+    async fn verdict(
+        heads: bool,
+        min_rate: u64,
+        owed: bool,
+        each: usize,
+        most: usize,
+    ) -> Option<(Verdict, usize)> {
+        let activity = Arc::new(Activity::new(10));
+        let mut socket =
+            Watched::new(tokio::io::sink(), Vec::new(), activity.clone(), Arc::new(Interims::default()));
+        let mut turn = Turn::begin(&activity);
+        turn.theirs();
+        let _turn = Some(turn).filter(|_| owed);
+        let clock = pin!(sleep(Duration::ZERO));
+        let mut timer = Timer::new(clock, activity.clone(), heads, MS, 20 * MS, min_rate);
+        while activity.tick() < most {
+            let before = activity.tick();
+            let seen = poll_fn(|cx| match timer.poll(cx) {
+                Poll::Ready(verdict) => Poll::Ready(Some(verdict)),
+                Poll::Pending if activity.tick() > before => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            })
+            .await;
+            if let Some(verdict) = seen {
+                return Some((verdict, activity.tick()));
+            }
+            if each > 0 {
+                socket.write_all(&vec![0; each]).await.expect("a sink");
+            }
+        }
+        None
+    }
+
+    #[tokio::test]
+    async fn a_silent_peer_is_idle_after_a_whole_window() {
+        for heads in [true, false] {
+            let (seen, tick) = verdict(heads, 0, false, 0, 100).await.expect("a verdict");
+            assert!(seen == Verdict::Idle && (4..=5).contains(&tick), "{seen:?} {tick}");
+        }
+    }
+
+    /// 1 MB/s are 5 KB in a tick of 5 ms, and 20 KB in the window. A test that is held up writes less in a tick, never more.
+    #[tokio::test]
+    async fn a_peer_below_the_rate_is_too_slow_and_no_other() {
+        for heads in [true, false] {
+            let (seen, tick) = verdict(heads, 1_000_000, true, 4900, 100).await.expect("a verdict");
+            assert!((4..=5).contains(&tick), "{seen:?} {tick}");
+            assert!(seen == Verdict::SlowReader || !heads, "{seen:?}");
+            assert_eq!(verdict(heads, 1_000_000, true, 30_000, 12).await, None);
+        }
+    }
+
+    /// Over HTTP/2 bytes that no exchange is owed are life from the rate on; over HTTP/1 there are none.
+    #[tokio::test]
+    async fn few_bytes_keep_no_connection_of_http_2() {
+        assert_eq!(
+            verdict(false, 1_000_000, false, 4900, 100).await.map(|(seen, _)| seen),
+            Some(Verdict::Idle)
+        );
+        assert_eq!(verdict(false, 1_000_000, false, 30_000, 12).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_head_has_its_time_from_its_first_byte_on() {
+        let activity = Arc::new(Activity::new(10));
+        let mut clock = pin!(sleep(Duration::from_secs(3600)));
+        let before = Instant::now();
+        let limit = Duration::from_secs(1000);
+        let mut timer = Timer::new(clock.as_mut(), activity.clone(), true, limit, limit * 9, 0);
+        let mut once = async || {
+            poll_fn(|cx| {
+                assert!(timer.poll(cx).is_pending());
+                Poll::Ready(timer.clock.deadline())
+            })
+            .await
+        };
+        let watched = |bytes: &[u8]| {
+            Watched::new(tokio::io::empty(), bytes.to_vec(), activity.clone(), Arc::new(Interims::default()))
+        };
+        drop(Turn::begin(&activity));
+        once().await;
+        let _first = watched(b"GET");
+        let due = once().await;
+        assert!(due >= before + limit && due <= Instant::now() + limit);
+        let _more = watched(b" / ");
+        assert_eq!(once().await, due, "more of it gives no more time");
+    }
+}

@@ -34,8 +34,12 @@ fn config(min_rate: u64) -> Config {
     Config { idle_timeout: WINDOW, min_read_rate: min_rate, min_write_rate: min_rate, ..Serving::config() }
 }
 
-async fn large(_: Request<Body>, _: Peer) -> Response<Body> {
+fn huge() -> Response<Body> {
     Response::new(Body::whole(Bytes::from(vec![b'x'; SIZE])))
+}
+
+async fn large(_: Request<Body>, _: Peer) -> Response<Body> {
+    huge()
 }
 
 /// A connection that buffers little.
@@ -72,12 +76,14 @@ async fn a_body_that_dribbles_is_an_error_for_the_handler() {
         };
         response
     };
-    for (min_rate, status) in [(10_000, 408), (0, 200)] {
+    // 50 KB/s at most, less when this is held up.
+    let sip = "x".repeat(1000);
+    for (min_rate, status) in [(100_000, 408), (0, 200)] {
         let serving = Serving::start(config(min_rate), handler).await;
         let mut client = RawClient::connect(serving.address).await;
-        client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n").await;
+        client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n").await;
         for _ in 0..50 {
-            client.send("x").await;
+            client.send(&sip).await;
             sleep(SIP).await;
         }
         assert_eq!(client.response_to("POST").await.status(), status, "at {min_rate}");
@@ -127,6 +133,35 @@ async fn a_window_that_opens_by_a_few_bytes_at_a_time_is_too_little() {
         let update = frame(8, 0, 1, &100u32.to_be_bytes());
         for _ in 0..100 {
             if reader.is_finished() || write.write_all(&update).await.is_err() {
+                break;
+            }
+            sleep(SIP).await;
+        }
+        assert_eq!(reader.is_finished(), cut, "at {min_rate}");
+        reader.abort();
+    }
+}
+
+/// What others of its exchanges bring is no life of the one that stands still.
+#[tokio::test]
+async fn a_shut_window_is_not_hidden_behind_other_exchanges() {
+    let handler = |request: Request<Body>, _: Peer| async move {
+        match request.uri().path() {
+            "/large" => huge(),
+            _ => Response::new(Body::Empty),
+        }
+    };
+    let get = |path: &str| {
+        block(&[(":method", b"GET"), (":scheme", b"http"), (":authority", b"t"), (":path", path.as_bytes())])
+    };
+    for (min_rate, cut) in [(UNREACHABLE, true), (0, false)] {
+        let serving = Serving::start(config(min_rate), handler).await;
+        let (mut read, mut write) = TcpStream::connect(serving.address).await.unwrap().into_split();
+        let no_window = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+        write.write_all(&[PREFACE, &no_window, &frame(1, 5, 1, &get("/large"))].concat()).await.unwrap();
+        let reader = tokio::spawn(async move { read.read_to_end(&mut Vec::new()).await });
+        for n in 1..100 {
+            if reader.is_finished() || write.write_all(&frame(1, 5, 2 * n + 1, &get("/"))).await.is_err() {
                 break;
             }
             sleep(SIP).await;

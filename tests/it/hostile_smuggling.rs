@@ -243,6 +243,10 @@ async fn targets_hosts_and_methods() {
         ("PURGE / HTTP/1.1\r\nHost: t\r\n\r\n", Refused(405)),
         ("purge / HTTP/1.1\r\nHost: t\r\n\r\n", Refused(405)),
         ("PRI / HTTP/1.1\r\nHost: t\r\n\r\n", Refused(405)),
+        ("DEBUG / HTTP/1.1\r\nHost: t\r\n\r\n", Refused(405)),
+        ("BAN / HTTP/1.1\r\nHost: t\r\n\r\n", Refused(405)),
+        ("Refresh / HTTP/1.1\r\nHost: t\r\n\r\n", Refused(405)),
+        ("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1\r\nHost: t\r\n\r\n", Refused(405)),
         // Another method than GET, and passed as what it is.
         ("get / HTTP/1.1\r\nHost: t\r\n\r\n", To("get / HTTP/1.1", "")),
         ("G(T / HTTP/1.1\r\nHost: t\r\n\r\n", Closed(400)),
@@ -273,6 +277,24 @@ async fn what_is_right_before_what_is_wrong_is_still_answered() {
         let targets: Vec<_> = origin.requests()[before..].iter().map(|r| r.target.clone()).collect();
         assert_eq!(targets, ["/a"], "{bad:?}");
     }
+}
+
+/// The kernel takes an answer back from who has not read it yet, when a connection is closed with bytes that nobody read.
+#[tokio::test]
+async fn a_refusal_is_not_lost_by_what_came_behind_it() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let origin = ScriptedOrigin::start(|_| Reply::ok("")).await;
+    let tintype = Tintype::before(&origin).await;
+    let mut stream = tokio::net::TcpStream::connect(tintype.address).await.unwrap();
+    let bytes = format!("GET / HTTP/1.1\nHost: t\n\n{}", "x".repeat(30_000));
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    within("the end", stream.read_to_end(&mut answer)).await.expect("an end in order");
+    assert!(answer.starts_with(b"HTTP/1.1 400 "), "{answer:?}");
+    assert_eq!(origin.count(), 0);
+    tintype.stop().await;
+    let reset = stream.take_error().unwrap();
+    assert!(reset.is_none(), "{reset:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A connection that keeps us waiting is closed: a slow or absent request head, silence between exchanges, an
 //! answer that is not read, a request body that pauses. An exchange that waits for its handler is none of
-//! these. Connections beyond the bound wait for their turn.
+//! these. Connections beyond the bound wait for their turn, so many of them in the kernel's queue; a bound that is lowered
+//! at work holds once as many have gone.
 
 use std::time::Duration;
 
@@ -9,6 +10,10 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tintype::listener::Config;
 use tintype::message::body::{Body, BodyError};
+
+use tintype::listener::{Listener, Tuner};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::{Client, Gate, RawClient, Serving, within};
 
@@ -45,6 +50,27 @@ async fn a_tls_handshake_that_does_not_come_is_cut_off() {
     let serving = Serving::start(config, hello).await;
     let mut raw = RawClient::connect(serving.address).await;
     raw.closed().await;
+}
+
+#[tokio::test]
+async fn a_head_behind_tls_has_the_same_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = crate::support::Identity::new();
+    let (certificate, key) = identity.write(folder.path());
+    let tls = Some(tintype::listener::TlsFiles { certificate, key });
+    let config = Config { tls, header_read_timeout: SHORT, ..Serving::config() };
+    let serving = Serving::start(config, hello).await;
+    let trusting = crate::support::tls::trusting(Some(&identity.certificate));
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(trusting));
+    for begin in ["", "GET / HTTP/1.1\r\nHost: x\r\n"] {
+        let stream = TcpStream::connect(serving.address).await.unwrap();
+        let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+        stream.write_all(begin.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // How it ends is no matter: nobody says goodbye to who is cut off.
+        let _ended = within("the end", stream.read_to_end(&mut answer)).await;
+        assert_eq!(answer, b"", "{begin:?}");
+    }
 }
 
 #[tokio::test]
@@ -195,4 +221,63 @@ async fn connections_beyond_the_bound_wait_for_a_slot() {
     assert_eq!(second.response().await.text(), "hello");
     drop(second);
     assert_eq!(serving.drain().await.accepted, 2);
+}
+
+/// Linux lets one more wait than it is told.
+#[tokio::test]
+async fn so_many_wait_in_the_kernels_queue() {
+    let config = Config { max_connections: 1, backlog: 2, ..Serving::config() };
+    let serving = Serving::start(config, hello).await;
+    let mut first = RawClient::connect(serving.address).await;
+    first.get("/", &[]).await;
+    first.response().await;
+    // Over loopback a connection is made at once or its first packet was dropped.
+    let connect = || std::net::TcpStream::connect_timeout(&serving.address, Duration::from_millis(100)).ok();
+    let waiting: Vec<_> = (0..12).map_while(|_| connect()).collect();
+    assert!((2..=3).contains(&waiting.len()), "{}", waiting.len());
+}
+
+#[tokio::test]
+async fn a_bound_that_is_lowered_at_work_holds_once_as_many_have_gone() {
+    let config = Config { max_connections: 3, ..Serving::config() };
+    let (entered, stop) = (Gate::new(), Gate::new());
+    let handler = {
+        let entered = entered.clone();
+        move |request: Request<Body>, _| {
+            if request.uri().path() == "/beyond" {
+                entered.open();
+            }
+            async { Response::new(Body::whole("hello")) }
+        }
+    };
+    let listener = Listener::bind(config.clone()).await.unwrap();
+    let (address, tuner) = (listener.local_addr(), listener.tuner());
+    let serving = tokio::spawn({
+        let stop = stop.clone();
+        async move { listener.serve(handler, async move { stop.wait().await }).await }
+    });
+    let greeted = async || {
+        let mut client = RawClient::connect(address).await;
+        client.get("/", &[]).await;
+        assert_eq!(client.response().await.text(), "hello");
+        client
+    };
+    let before = [greeted().await, greeted().await, greeted().await];
+    tuner.apply(Tuner::prepare(Config { max_connections: 1, ..config }).unwrap());
+    // Whoever waits already may come in the place of the first that goes.
+    drop(before);
+    let mut only = greeted().await;
+    let mut beyond = RawClient::connect(address).await;
+    beyond.get("/beyond", &[]).await;
+    for _ in 0..100 {
+        only.get("/", &[]).await;
+        only.response().await;
+    }
+    let waits = tokio::time::timeout(Duration::ZERO, entered.wait()).await;
+    assert!(waits.is_err(), "the next was served beside the only one");
+    drop(only);
+    assert_eq!(beyond.response().await.text(), "hello");
+    drop(beyond);
+    stop.open();
+    assert_eq!(within("the drain", serving).await.unwrap().accepted, 5);
 }

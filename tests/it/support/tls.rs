@@ -56,7 +56,7 @@ impl Identity {
 }
 
 /// A TLS client that trusts this PEM root, or nobody.
-pub(super) fn trusting(root: Option<&str>) -> ClientConfig {
+pub(crate) fn trusting(root: Option<&str>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     if let Some(root) = root {
         roots.add(CertificateDer::from_pem_slice(root.as_bytes()).expect("PEM")).expect("a root");
