@@ -77,7 +77,15 @@ mod tests {
             (400, &[("x_y", "1")], true),
             (400, &[("x~y", "1")], true),
             (500, &[("user-agent", "a"), ("user-agent", "b")], true),
+            (400, &[("host", "a"), ("host", "a")], true),
+            (400, &[("referer", "a"), ("referer", "b")], true),
+            (400, &[("origin", "a"), ("origin", "b")], true),
+            (400, &[("authorization", "a"), ("authorization", "b")], true),
+            (400, &[("from", "a"), ("from", "b")], true),
+            (400, &[("accept", "a"), ("accept", "b")], false),
             (400, &[("content-type", "a")], true),
+            (400, &[("content-encoding", "a")], true),
+            (400, &[("content-language", "a")], true),
         ] {
             let mut fields = HeaderMap::new();
             for (name, value) in lines {
@@ -86,6 +94,15 @@ mod tests {
             }
             let status = StatusCode::from_u16(status).expect("status");
             assert_eq!(is_provoked(status, &fields), provoked, "{status} {}", fields.len());
+        }
+    }
+
+    #[test]
+    fn statuses_that_speak_of_a_request() {
+        let said = [406, 408, 411, 412, 413, 415, 416, 417, 421, 425, 426, 428, 429, 431, 505, 511];
+        for status in 100..600 {
+            let provoked = is_provoked(StatusCode::from_u16(status).expect("status"), &HeaderMap::new());
+            assert_eq!(provoked, said.contains(&status), "{status}");
         }
     }
 }

@@ -162,9 +162,17 @@ mod tests {
             ("GET", false),
             ("get", false),
             ("PROPFIND", false),
+            ("PURGES", false),
+            ("abcdefghijklmnopqrstuvwxyzabcdef", false),
+            ("abcdefghijklmnopqrstuvwxyzabcdefg", true),
+            ("CONNECT", true),
             ("trace", true),
-            ("Purge", true),
             ("TRACK", true),
+            ("Debug", true),
+            ("PRI", true),
+            ("Purge", true),
+            ("ban", true),
+            ("Refresh", true),
         ] {
             assert_eq!(is_refused(&method.parse().expect("method")), refused, "{method}");
         }
@@ -177,6 +185,13 @@ mod tests {
         }
         let (mut parts, ()) = request.into_parts();
         complete(&mut parts, false, 20)?;
+        // An origin that looks at the field sees what the key has.
+        if let (Some(told), Version::HTTP_11) = (parts.headers.get(header::HOST), version) {
+            assert_eq!(
+                told.as_bytes().to_ascii_lowercase(),
+                parts.uri.authority().expect("one").as_str().as_bytes()
+            );
+        }
         Ok(parts.uri.to_string())
     }
 
@@ -199,17 +214,22 @@ mod tests {
             ("/", &["a:b"], v11, Err(Refusal::BadHost)),
             ("/", &["a:99999"], v11, Err(Refusal::BadHost)),
             ("/", &["[::1"], v11, Err(Refusal::BadHost)),
+            ("/", &["[a.b]"], v11, Err(Refusal::BadHost)),
+            ("/", &[":80"], v11, Err(Refusal::BadHost)),
             ("/", &["[::1]:80"], v11, Ok("http://[::1]:80/".to_owned())),
             ("/", &["A.b"], v11, Ok("http://a.b/".to_owned())),
             ("http://x/a", &[], v11, Err(Refusal::BadHost)),
             ("http://x/a", &["a b"], v11, Err(Refusal::BadHost)),
+            ("http://x/a", &["u@h"], v11, Err(Refusal::BadHost)),
             ("http://x/a", &[], Version::HTTP_2, Ok("http://x/a".to_owned())),
             ("http://x/a", &["X"], Version::HTTP_2, Ok("http://x/a".to_owned())),
             ("http://x/a", &["y"], Version::HTTP_2, Err(Refusal::BadHost)),
             ("ftp://x/a", &["x"], v11, Err(Refusal::BadTarget)),
             ("x:80", &["x:80"], v11, Err(Refusal::BadTarget)),
             ("*", &["x"], v11, Err(Refusal::BadTarget)),
+            ("/0123456789?23456789", &["h"], v11, Ok("http://h/0123456789?23456789".to_owned())),
             ("/01234567890123456789", &["h"], v11, Err(Refusal::UriTooLong { limit: 20 })),
+            ("/0123456789?234567890", &["h"], v11, Err(Refusal::UriTooLong { limit: 20 })),
         ] {
             assert_eq!(completed(target, hosts, version), expected, "{target} {hosts:?}");
         }
