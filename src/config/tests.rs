@@ -403,6 +403,42 @@ fn unknown_keys_are_guessed() {
     }
 }
 
+/// Each bound comes to where it is kept, as it was written.
+#[test]
+fn bounds_are_taken_as_they_are_written() {
+    let server = "backlog = 11\nmax_connections = 12\nmax_connections_per_address = 13\nmax_requests_per_connection = 14\n\
+                  header_read_timeout = \"15s\"\nidle_timeout = \"16s\"\nmin_read_rate = 17\nmin_write_rate = 18\n\
+                  max_header_bytes = 8192\nmax_header_count = 19\nmax_streams = 20\nmax_resets = 21\nmax_control_frames = 22\n\
+                  max_uri_bytes = 300\nmax_request_body = 23\ntrusted_proxies = [\"192.0.2.0/24\"]";
+    let store = "memory = \"20MiB\"\ndisk = \"80MiB\"\nblock = \"4MiB\"\nwrite_buffer = \"5MiB\"\nmax_ledger_entries = 124\n\
+                 max_listed = 25\nmax_stored_bytes = \"1MiB\"\nmax_fetch_buffer = \"2MiB\"\nhold_for_tag = \"3KiB\"\n\
+                 max_variants = 26\nmax_prepared = 27";
+    let config = Config::from_toml(&format!("{}[store]\n{store}\n", with("server", server))).unwrap();
+    let secs = std::time::Duration::from_secs;
+    let listener = &config.server;
+    assert_eq!(
+        (listener.backlog, listener.max_connections, listener.max_connections_per_address),
+        (11, 12, 13)
+    );
+    assert_eq!(listener.max_requests_per_connection, 14);
+    assert_eq!((listener.header_read_timeout, listener.idle_timeout), (secs(15), secs(16)));
+    assert_eq!((listener.min_read_rate, listener.min_write_rate), (17, 18));
+    assert_eq!((listener.max_header_bytes, listener.max_header_count), (8192, 19));
+    assert_eq!((listener.max_streams, listener.max_resets, listener.max_control_frames), (20, 21, 22));
+    // Whoever is believed brings the connections of many.
+    assert_eq!(listener.crowded, ["192.0.2.0/24".parse().unwrap()]);
+    let proxy = &config.proxy;
+    assert_eq!((proxy.max_uri_bytes, proxy.max_request_body), (300, 23));
+    assert_eq!(
+        (proxy.max_stored_bytes, proxy.max_fetch_buffer, proxy.hold_for_tag),
+        (1 << 20, 2 << 20, 3 << 10)
+    );
+    assert_eq!((proxy.max_variants, proxy.max_prepared), (26, 27));
+    let store = &config.store;
+    assert_eq!((store.memory_bytes, store.disk_bytes, store.block_bytes), (20 << 20, 80 << 20, 4 << 20));
+    assert_eq!((store.write_buffer_bytes, store.max_ledger_entries, store.max_listed), (5 << 20, 124, 25));
+}
+
 #[test]
 fn the_environment_goes_over_the_file() {
     let config = with_environment(

@@ -389,3 +389,27 @@ async fn without_derivation_formats_are_the_origins() {
     let asked = origin.requests().pop().expect("asked").target;
     assert_eq!(asked, "/shot?format=webp&image_width=5&url=https%3A%2F%2Fa.example%2F");
 }
+
+/// What is too large to be stored is too large to be held for a derivative of it.
+#[tokio::test]
+async fn nothing_is_made_of_what_is_larger_than_may_be_stored() {
+    let origin = ScriptedOrigin::start(|request| {
+        let picture = png(500, 400, 1, true);
+        let reply = Reply::ok("").header("Content-Type", "image/png").header("Cache-Control", "max-age=60");
+        match request.target.contains("chunked") {
+            true => reply.chunked().piece(picture),
+            false => reply.length(picture.len() as u64).piece(picture),
+        }
+    })
+    .await;
+    let toml = Tintype::toml(&origin, ROUTE)
+        .replace("[store]\n", "[store]\nmax_stored_bytes = \"64KiB\"\nhold_for_tag = \"64KiB\"\n");
+    let tintype = Tintype::of(&toml).await;
+    for page in ["announced", "chunked"] {
+        let target = format!("/shot?url=https://a.example/{page}");
+        assert!(tintype.get(&target).await.body.len() > 64 << 10);
+        let answer = tintype.get(&format!("{target}&image_width=50")).await;
+        assert!(answer.status >= 500, "{} {page}", answer.status);
+    }
+    tintype.stop().await;
+}

@@ -2,6 +2,7 @@
 //!
 //! - A capture route maps aliases, defaults, order and spelling to one canonical request; `GET` and `POST` share it (A07, B03).
 //! - Credentials, signatures and what is said to the cache are in no key, and are not sent on.
+//! - What is read of a body has the bound of any other (`max_request_body`), announced or not.
 //! - In front of an API of unknown dialect: query sorted, listed parameters out of the key, or of the request too; all else is opaque.
 
 use crate::support::*;
@@ -132,4 +133,49 @@ async fn a_route_has_parameters_of_its_own() {
     let asked: Vec<String> = origin.requests().into_iter().map(|r| r.target).collect();
     let rest = "full_page=true&hide_selectors=.a&hide_selectors=.b&scale=2&url=https%3A%2F%2Fexample.com%2F";
     assert_eq!(asked[0], format!("/shot?{rest}"));
+}
+
+#[tokio::test]
+async fn parameters_in_a_body_keep_within_its_bound() {
+    let origin = ScriptedOrigin::start(|_| Reply::ok("picture")).await;
+    for route in ["dialect = \"tintype\"", "dialect = \"screenshotone\""] {
+        let toml = Tintype::toml(&origin, &format!("capture = true\n{route}"))
+            .replace("[server]", "[server]\nmax_request_body = 200");
+        let tintype = Tintype::of(&toml).await;
+        let asked = |length: usize| format!("{:length$}", r#"{"url":"https://a.example/"}"#);
+        let before = origin.count();
+        assert_eq!(post(&tintype, "/take", &asked(200)).await.status, 200, "{route}");
+        assert_eq!(post(&tintype, "/take", &asked(201)).await.status, 413, "{route}");
+        let head = "POST /take HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
+        for (line, comes) in [
+            // Not one byte of it is waited for.
+            ("Content-Length: 201", String::new()),
+            // Neither piece is too long, nor is there an end to wait for.
+            ("Transfer-Encoding: chunked", format!("96\r\n{}\r\n96\r\n{:150}\r\n", asked(150), "")),
+        ] {
+            let mut raw = RawClient::connect(tintype.address).await;
+            raw.send(format!("{head}{line}\r\n\r\n{comes}")).await;
+            assert_eq!(raw.response().await.status(), 413, "{route} {line}");
+        }
+        assert_eq!(origin.count(), before + 1, "{route}");
+        tintype.stop().await;
+    }
+}
+
+/// What tells of a picture has it whole first.
+#[tokio::test]
+async fn nothing_is_told_of_a_picture_that_is_larger_than_may_be_stored() {
+    let origin = ScriptedOrigin::start(|request| {
+        let size = if request.target.contains("large") { 5000 } else { 4000 };
+        Reply::ok(vec![b'x'; size]).header("Content-Type", "image/png").header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let toml = Tintype::toml(&origin, "dialect = \"screenshotone\"")
+        .replace("dir = \"\"", "dir = \"\"\nmax_stored_bytes = \"4500B\"\nhold_for_tag = \"4000B\"");
+    let tintype = Tintype::of(&toml).await;
+    for (page, status) in [("small", 200), ("large", 502)] {
+        let target = format!("/take?url=https://a.example/{page}&response_type=json");
+        assert_eq!(tintype.get(&target).await.status, status, "{page}");
+    }
+    tintype.stop().await;
 }

@@ -107,6 +107,34 @@ async fn empty_bodies_are_stored_too() {
     assert_eq!(hit.header("content-length"), Some("0"));
 }
 
+/// Nobody waits for what will not be stored, or reads it from what another fetches.
+#[tokio::test]
+async fn what_is_announced_as_too_large_is_nobodys_to_share() {
+    let tail = Gate::new();
+    let script = {
+        let tail = tail.clone();
+        move |_: ReceivedRequest| {
+            let reply = Reply::ok("").header("Cache-Control", "max-age=60").length((2 << 20) + 5);
+            reply.piece("begin").gate(&tail).piece(vec![b'x'; 2 << 20])
+        }
+    };
+    let origin = ScriptedOrigin::start(script).await;
+    let toml = Tintype::toml(&origin, "")
+        .replace("dir = \"\"", "dir = \"\"\nmax_stored_bytes = \"1MiB\"\nhold_for_tag = \"64KiB\"");
+    let tintype = Tintype::of(&toml).await;
+    let (mut first, mut second) =
+        (RawClient::connect(tintype.address).await, RawClient::connect(tintype.address).await);
+    for client in [&mut first, &mut second] {
+        client.get("/a", &[]).await;
+        assert_eq!(client.head().await.status(), 200);
+    }
+    assert_eq!(origin.count(), 2);
+    tail.open();
+    for client in [&mut first, &mut second] {
+        assert_eq!(client.bytes((2 << 20) + 5).await.len(), (2 << 20) + 5);
+    }
+}
+
 #[tokio::test]
 async fn request_bodies_stream_to_the_origin_within_their_bound() {
     let origin = ScriptedOrigin::start(|request| Reply::ok(request.body.len().to_string())).await;

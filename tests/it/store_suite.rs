@@ -3,13 +3,13 @@
 //! - What was put is served, without a copy of its bytes, until it is removed, purged or evicted.
 //! - Of two records for a key the younger wins, in whatever order they are put.
 //! - A purge hits what is kept and what is still being fetched, and nothing that begins later.
-//! - Memory stays within its bound.
+//! - Memory stays within its bound, whatever the size of what is put; the ledger of purges within its own.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use tintype::policy::stored::{Variant, VariantIndex};
-use tintype::store::{Content, Handle, Record, Scope, Store};
+use tintype::store::{Config, Content, Handle, Record, Scope, Store};
 
 use crate::store_fixture::{config, get, key, open, put, record, sequence};
 
@@ -138,8 +138,32 @@ async fn memory_stays_within_its_bound() {
         }
         let usage = store.usage();
         assert!(usage.memory_records > 50 && usage.memory_bytes > capacity / 2, "{usage:?}");
+        // What has next to no bytes has a key, fields, and the 256 bytes of its entry all the same.
+        let each = (record(1, &[], 1).weight() + key("small 1000").as_bytes().len() + 256) as u64;
+        for n in 0..5000 {
+            put(&*store, format!("small {n}"), 1);
+        }
+        let usage = store.usage();
+        assert!(usage.memory_records <= capacity / each + 20 && usage.memory_bytes <= capacity, "{usage:?}");
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_ledger_stays_within_its_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    for dir in [None, Some(dir.path())] {
+        let store = open(&Config { max_ledger_entries: 20, ..config(dir) }).await;
+        let stored = record(store.next_sequence(), &[Handle(0)], 100);
+        for handle in 0..60 {
+            store.purge(Scope::Handle(Handle(handle))).unwrap();
+            assert!(store.usage().ledger_entries <= 20, "{:?}", store.usage());
+        }
+        // What was folded is purged still.
+        store.put(key("a"), stored);
+        assert!(get(&*store, "a").await.is_none());
+        store.close().await;
+    }
 }
 
 #[tokio::test]

@@ -177,6 +177,11 @@ impl SharedBody {
     /// # Errors
     /// Nobody is left to read and nothing is to be stored: the fetch may end.
     pub async fn room(&self) -> Result<(), Abandoned> {
+        self.room_within(PATIENCE).await
+    }
+
+    /// The same, where one reader may hold up the others for `patience`.
+    async fn room_within(&self, patience: Duration) -> Result<(), Abandoned> {
         loop {
             let progress = self.progress.notified();
             {
@@ -192,7 +197,7 @@ impl SharedBody {
                     return Ok(());
                 }
             }
-            if tokio::time::timeout(PATIENCE, progress).await.is_err() {
+            if tokio::time::timeout(patience, progress).await.is_err() {
                 self.state().cut_laggards();
             }
         }
@@ -342,11 +347,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_broken_body_breaks_for_every_reader_and_is_not_whole() {
-        let (_, body) = shared(1000, 1000);
+        let (budget, body) = shared(1000, 1000);
         assert_eq!(body.push(Bytes::from_static(b"ab")), None);
         body.finish(Err(BodyError::Stalled));
         assert!(matches!(read_all(body.reader().expect("reader")).await, Err(BodyError::Stalled)));
-        assert_eq!(body.whole(), None);
+        assert_eq!((body.whole(), budget.held.load(Ordering::Relaxed)), (None, 2));
+        drop(body);
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
@@ -393,6 +400,19 @@ mod tests {
         body.finish(Ok(()));
         assert!(matches!(slow.frame().await, Some(Err(BodyError::ReaderTooSlow))));
         assert_eq!(read_all(fast).await.expect("the rest"), "cd");
+    }
+
+    /// What lies between is more than the window, and only the one who holds it up is cut.
+    #[tokio::test]
+    async fn a_reader_that_holds_up_others_is_cut_off() {
+        let (_, body) = shared(1000, 1);
+        let (mut slow, mut fast) = (body.reader().expect("reader"), body.reader().expect("reader"));
+        body.push(Bytes::from(vec![1; 300_000]));
+        assert!(fast.frame().await.is_some_and(|frame| frame.is_ok()));
+        assert_eq!(body.room_within(Duration::from_millis(1)).await, Ok(()));
+        assert!(matches!(slow.frame().await, Some(Err(BodyError::ReaderTooSlow))));
+        body.finish(Ok(()));
+        assert_eq!(read_all(fast).await.expect("the rest"), "");
     }
 
     #[tokio::test]

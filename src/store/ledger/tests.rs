@@ -274,6 +274,12 @@ fn soft_purges_are_bounded_too() {
         assert!(ledger.stale_since(&[handle], sequence).is_some_and(|since| since <= moment));
     }
     assert_eq!(ledger.stale_since(&[Handle(1)], ledger.next_sequence()), None);
+    // One handle does not take the room of the others.
+    let ledger = Ledger::in_memory(64);
+    for n in 0..50 {
+        soft(&ledger, Scope::Handle(Handle(1)), Timestamp(MOMENT.0 + n));
+        assert!(ledger.len() <= 4, "{}", ledger.len());
+    }
 }
 
 #[test]
