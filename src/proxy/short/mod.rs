@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_so_many_and_what_makes_a_power_of_two() {
-        for (asked, places) in [(0, 0), (1, 2), (4096, 4096), (5000, 8192)] {
+        for (asked, places) in [(0, 0), (1, WAYS), (4096, 4096), (5000, 8192)] {
             assert_eq!(Prepareds::new(asked).places.len(), places, "{asked}");
         }
     }
