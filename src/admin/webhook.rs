@@ -123,25 +123,36 @@ impl Webhook {
     /// Takes a signature, once, and only as long as its timestamp is near.
     fn take(&self, signature: Signature, timestamp: u64) -> Result<bool, Refused> {
         let (now, then) = (self.clock.now(), Timestamp::from_secs(timestamp));
-        if now.since(then).max(then.since(now)) > self.config.window {
-            return Err(Refused::Signature);
-        }
-        let mut seen = self.seen();
-        // By its own timestamp: as long as that is near, it could be sent again.
-        seen.retain(|_, then| now.since(*then) <= self.config.window);
-        if seen.contains_key(&signature) {
-            return Err(Refused::Signature);
-        }
-        if seen.len() >= MOST_SEEN {
-            return Err(Refused::TooMany);
-        }
-        seen.insert(signature, then);
+        remember(&mut self.seen(), signature, then, now, self.config.window)?;
         Ok(true)
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<Signature, Timestamp>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Puts a signature of `then` among those that were `seen`, if that is near and has room for it.
+fn remember(
+    seen: &mut HashMap<Signature, Timestamp>,
+    signature: Signature,
+    then: Timestamp,
+    now: Timestamp,
+    window: Duration,
+) -> Result<(), Refused> {
+    if now.since(then).max(then.since(now)) > window {
+        return Err(Refused::Signature);
+    }
+    // By its own timestamp: as long as that is near, it could be sent again.
+    seen.retain(|_, then| now.since(*then) <= window);
+    if seen.contains_key(&signature) {
+        return Err(Refused::Signature);
+    }
+    if seen.len() >= MOST_SEEN {
+        return Err(Refused::TooMany);
+    }
+    seen.insert(signature, then);
+    Ok(())
 }
 
 enum Refused {
@@ -233,6 +244,34 @@ mod tests {
             assert_eq!(found.is_some(), expected, "{given}");
         }
         assert!(verified("Jefe", b"", &HeaderMap::new()).is_none());
+    }
+
+    #[test]
+    fn so_many_signatures_are_remembered_while_they_are_near() {
+        let (window, now) = (Duration::from_secs(300), Timestamp::from_secs(1_000_000));
+        let signature = |n: usize| {
+            let mut signature = Signature::default();
+            signature[..8].copy_from_slice(&n.to_le_bytes());
+            signature
+        };
+        let mut seen: HashMap<_, _> = (1..MOST_SEEN).map(|n| (signature(n), now)).collect();
+        let mut told = |n: usize, then: Timestamp, now: Timestamp| match remember(
+            &mut seen,
+            signature(n),
+            then,
+            now,
+            window,
+        ) {
+            Ok(()) => "taken",
+            Err(Refused::Signature) => "refused",
+            Err(Refused::TooMany) => "too many",
+            Err(_) => "other",
+        };
+        assert_eq!(told(0, now, now), "taken");
+        assert_eq!((told(0, now, now), told(MOST_SEEN, now, now)), ("refused", "too many"));
+        let late = now + window + Duration::from_secs(1);
+        assert_eq!((told(0, now, late), told(0, late, now)), ("refused", "refused"), "too old, too new");
+        assert_eq!((told(0, late, late), told(MOST_SEEN, late, late)), ("taken", "taken"));
     }
 
     #[test]

@@ -413,3 +413,34 @@ async fn nothing_is_made_of_what_is_larger_than_may_be_stored() {
     }
     tintype.stop().await;
 }
+
+/// Nor is what was made of it stored.
+#[tokio::test]
+async fn what_was_made_and_is_larger_than_may_be_stored_is_made_each_time() {
+    let origin = ScriptedOrigin::start(|_| {
+        Reply::ok(png(600, 400, 1, false))
+            .header("Content-Type", "image/png")
+            .header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let toml = Tintype::toml(&origin, ROUTE)
+        .replace("[store]\n", "[store]\nmax_stored_bytes = \"8KiB\"\nhold_for_tag = \"8KiB\"\n");
+    let tintype = Tintype::of(&toml).await;
+    let stored = async || {
+        let ask = r#"{"url":"https://a.example/","dry_run":true}"#;
+        let told = tintype.client.request("POST", &tintype.admin_url("/purge"), &[], ask).await;
+        serde_json::from_slice::<Value>(&told.body).expect("JSON")["hit"].clone()
+    };
+    assert!(tintype.get(U).await.body.len() < 8 << 10);
+    for (more, larger, count) in
+        [("format=jpeg&quality=100", true, 1), ("format=jpeg&image_width=60", false, 2)]
+    {
+        for _ in 0..2 {
+            let answer = tintype.get(&format!("{U}&{more}")).await;
+            assert_eq!((answer.status, answer.body.len() > 8 << 10), (200, larger), "{more}");
+        }
+        assert_eq!(stored().await, count, "{more}");
+    }
+    assert_eq!(origin.count(), 1);
+    tintype.stop().await;
+}
