@@ -108,8 +108,9 @@ impl Mapping {
         for (name, value) in std::mem::take(&mut self.given) {
             let plain = name.strip_prefix(self.prefix).unwrap_or(&name);
             let rule = self.rules.iter().find(|(known, _)| *known == plain).map(|(_, rule)| *rule);
-            // What is empty is as if it were not there, to us as to the service.
-            let said = !matches!(rule, Some(Rule::Is(_))) || !value.trim().is_empty();
+            // What is empty is as if it were not there, to us as to the service; but for the page, which makes it a request for a picture.
+            let means = |rule| matches!(rule, Some(Rule::Is(canonical)) if !["url", "html", "markdown"].contains(&canonical));
+            let said = !means(rule) || !value.trim().is_empty();
             if said && !matches!(rule, Some(Rule::Credential | Rule::Form)) {
                 self.sent.push((name.clone(), value.clone()));
             }

@@ -251,3 +251,20 @@ fn whatever_is_asked_the_picture_and_the_link_to_it_are_one() {
     }
     assert!(pictures > 1_500, "only {pictures} were pictures");
 }
+
+/// Found by fuzzing: the link to it had no page, not even an empty one, and was no request for a picture.
+#[test]
+fn regression_an_empty_page_is_still_one_that_is_asked_for() {
+    for dialect in Dialect::ALL {
+        let spoken = Spoken { dialect, remote: true, defaults: Defaults::default() };
+        let read = |path: &str, query: &str| {
+            read(&spoken, &Asked { path, query, fields: &HeaderMap::new(), content: Content::Nothing })
+        };
+        let Meaning::Picture(first) = read("/take", "url=") else { continue };
+        let Some((path, query)) = first.link.as_deref().and_then(|link| link.split_once('?')) else {
+            continue;
+        };
+        let Meaning::Picture(again) = read(path, query) else { panic!("{}: {path}?{query}", dialect.name()) };
+        assert_eq!(again.canonical.key, first.canonical.key, "{}", dialect.name());
+    }
+}
