@@ -154,14 +154,9 @@ fn map(pairs: &mut Vec<Pair>, name: String, value: String) {
     }
 }
 
-/// Whether anything is said: an empty value of a known parameter is as if it were not there, for it as for what depends on it. Blanks are
-/// empty but in a script and its like.
+/// Whether anything is said: an empty value of a known parameter is as if it were not there, for it as for what depends on it.
 fn is_something((name, value): &Pair) -> bool {
-    let empty = |known: &Parameter| match (known.form, known.class) {
-        (Form::Texts, _) | (_, Class::KeyOnly) => value.is_empty(),
-        _ => value.trim().is_empty(),
-    };
-    !table::find(name).is_some_and(empty)
+    !table::find(name).is_some_and(|known| table::is_empty(known, value))
 }
 
 /// Gives each value its canonical spelling; one that has none stays as it is.

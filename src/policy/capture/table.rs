@@ -333,3 +333,11 @@ pub(super) fn is_list_or_control(name: &str) -> bool {
     let lists = |form| matches!(form, Form::Texts | Form::WordSet | Form::TextSet | Form::Pairs(_));
     find(name).is_some_and(|known| lists(known.form) || known.class == Class::Control)
 }
+
+/// Whether `value` says nothing. Blanks are nothing but in a script and its like.
+pub(super) fn is_empty(known: &Parameter, value: &str) -> bool {
+    match (known.form, known.class) {
+        (Form::Texts, _) | (_, Class::KeyOnly) => value.is_empty(),
+        _ => value.trim().is_empty(),
+    }
+}

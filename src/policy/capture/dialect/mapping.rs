@@ -109,8 +109,13 @@ impl Mapping {
             let plain = name.strip_prefix(self.prefix).unwrap_or(&name);
             let rule = self.rules.iter().find(|(known, _)| *known == plain).map(|(_, rule)| *rule);
             // What is empty is as if it were not there, to us as to the service; but for the page, which makes it a request for a picture.
-            let means = |rule| matches!(rule, Some(Rule::Is(canonical)) if !["url", "html", "markdown"].contains(&canonical));
-            let said = !means(rule) || !value.trim().is_empty();
+            let said = match rule {
+                Some(Rule::Is("url" | "html" | "markdown")) => true,
+                Some(Rule::Is(canonical)) => {
+                    !table::find(canonical).is_some_and(|known| table::is_empty(known, &value))
+                }
+                _ => true,
+            };
             if said && !matches!(rule, Some(Rule::Credential | Rule::Form)) {
                 self.sent.push((name.clone(), value.clone()));
             }
