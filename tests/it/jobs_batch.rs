@@ -16,7 +16,7 @@ use crate::support::*;
 
 /// An origin that has a picture of every page but those with `bad` in their name.
 async fn pictures() -> ScriptedOrigin {
-    ScriptedOrigin::start(|request| match request.target.contains("bad") {
+    ScriptedOrigin::start(|request| match request.target.contains("bad.example") {
         true => Reply::status(404),
         false => Reply::ok("picture").header("Cache-Control", "max-age=600"),
     })
