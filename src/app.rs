@@ -225,7 +225,10 @@ impl App {
             Arc::clone(&clock),
         );
         let (resumed, warmed) = (Arc::clone(&jobs), Arc::clone(&parts));
-        tokio::task::spawn_blocking(move || resumed.resume());
+        // Before anybody is let in, who would be told that an earlier job is not known.
+        if let Err(error) = tokio::task::spawn_blocking(move || resumed.resume()).await {
+            tracing::error!(%error, "the jobs of an earlier process could not be taken up");
+        }
         tokio::spawn(warm::run(warmed, pictures, stopping.clone()));
         let control_parts = Arc::clone(&parts) as Arc<dyn Control>;
         let doors = Doors::new(&parts.current.load().config, &control_parts, &clock, &jobs, None);
