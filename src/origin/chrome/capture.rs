@@ -19,6 +19,7 @@ use page::Document;
 mod frames;
 mod page;
 mod prepare;
+mod script;
 mod shoot;
 
 /// Looked for by Chrome when an error answer has no body; the status is read from the document then.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::prepare::frozen_token;
+use super::script::{self, Step};
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::spec::{Area, CaptureSpec, Fault, Until};
@@ -14,9 +15,6 @@ use crate::origin::chrome::tab::{Milestone, Tab, TabError};
 
 /// Times that a page may go elsewhere during one step.
 const MAX_DETOURS: usize = 8;
-/// All steps.
-pub(super) const SCRIPT: &str = include_str!("page.js");
-
 /// A page, and how far its documents have to come before they are asked.
 pub(super) struct Driver<'t> {
     pub(super) tab: &'t mut Tab,
@@ -65,8 +63,8 @@ impl Driver<'_> {
         if selectors.is_empty() && look.css.is_empty() {
             return Ok(());
         }
-        let step = json!({ "step": "dress", "selectors": selectors, "css": look.css, "hide": look.hide });
-        let answer = self.ask(step).await?;
+        let step = json!({ "selectors": selectors, "css": look.css, "hide": look.hide });
+        let answer = self.ask(&[Step::Dress], step).await?;
         match &answer["bad"] {
             Value::Null => Ok(()),
             bad => Err(Failure::Parameter(Fault {
@@ -109,7 +107,7 @@ impl Driver<'_> {
     /// Waits for an element.
     pub(super) async fn wait_for(&mut self, selector: &str, patience: Duration) -> Result<(), Failure> {
         let ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        let answer = self.ask(json!({ "step": "wait", "selector": selector, "ms": ms })).await?;
+        let answer = self.ask(&[Step::Wait], json!({ "selector": selector, "ms": ms })).await?;
         if answer["missing"] == true {
             let why = format!("nothing on the page matches {selector:?} within {patience:?}");
             return Err(Failure::Flawed(Flaw::Selector, why));
@@ -128,7 +126,6 @@ impl Driver<'_> {
             _ => None,
         };
         let step = json!({
-            "step": "settle",
             "settle": matches!(spec.wait.until, Until::Settled | Until::NetworkIdle),
             "ms": u64::try_from(limits.max_settle.as_millis()).unwrap_or(u64::MAX),
             "fullPage": full_page, "maxHeight": max_height,
@@ -136,14 +133,15 @@ impl Driver<'_> {
             "frozen": spec.freeze.map(|_| frozen_token()),
             "patience": u64::try_from(limits.max_wait.as_millis()).unwrap_or(u64::MAX),
         });
-        let answer = self.ask(step).await?;
+        let steps = [Step::Reveal, Step::Rest, Step::Still, Step::Measure];
+        let answer = self.ask(&steps, step).await?;
         serde_json::from_value(answer).map_err(|_| Failure::Page("the document cannot be read".into()))
     }
 
-    async fn ask(&mut self, want: Value) -> Result<Value, Failure> {
+    async fn ask(&mut self, steps: &[Step], want: Value) -> Result<Value, Failure> {
         for _ in 0..MAX_DETOURS {
             self.tab.reached(self.loader, self.milestone).await?;
-            match self.evaluate(&want).await {
+            match self.evaluate(steps, &want).await {
                 Ok(answer) => return Ok(answer),
                 Err(gone) if gone.is_refusal() => {}
                 Err(error) => return Err(error.into()),
@@ -152,11 +150,11 @@ impl Driver<'_> {
         Err(Failure::Page("the page does not come to rest".into()))
     }
 
-    async fn evaluate(&mut self, want: &Value) -> Result<Value, TabError> {
+    async fn evaluate(&mut self, steps: &[Step], want: &Value) -> Result<Value, TabError> {
         let world = json!({ "frameId": self.tab.frame, "worldName": "tintype" });
         let world = self.tab.call("Page.createIsolatedWorld", world).await?;
         let ask = json!({
-            "expression": format!("({SCRIPT})({want})"), "contextId": world["executionContextId"],
+            "expression": script::expression(steps, want), "contextId": world["executionContextId"],
             "awaitPromise": true, "returnByValue": true,
         });
         let mut answer = self.tab.call("Runtime.evaluate", ask).await?;
