@@ -133,12 +133,15 @@ impl Driver<'_> {
             return Ok(None);
         }
         let full_page = matches!(spec.area, Area::FullPage(_));
+        let mut arrived = false;
         loop {
             // Requests first: what they bring may begin more of anything.
+            arrived |= self.tab.requests.awaited().is_some();
             self.tab.requests_ended(left()).await?;
             let begun = self.tab.requests.begun();
             let want = json!({
                 "settle": true, "ms": millis(left()), "fullPage": full_page, "monitor": monitor::token(),
+                "arrived": arrived, "painted": !spec.rules.allow_blank,
             });
             let answer = self.ask(&[Step::Rest], want).await?;
             let mut waiting = answer["waiting"].as_str().and_then(Waiting::of_script);
@@ -146,6 +149,7 @@ impl Driver<'_> {
                 waiting = super::frames::rest(self.tab, left()).await?;
             }
             let requested = self.tab.requests.begun() != begun;
+            arrived = requested;
             let awaited = self.tab.requests.awaited();
             if left() == Duration::ZERO {
                 return Ok(awaited.map(Waiting::Request).or(waiting));
