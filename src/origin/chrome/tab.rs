@@ -90,6 +90,11 @@ impl Tab {
             told("Page.setLifecycleEventsEnabled", json!({ "enabled": true })),
             told("Page.addScriptToEvaluateOnNewDocument", json!({ "source": monitor::script() })),
             told("Network.enable", unbuffered()),
+            async {
+                let families = told("Page.setFontFamilies", json!({ "fontFamilies": font_families() })).await;
+                // An experimental method: remote browsers of another version may not have it.
+                if matches!(families, Err(CallError::Refused { .. })) { Ok(Value::Null) } else { families }
+            },
         )?;
         Ok(Tab {
             context,
@@ -405,6 +410,15 @@ impl Tab {
             devtools.notify(child, "Runtime.runIfWaitingForDebugger", json!({})).await;
         }
     }
+}
+
+/// The generic families as Chrome with a window has them on Linux. Headless shell has others: its `monospace` is Courier New,
+/// which is not what a visitor sees.
+fn font_families() -> Value {
+    json!({
+        "standard": "Times New Roman", "serif": "Times New Roman", "sansSerif": "Arial", "fixed": "Monospace",
+        "cursive": "Comic Sans MS", "fantasy": "Impact",
+    })
 }
 
 /// Parameters of `Network.enable`: bodies are not asked for, so Chrome keeps none.
