@@ -1,4 +1,4 @@
-"""The corpus: what pages.toml names, fetched into the cache by npm, apt and pip, and laid out as sites for server.py."""
+"""The corpus: what pages.toml names, fetched into the cache by npm and apt, and laid out as sites for server.py."""
 
 import concurrent.futures
 import glob
@@ -12,7 +12,6 @@ import sys
 import tarfile
 import tempfile
 import tomllib
-import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOADERS = os.path.join(HERE, "loaders")
@@ -23,12 +22,12 @@ LIBRARY = re.compile(r"/npm/((?:@[\w.-]+/)?[\w.-]+)/")
 class Page:
     """One page of the corpus, and where its files come from."""
 
-    def __init__(self, name, kind, path, sources, mounts, tags, text=""):
-        self.name, self.kind, self.path, self.tags = name, kind, path, set(tags)
+    def __init__(self, name, kind, path, sources, mounts, tags, text="", rules=()):
+        self.name, self.kind, self.path, self.tags, self.rules = name, kind, path, set(tags), list(rules)
         # Packages such as "npm:redoc@2.5.0", and mounts as (prefix, package or None, folder in it).
         self.sources, self.mounts = sources, mounts
         self.address = None
-        self.digest = hashlib.sha256(json.dumps([path, sorted(sources), text]).encode()).hexdigest()[:16]
+        self.digest = hashlib.sha256(json.dumps([path, sorted(sources), text] + self.rules).encode()).hexdigest()[:16]
 
     def url(self, port):
         return f"http://{self.address}:{port}{self.path}"
@@ -63,11 +62,9 @@ def load():
             data = shared if "/data/" in text else ""
             pages.append(Page(name, "loader", f"/{name}.html", [npm(one) for one in used], mounts, group.get("tags", []), text + data))
     for group in manifest["site"]:
-        source = group["package"]
+        source, rules = group["package"], [tuple(rule) for rule in group.get("replace", [])]
         if source.startswith("npm:"):
             source = npm(source[4:])
-        elif source.startswith("pip:"):
-            source = f"pip:{source[4:]}=={manifest['pip'][source[4:]]}"
         mounts = [("/", source, group.get("root", ""))]
         sources = [source]
         for prefix, other in group.get("mounts", {}).items():
@@ -75,15 +72,17 @@ def load():
             other = npm(other[4:]) if other.startswith("npm:") else other
             sources.append(other)
             mounts.append((prefix, other, folder))
+        for other in group.get("cdn", []):
+            sources.append(npm(other))
+            mounts.append((f"/npm/{other}/", npm(other), ""))
+            rules += [tuple(rule) for rule in manifest["cdn"] if tuple(rule) not in rules]
         base = group.get("name", re.sub(r"^\w+:(?:@)?|[ @=].*$", "", group["package"]).replace("/", "-"))
         short = group.get("names", [])
         for number, path in enumerate(group["paths"]):
             stem = re.sub(r"/index$", "", os.path.splitext(path)[0]) or "index"
             name = f"{base}-{short[number] if short else stem.replace('/', '-')}"
             tags = group.get("tags", []) + manifest.get("tags", {}).get(name, [])
-            pages.append(Page(name, group["class"], "/" + path, sources, mounts, tags))
-    skipped = manifest.get("skip", {})
-    pages = [page for page in pages if page.name not in skipped]
+            pages.append(Page(name, group["class"], "/" + path, sources, mounts, tags, rules=rules))
     names = [page.name for page in pages]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -104,17 +103,13 @@ def folder_of(cache, source):
 
 
 def unpack(archive, place):
-    if archive.endswith((".whl", ".zip")):
-        with zipfile.ZipFile(archive) as file:
-            file.extractall(place)
-        return
     with tarfile.open(archive) as file:
         # No link or path may leave the folder, no owner or device is made.
         file.extractall(place, filter="data")
 
 
 def without_top(place):
-    """npm and sdist archives have one folder on top."""
+    """Archives of npm have one folder on top."""
     entries = os.listdir(place)
     return os.path.join(place, entries[0]) if len(entries) == 1 and os.path.isdir(os.path.join(place, entries[0])) else place
 
@@ -157,13 +152,6 @@ def fetch(cache, source):
             for archive in glob.glob(os.path.join(work, "*.deb")):
                 run(["dpkg", "-x", archive, whole], work)
             relative_links(whole)
-        elif kind == "pip":
-            name, _, form = what.partition("#")
-            choice = ["--no-binary", ":all:"] if form == "sdist" else []
-            run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", *choice, "-d", work, name], work)
-            archive = next(one for one in glob.glob(os.path.join(work, "*")) if one.endswith((".gz", ".whl", ".zip")))
-            unpack(archive, whole)
-            whole = without_top(whole)
         else:
             raise RuntimeError(f"unknown kind of package: {source}")
         os.rename(whole, place)
@@ -194,8 +182,9 @@ def sites(cache, pages):
     """What server.py is told: the mounts of every page by its address."""
     found = {}
     for page in pages:
-        found[page.address] = [
+        mounts = [
             (prefix, os.path.join(folder_of(cache, source), folder).rstrip("/") if source else folder)
             for prefix, source, folder in page.mounts
         ]
+        found[page.address] = {"mounts": mounts, "rules": page.rules}
     return found

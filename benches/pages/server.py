@@ -1,8 +1,10 @@
 """Serves the pages of the corpus on loopback: each page is a site with an address of its own, so absolute paths stay within it.
 
-Started by run.py with a JSON object on standard input: {"ports": {"0": 18700, "150": 18701}, "sites": {"127.77.0.1": [["/", "/some/folder"], ...]}}.
-A port is a latency: the time before each answer, in milliseconds. A mount is a prefix and the folder or file that it shows; the longest
-prefix wins. Prints "ready", and ends when standard input does.
+Started by run.py with a JSON object on standard input:
+{"ports": {"0": 18700, "150": 18701}, "sites": {"127.77.0.1": {"mounts": [["/", "/some/folder"], ...], "rules": [[REGEX, TEXT], ...]}}}.
+A port is a latency: the time before each answer, in milliseconds. A mount is a prefix and the folder that it shows; the longest prefix
+wins. Rules change HTML: what it names at a content delivery network is a mount of its own site here.
+Prints "ready", and ends when standard input does.
 """
 
 import asyncio
@@ -39,8 +41,6 @@ def media_type(path, body):
 def locate(mounts, path):
     """The file that a site shows at `path`, a redirect that begins with "/", or nothing."""
     for prefix, place in sorted(mounts, key=lambda mount: -len(mount[0])):
-        if path == prefix and os.path.isfile(place):
-            return place
         if not path.startswith(prefix) or not os.path.isdir(place):
             continue
         root = os.path.realpath(place)
@@ -71,7 +71,8 @@ def answer(sites, host, target, fields):
     made = re.fullmatch(r"/picture/(\w+)\.svg", path)
     if made:
         return b"200 OK", [("content-type", "image/svg+xml"), ("access-control-allow-origin", "*")], picture(made[1])
-    found = locate(sites.get(host, []), path)
+    site = sites.get(host, {"mounts": [], "rules": []})
+    found = locate(site["mounts"], path)
     if found is None:
         body = b"not found"
         return b"404 Not Found", [("content-type", "text/plain")], body
@@ -79,6 +80,11 @@ def answer(sites, host, target, fields):
         return b"301 Moved Permanently", [("location", urllib.parse.quote(found))], b""
     with open(found, "rb") as file:
         body = file.read()
+    if site["rules"] and found.endswith((".html", ".htm")):
+        text = body.decode("latin-1")
+        for pattern, to in site["rules"]:
+            text = re.sub(pattern, to, text)
+        body = text.encode("latin-1")
     head = [("content-type", media_type(found, body)), ("access-control-allow-origin", "*"), ("accept-ranges", "bytes")]
     span = re.fullmatch(r"bytes=(\d+)-(\d*)", fields.get("range", ""))
     if span and int(span[1]) < len(body):
