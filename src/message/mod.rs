@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod cache_status;
+pub mod capture;
 pub mod class;
 pub mod date;
 pub mod entity_tag;

@@ -57,6 +57,7 @@ pub(crate) fn config() -> Config {
         remote_unguarded: false,
         probe: None,
         lifetime: Duration::from_secs(900),
+        incomplete_ttl: Duration::from_secs(60),
         limits: Limits {
             default_width: 320,
             default_height: 200,
@@ -166,6 +167,10 @@ pub(crate) enum Answer {
     Echo(&'static str),
     /// Nothing, ever.
     Never,
+    /// This status, type and body after this many milliseconds, as from a server far away.
+    Late(u64, u16, &'static str, String),
+    /// An event stream that goes on for ever.
+    Events,
     /// A document that ends before its length.
     Short,
     /// These fields and this body.
@@ -272,6 +277,19 @@ async fn serve(
     match answer {
         None => reply(404, "content-type", "text/plain", "no such path".into()),
         Some(Answer::Now(status, kind, body)) => reply(status, "content-type", kind, body),
+        Some(Answer::Late(latency, status, kind, body)) => {
+            tokio::time::sleep(Duration::from_millis(latency)).await;
+            reply(status, "content-type", kind, body)
+        }
+        Some(Answer::Events) => {
+            let mut response = reply(200, "content-type", "text/event-stream", String::new())?;
+            let events = stream::unfold((), |()| async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Some((Ok(Frame::data("data: x\n\n".into())), ()))
+            });
+            *response.body_mut() = Body::stream(StreamBody::new(Box::pin(events)));
+            Ok(response)
+        }
         Some(Answer::To(target)) => reply(302, "location", &target, String::new()),
         Some(Answer::Cookie) => {
             let came = request.headers().get("cookie").map_or("none", |c| c.to_str().unwrap());

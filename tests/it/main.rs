@@ -55,6 +55,8 @@ mod dialects;
 mod faults_clock;
 mod faults_origin;
 mod faults_process;
+mod field_incomplete;
+mod field_rest;
 mod figures_explain;
 mod figures_metrics;
 mod figures_shipped;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Config;
 use super::answer::{self, Picture};
-use super::capture::{ABORTED, Failure, Shot, capture};
+use super::capture::{ABORTED, Failure, Report, Shot, capture};
 use super::egress;
 use super::filter::Filters;
 use super::fleet::Fleet;
@@ -55,6 +55,12 @@ pub struct Stats {
     pub failures: u64,
     /// Those by the name of their [`OriginError`], and requests that found no place.
     pub reasons: BTreeMap<&'static str, u64>,
+    /// Pictures by what their page still waited for, or `rest`; `incomplete` where it was not loaded.
+    pub waiting_for: BTreeMap<&'static str, u64>,
+    /// Pictures of pages that were captured before they were at rest.
+    pub bounded: u64,
+    /// Pictures of pages that were not loaded.
+    pub incomplete: u64,
     /// Requests with bad parameters or refused targets.
     pub refused: u64,
     /// Requests that found the queue full, or waited in it in vain.
@@ -86,6 +92,27 @@ struct Counts {
     refused: AtomicU64,
     busy: AtomicU64,
     reasons: Mutex<BTreeMap<&'static str, u64>>,
+    waiting_for: Mutex<BTreeMap<&'static str, u64>>,
+    bounded: AtomicU64,
+    incomplete: AtomicU64,
+}
+
+impl Counts {
+    fn picture(&self, report: &Report) {
+        count(&self.captures);
+        let state = match (report.pending, report.waiting) {
+            (Some(_), _) => {
+                count(&self.incomplete);
+                "incomplete"
+            }
+            (None, Some(waiting)) => {
+                count(&self.bounded);
+                waiting.name()
+            }
+            (None, None) => "rest",
+        };
+        *self.waiting_for.lock().unwrap_or_else(PoisonError::into_inner).entry(state).or_default() += 1;
+    }
 }
 
 fn count(counter: &AtomicU64) {
@@ -150,6 +177,9 @@ impl Engine {
             captures: read(&self.counts.captures),
             failures: read(&self.counts.failures),
             reasons: self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            waiting_for: self.counts.waiting_for.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            bounded: read(&self.counts.bounded),
+            incomplete: read(&self.counts.incomplete),
             refused: read(&self.counts.refused),
             busy: read(&self.counts.busy),
             restarts: self.fleet.restarts(),
@@ -196,7 +226,7 @@ impl Engine {
             *reasons.entry(error.name()).or_default() += 1;
         }
         match &outcome {
-            Ok(Outcome::Picture(_)) => count(&self.counts.captures),
+            Ok(Outcome::Picture(picture)) => self.counts.picture(&picture.report),
             Ok(Outcome::Unchanged(_)) => {}
             Ok(Outcome::Refused(_) | Outcome::Unusable(_)) => count(&self.counts.refused),
             Err(OriginError::Busy { .. }) => count(&self.counts.busy),
@@ -204,7 +234,11 @@ impl Engine {
         }
         Ok(match outcome? {
             Outcome::Picture(picture) => {
-                answer::picture(picture, self.config.lifetime, &head.method, &head.headers)
+                let lifetime = match picture.report.pending {
+                    None => self.config.lifetime,
+                    Some(_) => self.config.incomplete_ttl,
+                };
+                answer::picture(picture, lifetime, &head.method, &head.headers)
             }
             Outcome::Unchanged(condition) => condition.still_holds(self.config.lifetime),
             Outcome::Refused(why) => answer::refused(&why),
@@ -288,9 +322,11 @@ impl Engine {
             }
         };
         match tokio::time::timeout(left(), tries).await.map_err(|_| late("capture"))? {
-            Ok((Shot { bytes, page_height }, captured)) => {
-                Ok(Outcome::Picture(Picture { bytes, format: spec.format, captured, page_height }))
+            Ok((Shot { bytes, page_height, report }, captured)) => {
+                tracing::debug!(host, %report, "captured");
+                Ok(Outcome::Picture(Picture { bytes, format: spec.format, captured, page_height, report }))
             }
+            Err(Try::Page(Failure::Late(after))) => Err(OriginError::TimedOut { phase: "load", after }),
             Err(Try::Page(Failure::Parameter(fault))) => Ok(Outcome::Unusable(fault)),
             Err(Try::Page(Failure::Flawed(flaw, detail))) => Err(OriginError::Flawed { flaw, detail }),
             Err(Try::Page(Failure::Barred(why))) if why.is_refusal() => Ok(Outcome::Refused(why)),

@@ -7,12 +7,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::page::SCRIPT;
+use super::page::millis;
 use super::prepare::frozen_token;
-use crate::origin::chrome::Limits;
+use super::report::Waiting;
+use super::script::{self, Step};
+use crate::clock::Stopwatch;
 use crate::origin::chrome::filter::Filter;
 use crate::origin::chrome::spec::{CaptureSpec, Category};
 use crate::origin::chrome::tab::{Tab, TabError};
+use crate::origin::chrome::{Limits, monitor};
 
 /// Frames and workers that are asked; pages with more have most of them out of sight.
 const MAX_FRAMES: usize = 64;
@@ -35,7 +38,7 @@ pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits
         return Ok(());
     }
     for frame in frames(tab).await? {
-        let names = ask(tab, &frame, &json!({ "step": "names" }), limits.max_settle).await?;
+        let names = ask(tab, &frame, Step::Names, &json!({}), limits.max_settle).await?;
         let read = |names: &Value| -> Vec<String> {
             let names = names.as_array().into_iter().flatten();
             names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
@@ -50,8 +53,8 @@ pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits
             all.extend(hidden);
         }
         if !all.is_empty() {
-            let step = json!({ "step": "filter", "hide": all, "consent": consent });
-            ask(tab, &frame, &step, limits.max_settle).await?;
+            let want = json!({ "hide": all, "consent": consent });
+            ask(tab, &frame, Step::Filter, &want, limits.max_settle).await?;
         }
     }
     Ok(())
@@ -59,10 +62,10 @@ pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits
 
 /// Waits until nothing more is to come of a frozen page. What its workers tell it counts as well.
 pub(super) async fn run_out(tab: &mut Tab, limits: &Limits) -> Result<(), Failure> {
-    let step = json!({ "step": "runOut", "frozen": frozen_token(), "patience": millis(limits.max_wait) });
+    let want = json!({ "frozen": frozen_token(), "patience": millis(limits.max_wait) });
     let mut made = 0;
     for frame in frames(tab).await? {
-        let answer = ask(tab, &frame, &step, limits.max_wait).await?;
+        let answer = ask(tab, &frame, Step::RunOut, &want, limits.max_wait).await?;
         made += answer["workers"].as_u64().unwrap_or_default();
     }
     // Those that were made will be attached.
@@ -89,11 +92,9 @@ pub(super) async fn run_out(tab: &mut Tab, limits: &Limits) -> Result<(), Failur
         done?;
     }
     // What they said last is on its way to the page.
-    let step = json!({
-        "step": "runOut", "frozen": frozen_token(), "patience": millis(limits.max_wait), "listen": true,
-    });
+    let want = json!({ "frozen": frozen_token(), "patience": millis(limits.max_wait), "listen": true });
     for frame in frames(tab).await? {
-        ask(tab, &frame, &step, limits.max_wait).await?;
+        ask(tab, &frame, Step::RunOut, &want, limits.max_wait).await?;
     }
     Ok(())
 }
@@ -116,13 +117,26 @@ async fn worker_ran_out(tab: &mut Tab, session: &str) -> Result<bool, Failure> {
     Ok(if ran.is_null() { gone() } else { ran["result"]["value"] == true })
 }
 
+/// Waits until every frame below the page's own is at rest, for `patience` in all. Answers with what one still waits for.
+pub(super) async fn rest(tab: &mut Tab, patience: Duration) -> Result<Option<Waiting>, Failure> {
+    let since = Stopwatch::start();
+    let mut waiting = None;
+    for frame in frames(tab).await?.into_iter().skip(1) {
+        let left = patience.saturating_sub(since.elapsed());
+        let want = json!({ "settle": true, "inner": true, "ms": millis(left), "monitor": monitor::token() });
+        let answer = ask(tab, &frame, Step::Rest, &want, left).await?;
+        waiting = waiting.or(answer["waiting"].as_str().and_then(Waiting::of_script));
+    }
+    Ok(waiting)
+}
+
 /// Has every frame below the page's own stand still.
 pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<(), Failure> {
-    let step = json!({
-        "step": "still", "frozen": spec.freeze.map(|_| frozen_token()), "patience": millis(limits.max_settle),
+    let want = json!({
+        "frozen": spec.freeze.map(|_| frozen_token()), "patience": millis(limits.max_settle),
     });
     for frame in frames(tab).await?.into_iter().skip(1) {
-        ask(tab, &frame, &step, limits.max_wait).await?;
+        ask(tab, &frame, Step::Still, &want, limits.max_wait).await?;
     }
     Ok(())
 }
@@ -170,12 +184,18 @@ fn collect(tree: &Value, session: &str, found: &mut Vec<Frame>) {
 }
 
 /// One step in one frame; nothing if it has gone or takes too long.
-async fn ask(tab: &mut Tab, frame: &Frame, step: &Value, patience: Duration) -> Result<Value, Failure> {
+async fn ask(
+    tab: &mut Tab,
+    frame: &Frame,
+    step: Step,
+    want: &Value,
+    patience: Duration,
+) -> Result<Value, Failure> {
     let asked = async {
         let world = json!({ "frameId": frame.id, "worldName": "tintype" });
         let world = tab.call_in(&frame.session, "Page.createIsolatedWorld", world).await?;
         let ask = json!({
-            "expression": format!("({SCRIPT})({step})"), "contextId": world["executionContextId"],
+            "expression": script::expression(&[step], want), "contextId": world["executionContextId"],
             "awaitPromise": true, "returnByValue": true,
         });
         let mut answer = tab.call_in(&frame.session, "Runtime.evaluate", ask).await?;
@@ -193,10 +213,6 @@ fn pardoned(answer: Result<Value, TabError>) -> Result<Value, Failure> {
         Err(gone) if gone.is_refusal() => Ok(Value::Null),
         other => Ok(other?),
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
