@@ -93,6 +93,7 @@ mod proxy_vary;
 mod purge_doors;
 mod purge_lasting;
 mod purge_scopes;
+mod real_pages;
 mod regression;
 mod remote_exchange;
 mod remote_failures;
