@@ -18,6 +18,7 @@ const REMOTE: &str =
     "a DevTools endpoint such as \"http://host:9222\" or \"wss://host/devtools/browser/...\"";
 
 pub(super) fn read(mut s: Section<'_>) -> Config {
+    let deadline = s.duration("deadline", secs(30), secs(1)..=secs(600));
     let config = Config {
         program: program(&mut s),
         sandbox: s.choice("sandbox", [("auto", Sandbox::Auto), ("on", Sandbox::On), ("off", Sandbox::Off)]),
@@ -25,7 +26,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         spare_pages: s.number("spare_pages", 1, 0..=64),
         max_queue: s.number("max_queue", 64, 0..=100_000),
         queue_budget: s.duration("queue_budget", secs(20), Duration::from_millis(100)..=secs(3600)),
-        deadline: s.duration("deadline", secs(30), secs(1)..=secs(600)),
+        deadline,
         launch_timeout: s.duration("launch_timeout", secs(20), secs(1)..=secs(300)),
         recycle_after: s.number("recycle_after", 500, 1..=1_000_000),
         recycle_age: s.duration("recycle_age", secs(4 * 3600), secs(1)..=days(365)),
@@ -38,7 +39,8 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         remote_unguarded: s.flag("remote_unguarded", false),
         probe: probe(&mut s),
         lifetime: s.duration("lifetime", secs(900), Duration::ZERO..=days(365)),
-        limits: limits(&mut s),
+        incomplete_ttl: s.duration("incomplete_ttl", secs(60), Duration::ZERO..=days(365)),
+        limits: limits(&mut s, deadline),
         allow_hosts: s.list(
             "allow_hosts",
             Vec::new(),
@@ -59,9 +61,12 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         egress: egress(s.table("egress")),
     };
     let limits = &config.limits;
-    for (key, time) in
-        [("max_delay", limits.max_delay), ("max_wait", limits.max_wait), ("max_settle", limits.max_settle)]
-    {
+    for (key, time) in [
+        ("max_delay", limits.max_delay),
+        ("max_wait", limits.max_wait),
+        ("max_load", limits.max_load),
+        ("max_settle", limits.max_settle),
+    ] {
         if time >= config.deadline {
             let allowed = format!("less than deadline, which is {}", write_duration(config.deadline));
             s.refuse(key, Kind::Conflict, write_duration(time), &allowed);
@@ -93,7 +98,9 @@ fn probe(s: &mut Section<'_>) -> Option<Probe> {
     head.then_some(Probe { timeout, unchanged_on_error })
 }
 
-fn limits(s: &mut Section<'_>) -> Limits {
+fn limits(s: &mut Section<'_>, deadline: Duration) -> Limits {
+    // A short deadline alone does not make a configuration wrong.
+    let within = |default: Duration| default.min(deadline / 2);
     let limits = Limits {
         default_width: s.number("default_width", 1280, 1..=16_384),
         default_height: s.number("default_height", 720, 1..=16_384),
@@ -103,7 +110,8 @@ fn limits(s: &mut Section<'_>) -> Limits {
         max_full_page_height: s.number("max_full_page_height", 16_384, 16..=200_000),
         max_scale: s.fraction("max_scale", 3.0, 0.1..=10.0),
         max_delay: s.duration("max_delay", secs(10), Duration::ZERO..=secs(599)),
-        max_settle: s.duration("max_settle", secs(3), Duration::ZERO..=secs(60)),
+        max_load: s.duration("max_load", within(secs(15)), Duration::from_millis(100)..=secs(599)),
+        max_settle: s.duration("max_settle", within(secs(5)), Duration::ZERO..=secs(60)),
         max_wait: s.duration("max_wait", secs(10), secs(1)..=secs(599)),
         max_html: bytes(s, "max_html", 2 * MIB, KIB..=64 * MIB),
         max_text: bytes(s, "max_text", 64 * KIB, 64..=4 * MIB),

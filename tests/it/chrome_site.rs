@@ -57,6 +57,7 @@ pub(crate) fn config() -> Config {
         remote_unguarded: false,
         probe: None,
         lifetime: Duration::from_secs(900),
+        incomplete_ttl: Duration::from_secs(60),
         limits: Limits {
             default_width: 320,
             default_height: 200,

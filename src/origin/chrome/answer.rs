@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::capture::Report;
 use super::guard::Barred;
 use super::spec::{Fault, Format};
 use crate::clock::Timestamp;
@@ -18,10 +19,14 @@ pub(super) struct Picture {
     pub(super) captured: Timestamp,
     /// Height of the whole page in CSS pixels, where all of it was wanted.
     pub(super) page_height: Option<u64>,
+    pub(super) report: Report,
 }
 
 /// The height of the whole page in CSS pixels; a picture of less was cut.
 const PAGE_HEIGHT: header::HeaderName = header::HeaderName::from_static("x-page-height");
+
+/// How the page came to rest: `settled; after=812ms`, `bounded; waiting=fetch` or `incomplete; pending=3`.
+const CAPTURE: header::HeaderName = header::HeaderName::from_static("x-capture");
 
 /// 200 with the picture, or 304 if the client named its entity tag (RFC 9110 section 13.1.2).
 pub(super) fn picture(
@@ -42,6 +47,7 @@ pub(super) fn picture(
             (header::LAST_MODIFIED, &captured),
             (header::CACHE_CONTROL, &format!("public, max-age={}", lifetime.as_secs())),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (CAPTURE, &picture.report.to_string()),
         ],
     );
     if let Some(height) = picture.page_height {
@@ -156,7 +162,13 @@ mod tests {
         }
         let captured = Timestamp::from_secs(784_111_777);
         let bytes = b"abc".to_vec();
-        let made = Picture { bytes, format: Format::Webp, captured, page_height: Some(1234) };
+        let made = Picture {
+            bytes,
+            format: Format::Webp,
+            captured,
+            page_height: Some(1234),
+            report: Report::default(),
+        };
         picture(made, Duration::from_secs(900), &method, &asked)
     }
 

@@ -11,14 +11,17 @@ use super::filter::Filter;
 use super::guard::{Barred, is_web};
 use super::intercept::HTML_URL;
 use super::roads::Roads;
-use super::spec::{Area, CaptureSpec, Fault, Page, Until};
+use super::spec::{Area, CaptureSpec, Fault, OnTimeout, Page, Until};
 use super::tab::{Milestone, Tab, TabError};
+use crate::clock::Stopwatch;
 use crate::origin::Flaw;
 use page::Document;
+pub(super) use report::Report;
 
 mod frames;
 mod page;
 mod prepare;
+mod report;
 mod script;
 mod shoot;
 
@@ -39,6 +42,9 @@ pub(super) enum Failure {
     /// The page, or what it redirects to, may not or cannot be reached.
     #[error(transparent)]
     Barred(#[from] Barred),
+    /// The page did not load in time.
+    #[error("the page did not load within {0:?}")]
+    Late(Duration),
     /// The page did not become a picture.
     #[error("{0}")]
     Page(String),
@@ -67,6 +73,13 @@ pub(super) struct Shot {
     pub(super) bytes: Vec<u8>,
     /// Height of the whole page in CSS pixels, where all of it was wanted.
     pub(super) page_height: Option<u64>,
+    pub(super) report: Report,
+}
+
+impl Shot {
+    fn reported(self, report: Report) -> Self {
+        Shot { report, ..self }
+    }
 }
 
 /// Captures `spec` with the page that `opening` gives, in an isolated context. The caller bounds the time.
@@ -100,12 +113,19 @@ async fn picture(
         Page::Url(url) => url.as_str(),
         Page::Html(_) => HTML_URL,
     };
+    let since = Stopwatch::start();
     let loader = navigate(tab, url).await?;
     let milestone = match spec.wait.until {
         Until::DomContentLoaded => Milestone::Parsed,
         Until::Load | Until::Settled | Until::NetworkIdle => Milestone::Loaded,
     };
-    tab.reached(&loader, milestone).await?;
+    let mut pending = None;
+    if !tab.reached_within(limits.max_load.saturating_sub(since.elapsed()), &loader, milestone).await? {
+        if spec.rules.on_timeout == OnTimeout::Error {
+            return Err(Failure::Late(limits.max_load));
+        }
+        pending = Some(tab.stop_loading(&loader, milestone).await?);
+    }
 
     // What is changed about it, and waited for.
     let mut page = page::Driver { tab, loader: &loader, milestone };
@@ -133,13 +153,15 @@ async fn picture(
             frames::run_out(page.tab, limits).await?;
         }
         frames::hide(page.tab, filters, limits).await?;
-        let document = page.settle(spec, limits).await?;
+        let waiting = page.rest(spec, limits).await?;
+        let report = Report { after: since.elapsed(), waiting, pending };
+        let document = page.stand_still(spec, limits).await?;
         if document.frames > 0 {
             frames::still(page.tab, spec, limits).await?;
         }
         check(page.tab, &document, spec)?;
         frames::stop(page.tab).await?;
-        match shoot::shoot(page.tab, spec, &document, limits).await {
+        match shoot::shoot(page.tab, spec, &document, limits).await.map(|shot| shot.reported(report)) {
             Err(error) if !tried && error.may_pass() => {
                 tracing::debug!(%error, "no picture, settling once more");
                 tried = true;

@@ -204,7 +204,11 @@ impl Engine {
         }
         Ok(match outcome? {
             Outcome::Picture(picture) => {
-                answer::picture(picture, self.config.lifetime, &head.method, &head.headers)
+                let lifetime = match picture.report.pending {
+                    None => self.config.lifetime,
+                    Some(_) => self.config.incomplete_ttl,
+                };
+                answer::picture(picture, lifetime, &head.method, &head.headers)
             }
             Outcome::Unchanged(condition) => condition.still_holds(self.config.lifetime),
             Outcome::Refused(why) => answer::refused(&why),
@@ -288,9 +292,10 @@ impl Engine {
             }
         };
         match tokio::time::timeout(left(), tries).await.map_err(|_| late("capture"))? {
-            Ok((Shot { bytes, page_height }, captured)) => {
-                Ok(Outcome::Picture(Picture { bytes, format: spec.format, captured, page_height }))
+            Ok((Shot { bytes, page_height, report }, captured)) => {
+                Ok(Outcome::Picture(Picture { bytes, format: spec.format, captured, page_height, report }))
             }
+            Err(Try::Page(Failure::Late(after))) => Err(OriginError::TimedOut { phase: "load", after }),
             Err(Try::Page(Failure::Parameter(fault))) => Ok(Outcome::Unusable(fault)),
             Err(Try::Page(Failure::Flawed(flaw, detail))) => Err(OriginError::Flawed { flaw, detail }),
             Err(Try::Page(Failure::Barred(why))) if why.is_refusal() => Ok(Outcome::Refused(why)),

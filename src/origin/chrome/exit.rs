@@ -34,6 +34,7 @@ const MAX_INBOUND: usize = 512;
 pub(super) struct ExitProxy {
     address: SocketAddr,
     roads: Arc<Roads>,
+    cut: watch::Sender<bool>,
     _open: watch::Sender<()>,
 }
 
@@ -44,9 +45,15 @@ impl ExitProxy {
         let address = listener.local_addr()?;
         let roads = Arc::new(roads);
         let (open, closed) = watch::channel(());
-        let exit = Exit { roads: roads.clone(), idle: Arc::default(), closed };
+        let (cut, is_cut) = watch::channel(false);
+        let exit = Exit { roads: roads.clone(), idle: Arc::default(), closed, is_cut };
         tokio::spawn(exit.accept(listener));
-        Ok(ExitProxy { address, roads, _open: open })
+        Ok(ExitProxy { address, roads, cut, _open: open })
+    }
+
+    /// Ends every connection, and refuses every request from now on, so that a page does not wait for an answer.
+    pub(super) fn cut(&self) {
+        self.cut.send_replace(true);
     }
 
     /// Where it listens.
@@ -69,6 +76,7 @@ struct Exit {
     /// Connections to plain HTTP origins that can take another request.
     idle: Arc<Mutex<Idle>>,
     closed: watch::Receiver<()>,
+    is_cut: watch::Receiver<bool>,
 }
 
 impl Exit {
@@ -94,12 +102,15 @@ impl Exit {
         }
     }
 
-    /// Runs `work` until it is done or the proxy is dropped.
+    /// Runs `work` until it is done, the connections are cut or the proxy is dropped.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let mut closed = self.closed.clone();
+        let (mut closed, mut is_cut) = (self.closed.clone(), self.is_cut.clone());
+        // Connections that come later live long enough to be refused.
+        let later = *is_cut.borrow_and_update();
         tokio::spawn(async move {
             tokio::select! {
                 _ = closed.changed() => {}
+                Ok(()) = is_cut.changed(), if !later => {}
                 () = work => {}
             }
         });
@@ -120,6 +131,9 @@ impl Exit {
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
         let Some(site) = site(request.method(), request.uri()) else { return empty(StatusCode::BAD_REQUEST) };
+        if *self.is_cut.borrow() {
+            return empty(StatusCode::GATEWAY_TIMEOUT);
+        }
         let answer = match (self.roads.admit(), request.method()) {
             (Err(spent), _) => Err(spent),
             (Ok(()), &Method::CONNECT) => self.tunnel(&site, request).await,

@@ -32,6 +32,8 @@ mod isolation;
 mod markdown;
 mod memory;
 mod metered;
+mod monitor;
+mod pending;
 mod picture;
 mod pipe;
 mod probe;
@@ -100,6 +102,8 @@ pub struct Config {
     pub probe: Option<Probe>,
     /// `max-age` on a capture.
     pub lifetime: Duration,
+    /// `max-age` on an incomplete capture, whose page did not load within [`Limits::max_load`].
+    pub incomplete_ttl: Duration,
     /// Default viewport and bounds of the parameters.
     pub limits: Limits,
     /// Hosts that may be captured although their address is private: exact names, or `*.suffix`.
@@ -150,6 +154,8 @@ pub struct Limits {
     pub max_scale: f64,
     /// Longest delay after load.
     pub max_delay: Duration,
+    /// Time for a page to load; it is captured as it is then, and the picture is marked as incomplete.
+    pub max_load: Duration,
     /// Time for a page to come to rest after load; it is captured as it is then.
     pub max_settle: Duration,
     /// Time to wait for an element, a script or an idle network.
@@ -178,7 +184,8 @@ impl Default for Limits {
             max_full_page_height: 16_384,
             max_scale: 3.0,
             max_delay: Duration::from_secs(10),
-            max_settle: Duration::from_secs(3),
+            max_load: Duration::from_secs(15),
+            max_settle: Duration::from_secs(5),
             max_wait: Duration::from_secs(10),
             max_html: 2 << 20,
             max_text: 64 << 10,
@@ -215,6 +222,7 @@ mod tests {
             remote_unguarded: false,
             probe: None,
             lifetime: Duration::from_secs(900),
+            incomplete_ttl: Duration::from_secs(60),
             limits: Limits {
                 default_width: 1280,
                 default_height: 720,

@@ -229,6 +229,17 @@ pub struct Rules {
     pub content: Vec<String>,
     /// Keep a picture of one colour.
     pub allow_blank: bool,
+    /// What becomes of a page that does not load in time.
+    pub on_timeout: OnTimeout,
+}
+
+/// What becomes of a page that is not loaded within [`Limits::max_load`](super::Limits::max_load).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnTimeout {
+    /// It is captured as it is, and the picture is marked as incomplete.
+    Picture,
+    /// There is no picture.
+    Error,
 }
 
 /// Statuses from one to another, both included.

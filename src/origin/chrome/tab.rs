@@ -16,6 +16,8 @@ use super::exit::ExitProxy;
 use super::family::Family;
 use super::intercept::Intercept;
 use super::isolation;
+use super::monitor;
+use super::pending::Requests;
 use super::roads::{Destination, Roads};
 use super::slots::Place;
 
@@ -32,6 +34,9 @@ const FORGOTTEN: Duration = Duration::from_secs(5);
 /// Time after loading stopped in which a page that goes elsewhere begins to.
 const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
 
+/// Time for a document to be parsed after the connections that it waited for were cut.
+const AFTER_CUT: Duration = Duration::from_secs(2);
+
 /// Shared and service workers ask for things on their own, past every session of the page; a page whose requests are looked
 /// at has none of them, as in browsers without.
 const NO_LONE_WORKERS: &str = "delete self.SharedWorker; delete Navigator.prototype.serviceWorker;";
@@ -44,6 +49,8 @@ pub(super) struct Tab {
     pub(super) frame: String,
     events: mpsc::Receiver<Event>,
     documents: Documents,
+    /// Its requests that are under way, and those of its frames and workers.
+    pub(super) requests: Requests,
     intercept: Intercept,
     /// What every frame and worker runs before anything of its own.
     script: Option<String>,
@@ -70,13 +77,19 @@ impl Tab {
         let frame = text(&made, "targetId");
         let attach = json!({ "targetId": frame, "flatten": true });
         let session = text(&devtools.call(None, "Target.attachToTarget", attach).await?, "sessionId");
-        let main = frame.clone();
-        let events = devtools.events(&session, move |event| is_heeded(event, &main));
+        let (main, requests) = (frame.clone(), Requests::new());
+        let seen = requests.clone();
+        let events = devtools.events(&session, move |event| {
+            seen.observe(event);
+            is_heeded(event, &main)
+        });
         let told = |method: &'static str, params| devtools.call(Some(&session), method, params);
         tokio::try_join!(
             told("Inspector.enable", json!({})),
             told("Page.enable", json!({})),
             told("Page.setLifecycleEventsEnabled", json!({ "enabled": true })),
+            told("Page.addScriptToEvaluateOnNewDocument", json!({ "source": monitor::script() })),
+            told("Network.enable", unbuffered()),
         )?;
         Ok(Tab {
             context,
@@ -84,6 +97,7 @@ impl Tab {
             frame,
             events,
             documents: Documents::default(),
+            requests,
             intercept: Intercept::default(),
             script: None,
             family: Family::default(),
@@ -219,26 +233,73 @@ impl Tab {
 
     /// Waits until the document of `loader`, or the one that it gave way to, has come so far.
     pub(super) async fn reached(&mut self, loader: &str, milestone: Milestone) -> Result<(), TabError> {
+        self.reached_within(Duration::MAX, loader, milestone).await.map(|_| ())
+    }
+
+    /// As [`reached`](Tab::reached), for `patience` at most. Whether it has come so far.
+    pub(super) async fn reached_within(
+        &mut self,
+        patience: Duration,
+        loader: &str,
+        milestone: Milestone,
+    ) -> Result<bool, TabError> {
+        let late = tokio::time::sleep(patience);
+        tokio::pin!(late);
         while !self.documents.has_reached(loader, milestone) {
             if self.documents.restless {
                 return Err(TabError::Restless);
             }
-            // Of the network nothing is said before a while after everything else.
-            let event = match self.documents.stopped && milestone != Milestone::Idle {
-                false => self.events.recv().await,
-                // Chrome says of a document that ends short only that it stopped. Unless it goes elsewhere next.
-                true => match tokio::time::timeout(GOING_ELSEWHERE, self.events.recv()).await {
-                    Ok(event) => event,
-                    Err(_) if self.stopped_itself().await? => {
-                        self.documents.give_up();
-                        continue;
-                    }
-                    Err(_) => return Err(TabError::BrokenOff),
+            // Chrome says of a document that ends short only that it stopped. Unless it goes elsewhere next.
+            // The network is reported idle a while after everything else.
+            let stopped = self.documents.stopped && milestone != Milestone::Idle;
+            let broken = tokio::time::sleep(if stopped { GOING_ELSEWHERE } else { Duration::MAX });
+            tokio::select! {
+                event = self.events.recv() => self.heed(event).await?,
+                () = &mut late => return Ok(false),
+                () = broken => match self.stopped_itself().await? {
+                    true => self.documents.give_up(),
+                    false => return Err(TabError::BrokenOff),
                 },
-            };
-            self.heed(event).await?;
+            }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Stops the loading of the document of `loader`, which did not reach `milestone`, and takes it as it is. Answers with
+    /// the number of requests that had not ended.
+    ///
+    /// A script that holds up the parser fails instead, so that the rest of the document is parsed. A document whose own
+    /// bytes do not end is stopped where it is.
+    pub(super) async fn stop_loading(
+        &mut self,
+        loader: &str,
+        milestone: Milestone,
+    ) -> Result<usize, TabError> {
+        let unfinished = self.requests.unfinished();
+        let is_parsed = self.documents.has_reached(loader, Milestone::Parsed);
+        let is_whole = !self.documents.current().is_some_and(|current| self.requests.is_pending(current));
+        if let (false, true, Some(exit)) = (is_parsed, is_whole, &self.context.exit) {
+            exit.cut();
+            if self.reached_within(AFTER_CUT, loader, milestone).await? {
+                return Ok(unfinished);
+            }
+        }
+        self.call("Page.stopLoading", json!({})).await?;
+        self.documents.give_up();
+        Ok(unfinished)
+    }
+
+    /// Waits until the page waits for no request, for `patience` at most.
+    pub(super) async fn requests_ended(&mut self, patience: Duration) -> Result<(), TabError> {
+        let requests = self.requests.clone();
+        let ended = tokio::time::timeout(patience, requests.none_awaited());
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                event = self.events.recv() => self.heed(event).await?,
+                _ = &mut ended => return Ok(()),
+            }
+        }
     }
 
     /// Whether a document that stopped did so by its own will, as by a link to a mail program or to a download: it is then
@@ -314,7 +375,12 @@ impl Tab {
         let kind = event.params["targetInfo"]["type"].as_str().unwrap_or_default();
         let devtools = &self.context.browser.devtools;
         if self.family.add(child, kind) {
-            devtools.join(&self.session, child, is_heeded_of_child);
+            let seen = self.requests.clone();
+            devtools.join(&self.session, child, move |event| {
+                seen.observe(event);
+                is_heeded_of_child(event)
+            });
+            devtools.notify(child, "Network.enable", unbuffered()).await;
             if let Some(patterns) = self.intercept.patterns() {
                 devtools.notify(child, "Fetch.enable", patterns).await;
             }
@@ -339,6 +405,11 @@ impl Tab {
             devtools.notify(child, "Runtime.runIfWaitingForDebugger", json!({})).await;
         }
     }
+}
+
+/// Parameters of `Network.enable`: bodies are not asked for, so Chrome keeps none.
+fn unbuffered() -> Value {
+    json!({ "maxTotalBufferSize": 0, "maxResourceBufferSize": 0 })
 }
 
 fn is_heeded(event: &Event, main_frame: &str) -> bool {

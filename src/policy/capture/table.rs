@@ -125,6 +125,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     picture("mobile", Form::Flag, None),
     control("no_cache", Form::Flag),
     picture("omit_background", Form::Flag, NO),
+    picture("on_timeout", Form::Word, Some("picture")),
     picture("proxy", Form::Text, None),
     derived("quality", Form::Number, Some("80")),
     picture("reduced_motion", Form::Flag, None),

@@ -7,12 +7,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Failure;
+use super::page::millis;
 use super::prepare::frozen_token;
+use super::report::Waiting;
 use super::script::{self, Step};
-use crate::origin::chrome::Limits;
+use crate::clock::Stopwatch;
 use crate::origin::chrome::filter::Filter;
 use crate::origin::chrome::spec::{CaptureSpec, Category};
 use crate::origin::chrome::tab::{Tab, TabError};
+use crate::origin::chrome::{Limits, monitor};
 
 /// Frames and workers that are asked; pages with more have most of them out of sight.
 const MAX_FRAMES: usize = 64;
@@ -114,6 +117,19 @@ async fn worker_ran_out(tab: &mut Tab, session: &str) -> Result<bool, Failure> {
     Ok(if ran.is_null() { gone() } else { ran["result"]["value"] == true })
 }
 
+/// Waits until every frame below the page's own is at rest, for `patience` in all. Answers with what one still waits for.
+pub(super) async fn rest(tab: &mut Tab, patience: Duration) -> Result<Option<Waiting>, Failure> {
+    let since = Stopwatch::start();
+    let mut waiting = None;
+    for frame in frames(tab).await?.into_iter().skip(1) {
+        let left = patience.saturating_sub(since.elapsed());
+        let want = json!({ "settle": true, "inner": true, "ms": millis(left), "monitor": monitor::token() });
+        let answer = ask(tab, &frame, Step::Rest, &want, left).await?;
+        waiting = waiting.or(answer["waiting"].as_str().and_then(Waiting::of_script));
+    }
+    Ok(waiting)
+}
+
 /// Has every frame below the page's own stand still.
 pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<(), Failure> {
     let want = json!({
@@ -197,10 +213,6 @@ fn pardoned(answer: Result<Value, TabError>) -> Result<Value, Failure> {
         Err(gone) if gone.is_refusal() => Ok(Value::Null),
         other => Ok(other?),
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::prepare::frozen_token;
+use super::report::Waiting;
 use super::script::{self, Step};
+use crate::clock::Stopwatch;
 use crate::origin::Flaw;
-use crate::origin::chrome::Limits;
 use crate::origin::chrome::spec::{Area, CaptureSpec, Fault, Until};
 use crate::origin::chrome::tab::{Milestone, Tab, TabError};
+use crate::origin::chrome::{Limits, monitor};
 
 /// Times that a page may go elsewhere during one step.
 const MAX_DETOURS: usize = 8;
@@ -106,8 +108,8 @@ impl Driver<'_> {
 
     /// Waits for an element.
     pub(super) async fn wait_for(&mut self, selector: &str, patience: Duration) -> Result<(), Failure> {
-        let ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        let answer = self.ask(&[Step::Wait], json!({ "selector": selector, "ms": ms })).await?;
+        let want = json!({ "selector": selector, "ms": millis(patience) });
+        let answer = self.ask(&[Step::Wait], want).await?;
         if answer["missing"] == true {
             let why = format!("nothing on the page matches {selector:?} within {patience:?}");
             return Err(Failure::Flawed(Flaw::Selector, why));
@@ -115,26 +117,62 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Lets the page come to rest, and makes it stand still.
-    pub(super) async fn settle(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<Document, Failure> {
-        let (full_page, max_height) = match spec.area {
-            Area::FullPage(height) => (true, height),
-            _ => (false, 0),
-        };
+    /// Waits until the page is at rest, for *max_settle* at most. Answers with what it still waits for then.
+    pub(super) async fn rest(
+        &mut self,
+        spec: &CaptureSpec,
+        limits: &Limits,
+    ) -> Result<Option<Waiting>, Failure> {
+        let since = Stopwatch::start();
+        let left = || limits.max_settle.saturating_sub(since.elapsed());
+        if let Area::FullPage(height) = spec.area {
+            let want = json!({ "fullPage": true, "maxHeight": height, "ms": millis(left()) });
+            self.ask(&[Step::Reveal], want).await?;
+        }
+        if !matches!(spec.wait.until, Until::Settled | Until::NetworkIdle) {
+            return Ok(None);
+        }
+        let full_page = matches!(spec.area, Area::FullPage(_));
+        loop {
+            // Requests first: what they bring may begin more of anything.
+            self.tab.requests_ended(left()).await?;
+            let begun = self.tab.requests.begun();
+            let want = json!({
+                "settle": true, "ms": millis(left()), "fullPage": full_page, "monitor": monitor::token(),
+            });
+            let answer = self.ask(&[Step::Rest], want).await?;
+            let mut waiting = answer["waiting"].as_str().and_then(Waiting::of_script);
+            if waiting.is_none() && answer["frames"] != 0 {
+                waiting = super::frames::rest(self.tab, left()).await?;
+            }
+            let requested = self.tab.requests.begun() != begun;
+            let awaited = self.tab.requests.awaited();
+            if left() == Duration::ZERO {
+                return Ok(awaited.map(Waiting::Request).or(waiting));
+            }
+            if !requested && awaited.is_none() {
+                return Ok(waiting);
+            }
+        }
+    }
+
+    /// Makes the page stand still, and looks at its document.
+    pub(super) async fn stand_still(
+        &mut self,
+        spec: &CaptureSpec,
+        limits: &Limits,
+    ) -> Result<Document, Failure> {
         let selector = match &spec.area {
             Area::Element(selector) => Some(selector),
             _ => None,
         };
         let step = json!({
-            "settle": matches!(spec.wait.until, Until::Settled | Until::NetworkIdle),
-            "ms": u64::try_from(limits.max_settle.as_millis()).unwrap_or(u64::MAX),
-            "fullPage": full_page, "maxHeight": max_height,
+            "ms": millis(limits.max_settle),
             "selector": selector, "content": spec.rules.content,
             "frozen": spec.freeze.map(|_| frozen_token()),
-            "patience": u64::try_from(limits.max_wait.as_millis()).unwrap_or(u64::MAX),
+            "patience": millis(limits.max_wait),
         });
-        let steps = [Step::Reveal, Step::Rest, Step::Still, Step::Measure];
-        let answer = self.ask(&steps, step).await?;
+        let answer = self.ask(&[Step::Still, Step::Measure], step).await?;
         serde_json::from_value(answer).map_err(|_| Failure::Page("the document cannot be read".into()))
     }
 
@@ -163,4 +201,9 @@ impl Driver<'_> {
         }
         Ok(answer["result"]["value"].take())
     }
+}
+
+/// Whole milliseconds, as scripts take them.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

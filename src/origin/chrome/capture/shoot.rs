@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::page::{Bounds, Document};
-use super::{Failure, NO_PICTURE, Shot};
+use super::{Failure, NO_PICTURE, Report, Shot};
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::picture::{self, Developed, PixelError};
@@ -65,7 +65,7 @@ pub(super) async fn shoot(
     if shot.blank && !spec.rules.allow_blank {
         return Err(Failure::Flawed(Flaw::Blank, "the picture is of one colour".into()));
     }
-    Ok(Shot { bytes: shot.bytes, page_height })
+    Ok(Shot { bytes: shot.bytes, page_height, report: Report::default() })
 }
 
 /// A picture as the browser encodes it. One that may be blank is looked at once more, without the loss.

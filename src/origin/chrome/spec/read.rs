@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::{
-    Area, CaptureSpec, Category, Egress, Fault, Format, Geolocation, Look, Page, ResourceKind, Rules,
-    StatusRange, Until, View, Visitor, Wait, pixels, values,
+    Area, CaptureSpec, Category, Egress, Fault, Format, Geolocation, Look, OnTimeout, Page, ResourceKind,
+    Rules, StatusRange, Until, View, Visitor, Wait, pixels, values,
 };
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::devices::{self, Device};
@@ -282,6 +282,13 @@ fn rules(r: &mut Reader, limits: &Limits) -> Rules {
         statuses: if r.is_given("fail_on_status") { read } else { vec![errors] },
         content,
         allow_blank: flag(r, "allow_blank").unwrap_or(limits.allow_blank),
+        on_timeout: r
+            .take("on_timeout", "picture or error", |text| match text {
+                "picture" => Some(OnTimeout::Picture),
+                "error" => Some(OnTimeout::Error),
+                _ => None,
+            })
+            .unwrap_or(OnTimeout::Picture),
     }
 }
 

@@ -43,7 +43,8 @@ fn defaults() {
             rules: Rules {
                 statuses: vec![StatusRange { from: 400, to: 599 }],
                 content: Vec::new(),
-                allow_blank: false
+                allow_blank: false,
+                on_timeout: OnTimeout::Picture,
             },
         }
     );
