@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::browser::Browser;
-use super::devtools::{CallError, Event};
+use super::devtools::{CallError, Event, UNREADABLE};
 use super::documents::Documents;
 pub(super) use super::documents::Milestone;
 use super::exit::ExitProxy;
@@ -369,6 +369,7 @@ impl Tab {
                 let devtools = &self.context.browser.devtools;
                 devtools.notify(&event.session, "Page.handleJavaScriptDialog", answer).await;
             }
+            UNREADABLE => return Err(TabError::Unreadable),
             _ => return Err(TabError::Crashed),
         }
         Ok(())

@@ -169,6 +169,17 @@ async fn frames(tab: &mut Tab) -> Result<Vec<Frame>, Failure> {
         let tree = tab.call_in(&session, "Page.getFrameTree", json!({})).await;
         collect(&pardoned(tree)?["frameTree"], &session, &mut frames);
     }
+    // Chrome does not tell of frames that are nested more than some 145 deep ("CBOR: stack limit exceeded").
+    if frames.is_empty() {
+        let ask = json!({ "expression": "location.href", "returnByValue": true });
+        let url = tab.call("Runtime.evaluate", ask).await?["result"]["value"].take();
+        let session = tab.frame_sessions().swap_remove(0);
+        frames.push(Frame {
+            session,
+            id: tab.frame.clone(),
+            url: url.as_str().unwrap_or_default().to_owned(),
+        });
+    }
     Ok(frames)
 }
 
@@ -207,10 +218,10 @@ async fn ask(
     }
 }
 
-/// A frame may go at any time, and its session with it.
+/// A frame may go at any time, and its session with it. One that tells more than can be read is left as it is.
 fn pardoned(answer: Result<Value, TabError>) -> Result<Value, Failure> {
     match answer {
-        Err(gone) if gone.is_refusal() => Ok(Value::Null),
+        Err(error) if error.is_refusal() || error.is_unreadable_reply() => Ok(Value::Null),
         other => Ok(other?),
     }
 }
