@@ -133,6 +133,7 @@ async fn picture(
         }
         frames::hide(page.tab, filters, limits).await?;
         let document = page.settle(spec, limits).await?;
+        frames::hide(page.tab, filters, limits).await?;
         if document.frames > 0 {
             frames::still(page.tab, spec, limits).await?;
         }

@@ -10,8 +10,9 @@ use super::Failure;
 use super::page::SCRIPT;
 use super::prepare::frozen_token;
 use crate::origin::chrome::Limits;
-use crate::origin::chrome::filter::Filter;
-use crate::origin::chrome::spec::{CaptureSpec, Category};
+use crate::origin::chrome::filter::{Cosmetics, Filter};
+use crate::origin::chrome::intercept::{FILTER_SCRIPT, WORLD};
+use crate::origin::chrome::spec::CaptureSpec;
 use crate::origin::chrome::tab::{Tab, TabError};
 
 /// Frames and workers that are asked; pages with more have most of them out of sight.
@@ -29,30 +30,40 @@ struct Frame {
     url: String,
 }
 
-/// Hides what `filters` are against, frame by frame.
+/// Applies `filters` to what is on the page by now, frame by frame. The first part of them is in before the document, see
+/// [`Intercept::scripts`](crate::origin::chrome::intercept::Intercept::scripts).
 pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits) -> Result<(), Failure> {
     if filters.is_empty() {
         return Ok(());
     }
     for frame in frames(tab).await? {
-        let names = ask(tab, &frame, &json!({ "step": "names" }), limits.max_settle).await?;
+        let names = run(tab, &frame, FILTER_SCRIPT, &json!({ "step": "names" }), limits.max_settle).await?;
+        if names.is_null() {
+            continue;
+        }
         let read = |names: &Value| -> Vec<String> {
             let names = names.as_array().into_iter().flatten();
             names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
         };
         let (classes, ids) = (read(&names["classes"]), read(&names["ids"]));
-        let (mut all, mut consent) = (Vec::new(), Vec::new());
-        for filter in filters {
-            let hidden = filter.hidden(&frame.url, &classes, &ids);
-            if filter.category == Category::CookieBanners {
-                consent.extend_from_slice(&hidden);
-            }
-            all.extend(hidden);
+        let (begun, known) = (names["begun"] == true, names["known"] == true);
+        let mut parts: Vec<Cosmetics> = Vec::new();
+        if !known {
+            parts.extend(filters.iter().map(|filter| filter.at(&frame.url)));
         }
-        if !all.is_empty() {
-            let step = json!({ "step": "filter", "hide": all, "consent": consent });
-            ask(tab, &frame, &step, limits.max_settle).await?;
+        if !classes.is_empty() || !ids.is_empty() {
+            parts.extend(filters.iter().map(|filter| filter.named(&frame.url, &classes, &ids)));
         }
+        parts.retain(|part| !part.is_empty());
+        if parts.is_empty() && known && begun {
+            continue;
+        }
+        let mut step = json!({ "step": "apply", "parts": parts });
+        if !begun {
+            let generic = filters.iter().filter_map(|filter| serde_json::from_str(filter.generic()).ok());
+            step["begin"] = generic.collect::<Vec<Value>>().into();
+        }
+        run(tab, &frame, FILTER_SCRIPT, &step, limits.max_settle).await?;
     }
     Ok(())
 }
@@ -171,11 +182,22 @@ fn collect(tree: &Value, session: &str, found: &mut Vec<Frame>) {
 
 /// One step in one frame; nothing if it has gone or takes too long.
 async fn ask(tab: &mut Tab, frame: &Frame, step: &Value, patience: Duration) -> Result<Value, Failure> {
+    run(tab, frame, SCRIPT, step, patience).await
+}
+
+/// As [`ask`], of another script.
+async fn run(
+    tab: &mut Tab,
+    frame: &Frame,
+    script: &str,
+    step: &Value,
+    patience: Duration,
+) -> Result<Value, Failure> {
     let asked = async {
-        let world = json!({ "frameId": frame.id, "worldName": "tintype" });
+        let world = json!({ "frameId": frame.id, "worldName": WORLD });
         let world = tab.call_in(&frame.session, "Page.createIsolatedWorld", world).await?;
         let ask = json!({
-            "expression": format!("({SCRIPT})({step})"), "contextId": world["executionContextId"],
+            "expression": format!("({script})({step})"), "contextId": world["executionContextId"],
             "awaitPromise": true, "returnByValue": true,
         });
         let mut answer = tab.call_in(&frame.session, "Runtime.evaluate", ask).await?;

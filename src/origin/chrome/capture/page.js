@@ -116,34 +116,6 @@ async want => {
         }
     };
 
-    if (want.step === 'names') {
-        const [classes, ids] = [new Set(), new Set()];
-        const take = (names, name) => { if (names.size < 20000 && name.length <= 128) names.add(name); };
-        for (const element of all('[class],[id]')) {
-            for (const name of element.classList) take(classes, name);
-            if (element.id) take(ids, element.id);
-        }
-        return { classes: Array.from(classes), ids: Array.from(ids) };
-    }
-
-    if (want.step === 'filter') {
-        // What locks the page while it asks for consent lets go of it.
-        const asks = want.consent.length ? `:is(${want.consent.join(',')})` : '';
-        let css = want.hide.map(selector => selector + '{display:none !important}').join('\n');
-        if (asks && !bad(asks) && find(asks)) {
-            for (const element of [document.documentElement, document.body]) {
-                if (!element) continue;
-                const { overflowY, position } = getComputedStyle(element);
-                const name = element.localName;
-                if (overflowY === 'hidden' || overflowY === 'clip') css += `\n${name}{overflow:visible !important}`;
-                if (position === 'fixed') css += `\n${name}{position:static !important}`;
-            }
-        }
-        if (globalThis.filtered !== css) for (const root of roots()) sheet(root, css);
-        globalThis.filtered = css;
-        return {};
-    }
-
     if (want.step === 'runOut') {
         return { workers: await runOut() };
     }
