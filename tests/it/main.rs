@@ -55,6 +55,7 @@ mod dialects;
 mod faults_clock;
 mod faults_origin;
 mod faults_process;
+mod field_consent;
 mod field_incomplete;
 mod field_rest;
 mod figures_explain;

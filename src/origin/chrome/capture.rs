@@ -156,6 +156,7 @@ async fn picture(
         let waiting = page.rest(spec, limits).await?;
         let report = Report { after: since.elapsed(), waiting, pending };
         let document = page.stand_still(spec, limits).await?;
+        frames::hide(page.tab, filters, limits).await?;
         if document.frames > 0 {
             frames::still(page.tab, spec, limits).await?;
         }

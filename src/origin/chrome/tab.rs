@@ -14,7 +14,7 @@ use super::documents::Documents;
 pub(super) use super::documents::Milestone;
 use super::exit::ExitProxy;
 use super::family::Family;
-use super::intercept::Intercept;
+use super::intercept::{Intercept, WORLD};
 use super::isolation;
 use super::monitor;
 use super::pending::Requests;
@@ -189,6 +189,10 @@ impl Tab {
         if let Some(script) = self.script.clone() {
             self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await?;
         }
+        for script in self.intercept.scripts().to_vec() {
+            let source = json!({ "source": script, "worldName": WORLD });
+            self.call("Page.addScriptToEvaluateOnNewDocument", source).await?;
+        }
         if let Some(patterns) = patterns {
             self.call("Fetch.enable", patterns).await?;
         }
@@ -360,6 +364,11 @@ impl Tab {
             "Page.frameStoppedLoading" => self.documents.stopped = true,
             "Fetch.requestPaused" => {
                 let (method, answer) = self.intercept.answer(&event.params);
+                if let Some(script) = self.intercept.script_for(&event.params) {
+                    let source = json!({ "source": script, "worldName": WORLD });
+                    let devtools = &self.context.browser.devtools;
+                    devtools.notify(&event.session, "Page.addScriptToEvaluateOnNewDocument", source).await;
+                }
                 self.context.browser.devtools.notify(&event.session, method, answer).await;
             }
             // Nobody will ever answer it, and the page stands still until somebody does.
@@ -392,6 +401,13 @@ impl Tab {
             }
             let attach = self.family.attach(self.is_watchful());
             devtools.notify(child, "Target.setAutoAttach", attach).await;
+            if kind == "iframe" && !self.intercept.scripts().is_empty() {
+                devtools.notify(child, "Page.enable", json!({})).await;
+                for script in self.intercept.scripts() {
+                    let source = json!({ "source": script, "worldName": WORLD, "runImmediately": true });
+                    devtools.notify(child, "Page.addScriptToEvaluateOnNewDocument", source).await;
+                }
+            }
             match &self.script {
                 Some(script) if kind == "iframe" => {
                     devtools.notify(child, "Page.enable", json!({})).await;
