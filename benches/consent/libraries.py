@@ -321,7 +321,9 @@ showCookieBar({ statusUrl: 'status.json', templateSelector: '#cookie-consent__co
         "name": "react-cookie-banner",
         "packages": ["react-cookie-banner@4.1.0", *REACT16],
         "entry": MOUNT16
-        + "import C from 'react-cookie-banner'; mount(h(C, { message: 'We use cookies', cookie: 'user-has-accepted' }));",
+        # Above the page, since it goes when the page is scrolled.
+        + "import C from 'react-cookie-banner'; mount(h(C, { message: 'We use cookies', cookie: 'user-has-accepted' }));"
+        "document.body.prepend(document.body.lastElementChild);",
     },
     {
         "name": "react-cookie-manager",

@@ -43,6 +43,7 @@ mod cli_doctor;
 mod cli_explain;
 mod cli_get;
 mod cli_health;
+mod cli_lists;
 mod cli_ls;
 mod cli_purge;
 mod cli_reload;

@@ -93,12 +93,16 @@ pub(super) struct Filter {
     /// What is put into every document before anything of its own, and the same as JSON.
     generic: HashSet<String>,
     generic_json: String,
+    /// Whether there are further generic rules, which the class or the id of an element leads to.
+    is_by_name: bool,
 }
 
 /// What is done to the elements of one document. The fields are read by filter.js.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Cosmetics {
+    /// The number of the category. Exceptions are for the generic rules of their own category.
+    category: u8,
     /// Selectors of what is hidden.
     hide: Vec<String>,
     /// Those of consent boxes.
@@ -114,9 +118,23 @@ pub(super) struct Cosmetics {
 }
 
 impl Cosmetics {
+    fn none(category: Category) -> Self {
+        Cosmetics {
+            category: category as u8,
+            hide: Vec::new(),
+            consent: Vec::new(),
+            style: Vec::new(),
+            remove: Vec::new(),
+            except: Vec::new(),
+            without_generic: false,
+        }
+    }
+
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
-        *self == Cosmetics::default()
+        let Cosmetics { category: _, hide, consent, style, remove, except, without_generic } = self;
+        let is_empty = hide.is_empty() && consent.is_empty() && style.is_empty();
+        is_empty && remove.is_empty() && except.is_empty() && !without_generic
     }
 
     fn hiding(category: Category, selectors: impl IntoIterator<Item = String>) -> Self {
@@ -132,7 +150,7 @@ impl Cosmetics {
             fits
         });
         let consent = if category == Category::CookieBanners { hide.clone() } else { Vec::new() };
-        Cosmetics { hide, consent, ..Cosmetics::default() }
+        Cosmetics { hide, consent, ..Cosmetics::none(category) }
     }
 
     fn act(&mut self, actions: impl IntoIterator<Item = Action>) {
@@ -193,11 +211,12 @@ impl Filter {
     /// `own` is our own list.
     fn compile(category: Category, own: &str, lists: &[Arc<str>]) -> Self {
         let mut set = FilterSet::new(false);
-        let mut actions = Vec::new();
+        let (mut actions, mut is_by_name) = (Vec::new(), false);
         set.add_filter_list(own.to_owned(), ParseOptions::default());
         for text in lists {
             let text = rules::translate_list(text);
             actions.extend(text.lines().filter_map(Action::generic));
+            is_by_name |= text.lines().any(is_rule_by_name);
             set.add_filter_list(text.into_owned(), ParseOptions::default());
         }
         let engine = Engine::new_with_filter_set(set);
@@ -209,7 +228,13 @@ impl Filter {
         generic.act(actions);
         // Sets of strings and numbers are always JSON.
         let generic_json = serde_json::to_string(&generic).unwrap_or_default();
-        Filter { category, engine, generic: generic.hide.into_iter().collect(), generic_json }
+        let generic = generic.hide.into_iter().collect();
+        Filter { category, engine, generic, generic_json, is_by_name }
+    }
+
+    /// Whether what is hidden depends on the classes and ids of a document.
+    pub(super) fn is_by_name(&self) -> bool {
+        self.is_by_name
     }
 
     /// Whether a request for `url` of this `kind`, as DevTools names kinds, from the document at `source` is not to be made.
@@ -242,12 +267,19 @@ impl Filter {
     pub(super) fn named(&self, url: &str, classes: &[String], ids: &[String]) -> Cosmetics {
         let found = self.engine.url_cosmetic_resources(url);
         if found.generichide {
-            return Cosmetics::default();
+            return Cosmetics::none(self.category);
         }
         let selectors = self.engine.hidden_class_id_selectors(classes, ids, &found.exceptions);
         let special = selectors.into_iter().filter(|selector| !self.generic.contains(selector));
         Cosmetics::hiding(self.category, special)
     }
+}
+
+/// Whether a line is a generic rule for a class or an id.
+fn is_rule_by_name(line: &str) -> bool {
+    let line = line.trim_start();
+    let is_generic = line.starts_with(['#', '~']);
+    is_generic && ["##.", "###", "#?#.", "#?##"].iter().any(|mark| line.contains(mark))
 }
 
 /// A kind of request, from DevTools' name for it to that of filter lists.
@@ -343,11 +375,12 @@ mod tests {
         assert!(!ads.blocks("http://bad.example/x", "http://a.example/", "Image", "GET"));
         let promo = ["promo".to_owned()];
         assert_eq!(chats.named("http://a.example/", &promo, &[]).hide, [".promo"]);
-        assert_eq!(chats.named("http://a.example/", &[], &promo), Cosmetics::default());
-        assert_eq!(chats.named("http://news.example/", &promo, &[]), Cosmetics::default());
+        assert!(chats.named("http://a.example/", &[], &promo).is_empty());
+        assert!(chats.named("http://news.example/", &promo, &[]).is_empty());
         assert_eq!(chats.at("http://news.example/").hide, [".teaser"]);
         // Once compiled, for good.
         assert!(Arc::ptr_eq(chats, &filters.of(&[Category::Chats]).await.unwrap()[0]));
+        assert!(chats.is_by_name() && !ads.is_by_name());
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
 // Filters on one document. Runs in the world of the engine, before anything of the document ('begin', 'document') and
-// again while the page is captured ('names', 'apply'). The state lasts as long as the document. See frames.rs, filter.rs.
+// again while the page is captured ('look', 'apply'). The state lasts as long as the document. See frames.rs, filter.rs.
 want => {
     // Bounds of what a page can make us keep.
     const MAX_NAMES = 20000;
@@ -10,10 +10,8 @@ want => {
     const SEARCH_STEP = 200;
 
     const state = globalThis.filterState || (globalThis.filterState = {
-        // The sheet of the rules for every document, what it is made of, and which of that do not count here.
+        // By category, the sheet of the rules for every document and what it is made of.
         generic: undefined,
-        except: new Set(),
-        withoutGeneric: false,
         // All sheets, what they hide, and the documents and shadow trees that have them.
         sheets: [],
         hidden: new Set(),
@@ -158,15 +156,13 @@ want => {
     };
     const noteElement = element => {
         const list = element.getAttribute('class');
+        const id = element.getAttribute('id');
         // Most elements share their classes with others.
         if (list && !state.classLists.has(list)) {
             if (list.length <= MAX_NAME && state.classLists.size < MAX_NAMES) state.classLists.add(list);
             for (const name of element.classList) note(state.classes, '.', name);
         }
-        if (element.id) note(state.ids, '#', element.id);
-    };
-    const noteTree = tree => {
-        for (const element of tree.querySelectorAll('[class],[id]')) noteElement(element);
+        if (id) note(state.ids, '#', id);
     };
     const noteRecords = records => {
         for (const { type, target, addedNodes } of records) {
@@ -174,20 +170,27 @@ want => {
             for (const node of addedNodes) {
                 if (node.nodeType !== Node.ELEMENT_NODE) continue;
                 noteElement(node);
-                noteTree(node);
+                for (const element of node.querySelectorAll('[class],[id]')) noteElement(element);
             }
         }
     };
-    // The document and its open shadow trees.
-    const findRoots = () => {
+    // The document and its open shadow trees; their elements are noted where names are wanted for the first time.
+    const findRoots = withNames => {
         const found = [document];
         for (let at = 0; at < found.length; at++) {
-            const walker = document.createTreeWalker(found[at], NodeFilter.SHOW_ELEMENT);
-            while (found.length < MAX_ROOTS && walker.nextNode()) {
-                if (walker.currentNode.shadowRoot) found.push(walker.currentNode.shadowRoot);
+            const root = found[at];
+            const isNew = withNames && !state.observed.has(root);
+            const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT);
+            while (walker.nextNode()) {
+                const element = walker.currentNode;
+                if (isNew) noteElement(element);
+                if (found.length < MAX_ROOTS && element.shadowRoot) found.push(element.shadowRoot);
             }
+            state.roots.add(root);
+            if (!isNew) continue;
+            state.observed.add(root);
+            state.observer.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ['class', 'id'] });
         }
-        return found;
     };
 
     const keep = part => {
@@ -198,21 +201,23 @@ want => {
     // The rules for every document, before anything of it is there.
     const begin = parts => {
         if (state.generic) return;
-        parts.forEach(keep);
-        state.generic = { hide: Array.from(state.hidden), style: parts.flatMap(part => part.style) };
-        state.generic.sheet = addSheet([...hiding(state.generic.hide), ...state.generic.style]);
+        state.generic = {};
+        for (const part of parts) {
+            keep(part);
+            state.generic[part.category] = { ...part, sheet: addSheet([...hiding(part.hide), ...part.style]) };
+        }
         adopt(document);
         watch();
     };
     const apply = parts => {
-        for (const part of parts) {
-            for (const selector of part.except) state.except.add(selector);
-            state.withoutGeneric ||= part.withoutGeneric;
-        }
-        if (state.generic && (state.withoutGeneric || state.except.size)) {
-            const { hide, style, sheet } = state.generic;
-            const rules = [...hiding(hide.filter(selector => !state.except.has(selector))), ...style];
-            sheet.replaceSync(layer(state.withoutGeneric ? [] : rules));
+        for (const { category, except, withoutGeneric } of parts) {
+            const generic = state.generic && state.generic[category];
+            if (!generic || !except.length && !withoutGeneric) continue;
+            const dropped = new Set(withoutGeneric ? generic.hide : except);
+            const counts = selector => !dropped.has(selector);
+            const style = withoutGeneric ? [] : generic.style;
+            generic.sheet.replaceSync(layer([...hiding(generic.hide.filter(counts)), ...style]));
+            state.consent = state.consent.filter(counts);
         }
         const fresh = parts.flatMap(part => part.hide).filter(selector => !state.hidden.has(selector));
         parts.forEach(keep);
@@ -235,17 +240,11 @@ want => {
             state.known = true;
             apply(want.parts);
             return undefined;
-        // What there is that rules may be about, as far as it was not told yet.
-        case 'names': {
+        // Sees to shadow trees and locks, and tells the names that were not told yet, if rules are about names.
+        case 'look': {
             state.observer ||= new MutationObserver(noteRecords);
             noteRecords(state.observer.takeRecords());
-            for (const root of findRoots()) {
-                if (state.observed.has(root)) continue;
-                state.observed.add(root);
-                state.roots.add(root);
-                noteTree(root);
-                state.observer.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ['class', 'id'] });
-            }
+            findRoots(want.names);
             adoptAll();
             settle();
             const { classes, ids } = state;

@@ -39,8 +39,10 @@ pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits
     if filters.is_empty() {
         return Ok(());
     }
+    let is_by_name = filters.iter().any(|filter| filter.is_by_name());
+    let look = json!({ "step": "look", "names": is_by_name });
     for frame in frames(tab).await? {
-        let expression = format!("({FILTER_SCRIPT})({})", json!({ "step": "names" }));
+        let expression = format!("({FILTER_SCRIPT})({look})");
         let names = evaluate(tab, &frame, &expression, limits.max_settle).await?;
         if names.is_null() {
             continue;
@@ -59,7 +61,7 @@ pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits
             parts.extend(filters.iter().map(|filter| filter.named(&frame.url, &classes, &ids)));
         }
         parts.retain(|part| !part.is_empty());
-        if parts.is_empty() && known && begun {
+        if parts.is_empty() && begun {
             continue;
         }
         let mut step = json!({ "step": "apply", "parts": parts });
