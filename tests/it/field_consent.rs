@@ -213,11 +213,11 @@ async fn boxes_are_hidden_wherever_they_are() {
 /// EasyList Cookie unlocks pages by `:style()`, AdGuard by `#$#`; both remove elements, attributes and classes.
 #[tokio::test]
 async fn rules_with_an_action_are_carried_out() {
-    let page = "<!doctype html><style>html,body{margin:0}html{overflow:hidden;height:100%}p{margin:0;height:100px}\
+    let page = "<!doctype html><style>html,body{margin:0;overflow:hidden;height:100%}p{margin:0;height:100px}\
         .a,.b,.c{background:#f00}.d:empty,.d:not(:has(*)){background:#0f0}main{background:#0f0;height:900px}</style>\
         <p class=a></p><p class=b></p><p class=d><b class=e>x</b></p><main></main>";
     let (_site, port) = site(vec![("/", page.to_owned())]).await;
-    let text = "page.test##html:style(overflow: auto !important; height: auto !important)\n\
+    let text = "page.test##html, body:style(overflow: visible !important; height: auto !important)\n\
         page.test#$#.a { background: #0f0 !important; }\npage.test##.b:remove-attr(class)\n##.e:remove()\n\
         other.test##main:remove()\n";
     let list = FilterList { path: "own.txt".into(), text: text.into() };

@@ -56,7 +56,12 @@ impl Intercept {
         // A document of its own has no origin that could expect them.
         let headers = if origin.is_some() { spec.visitor.headers.clone() } else { Vec::new() };
         let generic: Vec<&str> = filters.iter().map(|filter| filter.generic()).collect();
-        let begin = || format!("({FILTER_SCRIPT})({{\"step\":\"begin\",\"parts\":[{}]}})", generic.join(","));
+        let begin = || {
+            let parts = generic.join(",");
+            format!(
+                "globalThis.filterStep = ({FILTER_SCRIPT}); filterStep({{\"step\":\"begin\",\"parts\":[{parts}]}})"
+            )
+        };
         let scripts = if filters.is_empty() { Vec::new() } else { vec![begin()] };
         let (main, frames) = (main.to_owned(), HashMap::new());
         Intercept { blocked, headers, origin, html, filters, main, frames, scripts }
@@ -81,8 +86,8 @@ impl Intercept {
         if parts.is_empty() {
             return None;
         }
-        let step = json!({ "step": "document", "url": url, "parts": parts });
-        let script = format!("({FILTER_SCRIPT})({step})");
+        let (url, step) = (json!(url), json!({ "step": "document", "parts": parts }));
+        let script = format!("location.href.split('#')[0] === {url} && filterStep({step})");
         if self.scripts.contains(&script) {
             return None;
         }
@@ -289,6 +294,38 @@ mod tests {
             });
             assert_eq!(rules.answer(&paused).0, expected, "{frame} {kind} {url}");
         }
+    }
+
+    #[tokio::test]
+    async fn documents_that_rules_are_about_have_a_script_each() {
+        use crate::origin::chrome::filter::{FilterList, FilterLists, Filters};
+        let list = FilterList { path: "l".into(), text: "a.example##.x\n".into() };
+        let filters = Filters::new(FilterLists { ads: vec![list], ..FilterLists::default() });
+        let spec = "url=http://a.example/&block_ads=true";
+        let spec = CaptureSpec::parse(spec, None, &super::super::Limits::default()).unwrap();
+        let mut rules = Intercept::new(&spec, filters.of(&spec.filters).await.unwrap(), "MAIN");
+        assert!(
+            rules.scripts()[0].contains("\"step\":\"begin\"") && rules.scripts()[0].contains(".adsbygoogle")
+        );
+        for (kind, url, expected) in [
+            ("Document", "http://a.example/", true),
+            // Once is enough.
+            ("Document", "http://a.example/", false),
+            ("Document", "http://sub.a.example/'\"</script>", true),
+            ("Document", "http://b.example/", false),
+            ("Script", "http://a.example/x", false),
+        ] {
+            let script = rules.script_for(&paused(kind, url, false)).map(str::to_owned);
+            assert_eq!(script.is_some(), expected, "{kind} {url}");
+            assert!(script.is_none_or(|script| script.contains(&json!(url).to_string())), "{url}");
+        }
+        assert_eq!(rules.scripts().len(), 3);
+        for n in 0..2 * MAX_DOCUMENTS {
+            rules.script_for(&paused("Document", &format!("http://a.example/{n}"), false));
+        }
+        assert_eq!(rules.scripts().len(), 1 + MAX_DOCUMENTS);
+        let plain = Intercept::new(&spec, Vec::new(), "MAIN");
+        assert!(plain.scripts().is_empty());
     }
 
     #[test]

@@ -234,9 +234,9 @@ want => {
         case 'begin':
             begin(want.parts);
             return undefined;
-        // The rules for the document at one URL, before anything of it is there.
+        // The rules for the URL of the document, before anything of it is there.
         case 'document':
-            if (state.known || location.href.split('#')[0] !== want.url) return undefined;
+            if (state.known) return undefined;
             state.known = true;
             apply(want.parts);
             return undefined;
