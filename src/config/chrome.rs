@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -10,10 +11,15 @@ use super::problem::Kind;
 use super::section::{Refusal, Section};
 use super::tree::{Node, Value};
 use super::words::{GIB, KIB, MIB, days, secs, write_duration, write_size};
+pub(super) use crate::origin::chrome::is_host;
 use crate::origin::chrome::{
-    Config, EgressProxy, Endpoint, FilterList, FilterLists, Limits, MAX_LIST, Probe, Sandbox,
+    Config, EgressProxy, Endpoint, ExceptionError, FilterList, FilterLists, Limits, MAX_LIST, Probe, Sandbox,
 };
 
+pub(super) const ALLOWED_HOST: &str =
+    "a host name or *.suffix, perhaps with a port, such as \"*.example.com\" or \"dev.example.com:3000\"";
+pub(super) const ALLOWED_RANGE: &str = "an address or address range, perhaps with a port, such as \"10.0.0.0/8\", \
+    \"127.0.0.1:8000\" or \"[fd00::/8]:443\"";
 const REMOTE: &str =
     "a DevTools endpoint such as \"http://host:9222\" or \"wss://host/devtools/browser/...\"";
 
@@ -39,13 +45,8 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         probe: probe(&mut s),
         lifetime: s.duration("lifetime", secs(900), Duration::ZERO..=days(365)),
         limits: limits(&mut s),
-        allow_hosts: s.list(
-            "allow_hosts",
-            Vec::new(),
-            "a host name or *.suffix, such as \"*.example.com\"",
-            host,
-        ),
-        allow_ranges: s.list("allow_ranges", Vec::new(), "an address range such as \"10.0.0.0/8\"", range),
+        allow_hosts: s.list("allow_hosts", Vec::new(), ALLOWED_HOST, exception),
+        allow_ranges: s.list("allow_ranges", Vec::new(), ALLOWED_RANGE, exception),
         allow_ports: s.list("allow_ports", vec![80, 443, 8080, 8443], "a port from 1 to 65535", port),
         max_page_bytes: s.size("max_page_bytes", 64 * MIB, 64 * KIB..=16 * GIB),
         max_page_connections: s.number("max_page_connections", 256, 1..=10_000),
@@ -222,25 +223,15 @@ fn remote(s: &mut Section<'_>) -> Vec<Endpoint> {
     })
 }
 
-/// An exact host name or a `*.suffix`, in lower case as URLs have them.
-pub(super) fn host(node: &Node) -> Result<String, Refusal> {
-    let host = node.text()?.to_ascii_lowercase();
-    let name = host.strip_prefix("*.").unwrap_or(&host);
-    if is_host(name) { Ok(host) } else { Err(Kind::Malformed.into()) }
-}
-
-/// Whether `name` is a host name or an address, without a port.
-pub(super) fn is_host(name: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
-    };
-    let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-    match bracketed {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => name.len() <= 253 && name.split('.').all(is_label),
-    }
+/// A member of `allow_hosts` or `allow_ranges`.
+pub(super) fn exception<T>(node: &Node) -> Result<T, Refusal>
+where
+    T: FromStr<Err = ExceptionError>,
+{
+    node.text()?.trim().parse().map_err(|error| match error {
+        ExceptionError::Host | ExceptionError::Range => Kind::Malformed.into(),
+        ExceptionError::Port => Refusal { kind: Kind::OutOfRange, help: Some(error.to_string()) },
+    })
 }
 
 /// A range in CIDR form, or one address.

@@ -9,8 +9,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 pub mod address;
 mod answer;
 mod attach;
@@ -22,6 +20,7 @@ mod documents;
 mod egress;
 mod engine;
 mod exit;
+mod exception;
 mod family;
 mod filter;
 mod fleet;
@@ -55,6 +54,7 @@ pub use engine::{Engine, Stats};
 pub use filter::{FilterList, FilterLists, MAX_LIST};
 pub use probe::Probe;
 pub use program::{StartError, find as find_program, sandboxed};
+pub use exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
 
 /// Path of the engine's one resource.
 pub const PATH: &str = "/screenshot";
@@ -102,11 +102,11 @@ pub struct Config {
     pub lifetime: Duration,
     /// Default viewport and bounds of the parameters.
     pub limits: Limits,
-    /// Hosts that may be captured although their address is private: exact names, or `*.suffix`.
-    pub allow_hosts: Vec<String>,
-    /// Address ranges that may be reached although they are private.
-    pub allow_ranges: Vec<IpNet>,
-    /// Ports of public addresses that pages may connect to; allowed hosts and ranges are so on every port.
+    /// Hosts that may be reached although their address is private, on one port or on every port.
+    pub allow_hosts: Vec<AllowedHost>,
+    /// Address ranges that may be reached although they are private, on one port or on every port.
+    pub allow_ranges: Vec<AllowedRange>,
+    /// Ports of public addresses that pages may connect to.
     pub allow_ports: Vec<u16>,
     /// Bytes that one capture may load through the guard.
     pub max_page_bytes: u64,

@@ -102,8 +102,10 @@ impl super::super::resolver::Resolver for Home {
 /// Over TLS as in the open, a redirect on the way; whom nobody vouches for is not believed.
 #[tokio::test]
 async fn pages_behind_tls_are_asked_too() {
-    let config =
-        super::super::Config { allow_hosts: vec!["page.test".into()], ..super::super::tests::config() };
+    let config = super::super::Config {
+        allow_hosts: vec!["page.test".parse().unwrap()],
+        ..super::super::tests::config()
+    };
     let guard = Arc::new(Guard::new(&config, Arc::new(Home)));
     let how = Probe { timeout: Duration::from_secs(20), unchanged_on_error: false };
     let condition = Condition::of(&lines(&[("if-modified-since", THEN)])).expect("a condition");
