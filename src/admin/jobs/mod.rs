@@ -303,7 +303,9 @@ impl Jobs {
             response
         })?;
         let job = self.begin(&set.config, asked, now).await.map_err(|error| {
-            tracing::error!(%error, "a job cannot be written down");
+            let folder = set.config.folder.as_deref().map(std::path::Path::display);
+            let folder = folder.map(tracing::field::display);
+            tracing::error!(%error, folder, "a job cannot be stored; check that this user may write in its folder");
             problem(StatusCode::SERVICE_UNAVAILABLE, "the job cannot be written down")
         })?;
         tracing::info!(job = job.id, items = job.asked.items.len(), "job accepted");

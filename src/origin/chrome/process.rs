@@ -48,8 +48,7 @@ pub(super) async fn launch(
     launch: &Launch,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(Arc<Browser>, Owner), String> {
-    let profile =
-        Profile::create(&launch.profiles).map_err(|error| format!("cannot make a profile: {error}"))?;
+    let profile = Profile::create(&launch.profiles).map_err(|error| error.to_string())?;
     let shared_memory = program::has_shared_memory();
     let mut child = Command::new("/bin/sh")
         .args(["-c", ONTO_3_AND_4])
