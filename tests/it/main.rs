@@ -56,6 +56,8 @@ mod faults_clock;
 mod faults_origin;
 mod faults_process;
 mod field_guard_ports;
+mod field_page_tls;
+mod field_profile;
 mod figures_explain;
 mod figures_metrics;
 mod figures_shipped;

@@ -15,7 +15,7 @@ use super::egress;
 use super::filter::Filters;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
-use super::probe::{Condition, Prober, Verdict};
+use super::probe::{Condition, Prober, Target, Verdict};
 use super::program::StartError;
 use super::request;
 use super::resolver::{Resolver, System};
@@ -26,6 +26,7 @@ use super::spec::{CaptureSpec, Egress, Fault, Page};
 use super::tab::TabError;
 use super::vigil::{self, Patience};
 use crate::clock::{Clock, Stopwatch};
+use super::tls_bridge::TlsBridge;
 use crate::message::body::Body;
 use crate::message::class::Standing;
 use crate::origin::{Flaw, Origin, OriginError};
@@ -121,14 +122,19 @@ impl Engine {
         clock: Arc<dyn Clock>,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Arc<Self>, StartError> {
-        let fleet = Fleet::start(&config)?;
+        let bridge = match config.page_ca.is_empty() {
+            true => None,
+            false => Some(Arc::new(TlsBridge::new(&config.page_ca).map_err(StartError::PageRoots)?)),
+        };
+        let fleet = Fleet::start(&config, bridge.as_deref().map(TlsBridge::key_hash))?;
         let guard = Arc::new(Guard::new(&config, resolver));
         Ok(Arc::new(Engine {
             clock,
-            spares: Spares::new(guard.clone(), config.spare_pages),
-            prober: config
-                .probe
-                .map(|how| Prober::new(how, guard.clone(), config.max_concurrent + config.max_queue)),
+            spares: Spares::new(guard.clone(), bridge, config.spare_pages),
+            prober: config.probe.map(|how| {
+                let at_once = config.max_concurrent + config.max_queue;
+                Prober::new(how, guard.clone(), at_once, config.page_ca.certificates())
+            }),
             guard,
             slots: Slots::new(config.max_concurrent, config.max_queue, config.queue_budget),
             fleet,
@@ -220,7 +226,8 @@ impl Engine {
             Some(asked) => Some(egress::choose(&self.config.egress, asked)?),
             None => None,
         };
-        match prober.ask(url, &condition, &spec.visitor, egress).await {
+        let target = Target { url, egress, ignores_certificates: spec.ignore_https_errors };
+        match prober.ask(target, &condition, &spec.visitor).await {
             Verdict::Unchanged => Some(Outcome::Unchanged(condition)),
             Verdict::Changed => None,
             Verdict::Refused(why) => Some(Outcome::Refused(why)),
@@ -283,6 +290,7 @@ impl Engine {
                     Err(Try::Page(failure)) if is_crash(&failure) && tried < MAX_TRIES => {
                         tracing::warn!(host, error = %failure, "crashed under a capture, trying once more");
                     }
+                    ignores_certificates: spec.ignore_https_errors,
                     other => return other.map(|shot| (shot, captured)),
                 }
             }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use url::Url;
 
 use super::address::{Special, special};
+use super::certificates::CertificateFault;
+use super::exception::{AllowedHost, AllowedRange};
 use super::resolver::{self, Resolver};
 
 /// The operator's rules.
@@ -55,6 +57,16 @@ pub enum Barred {
         port: u16,
         /// What the system said.
         cause: String,
+    },
+    /// Its certificate leads to a root of `page_ca`, and cannot be accepted.
+    #[error("the certificate of {host}:{port} is not accepted: {fault}")]
+    Certificate {
+        /// The host as it was named.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What is wrong with it.
+        fault: CertificateFault,
     },
     /// The capture used up what it may.
     #[error("the page uses more than {limit} {what}")]
@@ -162,18 +174,6 @@ mod tests {
             ("xlab.example", 80, "127.0.0.1", address(Special::Loopback)),
             (".lab.example", 80, "127.0.0.1", address(Special::Loopback)),
             ("[::1]", 1, "::1", None),
-        ] {
-            let list: Vec<IpAddr> = addresses.split(' ').map(|a| a.parse().unwrap()).collect();
-            let named = expected.map(|barred| match barred {
-                Barred::Address { why, .. } => Barred::Address { host: host.into(), why },
-                Barred::Port { port, .. } => Barred::Port { host: host.into(), port },
-                other => other,
-            });
-            assert_eq!(guard().vet(host, at, &list).err(), named, "{host}:{at} {addresses}");
-        }
-    }
-
-    /// What a URL that was parsed leads to, without any name looked up.
             // Exceptions with a port.
             ("dev.example", 3000, "127.0.0.1", None),
             ("dev.example", 3001, "127.0.0.1", address(Special::Loopback)),
@@ -200,6 +200,18 @@ mod tests {
             ("http://127.1/", Some(Loopback)),
             ("http://127.0.0.1./", Some(Loopback)),
             ("http:127.0.0.1", Some(Loopback)),
+        ] {
+            let list: Vec<IpAddr> = addresses.split(' ').map(|a| a.parse().unwrap()).collect();
+            let named = expected.map(|barred| match barred {
+                Barred::Address { why, .. } => Barred::Address { host: host.into(), why },
+                Barred::Port { port, .. } => Barred::Port { host: host.into(), port },
+                other => other,
+            });
+            assert_eq!(guard().vet(host, at, &list).err(), named, "{host}:{at} {addresses}");
+        }
+    }
+
+    /// What a URL that was parsed leads to, without any name looked up.
             ("http:\\\\127.0.0.1\\", Some(Loopback)),
             ("ht\ntp://12\t7.0.0.1", Some(Loopback)),
             ("http://1.1.1.1@127.0.0.1/", Some(Loopback)),

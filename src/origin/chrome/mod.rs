@@ -14,14 +14,15 @@ mod answer;
 mod attach;
 mod browser;
 mod capture;
+mod certificates;
 pub mod devices;
 mod devtools;
 mod documents;
 mod egress;
 mod engine;
-mod exit;
 mod exception;
 mod family;
+mod exit;
 mod filter;
 mod fleet;
 pub mod guard;
@@ -45,10 +46,12 @@ mod spares;
 pub mod spec;
 mod supervisor;
 mod tab;
+mod tls_bridge;
 mod vigil;
 mod websocket;
 
 pub use attach::Endpoint;
+pub use certificates::{CertificateFault, PageRoots, PageRootsError};
 pub use egress::EgressProxy;
 pub use engine::{Engine, Stats};
 pub use filter::{FilterList, FilterLists, MAX_LIST};
@@ -109,6 +112,8 @@ pub struct Config {
     /// Ports of public addresses that pages may connect to.
     pub allow_ports: Vec<u16>,
     /// Bytes that one capture may load through the guard.
+    /// Further trusted roots for pages, beside the browser's own.
+    pub page_ca: PageRoots,
     pub max_page_bytes: u64,
     /// Connections that one capture may open through the guard.
     pub max_page_connections: usize,
@@ -165,6 +170,8 @@ pub struct Limits {
     /// Have the page's clock stand still where the request does not say.
     pub freeze_time: bool,
 }
+    /// Requests may ask for pages whose certificates are not valid.
+    pub allow_ignore_https_errors: bool,
 
 impl Eq for Limits {}
 
@@ -186,6 +193,7 @@ impl Default for Limits {
             allow_blank: false,
             freeze_time: false,
         }
+            allow_ignore_https_errors: false,
     }
 }
 
@@ -229,6 +237,7 @@ mod tests {
             allow_ranges: Vec::new(),
             allow_ports: vec![80, 443],
             max_page_bytes: 64 << 20,
+            page_ca: PageRoots::default(),
             max_page_connections: 64,
             max_page_requests: 1000,
             filters: FilterLists::default(),

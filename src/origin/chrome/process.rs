@@ -53,7 +53,12 @@ pub(super) async fn launch(
     let mut child = Command::new("/bin/sh")
         .args(["-c", ONTO_3_AND_4])
         .arg(&launch.program)
-        .args(program::arguments(profile.path(), launch.sandboxed, shared_memory))
+        .args(program::arguments(
+            profile.path(),
+            launch.sandboxed,
+            shared_memory,
+            launch.trusted_key.as_deref(),
+        ))
         .env_clear()
         .envs(program::environment(profile.path()))
         .current_dir(profile.path())

@@ -31,7 +31,7 @@ enum Shape {
 use Shape::{Box, Many, One, Pairs, Secret, Words};
 
 /// Every parameter of a capture, in the order in which they are listed to clients.
-const KNOWN: [(&str, Shape); 53] = [
+const KNOWN: [(&str, Shape); 54] = [
     ("url", One),
     ("html", One),
     ("markdown", One),
@@ -75,6 +75,7 @@ const KNOWN: [(&str, Shape); 53] = [
     ("geolocation_accuracy", One),
     ("proxy", One),
     ("country", One),
+    ("ignore_https_errors", One),
     ("fail_on_status", Words),
     ("fail_on_content", Many),
     ("allow_blank", One),
@@ -88,7 +89,7 @@ const KNOWN: [(&str, Shape); 53] = [
     ("cache_ttl", One),
 ];
 /// Where those of other layers begin.
-const OTHERS: usize = 46;
+const OTHERS: usize = 47;
 
 /// What was given, and what is wrong with it.
 pub(super) struct Reader {
