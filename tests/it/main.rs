@@ -56,6 +56,7 @@ mod faults_clock;
 mod faults_origin;
 mod faults_process;
 mod field_guard_ports;
+mod field_page_memory;
 mod field_page_tls;
 mod field_profile;
 mod figures_explain;

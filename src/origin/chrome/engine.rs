@@ -7,14 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::Config;
 use super::answer::{self, Picture};
+use super::browser::Outgrown;
 use super::capture::{ABORTED, Failure, Shot, capture};
 use super::egress;
 use super::filter::Filters;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
+use super::memory::Role;
 use super::probe::{Condition, Prober, Target, Verdict};
 use super::program::StartError;
 use super::request;
@@ -24,9 +27,9 @@ use super::slots::{Place, Slots};
 use super::spares::Spares;
 use super::spec::{CaptureSpec, Egress, Fault, Page};
 use super::tab::TabError;
+use super::tls_bridge::TlsBridge;
 use super::vigil::{self, Patience};
 use crate::clock::{Clock, Stopwatch};
-use super::tls_bridge::TlsBridge;
 use crate::message::body::Body;
 use crate::message::class::Standing;
 use crate::origin::{Flaw, Origin, OriginError};
@@ -44,6 +47,8 @@ pub struct Engine {
     spares: Arc<Spares>,
     filters: Filters,
     prober: Option<Prober>,
+    /// One by one captures are tried again whose browser was killed for its memory.
+    suspects: Semaphore,
     counts: Counts,
 }
 
@@ -139,6 +144,7 @@ impl Engine {
             slots: Slots::new(config.max_concurrent, config.max_queue, config.queue_budget),
             fleet,
             filters: Filters::new(config.filters.clone()),
+            suspects: Semaphore::new(1),
             counts: Counts::default(),
             config,
         }))
@@ -275,7 +281,7 @@ impl Engine {
 
         // The capture, once more if it crashed.
         let tries = async {
-            let mut tried = 0;
+            let (mut tried, mut _alone) = (0, None);
             loop {
                 tried += 1;
                 // What changes from here on may not be on the picture.
@@ -285,13 +291,18 @@ impl Engine {
                     host: host.clone(),
                     addresses: addresses.clone(),
                     egress: egress.clone(),
+                    ignores_certificates: spec.ignore_https_errors,
                 };
                 match self.try_capture(spec, to, place.clone(), tried).await {
+                    // Which of several pages made a process of the browser grow shows when they are tried one by one.
+                    Err(Try::Outgrown(Outgrown { running: 2.., .. })) if tried < MAX_TRIES => {
+                        tracing::warn!(host, "the browser was killed for its memory, trying once more");
+                        _alone = self.suspects.acquire().await.ok();
+                    }
                     Err(Try::Page(failure)) if is_crash(&failure) && tried < MAX_TRIES => {
                         tracing::warn!(host, error = %failure, "crashed under a capture, trying once more");
                     }
-                    ignores_certificates: spec.ignore_https_errors,
-                    other => return other.map(|shot| (shot, captured)),
+                    other => break other.map(|shot| (shot, captured)),
                 }
             }
         };
@@ -308,7 +319,15 @@ impl Engine {
             }
             Err(Try::Page(error)) => Err(OriginError::Capture(error.to_string())),
             Err(Try::Engine(why)) => Err(OriginError::Browser(why)),
+            Err(Try::Outgrown(outgrown)) => {
+                Err(OriginError::Flawed { flaw: Flaw::Memory, detail: self.too_large(outgrown.role) })
+            }
         }
+    }
+
+    fn too_large(&self, role: Role) -> String {
+        let (limit, process) = (self.config.max_page_memory, role.name());
+        format!("the page takes more than {limit} bytes of memory in the {process} process")
     }
 
     fn allowance(&self) -> Allowance {
@@ -343,14 +362,15 @@ impl Engine {
         let shot = tokio::select! {
             shot = capture(opening, spec, &filters, &self.config.limits) => shot,
             never = vigil::keep(&lease.browser, patience) => match never {},
-            never = vigil::weigh(&lease.browser, self.config.max_page_memory) => match never {},
         };
         let shot = match shot {
-            Err(error) if is_crash(&error) && lease.browser.culled() != culled => {
-                let limit = self.config.max_page_memory;
-                let why = format!("the page takes more than {limit} bytes of memory");
-                Err(Failure::Flawed(Flaw::Memory, why))
-            }
+            Err(error) if is_crash(&error) => match lease.browser.outgrown() {
+                Some(outgrown) => return Err(Try::Outgrown(outgrown)),
+                None if lease.browser.culled() != culled => {
+                    Err(Failure::Flawed(Flaw::Memory, self.too_large(Role::Renderer)))
+                }
+                None => Err(error),
+            },
             other => other,
         };
         // Time that runs out drops the lease unsettled, which has the browser looked at.
@@ -385,6 +405,8 @@ fn is_crash(failure: &Failure) -> bool {
 enum Try {
     Engine(String),
     Page(Failure),
+    /// The browser was killed for its memory.
+    Outgrown(Outgrown),
 }
 
 impl Origin for Engine {

@@ -116,6 +116,8 @@ fn own(config: &Config, trusted_key: Option<&str>) -> Result<Supervisor, StartEr
     let launch = Launch {
         program,
         sandboxed,
+        max_process_memory: config.max_page_memory,
+        trusted_key: trusted_key.map(str::to_owned),
         profiles,
         timeout: config.launch_timeout,
         max_message: largest_message(config.limits.max_pixels),

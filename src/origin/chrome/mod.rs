@@ -21,8 +21,8 @@ mod documents;
 mod egress;
 mod engine;
 mod exception;
-mod family;
 mod exit;
+mod family;
 mod filter;
 mod fleet;
 pub mod guard;
@@ -54,10 +54,10 @@ pub use attach::Endpoint;
 pub use certificates::{CertificateFault, PageRoots, PageRootsError};
 pub use egress::EgressProxy;
 pub use engine::{Engine, Stats};
+pub use exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
 pub use filter::{FilterList, FilterLists, MAX_LIST};
 pub use probe::Probe;
 pub use program::{StartError, find as find_program, sandboxed};
-pub use exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
 
 /// Path of the engine's one resource.
 pub const PATH: &str = "/screenshot";
@@ -87,7 +87,8 @@ pub struct Config {
     pub recycle_age: Duration,
     /// Bytes of memory, of all its processes, at which the browser is replaced.
     pub recycle_memory: u64,
-    /// Bytes of memory that the renderer of one page may take; it is killed beyond.
+    /// Bytes of memory that one process of the browser may take; beyond, a renderer is killed, and for any other process
+    /// the browser.
     pub max_page_memory: u64,
     /// Time between two looks at the browser's health.
     pub health_interval: Duration,
@@ -111,9 +112,9 @@ pub struct Config {
     pub allow_ranges: Vec<AllowedRange>,
     /// Ports of public addresses that pages may connect to.
     pub allow_ports: Vec<u16>,
-    /// Bytes that one capture may load through the guard.
     /// Further trusted roots for pages, beside the browser's own.
     pub page_ca: PageRoots,
+    /// Bytes that one capture may load through the guard.
     pub max_page_bytes: u64,
     /// Connections that one capture may open through the guard.
     pub max_page_connections: usize,
@@ -169,9 +170,9 @@ pub struct Limits {
     pub allow_blank: bool,
     /// Have the page's clock stand still where the request does not say.
     pub freeze_time: bool,
-}
     /// Requests may ask for pages whose certificates are not valid.
     pub allow_ignore_https_errors: bool,
+}
 
 impl Eq for Limits {}
 
@@ -192,8 +193,8 @@ impl Default for Limits {
             min_picture_bytes: 64,
             allow_blank: false,
             freeze_time: false,
-        }
             allow_ignore_https_errors: false,
+        }
     }
 }
 
@@ -236,8 +237,8 @@ mod tests {
             allow_hosts: Vec::new(),
             allow_ranges: Vec::new(),
             allow_ports: vec![80, 443],
-            max_page_bytes: 64 << 20,
             page_ca: PageRoots::default(),
+            max_page_bytes: 64 << 20,
             max_page_connections: 64,
             max_page_requests: 1000,
             filters: FilterLists::default(),
