@@ -23,7 +23,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tintype::clock::{ManualClock, Timestamp};
 use tintype::message::body::{Body, BodyError};
 use tintype::origin::chrome::resolver::Resolver;
-use tintype::origin::chrome::{Config, Engine, FilterLists, Limits, Sandbox};
+use tintype::origin::chrome::{Config, Engine, FilterLists, Limits, PageRoots, Sandbox};
 use tintype::origin::{Origin, OriginError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -73,6 +73,7 @@ pub(crate) fn config() -> Config {
         allow_hosts: Vec::new(),
         allow_ranges: vec![format!("{ALLOWED}/32").parse().unwrap()],
         allow_ports: vec![80, 443],
+        page_ca: PageRoots::default(),
         max_page_bytes: 64 << 20,
         max_page_connections: 256,
         max_page_requests: 1000,

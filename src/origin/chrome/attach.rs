@@ -103,7 +103,8 @@ async fn connect(how: &Attach) -> Result<(Arc<Browser>, Owner), String> {
     tracing::info!(product, endpoint = %how.endpoint, "connected to a browser");
     let closed = Box::pin(devtools.closed());
     let (browser, fate) = Browser::new(devtools, None);
-    Ok((browser, Owner { closed, fate, held: Held::Connection { _open: open } }))
+    let bounded = Box::pin(std::future::pending());
+    Ok((browser, Owner { closed, fate, bounded, held: Held::Connection { _open: open } }))
 }
 
 #[cfg(test)]

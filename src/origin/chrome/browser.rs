@@ -1,13 +1,14 @@
 //! One running browser as its users see it: a connection, how it stands, and what it has done.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use super::devtools::Devtools;
+use super::memory::Role;
 
 /// How a browser stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,14 @@ pub(super) enum Fate {
     Condemned,
 }
 
+/// A process that serves all pages took more memory than one page may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outgrown {
+    pub(super) role: Role,
+    /// Captures under way at that moment.
+    pub(super) running: u64,
+}
+
 /// A running browser. When the last holder drops it, its process ends.
 pub(super) struct Browser {
     pub(super) devtools: Devtools,
@@ -31,6 +40,8 @@ pub(super) struct Browser {
     running: AtomicU64,
     pictures: AtomicU64,
     culled: AtomicU64,
+    outgrown: OnceLock<Outgrown>,
+    busy: Arc<Notify>,
     doubts: Notify,
     fate: watch::Sender<Fate>,
 }
@@ -47,6 +58,8 @@ impl Browser {
             running: zero(),
             pictures: zero(),
             culled: zero(),
+            outgrown: OnceLock::new(),
+            busy: Arc::default(),
             doubts: Notify::new(),
             fate,
         };
@@ -133,6 +146,22 @@ impl Browser {
         self.culled.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Has it killed, as its process for `role` took too much memory.
+    pub(super) fn outgrow(&self, role: Role) {
+        let _ = self.outgrown.set(Outgrown { role, running: self.running() });
+        self.condemn();
+    }
+
+    /// Why it was killed, if that was for the memory that it took.
+    pub(super) fn outgrown(&self) -> Option<Outgrown> {
+        self.outgrown.get().copied()
+    }
+
+    /// Notified when a capture begins.
+    pub(super) fn busy(&self) -> Arc<Notify> {
+        self.busy.clone()
+    }
+
     /// Asks for a look at it soon.
     pub(super) fn doubt(&self) {
         self.doubts.notify_one();
@@ -154,6 +183,7 @@ impl Lease {
     /// Counts one capture; with the `limit`th the browser is worn.
     pub(super) fn new(browser: Arc<Browser>, limit: u64) -> Self {
         browser.running.fetch_add(1, Ordering::Relaxed);
+        browser.busy.notify_one();
         if browser.taken.fetch_add(1, Ordering::Relaxed) + 1 >= limit {
             browser.turn(Fate::Worn);
         }

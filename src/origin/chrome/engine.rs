@@ -8,14 +8,17 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::answer::{self, Picture};
+use super::browser::Outgrown;
 use super::capture::{ABORTED, Failure, Report, Shot, capture};
 use super::egress;
 use super::filter::Filters;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
-use super::probe::{Condition, Prober, Verdict};
+use super::memory::Role;
+use super::probe::{Condition, Prober, Target, Verdict};
 use super::program::StartError;
 use super::request;
 use super::resolver::{Resolver, System};
@@ -24,6 +27,7 @@ use super::slots::{Place, Slots};
 use super::spares::Spares;
 use super::spec::{CaptureSpec, Egress, Fault, Page};
 use super::tab::TabError;
+use super::tls_bridge::TlsBridge;
 use super::vigil::{self, Patience};
 use super::{Config, Limits};
 use crate::clock::{Clock, Stopwatch};
@@ -44,6 +48,8 @@ pub struct Engine {
     spares: Arc<Spares>,
     filters: Filters,
     prober: Option<Prober>,
+    /// One by one captures are tried again whose browser was killed for its memory.
+    suspects: Semaphore,
     counts: Counts,
 }
 
@@ -149,18 +155,24 @@ impl Engine {
         clock: Arc<dyn Clock>,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Arc<Self>, StartError> {
-        let fleet = Fleet::start(&config)?;
+        let bridge = match config.page_ca.is_empty() {
+            true => None,
+            false => Some(Arc::new(TlsBridge::new(&config.page_ca).map_err(StartError::PageRoots)?)),
+        };
+        let fleet = Fleet::start(&config, bridge.as_deref().map(TlsBridge::key_hash))?;
         let guard = Arc::new(Guard::new(&config, resolver));
         Ok(Arc::new(Engine {
             clock,
-            spares: Spares::new(guard.clone(), config.spare_pages),
-            prober: config
-                .probe
-                .map(|how| Prober::new(how, guard.clone(), config.max_concurrent + config.max_queue)),
+            spares: Spares::new(guard.clone(), bridge, config.spare_pages),
+            prober: config.probe.map(|how| {
+                let at_once = config.max_concurrent + config.max_queue;
+                Prober::new(how, guard.clone(), at_once, config.page_ca.certificates())
+            }),
             guard,
             slots: Slots::new(config.max_concurrent, config.max_queue, config.queue_budget),
             fleet,
             filters: Filters::new(config.filters.clone()),
+            suspects: Semaphore::new(1),
             counts: Counts::default(),
             config,
         }))
@@ -255,7 +267,8 @@ impl Engine {
             Some(asked) => Some(egress::choose(&self.config.egress, asked)?),
             None => None,
         };
-        match prober.ask(url, &condition, &spec.visitor, egress).await {
+        let target = Target { url, egress, ignores_certificates: spec.ignore_https_errors };
+        match prober.ask(target, &condition, &spec.visitor).await {
             Verdict::Unchanged => Some(Outcome::Unchanged(condition)),
             Verdict::Changed => None,
             Verdict::Refused(why) => Some(Outcome::Refused(why)),
@@ -303,7 +316,7 @@ impl Engine {
 
         // The capture, once more if it crashed.
         let tries = async {
-            let mut tried = 0;
+            let (mut tried, mut _alone) = (0, None);
             loop {
                 tried += 1;
                 // What changes from here on may not be on the picture.
@@ -313,12 +326,18 @@ impl Engine {
                     host: host.clone(),
                     addresses: addresses.clone(),
                     egress: egress.clone(),
+                    ignores_certificates: spec.ignore_https_errors,
                 };
                 match self.try_capture(spec, to, place.clone(), tried, left()).await {
+                    // Which of several pages made a process of the browser grow shows when they are tried one by one.
+                    Err(Try::Outgrown(Outgrown { running: 2.., .. })) if tried < MAX_TRIES => {
+                        tracing::warn!(host, "the browser was killed for its memory, trying once more");
+                        _alone = self.suspects.acquire().await.ok();
+                    }
                     Err(Try::Page(failure)) if is_crash(&failure) && tried < MAX_TRIES => {
                         tracing::warn!(host, error = %failure, "crashed under a capture, trying once more");
                     }
-                    other => return other.map(|shot| (shot, captured)),
+                    other => break other.map(|shot| (shot, captured)),
                 }
             }
         };
@@ -337,7 +356,15 @@ impl Engine {
             }
             Err(Try::Page(error)) => Err(OriginError::Capture(error.to_string())),
             Err(Try::Engine(why)) => Err(OriginError::Browser(why)),
+            Err(Try::Outgrown(outgrown)) => {
+                Err(OriginError::Flawed { flaw: Flaw::Memory, detail: self.too_large(outgrown.role) })
+            }
         }
+    }
+
+    fn too_large(&self, role: Role) -> String {
+        let (limit, process) = (self.config.max_page_memory, role.name());
+        format!("the page takes more than {limit} bytes of memory in the {process} process")
     }
 
     fn allowance(&self) -> Allowance {
@@ -375,14 +402,15 @@ impl Engine {
         let shot = tokio::select! {
             shot = capture(opening, spec, &filters, &limits) => shot,
             never = vigil::keep(&lease.browser, patience) => match never {},
-            never = vigil::weigh(&lease.browser, self.config.max_page_memory) => match never {},
         };
         let shot = match shot {
-            Err(error) if is_crash(&error) && lease.browser.culled() != culled => {
-                let limit = self.config.max_page_memory;
-                let why = format!("the page takes more than {limit} bytes of memory");
-                Err(Failure::Flawed(Flaw::Memory, why))
-            }
+            Err(error) if is_crash(&error) => match lease.browser.outgrown() {
+                Some(outgrown) => return Err(Try::Outgrown(outgrown)),
+                None if lease.browser.culled() != culled => {
+                    Err(Failure::Flawed(Flaw::Memory, self.too_large(Role::Renderer)))
+                }
+                None => Err(error),
+            },
             other => other,
         };
         // Time that runs out drops the lease unsettled, which has the browser looked at.
@@ -417,6 +445,8 @@ fn is_crash(failure: &Failure) -> bool {
 enum Try {
     Engine(String),
     Page(Failure),
+    /// The browser was killed for its memory.
+    Outgrown(Outgrown),
 }
 
 impl Origin for Engine {

@@ -30,9 +30,11 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// Begins to launch or to connect in the background. Needs a running tokio runtime.
-    pub(super) fn start(config: &Config) -> Result<Self, StartError> {
+    ///
+    /// Our own browser trusts certificates whose public key has the hash `trusted_key`.
+    pub(super) fn start(config: &Config, trusted_key: Option<&str>) -> Result<Self, StartError> {
         let members = match config.remote.as_slice() {
-            [] => vec![own(config)?],
+            [] => vec![own(config, trusted_key)?],
             _ if !config.remote_unguarded => return Err(StartError::Unguarded),
             endpoints => {
                 let secure = endpoints.iter().any(super::Endpoint::is_secure);
@@ -102,7 +104,7 @@ impl Fleet {
     }
 }
 
-fn own(config: &Config) -> Result<Supervisor, StartError> {
+fn own(config: &Config, trusted_key: Option<&str>) -> Result<Supervisor, StartError> {
     let program = program::find(config)?;
     let sandboxed = program::sandboxed(config, rustix::process::geteuid().is_root())?;
     if !sandboxed {
@@ -114,6 +116,8 @@ fn own(config: &Config) -> Result<Supervisor, StartError> {
     let launch = Launch {
         program,
         sandboxed,
+        max_process_memory: config.max_page_memory,
+        trusted_key: trusted_key.map(str::to_owned),
         profiles,
         timeout: config.launch_timeout,
         max_message: largest_message(config.limits.max_pixels),

@@ -55,6 +55,9 @@ pub enum StartError {
     /// Remote browsers behind TLS, and no roots to know them by.
     #[error("cannot trust any `remote` browser: {0}")]
     Roots(String),
+    /// The roots of `page_ca` cannot be used.
+    #[error("cannot use the roots of `page_ca`: {0}")]
+    PageRoots(String),
 }
 
 /// The program that `config` names, or the first that is found.
@@ -141,13 +144,24 @@ const ARGUMENTS: [&str; 36] = [
 ];
 
 /// All arguments for a browser with this profile.
-pub(super) fn arguments(profile: &Path, sandboxed: bool, shared_memory: bool) -> Vec<OsString> {
+///
+/// `trusted_key` is the SHA-256 of a public key in base64. Chrome takes every chain that has it, unseen, so it must be
+/// a key of ours that nobody else has, never that of an authority, see [`super::tls_bridge`].
+pub(super) fn arguments(
+    profile: &Path,
+    sandboxed: bool,
+    shared_memory: bool,
+    trusted_key: Option<&str>,
+) -> Vec<OsString> {
     let mut all: Vec<OsString> = ARGUMENTS.iter().map(OsString::from).collect();
     let mut folder = OsString::from("--user-data-dir=");
     folder.push(profile);
     all.push(folder);
     if !sandboxed {
         all.push("--no-sandbox".into());
+    }
+    if let Some(hash) = trusted_key {
+        all.push(format!("--ignore-certificate-errors-spki-list={hash}").into());
     }
     if !shared_memory {
         all.push("--disable-dev-shm-usage".into());

@@ -42,6 +42,8 @@ pub(super) struct Destination {
     pub(super) addresses: Vec<IpAddr>,
     /// What connects in our place, if the capture is to come from elsewhere.
     pub(super) egress: Option<EgressProxy>,
+    /// The request takes pages whose certificates are not valid.
+    pub(super) ignores_certificates: bool,
 }
 
 /// Host, as it was named, and port.
@@ -70,6 +72,7 @@ struct Terms {
     allowance: Allowance,
     budget: Arc<Budget>,
     egress: Option<EgressProxy>,
+    ignores_certificates: bool,
 }
 
 impl Roads {
@@ -87,10 +90,11 @@ impl Roads {
 
     /// Opens them for one capture.
     pub(super) fn open(&self, to: Destination) {
-        let Destination { allowance, host, addresses, egress } = to;
+        let Destination { allowance, host, addresses, egress, ignores_certificates } = to;
         lock(&self.names).insert(host, Arc::new(OnceCell::new_with(Some(Ok(addresses)))));
         // Once only: no page serves two captures.
-        let _ = self.terms.set(Terms { budget: Arc::new(Budget::new(allowance.bytes)), allowance, egress });
+        let budget = Arc::new(Budget::new(allowance.bytes));
+        let _ = self.terms.set(Terms { budget, allowance, egress, ignores_certificates });
     }
 
     fn terms(&self) -> Result<&Terms, Barred> {
@@ -114,7 +118,7 @@ impl Roads {
         if let Some(spent) = self.spent() {
             return Err(spent);
         }
-        let Terms { allowance, budget, egress } = self.terms()?;
+        let Terms { allowance, budget, egress, .. } = self.terms()?;
         if self.opened.fetch_add(1, Ordering::Relaxed) >= allowance.connections {
             return Err(Barred::Limit { limit: allowance.connections as u64, what: "connections" });
         }
@@ -131,6 +135,11 @@ impl Roads {
             }
         }
         Err(unreachable(site, &last))
+    }
+
+    /// Whether the request takes pages whose certificates are not valid.
+    pub(super) fn ignores_certificates(&self) -> bool {
+        self.terms.get().is_some_and(|terms| terms.ignores_certificates)
     }
 
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Barred> {

@@ -10,10 +10,12 @@ use super::exit::ExitProxy;
 use super::guard::Guard;
 use super::roads::Roads;
 use super::tab::{Tab, TabError};
+use super::tls_bridge::TlsBridge;
 
 /// The pages that lie ready.
 pub(super) struct Spares {
     guard: Arc<Guard>,
+    bridge: Option<Arc<TlsBridge>>,
     /// How many for each browser.
     wanted: usize,
     shelf: Mutex<Vec<Spare>>,
@@ -29,8 +31,8 @@ struct Spare {
 }
 
 impl Spares {
-    pub(super) fn new(guard: Arc<Guard>, wanted: usize) -> Arc<Self> {
-        Arc::new(Spares { guard, wanted, shelf: Mutex::default() })
+    pub(super) fn new(guard: Arc<Guard>, bridge: Option<Arc<TlsBridge>>, wanted: usize) -> Arc<Self> {
+        Arc::new(Spares { guard, bridge, wanted, shelf: Mutex::default() })
     }
 
     /// A page of `browser`: one that lies ready, unless it died there, or a new one. Another one is opened in the background.
@@ -47,7 +49,7 @@ impl Spares {
 
     /// A new page, whatever lies ready: for a second try, as what killed the first page may have killed those too.
     pub(super) async fn open(&self, browser: Arc<Browser>) -> Result<Tab, TabError> {
-        let exit = ExitProxy::open(Roads::closed(self.guard.clone())).await;
+        let exit = ExitProxy::open(Roads::closed(self.guard.clone()), self.bridge.clone()).await;
         Tab::open(browser, exit.map_err(|error| TabError::NoExit(error.to_string()))?).await
     }
 

@@ -45,6 +45,8 @@ pub struct CaptureSpec {
     pub freeze: Option<u64>,
     /// The operator's proxy that the page is loaded through.
     pub egress: Option<Egress>,
+    /// Take pages whose certificates are not valid.
+    pub ignore_https_errors: bool,
     /// What is no picture.
     pub rules: Rules,
 }

@@ -23,6 +23,10 @@ pub(super) async fn prepare(
     filters: &[Arc<Filter>],
 ) -> Result<(), Failure> {
     screen(tab, &spec.view).await?;
+    if spec.ignore_https_errors {
+        // Chrome asks the page's session about the requests of all its frames and dedicated workers.
+        tab.call("Security.setIgnoreCertificateErrors", json!({ "ignore": true })).await?;
+    }
     if spec.omit_background {
         let clear = json!({ "color": { "r": 0, "g": 0, "b": 0, "a": 0 } });
         tab.call("Emulation.setDefaultBackgroundColorOverride", clear).await?;

@@ -35,6 +35,7 @@ impl CaptureSpec {
         let filters = filters(r);
         let freeze = freeze(r, limits);
         let egress = egress(r);
+        let ignore_https_errors = ignore_https_errors(r, limits);
         let rules = rules(r, limits);
         others(r);
         bound_pixels(r, &view, &area, limits.max_pixels);
@@ -53,6 +54,7 @@ impl CaptureSpec {
                 filters,
                 freeze,
                 egress,
+                ignore_https_errors,
                 rules,
             }),
             _ => Err(reader.faults),
@@ -269,6 +271,15 @@ fn egress(r: &mut Reader) -> Option<Egress> {
         (Some(name), None) => Some(Egress::Name(name)),
         (None, country) => country.map(Egress::Country),
     }
+}
+
+fn ignore_https_errors(r: &mut Reader, limits: &Limits) -> bool {
+    let asked = flag(r, "ignore_https_errors").unwrap_or(false);
+    if asked && !limits.allow_ignore_https_errors {
+        let allowed = "false; the operator has to set allow_ignore_https_errors for more";
+        r.fault("ignore_https_errors", "true", allowed);
+    }
+    asked
 }
 
 fn rules(r: &mut Reader, limits: &Limits) -> Rules {

@@ -76,6 +76,7 @@ const KNOWN: [(&str, Shape); 54] = [
     ("geolocation_accuracy", One),
     ("proxy", One),
     ("country", One),
+    ("ignore_https_errors", One),
     ("fail_on_status", Words),
     ("fail_on_content", Many),
     ("allow_blank", One),

@@ -40,6 +40,7 @@ fn defaults() {
             filters: Vec::new(),
             freeze: None,
             egress: None,
+            ignore_https_errors: false,
             rules: Rules {
                 statuses: vec![StatusRange { from: 400, to: 599 }],
                 content: Vec::new(),
@@ -96,6 +97,24 @@ fn a_query_and_a_json_object_say_the_same() {
     let not_found = StatusRange { from: 404, to: 404 };
     assert_eq!(spec.rules.statuses, [not_found, StatusRange { from: 500, to: 599 }]);
     assert_eq!((&spec.rules.content[..], spec.rules.allow_blank), (&["Sorry, no".to_owned()][..], true));
+}
+
+#[test]
+fn errors_of_https_are_ignored_where_the_operator_allows_it() {
+    let limits = |allow_ignore_https_errors| Limits { allow_ignore_https_errors, ..limits() };
+    for (query, allowed, expected) in [
+        ("", false, Some(false)),
+        ("&ignore_https_errors=false", false, Some(false)),
+        ("&ignore_https_errors=true", true, Some(true)),
+        ("&ignore_https_errors=true", false, None),
+        ("&ignore_https_errors=maybe", true, None),
+    ] {
+        let spec = CaptureSpec::parse(&format!("{URL}{query}"), None, &limits(allowed));
+        assert_eq!(spec.map(|spec| spec.ignore_https_errors).ok(), expected, "{query} {allowed}");
+    }
+    let refused = CaptureSpec::parse(&format!("{URL}&ignore_https_errors=1"), None, &limits(false));
+    let fault = refused.expect_err("refused").remove(0);
+    assert!(fault.allowed.contains("allow_ignore_https_errors"), "{fault:?}");
 }
 
 #[test]
