@@ -16,6 +16,7 @@ use http::Response;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tintype::message::body::Body;
+use tintype::origin::Origin;
 use tintype::origin::chrome::{Config, Limits};
 use tokio::net::TcpListener;
 
@@ -84,8 +85,8 @@ fn packages(text: &str) -> Vec<String> {
 fn fetched() -> Option<Arc<BTreeMap<String, PathBuf>>> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
-    let cache = std::env::var_os("BENCH_PAGES_CACHE")
-        .map_or_else(|| target.join("bench-pages/cache"), PathBuf::from);
+    let cache =
+        std::env::var_os("BENCH_PAGES_CACHE").map_or_else(|| target.join("bench-pages/cache"), PathBuf::from);
     let versions = versions();
     let mut found = BTreeMap::new();
     let mut missing = Vec::new();
@@ -165,7 +166,9 @@ async fn serve(packages: Arc<BTreeMap<String, PathBuf>>) -> String {
                 async move {
                     tokio::time::sleep(LATENCY).await;
                     let response = match find(&packages, request.uri().path()) {
-                        Some((kind, body)) => Response::builder().header("content-type", kind).body(Body::whole(body)),
+                        Some((kind, body)) => {
+                            Response::builder().header("content-type", kind).body(Body::whole(body))
+                        }
                         None => Response::builder().status(404).body(Body::Empty),
                     };
                     Ok::<_, Infallible>(response.unwrap())
