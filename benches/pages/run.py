@@ -138,6 +138,9 @@ async def capture_all(args, items, tintype, reference, site, store, known):
                 f" {facts['ms']:6.0f} ms {same:4} {note[:90]}",
                 flush=True,
             )
+            # A run takes long: what ends it early leaves most of what it found.
+            if len(rows) % 25 == 0:
+                write(args, {"rows": rows})
 
     await asyncio.gather(*(one(item) for item in items))
     order = {item.key: number for number, item in enumerate(items)}
@@ -145,8 +148,19 @@ async def capture_all(args, items, tintype, reference, site, store, known):
     return rows
 
 
-def below(pid):
-    return processes.cpu(pid)
+async def references(args, items, reference, site, store):
+    """The reference pictures that are missing, without tintype."""
+    items = [item for item in items if args.renew_reference or store.get(item) is None]
+    gate, done = asyncio.Semaphore(args.jobs), []
+
+    async def one(item):
+        async with gate:
+            found, first, second = await reference.capture(item.page.url(site.ports[str(item.latency)]), item.mode == "full", late=True)
+            store.put(item, found, first, second)
+            done.append(item)
+            print(f"[{len(done)}/{len(items)}] {item.key:44} {found['ms']:6.0f} ms {found.get('error', '')[:90]}", flush=True)
+
+    await asyncio.gather(*(one(item) for item in items))
 
 
 async def speed(args, items, tintype, reference, site):
@@ -159,9 +173,9 @@ async def speed(args, items, tintype, reference, site):
 
     def cpu(side):
         if side == "tintype":
-            return below(tintype.process.pid)
+            return processes.cpu(tintype.process.pid)
         # Playwright's driver and browser are the rest of what this process started; its own loop is this process.
-        return below(me) - sum(below(pid) for pid in others)
+        return processes.cpu(me) - sum(processes.cpu(pid) for pid in others)
 
     rows = []
     for number in range(args.speed_rounds):
@@ -189,6 +203,12 @@ async def speed(args, items, tintype, reference, site):
                 "failed": sum(1 for row in rows if row["side"] == side and row["error"]),
             }
     return found, rows
+
+
+def write(args, found):
+    with open(args.json + ".new", "w", encoding="utf-8") as file:
+        json.dump(found, file, indent=1)
+    os.replace(args.json + ".new", args.json)
 
 
 def choose(args, pages):
@@ -222,6 +242,7 @@ def arguments():
     parser.add_argument("--once", action="store_true", help="no second capture to see whether the bytes are the same")
     parser.add_argument("--no-reference", action="store_true", help="start no Playwright: only the reference pictures that are kept")
     parser.add_argument("--renew-reference", action="store_true", help="take the reference pictures anew")
+    parser.add_argument("--reference-only", action="store_true", help="only take the reference pictures that are missing")
     parser.add_argument("--query", default="", help="more parameters of tintype's captures, such as wait_until=networkidle")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings under [upstream.chrome], as TOML")
     parser.add_argument("--speed", type=int, default=0, metavar="N", help="also time N captures in turns with Playwright")
@@ -272,6 +293,10 @@ async def main():
         reference = browsers.Reference(args.browser)
         if needed:
             await reference.start()
+        if args.reference_only:
+            await references(args, items, reference, site, store)
+            await reference.end()
+            return
         tintype = browsers.Tintype(args.tintype, args.browser, args.set, args.query)
         try:
             begun = time.monotonic()
@@ -286,8 +311,7 @@ async def main():
         site.end()
     machine = {"cores": os.cpu_count(), "system": platform.platform(), "load": os.getloadavg()}
     whole = {"machine": machine, "seconds": seconds, "left_out": [page.name for page in left_out], "rows": rows, "speed": costs, "turns": turns}
-    with open(args.json, "w", encoding="utf-8") as file:
-        json.dump(whole, file, indent=1)
+    write(args, whole)
     text = report.markdown(rows, costs)
     with open(os.path.join(args.out, "report.md"), "w", encoding="utf-8") as file:
         file.write(text)

@@ -16,6 +16,7 @@ use http::Response;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tintype::message::body::Body;
+use tintype::origin::Origin;
 use tintype::origin::chrome::{Config, Limits};
 use tokio::net::TcpListener;
 
