@@ -32,7 +32,7 @@ enum Shape {
 use Shape::{Box, Many, One, Pairs, Secret, Words};
 
 /// Every parameter of a capture, in the order in which they are listed to clients.
-const KNOWN: [(&str, Shape); 54] = [
+const KNOWN: [(&str, Shape); 55] = [
     ("url", One),
     ("html", One),
     ("markdown", One),
@@ -91,7 +91,7 @@ const KNOWN: [(&str, Shape); 54] = [
     ("cache_ttl", One),
 ];
 /// Where those of other layers begin.
-const OTHERS: usize = 47;
+const OTHERS: usize = 48;
 
 /// What was given, and what is wrong with it.
 pub(super) struct Reader {
