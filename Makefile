@@ -56,6 +56,11 @@ bench-bounds: ## Resident size under floods, slow readers, 10,000 idle connectio
 	$(CARGO) build --locked
 	benches/bounds/run.py "$${CARGO_TARGET_DIR:-target}/debug/tintype" $(BENCH)
 
+.PHONY: bench-consent
+bench-consent: ## Capture a page with each consent library of npm (needs Node.js), and say how often the box is gone (BENCH="--times 5")
+	$(CARGO) build --locked
+	benches/consent/run.py "$${CARGO_TARGET_DIR:-target}/debug/tintype" $(BENCH)
+
 .PHONY: check
 check: fmt lint doc ## Format, lints, documentation and all tests, without installing anything
 	$(CARGO) test --locked

@@ -10,4 +10,5 @@ pub mod fields;
 pub mod forwarded;
 pub(crate) mod framing;
 pub mod interim;
+pub(crate) mod json;
 pub mod plain;

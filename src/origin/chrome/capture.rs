@@ -130,7 +130,6 @@ async fn picture(
     // What is changed about it, and waited for.
     let mut page = page::Driver { tab, loader: &loader, milestone };
     page.dress(spec).await?;
-    frames::hide(page.tab, filters, limits).await?;
     page.run_scripts(&spec.look.js, limits.max_wait).await?;
     if spec.wait.until == Until::NetworkIdle {
         // A network that never rests is not waited for longer than this.
@@ -156,6 +155,7 @@ async fn picture(
         let waiting = page.rest(spec, limits).await?;
         let report = Report { after: since.elapsed(), waiting, pending };
         let document = page.stand_still(spec, limits).await?;
+        frames::hide(page.tab, filters, limits).await?;
         if document.frames > 0 {
             frames::still(page.tab, spec, limits).await?;
         }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response};
 use serde::Serialize;
 
-use super::Config;
 use super::answer::{self, Picture};
 use super::capture::{ABORTED, Failure, Report, Shot, capture};
 use super::egress;
@@ -25,6 +25,7 @@ use super::spares::Spares;
 use super::spec::{CaptureSpec, Egress, Fault, Page};
 use super::tab::TabError;
 use super::vigil::{self, Patience};
+use super::{Config, Limits};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
 use crate::message::class::Standing;
@@ -313,7 +314,7 @@ impl Engine {
                     addresses: addresses.clone(),
                     egress: egress.clone(),
                 };
-                match self.try_capture(spec, to, place.clone(), tried).await {
+                match self.try_capture(spec, to, place.clone(), tried, left()).await {
                     Err(Try::Page(failure)) if is_crash(&failure) && tried < MAX_TRIES => {
                         tracing::warn!(host, error = %failure, "crashed under a capture, trying once more");
                     }
@@ -323,7 +324,7 @@ impl Engine {
         };
         match tokio::time::timeout(left(), tries).await.map_err(|_| late("capture"))? {
             Ok((Shot { bytes, page_height, report }, captured)) => {
-                tracing::debug!(host, %report, "captured");
+                tracing::info!(host, %report, "captured");
                 Ok(Outcome::Picture(Picture { bytes, format: spec.format, captured, page_height, report }))
             }
             Err(Try::Page(Failure::Late(after))) => Err(OriginError::TimedOut { phase: "load", after }),
@@ -353,7 +354,10 @@ impl Engine {
         to: Destination,
         place: Arc<Place>,
         tried: u32,
+        left: Duration,
     ) -> Result<Shot, Try> {
+        // A page that does not finish loading is captured before the deadline, also after a wait in the queue.
+        let limits = Limits { max_load: self.config.limits.max_load.min(left / 2), ..self.config.limits };
         let filters = self.filters.of(&spec.filters).await;
         let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
         let lease = self.fleet.browser().await.map_err(Try::Engine)?;
@@ -369,7 +373,7 @@ impl Engine {
         let culled = lease.browser.culled();
         let patience = Patience::new(self.config.deadline, self.config.health_timeout);
         let shot = tokio::select! {
-            shot = capture(opening, spec, &filters, &self.config.limits) => shot,
+            shot = capture(opening, spec, &filters, &limits) => shot,
             never = vigil::keep(&lease.browser, patience) => match never {},
             never = vigil::weigh(&lease.browser, self.config.max_page_memory) => match never {},
         };

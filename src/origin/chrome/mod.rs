@@ -54,7 +54,7 @@ mod websocket;
 pub use attach::Endpoint;
 pub use egress::EgressProxy;
 pub use engine::{Engine, Stats};
-pub use filter::{FilterList, FilterLists, MAX_LIST};
+pub use filter::{FilterList, FilterLists, MAX_LIST, Unused, Usage};
 pub use probe::Probe;
 pub use program::{StartError, find as find_program, sandboxed};
 

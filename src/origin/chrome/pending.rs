@@ -72,7 +72,7 @@ struct Request {
     begun: Duration,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Target {
     answered: Duration,
     repeats: u32,
@@ -150,16 +150,15 @@ impl Pending {
 
     fn answered(&mut self, id: &str, now: Duration) {
         let Some(Request { kind: Kind::Fetch, target, .. }) = self.requests.get(id) else { return };
-        match self.targets.get_mut(target) {
-            Some(earlier) => earlier.answered = now,
-            None if self.targets.len() < MAX_REQUESTS => {
-                self.targets.insert(target.clone(), Target { answered: now, repeats: 0 });
-            }
-            None => {}
+        let room = self.targets.len() < MAX_REQUESTS;
+        if let Some(earlier) = self.targets.get_mut(target) {
+            earlier.answered = now;
+        } else if room {
+            self.targets.insert(target.clone(), Target { answered: now, repeats: 0 });
         }
     }
 
-    /// The kinds that are waited for at `now`, and the time until the last of them counts no more.
+    /// The kind of the youngest request that counts at `now`, and the time for which it still does.
     fn awaited(&self, now: Duration) -> Option<(Kind, Duration)> {
         let counted = self.requests.values().filter(|request| now < request.begun + UNANSWERED);
         let youngest = counted.max_by_key(|request| request.begun)?;

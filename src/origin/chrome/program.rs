@@ -96,7 +96,7 @@ pub fn sandboxed(config: &Config, root: bool) -> Result<bool, StartError> {
 /// Nothing leaves but through a context's exit proxy: the browser's own proxy is a name that resolves to nothing,
 /// names are not resolved at all, and WebRTC sends nothing beside the proxy (headless shell heeds the
 /// one flag, the whole browser the other).
-const ARGUMENTS: [&str; 35] = [
+const ARGUMENTS: [&str; 36] = [
     "--headless=new",
     "--remote-debugging-pipe",
     "--proxy-server=http://exit.invalid:80",
@@ -132,6 +132,8 @@ const ARGUMENTS: [&str; 35] = [
     // Pictures that depend on the page alone.
     "--blink-settings=imageAnimationPolicy=2",
     "--disable-backgrounding-occluded-windows",
+    // A tile that is drawn again in part differs by a level or two from one that is drawn at once.
+    "--disable-partial-raster",
     "--disable-renderer-backgrounding",
     "--force-color-profile=srgb",
     "--hide-scrollbars",

@@ -9,12 +9,12 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::browser::Browser;
-use super::devtools::{CallError, Event};
+use super::devtools::{CallError, Event, UNREADABLE};
 use super::documents::Documents;
 pub(super) use super::documents::Milestone;
 use super::exit::ExitProxy;
 use super::family::Family;
-use super::intercept::Intercept;
+use super::intercept::{Intercept, WORLD};
 use super::isolation;
 use super::monitor;
 use super::pending::Requests;
@@ -90,6 +90,11 @@ impl Tab {
             told("Page.setLifecycleEventsEnabled", json!({ "enabled": true })),
             told("Page.addScriptToEvaluateOnNewDocument", json!({ "source": monitor::script() })),
             told("Network.enable", unbuffered()),
+            async {
+                let families = told("Page.setFontFamilies", json!({ "fontFamilies": font_families() })).await;
+                // An experimental method: remote browsers of another version may not have it.
+                if matches!(families, Err(CallError::Refused { .. })) { Ok(Value::Null) } else { families }
+            },
         )?;
         Ok(Tab {
             context,
@@ -183,6 +188,10 @@ impl Tab {
         self.script = script;
         if let Some(script) = self.script.clone() {
             self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await?;
+        }
+        for script in self.intercept.scripts().to_vec() {
+            let source = json!({ "source": script, "worldName": WORLD });
+            self.call("Page.addScriptToEvaluateOnNewDocument", source).await?;
         }
         if let Some(patterns) = patterns {
             self.call("Fetch.enable", patterns).await?;
@@ -355,6 +364,11 @@ impl Tab {
             "Page.frameStoppedLoading" => self.documents.stopped = true,
             "Fetch.requestPaused" => {
                 let (method, answer) = self.intercept.answer(&event.params);
+                if let Some(script) = self.intercept.script_for(&event.params) {
+                    let source = json!({ "source": script, "worldName": WORLD });
+                    let devtools = &self.context.browser.devtools;
+                    devtools.notify(&event.session, "Page.addScriptToEvaluateOnNewDocument", source).await;
+                }
                 self.context.browser.devtools.notify(&event.session, method, answer).await;
             }
             // Nobody will ever answer it, and the page stands still until somebody does.
@@ -364,6 +378,7 @@ impl Tab {
                 let devtools = &self.context.browser.devtools;
                 devtools.notify(&event.session, "Page.handleJavaScriptDialog", answer).await;
             }
+            UNREADABLE => return Err(TabError::Unreadable),
             _ => return Err(TabError::Crashed),
         }
         Ok(())
@@ -386,6 +401,13 @@ impl Tab {
             }
             let attach = self.family.attach(self.is_watchful());
             devtools.notify(child, "Target.setAutoAttach", attach).await;
+            if kind == "iframe" && !self.intercept.scripts().is_empty() {
+                devtools.notify(child, "Page.enable", json!({})).await;
+                for script in self.intercept.scripts() {
+                    let source = json!({ "source": script, "worldName": WORLD, "runImmediately": true });
+                    devtools.notify(child, "Page.addScriptToEvaluateOnNewDocument", source).await;
+                }
+            }
             match &self.script {
                 Some(script) if kind == "iframe" => {
                     devtools.notify(child, "Page.enable", json!({})).await;
@@ -405,6 +427,15 @@ impl Tab {
             devtools.notify(child, "Runtime.runIfWaitingForDebugger", json!({})).await;
         }
     }
+}
+
+/// The generic families as Chrome with a window has them on Linux. Headless shell has others: its `monospace` is Courier New,
+/// which is not what a visitor sees.
+fn font_families() -> Value {
+    json!({
+        "standard": "Times New Roman", "serif": "Times New Roman", "sansSerif": "Arial", "fixed": "Monospace",
+        "cursive": "Comic Sans MS", "fantasy": "Impact",
+    })
 }
 
 /// Parameters of `Network.enable`: bodies are not asked for, so Chrome keeps none.

@@ -11,6 +11,7 @@ use super::report::Waiting;
 use super::script::{self, Step};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
+use crate::origin::chrome::intercept::WORLD;
 use crate::origin::chrome::spec::{Area, CaptureSpec, Fault, Until};
 use crate::origin::chrome::tab::{Milestone, Tab, TabError};
 use crate::origin::chrome::{Limits, monitor};
@@ -193,7 +194,7 @@ impl Driver<'_> {
     }
 
     async fn evaluate(&mut self, steps: &[Step], want: &Value) -> Result<Value, TabError> {
-        let world = json!({ "frameId": self.tab.frame, "worldName": "tintype" });
+        let world = json!({ "frameId": self.tab.frame, "worldName": WORLD });
         let world = self.tab.call("Page.createIsolatedWorld", world).await?;
         let ask = json!({
             "expression": script::expression(steps, want), "contextId": world["executionContextId"],

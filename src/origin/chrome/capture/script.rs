@@ -8,9 +8,7 @@ const COMMON: &str = include_str!("script/common.js");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Dress,
-    Filter,
     Measure,
-    Names,
     Rest,
     Reveal,
     RunOut,
@@ -22,9 +20,7 @@ impl Step {
     fn source(self) -> &'static str {
         match self {
             Step::Dress => include_str!("script/dress.js"),
-            Step::Filter => include_str!("script/filter.js"),
             Step::Measure => include_str!("script/measure.js"),
-            Step::Names => include_str!("script/names.js"),
             Step::Rest => include_str!("script/rest.js"),
             Step::Reveal => include_str!("script/reveal.js"),
             Step::RunOut => include_str!("script/run_out.js"),

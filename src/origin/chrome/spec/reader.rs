@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::Fault;
+use crate::message::json;
 
 /// Characters of a bad value that are repeated to the client.
 pub(super) const MAX_FOUND: usize = 200;
@@ -120,7 +121,7 @@ impl Reader {
     /// Reads a JSON object of parameters on top.
     pub(super) fn json(&mut self, body: &[u8]) {
         const ALLOWED: &str = "a JSON object of parameters";
-        let parameters = match serde_json::from_slice(body) {
+        let parameters = match json::from_slice(body) {
             Ok(Value::Object(parameters)) => parameters,
             Ok(other) => return self.fault("body", &other.to_string(), ALLOWED),
             Err(error) => return self.fault("body", &error.to_string(), ALLOWED),
