@@ -123,11 +123,15 @@ class Reference:
                 await page.wait_for_timeout(LATE_MS)
                 second = await page.screenshot(full_page=full, timeout=60000)
         except Exception as error:  # Playwright's own and time-outs: a page without a picture.
-            found["error"] = str(error).splitlines()[0][:300]
+            found["error"] = (str(error) or type(error).__name__).splitlines()[0][:300]
             found.setdefault("ms", (time.monotonic() - begun) * 1000)
         finally:
-            with contextlib.suppress(Exception):
+            try:
                 await asyncio.wait_for(context.close(), 15)
+            except Exception:
+                # It does not answer: the next page gets another browser.
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(self.browser.close(), 15)
         return found, picture, second
 
     async def end(self):
