@@ -247,6 +247,18 @@ pub enum ResourceKind {
     Image,
     Font,
     Stylesheet,
+impl StatusRange {
+    /// Whatever is neither a success nor a redirect, `HTTP/1.1 999 Denied` too. A status that the browser does not tell is 0,
+    /// and no error.
+    pub const ERRORS: [StatusRange; 2] =
+        [StatusRange { from: 1, to: 199 }, StatusRange { from: 400, to: u16::MAX }];
+
+    /// Whether it has this status.
+    pub fn has(self, status: u16) -> bool {
+        (self.from..=self.to).contains(&status)
+    }
+}
+
     Script,
     Media,
     Xhr,

@@ -272,14 +272,13 @@ fn egress(r: &mut Reader) -> Option<Egress> {
 }
 
 fn rules(r: &mut Reader, limits: &Limits) -> Rules {
-    let statuses = "codes, classes and ranges of statuses such as 404,5xx,200-299, or none";
+    let statuses = "codes, classes and ranges of statuses such as 404,5xx,600-999, or none";
     let none = r.found("fail_on_status") == "none";
     let read =
         if none { Vec::new() } else { r.take_all("fail_on_status", MAX_LIST, statuses, values::status) };
-    let errors = StatusRange { from: 400, to: 599 };
     let content = r.take_all("fail_on_content", MAX_LIST, "a text of 1 to 1024 bytes", values::content);
     Rules {
-        statuses: if r.is_given("fail_on_status") { read } else { vec![errors] },
+        statuses: if r.is_given("fail_on_status") { read } else { StatusRange::ERRORS.to_vec() },
         content,
         allow_blank: flag(r, "allow_blank").unwrap_or(limits.allow_blank),
     }
