@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Config;
 use super::answer::{self, Picture};
-use super::capture::{ABORTED, Failure, Shot, capture};
+use super::capture::{Failure, Shot, capture};
 use super::egress;
 use super::filter::Filters;
 use super::fleet::Fleet;
@@ -368,7 +368,7 @@ fn unknown_egress(asked: &Egress) -> Fault {
 fn is_crash(failure: &Failure) -> bool {
     match failure {
         Failure::Tab(error) => error.is_browser_gone() || *error == TabError::Crashed,
-        Failure::Page(why) => why == ABORTED,
+        Failure::Aborted => true,
         _ => false,
     }
 }

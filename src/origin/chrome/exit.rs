@@ -120,6 +120,10 @@ impl Exit {
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
         let Some(site) = site(request.method(), request.uri()) else { return empty(StatusCode::BAD_REQUEST) };
+        let target = match *request.method() {
+            Method::CONNECT => None,
+            _ => request.uri().path_and_query().map(|target| target.as_str().to_owned()),
+        };
         let answer = match (self.roads.admit(), request.method()) {
             (Err(spent), _) => Err(spent),
             (Ok(()), &Method::CONNECT) => self.tunnel(&site, request).await,
@@ -128,7 +132,7 @@ impl Exit {
         // Quick and empty, so that a page goes on without what is barred.
         answer.unwrap_or_else(|why| {
             let status = if why.is_refusal() { StatusCode::FORBIDDEN } else { StatusCode::BAD_GATEWAY };
-            self.roads.remember(site, why);
+            self.roads.remember(site, target, why);
             empty(status)
         })
     }
