@@ -15,6 +15,7 @@ use super::egress;
 use super::filter::Filters;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
+use super::identity::Identity;
 use super::probe::{Condition, Prober, Verdict};
 use super::program::StartError;
 use super::request;
@@ -125,7 +126,7 @@ impl Engine {
         let guard = Arc::new(Guard::new(&config, resolver));
         Ok(Arc::new(Engine {
             clock,
-            spares: Spares::new(guard.clone(), config.spare_pages),
+            spares: Spares::new(guard.clone(), config.visitor.clone(), config.spare_pages),
             prober: config
                 .probe
                 .map(|how| Prober::new(how, guard.clone(), config.max_concurrent + config.max_queue)),
@@ -220,7 +221,10 @@ impl Engine {
             Some(asked) => Some(egress::choose(&self.config.egress, asked)?),
             None => None,
         };
-        match prober.ask(url, &condition, &spec.visitor, egress).await {
+        // As the browser would ask. Without one there is nobody to be.
+        let version = self.fleet.version().await?;
+        let identity = Identity::of(&version, &spec.visitor, &self.config.visitor);
+        match prober.ask(url, &condition, &spec.visitor, &identity, egress).await {
             Verdict::Unchanged => Some(Outcome::Unchanged(condition)),
             Verdict::Changed => None,
             Verdict::Refused(why) => Some(Outcome::Refused(why)),
@@ -322,12 +326,14 @@ impl Engine {
         let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
         let lease = self.fleet.browser().await.map_err(Try::Engine)?;
         let (spares, browser) = (self.spares.clone(), lease.browser.clone());
+        let identity = Identity::of(&browser.version, &spec.visitor, &self.config.visitor);
         let opening = async move {
             let mut tab = match tried {
                 1 => spares.take(browser).await?,
                 _ => spares.open(browser).await?,
             };
             tab.assign(place, to);
+            tab.welcome(identity).await?;
             Ok(tab)
         };
         let culled = lease.browser.culled();

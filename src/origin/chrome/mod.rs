@@ -27,6 +27,7 @@ mod filter;
 mod fleet;
 pub mod guard;
 mod health;
+mod identity;
 mod intercept;
 mod isolation;
 mod markdown;
@@ -47,6 +48,7 @@ pub mod spec;
 mod supervisor;
 mod tab;
 mod vigil;
+mod visitor;
 mod websocket;
 
 pub use attach::Endpoint;
@@ -55,6 +57,7 @@ pub use engine::{Engine, Stats};
 pub use filter::{FilterList, FilterLists, MAX_LIST};
 pub use probe::Probe;
 pub use program::{StartError, find as find_program, sandboxed};
+pub use visitor::DefaultVisitor;
 
 /// Path of the engine's one resource.
 pub const PATH: &str = "/screenshot";
@@ -119,6 +122,8 @@ pub struct Config {
     pub filters: FilterLists,
     /// Proxies that requests may choose to load their page through.
     pub egress: Vec<EgressProxy>,
+    /// Who visits where a request does not say.
+    pub visitor: DefaultVisitor,
 }
 
 /// Chrome's own sandbox.
@@ -233,6 +238,7 @@ mod tests {
             max_page_requests: 1000,
             filters: FilterLists::default(),
             egress: Vec::new(),
+            visitor: DefaultVisitor::default(),
         }
     }
 }

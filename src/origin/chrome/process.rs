@@ -13,8 +13,10 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::DefaultVisitor;
 use super::browser::{Browser, Fate};
 use super::devtools::Devtools;
+use super::identity::{self, Version};
 use super::profile::Profile;
 use super::program;
 
@@ -37,6 +39,8 @@ pub(super) struct Launch {
     pub(super) program: PathBuf,
     pub(super) sandboxed: bool,
     pub(super) profiles: PathBuf,
+    /// Who visits where no page is told otherwise.
+    pub(super) visitor: DefaultVisitor,
     pub(super) timeout: Duration,
     pub(super) max_message: usize,
     pub(super) call_timeout: Duration,
@@ -51,10 +55,16 @@ pub(super) async fn launch(
     let profile =
         Profile::create(&launch.profiles).map_err(|error| format!("cannot make a profile: {error}"))?;
     let shared_memory = program::has_shared_memory();
+    // Shared and service workers say what the browser was started with, whatever a page is told.
+    let user_agent = match &launch.visitor.user_agent {
+        Some(given) => Some(given.clone()),
+        None => program::version(&launch.program).await.map(|number| identity::local_user_agent(&number)),
+    };
     let mut child = Command::new("/bin/sh")
         .args(["-c", ONTO_3_AND_4])
         .arg(&launch.program)
         .args(program::arguments(profile.path(), launch.sandboxed, shared_memory))
+        .args(program::visitor(user_agent.as_deref(), &launch.visitor.languages))
         .env_clear()
         .envs(program::environment(profile.path()))
         .current_dir(profile.path())
@@ -81,7 +91,7 @@ pub(super) async fn launch(
                 let product = version["product"].as_str().unwrap_or("unknown").to_owned();
                 tracing::info!(pid, product, program = %launch.program.display(), "browser ready");
                 let closed = Box::pin(devtools.closed());
-                let (browser, fate) = Browser::new(devtools, Some(pid));
+                let (browser, fate) = Browser::new(devtools, Some(pid), Version::of(&version));
                 return Ok((browser, Owner { closed, fate, held: Held::Process(Box::new(process)) }));
             }
             Err(error) => error.to_string(),
