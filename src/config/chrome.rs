@@ -13,8 +13,8 @@ use super::tree::{Node, Value};
 use super::words::{GIB, KIB, MIB, days, secs, write_duration, write_size};
 pub(super) use crate::origin::chrome::is_host;
 use crate::origin::chrome::{
-    Config, EgressProxy, Endpoint, ExceptionError, FilterList, FilterLists, Limits, MAX_LIST, PageRoots,
-    Probe, Sandbox,
+    Config, DefaultVisitor, EgressProxy, Endpoint, ExceptionError, FilterList, FilterLists, Limits, MAX_LIST,
+    PageRoots, Probe, Sandbox,
 };
 
 pub(super) const ALLOWED_HOST: &str =
@@ -64,6 +64,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
             chats: filter_lists(&mut s, "chat_lists"),
         },
         egress: egress(s.table("egress")),
+        visitor: visitor(&mut s),
     };
     let limits = &config.limits;
     for (key, time) in [
@@ -97,6 +98,21 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         s.refuse("allow_ports", Kind::OutOfRange, "[]", "at least one port: without any no page can load");
     }
     config
+}
+
+/// Who visits where a request does not say.
+fn visitor(s: &mut Section<'_>) -> DefaultVisitor {
+    const USER_AGENT: &str = "visible ASCII, at most 4096 bytes";
+    const LANGUAGES: &str =
+        "languages with or without weights, such as \"de-CH,de;q=0.9,en;q=0.8\", at most 16";
+    let user_agent = s.read("user_agent", None, USER_AGENT, |node| {
+        DefaultVisitor::read_user_agent(node.text()?).ok_or(Kind::Malformed.into())
+    });
+    let default = format!("{:?}", DefaultVisitor::LANGUAGES);
+    let languages = s.read("accept_language", Some(default), LANGUAGES, |node| {
+        DefaultVisitor::read_languages(node.text()?).ok_or(Kind::Malformed.into())
+    });
+    DefaultVisitor { user_agent, languages: languages.unwrap_or(DefaultVisitor::default().languages) }
 }
 
 /// Whether and how pages are asked if they changed.

@@ -23,7 +23,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tintype::clock::{ManualClock, Timestamp};
 use tintype::message::body::{Body, BodyError};
 use tintype::origin::chrome::resolver::Resolver;
-use tintype::origin::chrome::{Config, Engine, FilterLists, Limits, PageRoots, Sandbox};
+use tintype::origin::chrome::{Config, DefaultVisitor, Engine, FilterLists, Limits, PageRoots, Sandbox};
 use tintype::origin::{Origin, OriginError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -80,6 +80,7 @@ pub(crate) fn config() -> Config {
         max_page_requests: 1000,
         filters: FilterLists::default(),
         egress: Vec::new(),
+        visitor: DefaultVisitor::default(),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use super::devtools::Devtools;
+use super::identity::Version;
 use super::memory::Role;
 
 /// How a browser stands.
@@ -36,6 +37,8 @@ pub(super) struct Browser {
     pub(super) devtools: Devtools,
     /// Its process and process group; none if somebody else runs it.
     pub(super) pid: Option<u32>,
+    /// As it names itself.
+    pub(super) version: Version,
     taken: AtomicU64,
     running: AtomicU64,
     pictures: AtomicU64,
@@ -48,12 +51,17 @@ pub(super) struct Browser {
 
 impl Browser {
     /// A browser that serves, and its fate to be watched by who owns the process.
-    pub(super) fn new(devtools: Devtools, pid: Option<u32>) -> (Arc<Self>, watch::Receiver<Fate>) {
+    pub(super) fn new(
+        devtools: Devtools,
+        pid: Option<u32>,
+        version: Version,
+    ) -> (Arc<Self>, watch::Receiver<Fate>) {
         let (fate, watched) = watch::channel(Fate::Serving);
         let zero = AtomicU64::default;
         let browser = Browser {
             devtools,
             pid,
+            version,
             taken: zero(),
             running: zero(),
             pictures: zero(),
@@ -216,7 +224,7 @@ mod tests {
         let (near, far) = tokio::io::duplex(1 << 16);
         let (input, output) = tokio::io::split(near);
         let devtools = Devtools::connect(input, output, 1 << 16, Duration::from_secs(60));
-        (Browser::new(devtools, Some(1)).0, far)
+        (Browser::new(devtools, Some(1), Version::default()).0, far)
     }
 
     #[tokio::test]
@@ -260,7 +268,7 @@ mod tests {
         let (own, _far) = browser();
         let exit = "127.0.0.1:9".parse().unwrap();
         assert_eq!(own.context(exit)["proxyServer"], "http://127.0.0.1:9");
-        let (other, _) = Browser::new(own.devtools.clone(), None);
+        let (other, _) = Browser::new(own.devtools.clone(), None, Version::default());
         assert_eq!(other.context(exit), json!({ "disposeOnDetach": true }));
     }
 }

@@ -12,11 +12,12 @@ use tokio::sync::Semaphore;
 
 use super::answer::{self, Picture};
 use super::browser::Outgrown;
-use super::capture::{ABORTED, Failure, Report, Shot, capture};
+use super::capture::{Failure, Report, Shot, capture};
 use super::egress;
 use super::filter::Filters;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
+use super::identity::Identity;
 use super::memory::Role;
 use super::probe::{Condition, Prober, Target, Verdict};
 use super::program::StartError;
@@ -163,7 +164,7 @@ impl Engine {
         let guard = Arc::new(Guard::new(&config, resolver));
         Ok(Arc::new(Engine {
             clock,
-            spares: Spares::new(guard.clone(), bridge, config.spare_pages),
+            spares: Spares::new(guard.clone(), bridge, config.visitor.clone(), config.spare_pages),
             prober: config.probe.map(|how| {
                 let at_once = config.max_concurrent + config.max_queue;
                 Prober::new(how, guard.clone(), at_once, config.page_ca.certificates())
@@ -268,7 +269,10 @@ impl Engine {
             None => None,
         };
         let target = Target { url, egress, ignores_certificates: spec.ignore_https_errors };
-        match prober.ask(target, &condition, &spec.visitor).await {
+        // As the browser would ask. Without a browser its version is not known.
+        let version = self.fleet.version().await?;
+        let identity = Identity::of(&version, &spec.visitor, &self.config.visitor);
+        match prober.ask(target, &condition, &spec.visitor, &identity).await {
             Verdict::Unchanged => Some(Outcome::Unchanged(condition)),
             Verdict::Changed => None,
             Verdict::Refused(why) => Some(Outcome::Refused(why)),
@@ -389,12 +393,14 @@ impl Engine {
         let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
         let lease = self.fleet.browser().await.map_err(Try::Engine)?;
         let (spares, browser) = (self.spares.clone(), lease.browser.clone());
+        let identity = Identity::of(&browser.version, &spec.visitor, &self.config.visitor);
         let opening = async move {
             let mut tab = match tried {
                 1 => spares.take(browser).await?,
                 _ => spares.open(browser).await?,
             };
             tab.assign(place, to);
+            tab.welcome(identity).await?;
             Ok(tab)
         };
         let culled = lease.browser.culled();
@@ -436,7 +442,7 @@ fn unknown_egress(asked: &Egress) -> Fault {
 fn is_crash(failure: &Failure) -> bool {
     match failure {
         Failure::Tab(error) => error.is_browser_gone() || *error == TabError::Crashed,
-        Failure::Page(why) => why == ABORTED,
+        Failure::Aborted => true,
         _ => false,
     }
 }

@@ -136,6 +136,10 @@ impl Exit {
         if *self.is_cut.borrow() {
             return empty(StatusCode::GATEWAY_TIMEOUT);
         }
+        let target = match *request.method() {
+            Method::CONNECT => None,
+            _ => request.uri().path_and_query().map(|target| target.as_str().to_owned()),
+        };
         let answer = match (self.roads.admit(), request.method()) {
             (Err(spent), _) => Err(spent),
             (Ok(()), &Method::CONNECT) => self.tunnel(&site, request).await,
@@ -144,7 +148,7 @@ impl Exit {
         // Quick and empty, so that a page goes on without what is barred.
         answer.unwrap_or_else(|why| {
             let status = if why.is_refusal() { StatusCode::FORBIDDEN } else { StatusCode::BAD_GATEWAY };
-            self.roads.remember(site, why);
+            self.roads.remember(site, target, why);
             empty(status)
         })
     }

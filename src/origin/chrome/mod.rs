@@ -27,6 +27,7 @@ mod filter;
 mod fleet;
 pub mod guard;
 mod health;
+mod identity;
 mod intercept;
 mod isolation;
 mod markdown;
@@ -50,6 +51,7 @@ mod supervisor;
 mod tab;
 mod tls_bridge;
 mod vigil;
+mod visitor;
 mod websocket;
 
 pub use attach::Endpoint;
@@ -60,6 +62,7 @@ pub use exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
 pub use filter::{FilterList, FilterLists, MAX_LIST, Unused, Usage};
 pub use probe::Probe;
 pub use program::{StartError, find as find_program, sandboxed};
+pub use visitor::DefaultVisitor;
 
 /// Path of the engine's one resource.
 pub const PATH: &str = "/screenshot";
@@ -129,6 +132,8 @@ pub struct Config {
     pub filters: FilterLists,
     /// Proxies that requests may choose to load their page through.
     pub egress: Vec<EgressProxy>,
+    /// Who visits where a request does not say.
+    pub visitor: DefaultVisitor,
 }
 
 /// Chrome's own sandbox.
@@ -251,6 +256,7 @@ mod tests {
             max_page_requests: 1000,
             filters: FilterLists::default(),
             egress: Vec::new(),
+            visitor: DefaultVisitor::default(),
         }
     }
 }

@@ -22,6 +22,7 @@ use url::{Position, Url};
 use super::certificates::unverified_client;
 use super::egress::EgressProxy;
 use super::guard::{Barred, Guard, is_web};
+use super::identity::Identity;
 use super::roads::{Allowance, Destination, Roads, unreachable};
 use super::spec::Visitor;
 use crate::clock::Timestamp;
@@ -34,8 +35,6 @@ use crate::origin::remote::tls;
 const MAX_REDIRECTS: usize = 10;
 /// Bytes of all hops of one probe: a few heads, and the certificates before them.
 const MAX_BYTES: u64 = 1 << 20;
-/// Who asks, where the request does not say who visits.
-const USER_AGENT: &str = "Mozilla/5.0 (compatible; tintype)";
 
 /// How pages are probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +163,13 @@ impl Prober {
     }
 
     /// Whether the picture of `target` that `condition` is about still holds for `visitor`.
-    pub(super) async fn ask(&self, target: Target<'_>, condition: &Condition, visitor: &Visitor) -> Verdict {
+    pub(super) async fn ask(
+        &self,
+        target: Target<'_>,
+        condition: &Condition,
+        visitor: &Visitor,
+        identity: &Identity,
+    ) -> Verdict {
         let url = target.url;
         // Where there is no place, a capture has a queue.
         let Ok(_place) = self.places.try_acquire() else { return Verdict::Changed };
@@ -172,7 +177,8 @@ impl Prober {
             return Verdict::Changed;
         }
         self.probes.fetch_add(1, Ordering::Relaxed);
-        let asked = tokio::time::timeout(self.how.timeout, self.follow(target, visitor)).await;
+        let follow = self.follow(target, visitor, identity);
+        let asked = tokio::time::timeout(self.how.timeout, follow).await;
         let unchanged = match asked.unwrap_or(Err(Trouble::Late)) {
             Ok(modified) => modified.is_some_and(|modified| modified < condition.since),
             Err(Trouble::Barred(why)) if why.is_refusal() => return Verdict::Refused(why),
@@ -195,7 +201,12 @@ impl Prober {
     }
 
     /// When what `target` leads to changed, if it says so.
-    async fn follow(&self, target: Target<'_>, visitor: &Visitor) -> Result<Option<Timestamp>, Trouble> {
+    async fn follow(
+        &self,
+        target: Target<'_>,
+        visitor: &Visitor,
+        identity: &Identity,
+    ) -> Result<Option<Timestamp>, Trouble> {
         let Target { url: first, egress, ignores_certificates } = target;
         let (mut url, tls) = (first.clone(), self.tls(&target));
         let roads = Roads::closed(self.guard.clone());
@@ -209,7 +220,7 @@ impl Prober {
             if !is_web(&url) || (url.scheme() == "https" && tls.is_none()) {
                 return Ok(None);
             }
-            let answer = head(&roads, tls, &url, request(&url, first, visitor)).await?;
+            let answer = head(&roads, tls, &url, request(&url, first, visitor, identity)).await?;
             match answer.status() {
                 // It knows of no HEAD, which says nothing of the page.
                 StatusCode::NOT_IMPLEMENTED => return Ok(None),
@@ -273,7 +284,7 @@ where
 
 /// The `HEAD` of `url`, as the visitor of `first` would ask: further fields go to its origin alone, cookies to its host, and not from TLS into
 /// the open.
-fn request(url: &Url, first: &Url, visitor: &Visitor) -> Request<Body> {
+fn request(url: &Url, first: &Url, visitor: &Visitor, identity: &Identity) -> Request<Body> {
     let mut request = Request::new(Body::Empty);
     *request.method_mut() = Method::HEAD;
     *request.uri_mut() = url[Position::BeforePath..Position::AfterQuery].parse().unwrap_or_default();
@@ -284,10 +295,8 @@ fn request(url: &Url, first: &Url, visitor: &Visitor) -> Request<Body> {
         }
     };
     set(header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
-    set(header::USER_AGENT, visitor.user_agent.as_deref().unwrap_or(USER_AGENT));
-    if let Some(locale) = &visitor.locale {
-        set(header::ACCEPT_LANGUAGE, locale);
-    }
+    set(header::USER_AGENT, identity.user_agent());
+    set(header::ACCEPT_LANGUAGE, &identity.accept_language());
     let exposed = first.scheme() == "https" && url.scheme() != "https";
     if url.host() == first.host() && !exposed && !visitor.cookies.is_empty() {
         let cookies: Vec<_> = visitor.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();

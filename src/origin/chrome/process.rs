@@ -14,8 +14,10 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::DefaultVisitor;
 use super::browser::{Browser, Fate};
 use super::devtools::Devtools;
+use super::identity::{self, Version};
 use super::profile::Profile;
 use super::{program, vigil};
 
@@ -42,6 +44,8 @@ pub(super) struct Launch {
     /// See [`program::arguments`].
     pub(super) trusted_key: Option<String>,
     pub(super) profiles: PathBuf,
+    /// Who visits where no page is told otherwise.
+    pub(super) visitor: DefaultVisitor,
     pub(super) timeout: Duration,
     pub(super) max_message: usize,
     pub(super) call_timeout: Duration,
@@ -55,6 +59,11 @@ pub(super) async fn launch(
 ) -> Result<(Arc<Browser>, Owner), String> {
     let profile = Profile::create(&launch.profiles).map_err(|error| error.to_string())?;
     let shared_memory = program::has_shared_memory();
+    // Shared and service workers say what the browser was started with, whatever a page is told.
+    let user_agent = match &launch.visitor.user_agent {
+        Some(given) => Some(given.clone()),
+        None => program::version(&launch.program).await.map(|number| identity::local_user_agent(&number)),
+    };
     let mut child = Command::new("/bin/sh")
         .args(["-c", ONTO_3_AND_4])
         .arg(&launch.program)
@@ -64,6 +73,7 @@ pub(super) async fn launch(
             shared_memory,
             launch.trusted_key.as_deref(),
         ))
+        .args(program::visitor(user_agent.as_deref(), &launch.visitor.languages))
         .env_clear()
         .envs(program::environment(profile.path()))
         .current_dir(profile.path())
@@ -90,7 +100,7 @@ pub(super) async fn launch(
                 let product = version["product"].as_str().unwrap_or("unknown").to_owned();
                 tracing::info!(pid, product, program = %launch.program.display(), "browser ready");
                 let closed = Box::pin(devtools.closed());
-                let (browser, fate) = Browser::new(devtools, Some(pid));
+                let (browser, fate) = Browser::new(devtools, Some(pid), Version::of(&version));
                 let watched = Arc::downgrade(&browser);
                 let bounded = Box::pin(vigil::bound_memory(watched, launch.max_process_memory));
                 let held = Held::Process(Box::new(process));

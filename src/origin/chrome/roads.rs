@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
+use url::{Position, Url};
 
 use super::egress::EgressProxy;
 use super::guard::{Barred, Guard};
@@ -65,7 +66,15 @@ pub(super) struct Roads {
     terms: OnceLock<Terms>,
     opened: AtomicUsize,
     asked: AtomicUsize,
-    troubles: Mutex<Vec<(Site, Barred)>>,
+    troubles: Mutex<Vec<Trouble>>,
+}
+
+/// A request or connection that failed.
+struct Trouble {
+    site: Site,
+    /// Path and query, where the request was in the clear.
+    target: Option<String>,
+    why: Barred,
 }
 
 struct Terms {
@@ -153,25 +162,33 @@ impl Roads {
         cell.get_or_init(|| self.guard.resolve(host)).await.clone()
     }
 
-    /// Remembers why the way to `site` is barred.
-    pub(super) fn remember(&self, site: Site, why: Barred) {
+    /// Remembers why the way to `site` is barred, for a request of `target` or a tunnel.
+    pub(super) fn remember(&self, site: Site, target: Option<String>, why: Barred) {
         tracing::debug!(host = site.0, port = site.1, %why, "page connection barred");
         let mut troubles = lock(&self.troubles);
         if troubles.len() == MAX_TROUBLES {
             troubles.remove(0);
         }
-        troubles.push((site, why));
-    }
-
-    /// The last refusal or failure, with any site.
-    pub(super) fn last_trouble(&self) -> Option<Barred> {
-        lock(&self.troubles).last().map(|(_, why)| why.clone())
+        troubles.push(Trouble { site, target, why });
     }
 
     /// The last refusal or failure with this host and port.
     pub(super) fn trouble_with(&self, host: &str, port: u16) -> Option<Barred> {
-        let troubles = lock(&self.troubles);
-        troubles.iter().rev().find(|((h, p), _)| h == host && *p == port).map(|(_, why)| why.clone())
+        self.last_trouble(|trouble| trouble.site.0 == host && trouble.site.1 == port)
+    }
+
+    /// The last refusal or failure of a request for this URL. Inside of TLS requests are not seen, and answers are the
+    /// site's own.
+    pub(super) fn trouble_at(&self, url: &Url) -> Option<Barred> {
+        let (host, port) = (url.host_str()?, url.port_or_known_default()?);
+        let target = &url[Position::BeforePath..Position::AfterQuery];
+        self.last_trouble(|trouble| {
+            trouble.site.0 == host && trouble.site.1 == port && trouble.target.as_deref() == Some(target)
+        })
+    }
+
+    fn last_trouble(&self, is_it: impl Fn(&Trouble) -> bool) -> Option<Barred> {
+        lock(&self.troubles).iter().rev().find(|trouble| is_it(trouble)).map(|trouble| trouble.why.clone())
     }
 
     /// The byte limit, if it was reached.

@@ -132,7 +132,7 @@ mod tests {
         let (near, far) = tokio::io::duplex(1 << 16);
         let (input, output) = tokio::io::split(near);
         let devtools = Devtools::connect(input, output, 1 << 16, Duration::from_secs(60));
-        let (browser, _fate) = Browser::new(devtools, Some(1));
+        let (browser, _fate) = Browser::new(devtools, Some(1), Default::default());
         let (input, mut output) = tokio::io::split(far);
         let mut input = Messages::new(input, 1 << 16);
         let play = async {

@@ -92,16 +92,6 @@ fn media(look: &Look) -> Option<Value> {
 }
 
 async fn visitor(tab: &mut Tab, visitor: &Visitor) -> Result<(), Failure> {
-    if visitor.user_agent.is_some() || visitor.locale.is_some() {
-        let mut agent = match &visitor.user_agent {
-            Some(agent) => json!({ "userAgent": agent }),
-            None => json!({ "userAgent": tab.user_agent().await? }),
-        };
-        if let Some(locale) = &visitor.locale {
-            agent["acceptLanguage"] = locale.as_str().into();
-        }
-        tab.call("Emulation.setUserAgentOverride", agent).await?;
-    }
     let unusable = |parameter: &str, found: &str, allowed: &str| Fault {
         parameter: parameter.into(),
         found: found.into(),

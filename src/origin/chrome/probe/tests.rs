@@ -28,8 +28,10 @@ fn secrets_stay_at_home() {
         headers: vec![("authorization".into(), "Bearer x".into()), ("host".into(), "evil".into())],
         cookies: vec![("a".into(), "b".into()), ("c".into(), "d".into())],
         user_agent: Some("me".into()),
+        locale: Some("de-CH".into()),
         ..Visitor::default()
     };
+    let identity = Identity::of(&Default::default(), &visitor, &Default::default());
     let first = Url::parse("http://a.example/x").expect("a URL");
     for (url, target, host, cookies, authorized) in [
         ("http://a.example/y?z#f", "/y?z", "a.example", true, true),
@@ -38,16 +40,17 @@ fn secrets_stay_at_home() {
         ("http://b.example/", "/", "b.example", false, false),
         ("http://www.a.example/", "/", "www.a.example", false, false),
     ] {
-        let request = request(&Url::parse(url).expect("a URL"), &first, &visitor);
+        let request = request(&Url::parse(url).expect("a URL"), &first, &visitor, &identity);
         assert_eq!(request.uri(), target);
         assert_eq!(request.headers()["host"], host);
         assert_eq!(request.headers()["user-agent"], "me");
+        assert_eq!(request.headers()["accept-language"], "de-CH,de;q=0.9");
         assert_eq!(request.headers().contains_key("authorization"), authorized, "{url}");
         let sent = request.headers().get("cookie").map(|value| value.as_bytes());
         assert_eq!(sent, cookies.then_some(&b"a=b; c=d"[..]), "{url}");
     }
     let (first, url) = (Url::parse("https://a.example/"), Url::parse("http://a.example/"));
-    let exposed = request(&url.expect("a URL"), &first.expect("a URL"), &visitor);
+    let exposed = request(&url.expect("a URL"), &first.expect("a URL"), &visitor, &identity);
     assert!(!exposed.headers().contains_key("cookie") && !exposed.headers().contains_key("authorization"));
 }
 
@@ -128,7 +131,8 @@ async fn pages_behind_tls_are_asked_too() {
         }
         let url = Url::parse(&format!("https://page.test:{port}/")).expect("a URL");
         let target = Target { url: &url, egress: None, ignores_certificates };
-        let verdict = prober.ask(target, &condition, &Visitor::default()).await;
+        let identity = Identity::of(&Default::default(), &Visitor::default(), &Default::default());
+        let verdict = prober.ask(target, &condition, &Visitor::default(), &identity).await;
         assert_eq!(verdict, expected, "{modified} {trusted}");
         if answered {
             assert_eq!(serving.await.expect("served"), ["HEAD / HTTP/1.1", "HEAD /there?x HTTP/1.1"]);

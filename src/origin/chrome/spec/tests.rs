@@ -42,12 +42,40 @@ fn defaults() {
             egress: None,
             ignore_https_errors: false,
             rules: Rules {
-                statuses: vec![StatusRange { from: 400, to: 599 }],
+                statuses: vec![StatusRange { from: 1, to: 199 }, StatusRange { from: 400, to: u16::MAX }],
                 content: Vec::new(),
                 allow_blank: false,
                 on_timeout: OnTimeout::Picture,
             },
         }
+    );
+}
+
+/// secret-agent#451, html-proofer#215: a page that answers 999 is no picture.
+#[test]
+fn statuses_outside_of_200_to_399_are_errors_by_default() {
+    let statuses = parse("url=http://a.example").rules.statuses;
+    for (status, is_error) in [
+        (0, false),
+        (100, true),
+        (199, true),
+        (200, false),
+        (299, false),
+        (302, false),
+        (304, false),
+        (399, false),
+        (400, true),
+        (404, true),
+        (599, true),
+        (600, true),
+        (999, true),
+        (u16::MAX, true),
+    ] {
+        assert_eq!(statuses.iter().any(|range| range.has(status)), is_error, "{status}");
+    }
+    assert_eq!(
+        parse("url=http://a.example&fail_on_status=999").rules.statuses,
+        [StatusRange { from: 999, to: 999 }]
     );
 }
 
