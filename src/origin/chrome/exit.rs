@@ -166,7 +166,7 @@ impl Exit {
                 }
                 Some(bridge) => {
                     if let Err(why) = bridge.join(here, there, &site, &roads).await {
-                        roads.remember(site, why);
+                        roads.remember(site, None, why);
                     }
                 }
             }

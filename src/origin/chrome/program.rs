@@ -107,7 +107,7 @@ pub fn sandboxed(config: &Config, root: bool) -> Result<bool, StartError> {
 /// Nothing leaves but through a context's exit proxy: the browser's own proxy is a name that resolves to nothing,
 /// names are not resolved at all, and WebRTC sends nothing beside the proxy (headless shell heeds the
 /// one flag, the whole browser the other).
-const ARGUMENTS: [&str; 36] = [
+const ARGUMENTS: [&str; 37] = [
     "--headless=new",
     "--remote-debugging-pipe",
     "--proxy-server=http://exit.invalid:80",

@@ -106,6 +106,14 @@ token => {
             for (const name of names) if (context) replace(context.prototype, name, note);
         }
     };
+    // A smooth scroll has no event before its first frame.
+    const scroll = (begin, self, values) => {
+        scrolled = clock();
+        return apply(begin, self, values);
+    };
+    for (const owner of [scope, scope.Element.prototype]) {
+        for (const name of ['scroll', 'scrollBy', 'scrollIntoView', 'scrollTo']) replace(owner, name, scroll);
+    }
     scope.addEventListener('scroll', () => { scrolled = clock(); }, { capture: true, passive: true });
 
     scope.addEventListener(token + '?', question => {

@@ -16,6 +16,8 @@ async ({ want, pause, frame, drawn, within, roots, all, left, inView }) => {
     const DEFINED = 300;
     // Looks without a change, each some frames after the other, until drawing has ended.
     const CALM = 2;
+    // A scroll ends within so many milliseconds.
+    const SCROLL = 1500;
     // Some frames.
     const FRAMES = 50;
     // What has no answer after this is not waited for, as in pending.rs.
@@ -66,6 +68,7 @@ async ({ want, pause, frame, drawn, within, roots, all, left, inView }) => {
     let place = [scrollX, scrollY];
     let drawing = false;
     let calm = 0;
+    let steady = 0;
     let looked = begun;
     const waitingFor = () => {
         takeShifts();
@@ -74,7 +77,8 @@ async ({ want, pause, frame, drawn, within, roots, all, left, inView }) => {
         const goesOn = frames || ticking || (timer ?? null) !== null;
         const since = Math.min(performance.now() - changed, drew ?? Infinity);
         // Frames may come slowly: on a busy machine it is their number that tells, not the time.
-        calm = since < performance.now() - looked ? 0 : calm + 1;
+        const elapsed = performance.now() - looked;
+        calm = since < elapsed ? 0 : calm + 1;
         looked = performance.now();
         drawing = frames && calm < CALM || goesOn && since < RECENT;
         const before = place;
@@ -82,7 +86,9 @@ async ({ want, pause, frame, drawn, within, roots, all, left, inView }) => {
         if (document.fonts && document.fonts.status === 'loading') return 'font';
         if (unseen().length) return 'image';
         if (performance.now() - shifted < RECENT) return 'layout';
-        if ((scrolled ?? Infinity) < RECENT || String(before) !== String(place)) return 'scroll';
+        const scrolls = (scrolled ?? Infinity) < elapsed || String(before) !== String(place);
+        steady = scrolls ? 0 : steady + 1;
+        if (scrolls || (scrolled ?? Infinity) < RECENT || steady < CALM && (scrolled ?? Infinity) < SCROLL) return 'scroll';
         // A smooth scroll to the fragment begins some frames after the load.
         if (location.hash.length > 1 && age() < FRAMES) return 'scroll';
         if (want.arrived && age() < ARRIVED) return 'script';
