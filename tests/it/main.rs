@@ -66,6 +66,7 @@ mod field_page_tls;
 mod field_profile;
 mod field_rest;
 mod field_visitor;
+mod field_same_bytes;
 mod figures_explain;
 mod figures_metrics;
 mod figures_shipped;

@@ -6,7 +6,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::prepare::frozen_token;
 use super::report::Waiting;
 use super::script::{self, Step};
 use crate::clock::Stopwatch;
@@ -14,7 +13,7 @@ use crate::origin::Flaw;
 use crate::origin::chrome::intercept::WORLD;
 use crate::origin::chrome::spec::{Area, CaptureSpec, Fault, Until};
 use crate::origin::chrome::tab::{Milestone, Tab, TabError};
-use crate::origin::chrome::{Limits, monitor};
+use crate::origin::chrome::{Limits, monitor, page_clock};
 
 /// Times that a page may go elsewhere during one step.
 const MAX_DETOURS: usize = 8;
@@ -174,8 +173,8 @@ impl Driver<'_> {
         let step = json!({
             "ms": millis(limits.max_settle),
             "selector": selector, "content": spec.rules.content,
-            "frozen": spec.freeze.map(|_| frozen_token()),
-            "patience": millis(limits.max_wait),
+            "frozen": spec.freeze.map(|_| page_clock::token()),
+            "patience": millis(self.tab.time_to_run_out()),
         });
         let answer = self.ask(&[Step::Still, Step::Measure], step).await?;
         serde_json::from_value(answer).map_err(|_| Failure::Page("the document cannot be read".into()))

@@ -11,7 +11,6 @@ pub(super) enum Step {
     Measure,
     Rest,
     Reveal,
-    RunOut,
     Still,
     Wait,
 }
@@ -23,7 +22,6 @@ impl Step {
             Step::Measure => include_str!("script/measure.js"),
             Step::Rest => include_str!("script/rest.js"),
             Step::Reveal => include_str!("script/reveal.js"),
-            Step::RunOut => include_str!("script/run_out.js"),
             Step::Still => include_str!("script/still.js"),
             Step::Wait => include_str!("script/wait.js"),
         }
