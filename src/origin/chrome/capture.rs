@@ -18,6 +18,7 @@ use crate::origin::Flaw;
 use page::Document;
 pub(super) use report::Report;
 
+mod area;
 mod frames;
 mod page;
 mod prepare;

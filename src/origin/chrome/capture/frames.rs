@@ -88,7 +88,7 @@ pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) ->
         "frozen": spec.freeze.map(|_| page_clock::token()), "patience": millis(tab.time_to_run_out()),
     });
     for frame in frames(tab).await?.into_iter().skip(1) {
-        ask(tab, &frame, Step::Still, &want, limits.max_wait).await?;
+        ask_all(tab, &frame, &[Step::Still, Step::Scripting], &want, limits.max_wait).await?;
     }
     Ok(())
 }
@@ -154,7 +154,18 @@ async fn ask(
     want: &Value,
     patience: Duration,
 ) -> Result<Value, Failure> {
-    evaluate(tab, frame, &script::expression(&[step], want), patience).await
+    ask_all(tab, frame, &[step], want, patience).await
+}
+
+/// Some steps in one frame.
+async fn ask_all(
+    tab: &mut Tab,
+    frame: &Frame,
+    steps: &[Step],
+    want: &Value,
+    patience: Duration,
+) -> Result<Value, Failure> {
+    evaluate(tab, frame, &script::expression(steps, want), patience).await
 }
 
 /// The value of an expression in one frame; nothing if the frame has gone or takes too long.

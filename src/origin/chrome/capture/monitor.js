@@ -106,7 +106,7 @@ token => {
             for (const name of names) if (context) replace(context.prototype, name, note);
         }
     };
-    // A smooth scroll has no event before its first frame.
+    // A smooth scroll has no event before its first frame. The events themselves are seen by rest.js.
     const scroll = (begin, self, values) => {
         scrolled = clock();
         return apply(begin, self, values);
@@ -114,7 +114,6 @@ token => {
     for (const owner of [scope, scope.Element.prototype]) {
         for (const name of ['scroll', 'scrollBy', 'scrollIntoView', 'scrollTo']) replace(owner, name, scroll);
     }
-    scope.addEventListener('scroll', () => { scrolled = clock(); }, { capture: true, passive: true });
 
     scope.addEventListener(token + '?', question => {
         question.preventDefault();

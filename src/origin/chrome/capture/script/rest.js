@@ -47,6 +47,11 @@ async ({ want, pause, frame, drawn, within, roots, all, left, inView }) => {
         mutations.observe(root, { subtree: true, childList: true, attributes: true, characterData: true });
     }
 
+    // Scrolls of anything from now on.
+    let moved = -Infinity;
+    const move = () => { moved = performance.now(); };
+    addEventListener('scroll', move, { capture: true, passive: true });
+
     // What the monitor in the page's own world knows; nothing where no script ever ran.
     const ask = () => {
         let state = {};
@@ -72,7 +77,7 @@ async ({ want, pause, frame, drawn, within, roots, all, left, inView }) => {
     let looked = begun;
     const waitingFor = () => {
         takeShifts();
-        const { timer, frames = 0, idles = 0, ticking = 0, compiling = 0, asked, drew, scrolled } = ask();
+        let { timer, frames = 0, idles = 0, ticking = 0, compiling = 0, asked, drew, scrolled } = ask();
         // Something changed, and more is to come.
         const goesOn = frames || ticking || (timer ?? null) !== null;
         const since = Math.min(performance.now() - changed, drew ?? Infinity);
@@ -86,9 +91,10 @@ async ({ want, pause, frame, drawn, within, roots, all, left, inView }) => {
         if (document.fonts && document.fonts.status === 'loading') return 'font';
         if (unseen().length) return 'image';
         if (performance.now() - shifted < RECENT) return 'layout';
-        const scrolls = (scrolled ?? Infinity) < elapsed || String(before) !== String(place);
+        scrolled = Math.min(scrolled ?? Infinity, performance.now() - moved);
+        const scrolls = scrolled < elapsed || String(before) !== String(place);
         steady = scrolls ? 0 : steady + 1;
-        if (scrolls || (scrolled ?? Infinity) < RECENT || steady < CALM && (scrolled ?? Infinity) < SCROLL) return 'scroll';
+        if (scrolls || scrolled < RECENT || steady < CALM && scrolled < SCROLL) return 'scroll';
         // A smooth scroll to the fragment begins some frames after the load.
         if (location.hash.length > 1 && age() < FRAMES) return 'scroll';
         if (want.arrived && age() < ARRIVED) return 'script';
@@ -127,6 +133,7 @@ async ({ want, pause, frame, drawn, within, roots, all, left, inView }) => {
         if (looks > 0 && left() > 0) await next();
     } while (looks > 0 && left() > 0);
     mutations.disconnect();
+    removeEventListener('scroll', move, { capture: true });
     // Drawing that does not end is not waited for longer, and told.
     if (waiting === undefined && drawing) waiting = 'drawing';
     return { waiting, frames: all('iframe,frame,object,embed').length };
