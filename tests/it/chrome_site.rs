@@ -158,6 +158,8 @@ impl Pixels {
 pub(crate) enum Answer {
     /// This, at once.
     Now(u16, &'static str, String),
+    /// This after a while.
+    Late(Duration, &'static str, String),
     /// 302 to here.
     To(String),
     /// This cookie is set, and the body is the cookies that came.
@@ -272,6 +274,10 @@ async fn serve(
     match answer {
         None => reply(404, "content-type", "text/plain", "no such path".into()),
         Some(Answer::Now(status, kind, body)) => reply(status, "content-type", kind, body),
+        Some(Answer::Late(after, kind, body)) => {
+            tokio::time::sleep(after).await;
+            reply(200, "content-type", kind, body)
+        }
         Some(Answer::To(target)) => reply(302, "location", &target, String::new()),
         Some(Answer::Cookie) => {
             let came = request.headers().get("cookie").map_or("none", |c| c.to_str().unwrap());

@@ -16,6 +16,7 @@ use super::tab::{Milestone, Tab, TabError};
 use crate::origin::Flaw;
 use page::Document;
 
+mod area;
 mod frames;
 mod page;
 mod prepare;

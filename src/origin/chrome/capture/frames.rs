@@ -120,7 +120,7 @@ pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) ->
         "frozen": spec.freeze.map(|_| frozen_token()), "patience": millis(limits.max_settle),
     });
     for frame in frames(tab).await?.into_iter().skip(1) {
-        ask(tab, &frame, Step::Still, &want, limits.max_wait).await?;
+        ask_all(tab, &frame, &[Step::Still, Step::Scripting], &want, limits.max_wait).await?;
     }
     Ok(())
 }
@@ -175,11 +175,22 @@ async fn ask(
     want: &Value,
     patience: Duration,
 ) -> Result<Value, Failure> {
+    ask_all(tab, frame, &[step], want, patience).await
+}
+
+/// Some steps in one frame.
+async fn ask_all(
+    tab: &mut Tab,
+    frame: &Frame,
+    steps: &[Step],
+    want: &Value,
+    patience: Duration,
+) -> Result<Value, Failure> {
     let asked = async {
         let world = json!({ "frameId": frame.id, "worldName": "tintype" });
         let world = tab.call_in(&frame.session, "Page.createIsolatedWorld", world).await?;
         let ask = json!({
-            "expression": script::expression(&[step], want), "contextId": world["executionContextId"],
+            "expression": script::expression(steps, want), "contextId": world["executionContextId"],
             "awaitPromise": true, "returnByValue": true,
         });
         let mut answer = tab.call_in(&frame.session, "Runtime.evaluate", ask).await?;

@@ -33,18 +33,6 @@ pub(super) struct Document {
     /// Frames in it, at least.
     #[serde(default)]
     pub(super) frames: usize,
-    /// Where the element is that was looked for.
-    #[serde(default)]
-    pub(super) element: Option<Bounds>,
-}
-
-/// Where an element is on its page, in CSS pixels.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct Bounds {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
 }
 
 impl Driver<'_> {
@@ -117,25 +105,44 @@ impl Driver<'_> {
 
     /// Lets the page come to rest, and makes it stand still.
     pub(super) async fn settle(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<Document, Failure> {
-        let (full_page, max_height) = match spec.area {
-            Area::FullPage(height) => (true, height),
-            _ => (false, 0),
-        };
-        let selector = match &spec.area {
-            Area::Element(selector) => Some(selector),
-            _ => None,
-        };
+        self.reveal(spec, limits).await?;
         let step = json!({
             "settle": matches!(spec.wait.until, Until::Settled | Until::NetworkIdle),
             "ms": u64::try_from(limits.max_settle.as_millis()).unwrap_or(u64::MAX),
-            "fullPage": full_page, "maxHeight": max_height,
-            "selector": selector, "content": spec.rules.content,
+            "fullPage": matches!(spec.area, Area::FullPage(_)), "content": spec.rules.content,
             "frozen": spec.freeze.map(|_| frozen_token()),
             "patience": u64::try_from(limits.max_wait.as_millis()).unwrap_or(u64::MAX),
         });
-        let steps = [Step::Reveal, Step::Rest, Step::Still, Step::Measure];
+        let steps = [Step::Rest, Step::Still, Step::Scripting, Step::Measure];
         let answer = self.ask(&steps, step).await?;
         serde_json::from_value(answer).map_err(|_| Failure::Page("the document cannot be read".into()))
+    }
+
+    /// Has everything load that the wanted part of the page loads or shows by its place on the screen.
+    async fn reveal(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<(), Failure> {
+        if spec.area == Area::Viewport {
+            return Ok(());
+        }
+        let mut want = script::area(&spec.area);
+        want["ms"] = u64::try_from(limits.max_settle.as_millis()).unwrap_or(u64::MAX).into();
+        want["patience"] = u64::try_from(limits.max_wait.as_millis()).unwrap_or(u64::MAX).into();
+        want["listens"] = self.listens_to_scrolling().await?.into();
+        self.ask(&[Step::Scroll, Step::Reveal], want).await?;
+        Ok(())
+    }
+
+    /// Whether scripts of the page are told when it scrolls. They often look a while later only.
+    async fn listens_to_scrolling(&mut self) -> Result<bool, Failure> {
+        let ask = json!({
+            "expression": "[window, document, document.documentElement, document.body]\
+                .some(target => target && 'scroll' in getEventListeners(target))",
+            "includeCommandLineAPI": true, "returnByValue": true,
+        });
+        match self.tab.call("Runtime.evaluate", ask).await {
+            Ok(answer) => Ok(answer["result"]["value"] == true),
+            Err(gone) if gone.is_refusal() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn ask(&mut self, steps: &[Step], want: Value) -> Result<Value, Failure> {
