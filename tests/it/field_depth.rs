@@ -119,7 +119,8 @@ async fn each_screen_waits_for_its_images() {
                 if (top < innerHeight && bottom > 0) div.style.background = '#0f0' } }, 50) });\
         dispatchEvent(new Event('scroll'))</script>";
     let late = Answer::Late(
-        Duration::from_millis(60),
+        60,
+        200,
         "image/svg+xml",
         SVG.replace("'50' height='50'>", "'50' height='150'>")
             .replace("height='50' fill", "height='150' fill"),

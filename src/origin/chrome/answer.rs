@@ -6,9 +6,11 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::capture::Report;
 use super::guard::Barred;
 use super::spec::{Fault, Format};
 use crate::clock::Timestamp;
+use crate::message::capture::X_CAPTURE;
 use crate::message::{body::Body, fields};
 
 /// A picture, and when it was made.
@@ -18,6 +20,7 @@ pub(super) struct Picture {
     pub(super) captured: Timestamp,
     /// Height of the whole page in CSS pixels, where all of it was wanted.
     pub(super) page_height: Option<u64>,
+    pub(super) report: Report,
 }
 
 /// The height of the whole page in CSS pixels; a picture of less was cut.
@@ -42,6 +45,7 @@ pub(super) fn picture(
             (header::LAST_MODIFIED, &captured),
             (header::CACHE_CONTROL, &format!("public, max-age={}", lifetime.as_secs())),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (X_CAPTURE, &picture.report.to_string()),
         ],
     );
     if let Some(height) = picture.page_height {
@@ -156,7 +160,13 @@ mod tests {
         }
         let captured = Timestamp::from_secs(784_111_777);
         let bytes = b"abc".to_vec();
-        let made = Picture { bytes, format: Format::Webp, captured, page_height: Some(1234) };
+        let made = Picture {
+            bytes,
+            format: Format::Webp,
+            captured,
+            page_height: Some(1234),
+            report: Report::default(),
+        };
         picture(made, Duration::from_secs(900), &method, &asked)
     }
 

@@ -11,22 +11,25 @@ use super::filter::Filter;
 use super::guard::{Barred, is_web};
 use super::intercept::HTML_URL;
 use super::roads::Roads;
-use super::spec::{Area, CaptureSpec, Fault, Page, Until};
+use super::spec::{Area, CaptureSpec, Fault, OnTimeout, Page, Until};
 use super::tab::{Milestone, Tab, TabError};
+use crate::clock::Stopwatch;
 use crate::origin::Flaw;
 use page::Document;
+pub(super) use report::Report;
 
 mod area;
 mod frames;
 mod page;
 mod prepare;
+mod report;
 mod script;
 mod shoot;
 
 /// Looked for by Chrome when an error answer has no body; the status is read from the document then.
 const STATUS_ERROR: &str = "net::ERR_HTTP_RESPONSE_CODE_FAILURE";
 /// What Chrome says of a navigation that was given up.
-pub(super) const ABORTED: &str = "net::ERR_ABORTED";
+const ABORTED: &str = "net::ERR_ABORTED";
 
 /// What is said of a shot without bytes.
 const NO_PICTURE: &str = "the browser gave no picture";
@@ -40,6 +43,12 @@ pub(super) enum Failure {
     /// The page, or what it redirects to, may not or cannot be reached.
     #[error(transparent)]
     Barred(#[from] Barred),
+    /// The page did not load in time.
+    #[error("the page did not load within {0:?}")]
+    Late(Duration),
+    /// The navigation was given up: the page has no document, leads to another program, or its renderer died.
+    #[error("the page gave no document")]
+    Aborted,
     /// The page did not become a picture.
     #[error("{0}")]
     Page(String),
@@ -68,6 +77,13 @@ pub(super) struct Shot {
     pub(super) bytes: Vec<u8>,
     /// Height of the whole page in CSS pixels, where all of it was wanted.
     pub(super) page_height: Option<u64>,
+    pub(super) report: Report,
+}
+
+impl Shot {
+    fn reported(self, report: Report) -> Self {
+        Shot { report, ..self }
+    }
 }
 
 /// Captures `spec` with the page that `opening` gives, in an isolated context. The caller bounds the time.
@@ -101,17 +117,25 @@ async fn picture(
         Page::Url(url) => url.as_str(),
         Page::Html(_) => HTML_URL,
     };
+    let since = Stopwatch::start();
     let loader = navigate(tab, url).await?;
     let milestone = match spec.wait.until {
         Until::DomContentLoaded => Milestone::Parsed,
         Until::Load | Until::Settled | Until::NetworkIdle => Milestone::Loaded,
     };
-    tab.reached(&loader, milestone).await?;
+    let mut pending = None;
+    if !tab.reached_within(limits.max_load.saturating_sub(since.elapsed()), &loader, milestone).await? {
+        if spec.rules.on_timeout == OnTimeout::Error {
+            return Err(Failure::Late(limits.max_load));
+        }
+        pending = Some(tab.stop_loading(&loader, milestone).await?);
+    }
+
+    tab.start_clock(limits.max_freeze);
 
     // What is changed about it, and waited for.
     let mut page = page::Driver { tab, loader: &loader, milestone };
     page.dress(spec).await?;
-    frames::hide(page.tab, filters, limits).await?;
     page.run_scripts(&spec.look.js, limits.max_wait).await?;
     if spec.wait.until == Until::NetworkIdle {
         // A network that never rests is not waited for longer than this.
@@ -130,17 +154,18 @@ async fn picture(
     // At rest, and what was wanted; once more where the page went elsewhere under the shot. What came meanwhile is hidden as well.
     let mut tried = false;
     loop {
-        if spec.freeze.is_some() {
-            frames::run_out(page.tab, limits).await?;
-        }
+        page.tab.run_out().await?;
         frames::hide(page.tab, filters, limits).await?;
-        let document = page.settle(spec, limits).await?;
+        let waiting = page.rest(spec, limits).await?;
+        let report = Report { after: since.elapsed(), waiting, pending };
+        let document = page.stand_still(spec, limits).await?;
+        frames::hide(page.tab, filters, limits).await?;
         if document.frames > 0 {
             frames::still(page.tab, spec, limits).await?;
         }
-        check(page.tab, &document, spec)?;
+        check(page.tab, &document, spec).await?;
         frames::stop(page.tab).await?;
-        match shoot::shoot(page.tab, spec, &document, limits).await {
+        match shoot::shoot(page.tab, spec, &document, limits).await.map(|shot| shot.reported(report)) {
             Err(error) if !tried && error.may_pass() => {
                 tracing::debug!(%error, "no picture, settling once more");
                 tried = true;
@@ -165,22 +190,34 @@ async fn navigate(tab: &mut Tab, url: &str) -> Result<String, Failure> {
         Some(_) if going["isDownload"] == true => {
             return Err(Failure::Flawed(Flaw::Download, "the URL is a download".into()));
         }
+        Some(ABORTED) => return Err(Failure::Aborted),
         Some(error) => {
-            // Nothing of the page has run yet: what failed last is what it was asked for or redirects to.
-            let trouble = tab.roads().and_then(Roads::last_trouble);
-            return Err(trouble.map_or_else(|| Failure::Page(error.to_owned()), Failure::Barred));
+            let (to, trouble) = not_loaded(tab).await?;
+            let failure = || Failure::Page(format!("cannot load {to}: {error}"));
+            return Err(trouble.map_or_else(failure, Failure::Barred));
         }
     }
     let loader = going["loaderId"].as_str().map(str::to_owned);
     loader.ok_or_else(|| Failure::Page("the URL leads to no document".into()))
 }
 
+/// Where the page's own document was to come from, and why it could not, if it was the exit that failed. What failed of the
+/// parts of a page is no reason.
+async fn not_loaded(tab: &mut Tab) -> Result<(String, Option<Barred>), Failure> {
+    let tree = tab.call("Page.getFrameTree", json!({})).await?;
+    let url = tree["frameTree"]["frame"]["unreachableUrl"].as_str().and_then(|url| Url::parse(url).ok());
+    let site = url.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+    let Some((host, port)) = site else { return Ok(("the page".to_owned(), None)) };
+    Ok((format!("{host}:{port}"), tab.roads().and_then(|roads| roads.trouble_with(host, port))))
+}
+
 /// Whether the document is what was wanted, and not an error of the site, of the exit or of Chrome.
-fn check(tab: &Tab, document: &Document, spec: &CaptureSpec) -> Result<(), Failure> {
+async fn check(tab: &mut Tab, document: &Document, spec: &CaptureSpec) -> Result<(), Failure> {
     let url = Url::parse(&document.url).map_err(|_| Failure::Page("the document has no URL".into()))?;
     if url.scheme() == "chrome-error" {
-        let trouble = tab.roads().and_then(Roads::last_trouble);
-        let error = || Failure::Flawed(Flaw::ErrorPage, "the page went to an error".into());
+        let (to, trouble) = not_loaded(tab).await?;
+        let error =
+            || Failure::Flawed(Flaw::ErrorPage, format!("the page went to an error: cannot load {to}"));
         return Err(trouble.map_or_else(error, Failure::Barred));
     }
     if !is_web(&url) {
@@ -192,15 +229,11 @@ fn check(tab: &Tab, document: &Document, spec: &CaptureSpec) -> Result<(), Failu
     let status = document.status;
     if status >= 400 {
         // An answer of the exit, in the place of one that the page could not have, is none of the page.
-        let trouble = match (tab.roads(), url.host_str(), url.port_or_known_default()) {
-            (Some(roads), Some(host), Some(port)) => roads.trouble_with(host, port),
-            _ => None,
-        };
-        if let Some(trouble) = trouble {
+        if let Some(trouble) = tab.roads().and_then(|roads| roads.trouble_at(&url)) {
             return Err(trouble.into());
         }
     }
-    if spec.rules.statuses.iter().any(|range| (range.from..=range.to).contains(&status)) {
+    if spec.rules.statuses.iter().any(|range| range.has(status)) {
         return Err(Failure::Flawed(Flaw::Status, format!("the page answered with status {status}")));
     }
     Ok(())

@@ -47,6 +47,11 @@ impl Documents {
         self.begun.len()
     }
 
+    /// The loader of the document that is shown.
+    pub(super) fn current(&self) -> Option<&str> {
+        self.begun.last().map(String::as_str)
+    }
+
     /// The last document is as whole as it will ever be.
     pub(super) fn give_up(&mut self) {
         (self.last_parsed, self.last_loaded) = (self.begun.last().cloned(), self.begun.last().cloned());

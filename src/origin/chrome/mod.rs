@@ -9,29 +9,33 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 pub mod address;
 mod answer;
 mod attach;
 mod browser;
 mod capture;
+mod certificates;
 pub mod devices;
 mod devtools;
 mod documents;
 mod egress;
 mod engine;
+mod exception;
 mod exit;
 mod family;
 mod filter;
 mod fleet;
 pub mod guard;
 mod health;
+mod identity;
 mod intercept;
 mod isolation;
 mod markdown;
 mod memory;
 mod metered;
+mod monitor;
+mod page_clock;
+mod pending;
 mod picture;
 mod pipe;
 mod probe;
@@ -46,15 +50,20 @@ mod spares;
 pub mod spec;
 mod supervisor;
 mod tab;
+mod tls_bridge;
 mod vigil;
+mod visitor;
 mod websocket;
 
 pub use attach::Endpoint;
+pub use certificates::{CertificateFault, PageRoots, PageRootsError};
 pub use egress::EgressProxy;
 pub use engine::{Engine, Stats};
-pub use filter::{FilterList, FilterLists, MAX_LIST};
+pub use exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
+pub use filter::{FilterList, FilterLists, MAX_LIST, Unused, Usage};
 pub use probe::Probe;
 pub use program::{StartError, find as find_program, sandboxed};
+pub use visitor::DefaultVisitor;
 
 /// Path of the engine's one resource.
 pub const PATH: &str = "/screenshot";
@@ -84,7 +93,8 @@ pub struct Config {
     pub recycle_age: Duration,
     /// Bytes of memory, of all its processes, at which the browser is replaced.
     pub recycle_memory: u64,
-    /// Bytes of memory that the renderer of one page may take; it is killed beyond.
+    /// Bytes of memory that one process of the browser may take; beyond, a renderer is killed, and for any other process
+    /// the browser.
     pub max_page_memory: u64,
     /// Time between two looks at the browser's health.
     pub health_interval: Duration,
@@ -100,14 +110,18 @@ pub struct Config {
     pub probe: Option<Probe>,
     /// `max-age` on a capture.
     pub lifetime: Duration,
+    /// `max-age` on an incomplete capture, whose page did not load within [`Limits::max_load`].
+    pub incomplete_ttl: Duration,
     /// Default viewport and bounds of the parameters.
     pub limits: Limits,
-    /// Hosts that may be captured although their address is private: exact names, or `*.suffix`.
-    pub allow_hosts: Vec<String>,
-    /// Address ranges that may be reached although they are private.
-    pub allow_ranges: Vec<IpNet>,
-    /// Ports of public addresses that pages may connect to; allowed hosts and ranges are so on every port.
+    /// Hosts that may be reached although their address is private, on one port or on every port.
+    pub allow_hosts: Vec<AllowedHost>,
+    /// Address ranges that may be reached although they are private, on one port or on every port.
+    pub allow_ranges: Vec<AllowedRange>,
+    /// Ports of public addresses that pages may connect to.
     pub allow_ports: Vec<u16>,
+    /// Further trusted roots for pages, beside the browser's own.
+    pub page_ca: PageRoots,
     /// Bytes that one capture may load through the guard.
     pub max_page_bytes: u64,
     /// Connections that one capture may open through the guard.
@@ -119,6 +133,8 @@ pub struct Config {
     pub filters: FilterLists,
     /// Proxies that requests may choose to load their page through.
     pub egress: Vec<EgressProxy>,
+    /// Who visits where a request does not say.
+    pub visitor: DefaultVisitor,
 }
 
 /// Chrome's own sandbox.
@@ -150,10 +166,14 @@ pub struct Limits {
     pub max_scale: f64,
     /// Longest delay after load.
     pub max_delay: Duration,
+    /// Time for a page to load; it is captured as it is then, and the picture is marked as incomplete.
+    pub max_load: Duration,
     /// Time for a page to come to rest after load; it is captured as it is then.
     pub max_settle: Duration,
     /// Time to wait for an element, a script or an idle network.
     pub max_wait: Duration,
+    /// Time for the timers and animation frames of a page whose clock stands to run out.
+    pub max_freeze: Duration,
     /// Largest document that is given in place of a URL, in bytes.
     pub max_html: usize,
     /// Largest style sheet or script that is given, in bytes.
@@ -164,6 +184,8 @@ pub struct Limits {
     pub allow_blank: bool,
     /// Have the page's clock stand still where the request does not say.
     pub freeze_time: bool,
+    /// Requests may ask for pages whose certificates are not valid.
+    pub allow_ignore_https_errors: bool,
 }
 
 impl Eq for Limits {}
@@ -178,13 +200,16 @@ impl Default for Limits {
             max_full_page_height: 16_384,
             max_scale: 3.0,
             max_delay: Duration::from_secs(10),
-            max_settle: Duration::from_secs(3),
+            max_load: Duration::from_secs(15),
+            max_settle: Duration::from_secs(5),
             max_wait: Duration::from_secs(10),
+            max_freeze: Duration::from_secs(3),
             max_html: 2 << 20,
             max_text: 64 << 10,
             min_picture_bytes: 64,
             allow_blank: false,
             freeze_time: false,
+            allow_ignore_https_errors: false,
         }
     }
 }
@@ -215,6 +240,7 @@ mod tests {
             remote_unguarded: false,
             probe: None,
             lifetime: Duration::from_secs(900),
+            incomplete_ttl: Duration::from_secs(60),
             limits: Limits {
                 default_width: 1280,
                 default_height: 720,
@@ -228,11 +254,13 @@ mod tests {
             allow_hosts: Vec::new(),
             allow_ranges: Vec::new(),
             allow_ports: vec![80, 443],
+            page_ca: PageRoots::default(),
             max_page_bytes: 64 << 20,
             max_page_connections: 64,
             max_page_requests: 1000,
             filters: FilterLists::default(),
             egress: Vec::new(),
+            visitor: DefaultVisitor::default(),
         }
     }
 }

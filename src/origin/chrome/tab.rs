@@ -9,15 +9,20 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::browser::Browser;
-use super::devtools::{CallError, Event};
+use super::devtools::{CallError, Event, UNREADABLE};
 use super::documents::Documents;
 pub(super) use super::documents::Milestone;
 use super::exit::ExitProxy;
 use super::family::Family;
-use super::intercept::Intercept;
+use super::identity::Identity;
+use super::intercept::{Intercept, WORLD};
 use super::isolation;
+use super::monitor;
+use super::page_clock::PageClock;
+use super::pending::Requests;
 use super::roads::{Destination, Roads};
 use super::slots::Place;
+use crate::clock::Stopwatch;
 
 mod error;
 
@@ -32,6 +37,11 @@ const FORGOTTEN: Duration = Duration::from_secs(5);
 /// Time after loading stopped in which a page that goes elsewhere begins to.
 const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
 
+/// Time for a document to be parsed after the connections that it waited for were cut.
+const AFTER_CUT: Duration = Duration::from_secs(2);
+/// The call that says who is visiting, and in which languages.
+const USER_AGENT: &str = "Emulation.setUserAgentOverride";
+
 /// Shared and service workers ask for things on their own, past every session of the page; a page whose requests are looked
 /// at has none of them, as in browsers without.
 const NO_LONE_WORKERS: &str = "delete self.SharedWorker; delete Navigator.prototype.serviceWorker;";
@@ -44,18 +54,28 @@ pub(super) struct Tab {
     pub(super) frame: String,
     events: mpsc::Receiver<Event>,
     documents: Documents,
+    /// Its requests that are under way, and those of its frames and workers.
+    pub(super) requests: Requests,
     intercept: Intercept,
     /// What every frame and worker runs before anything of its own.
     script: Option<String>,
+    /// The clock of a frozen page.
+    clock: Option<PageClock>,
     family: Family,
+    /// Whom the page takes for its visitor.
+    identity: Identity,
 }
 
 impl Tab {
-    /// Opens an empty page whose traffic goes through `exit` alone.
+    /// Opens an empty page whose traffic goes through `exit` alone, and that is visited by `identity`.
     ///
     /// Not cancellable: run it in a task of its own, so that a context that was just made is known to be
     /// disposed of.
-    pub(super) async fn open(browser: Arc<Browser>, exit: ExitProxy) -> Result<Self, TabError> {
+    pub(super) async fn open(
+        browser: Arc<Browser>,
+        exit: ExitProxy,
+        identity: Identity,
+    ) -> Result<Self, TabError> {
         let context = browser.context(exit.address());
         let made = browser.devtools.call(None, "Target.createBrowserContext", context).await?;
         let id = text(&made, "browserContextId");
@@ -70,24 +90,51 @@ impl Tab {
         let frame = text(&made, "targetId");
         let attach = json!({ "targetId": frame, "flatten": true });
         let session = text(&devtools.call(None, "Target.attachToTarget", attach).await?, "sessionId");
-        let main = frame.clone();
-        let events = devtools.events(&session, move |event| is_heeded(event, &main));
+        let (main, requests) = (frame.clone(), Requests::new());
+        let seen = requests.clone();
+        let events = devtools.events(&session, move |event| {
+            seen.observe(event);
+            is_heeded(event, &main)
+        });
         let told = |method: &'static str, params| devtools.call(Some(&session), method, params);
         tokio::try_join!(
             told("Inspector.enable", json!({})),
             told("Page.enable", json!({})),
             told("Page.setLifecycleEventsEnabled", json!({ "enabled": true })),
+            told("Page.addScriptToEvaluateOnNewDocument", json!({ "source": monitor::script() })),
+            told("Network.enable", unbuffered()),
+            async {
+                let families = told("Page.setFontFamilies", json!({ "fontFamilies": font_families() })).await;
+                // An experimental method: remote browsers of another version may not have it.
+                if matches!(families, Err(CallError::Refused { .. })) { Ok(Value::Null) } else { families }
+            },
+            told(USER_AGENT, identity.overrides()),
         )?;
+        if let Some(locale) = identity.locale() {
+            told("Emulation.setLocaleOverride", json!({ "locale": locale })).await?;
+        }
         Ok(Tab {
             context,
             session,
             frame,
             events,
             documents: Documents::default(),
+            requests,
             intercept: Intercept::default(),
             script: None,
+            clock: None,
             family: Family::default(),
+            identity,
         })
+    }
+
+    /// Has it be visited by `identity`.
+    pub(super) async fn welcome(&mut self, identity: Identity) -> Result<(), TabError> {
+        if self.identity != identity {
+            self.call(USER_AGENT, identity.overrides()).await?;
+            self.identity = identity;
+        }
+        Ok(())
     }
 
     /// Whether nothing befell it since it was opened.
@@ -166,21 +213,26 @@ impl Tab {
             self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": NO_LONE_WORKERS })).await?;
         }
         self.intercept = intercept;
-        self.script = script;
+        self.script = match (self.identity.script(), script) {
+            (Some(first), Some(script)) => Some(format!("{first}{script}")),
+            (first, script) => first.or(script),
+        };
         if let Some(script) = self.script.clone() {
+            let devtools = self.context.browser.devtools.clone();
+            self.clock = Some(PageClock::new(devtools, self.session.clone(), self.requests.clone()));
             self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await?;
+        }
+        for script in self.intercept.scripts().to_vec() {
+            let source = json!({ "source": script, "worldName": WORLD });
+            self.call("Page.addScriptToEvaluateOnNewDocument", source).await?;
         }
         if let Some(patterns) = patterns {
             self.call("Fetch.enable", patterns).await?;
         }
-        let attach = self.family.attach(self.is_watchful());
+        // Frames and workers do not begin before they are set up.
+        let attach = self.family.attach(true);
         self.context.browser.devtools.notify(&self.session, "Target.setAutoAttach", attach).await;
         Ok(())
-    }
-
-    /// Whether frames and workers must not begin before they are set up.
-    fn is_watchful(&self) -> bool {
-        self.script.is_some() || self.intercept.patterns().is_some()
     }
 
     /// The page's session, and those of its frames that live in other processes.
@@ -188,19 +240,39 @@ impl Tab {
         std::iter::once(self.session.clone()).chain(self.family.frames()).collect()
     }
 
-    /// How many workers it ever had.
-    pub(super) fn workers_seen(&self) -> usize {
-        self.family.workers_seen()
+    /// Has the time of a frozen page pass from now on. Its timers and animation frames run out within `patience`, or the
+    /// clock stands for good.
+    pub(super) fn start_clock(&mut self, patience: Duration) {
+        if let Some(clock) = &mut self.clock {
+            clock.start(patience);
+        }
     }
 
-    /// Whether a worker's own script has begun; none if the worker is gone.
-    pub(super) fn has_begun(&self, session: &str) -> Option<bool> {
-        self.family.has_begun(session)
+    /// Waits until nothing more is to come of a frozen page.
+    pub(super) async fn run_out(&mut self) -> Result<(), TabError> {
+        let Some(clock) = &mut self.clock else { return Ok(()) };
+        let since = Stopwatch::start();
+        let idle = tokio::time::timeout(clock.patience(), clock.idle());
+        tokio::pin!(idle);
+        let is_idle = loop {
+            tokio::select! {
+                event = self.events.recv() => self.heed(event).await?,
+                ended = &mut idle => break ended.is_ok(),
+            }
+        };
+        if let Some(clock) = &mut self.clock {
+            clock.waited(since.elapsed());
+            if !is_idle {
+                tracing::debug!("the clock of the page stops at its bound");
+                clock.stop();
+            }
+        }
+        Ok(())
     }
 
-    /// The sessions of its workers.
-    pub(super) fn worker_sessions(&self) -> Vec<String> {
-        self.family.workers()
+    /// Time that is left for a frozen page to run out; none where it has or is not frozen.
+    pub(super) fn time_to_run_out(&self) -> Duration {
+        self.clock.as_ref().map(PageClock::patience).unwrap_or_default()
     }
 
     /// Grants a permission to every page of this context.
@@ -211,34 +283,75 @@ impl Tab {
         Ok(())
     }
 
-    /// The browser's own `User-Agent`.
-    pub(super) async fn user_agent(&mut self) -> Result<String, TabError> {
-        let devtools = self.context.browser.devtools.clone();
-        Ok(text(&devtools.call(None, "Browser.getVersion", json!({})).await?, "userAgent"))
-    }
-
     /// Waits until the document of `loader`, or the one that it gave way to, has come so far.
     pub(super) async fn reached(&mut self, loader: &str, milestone: Milestone) -> Result<(), TabError> {
+        self.reached_within(Duration::MAX, loader, milestone).await.map(|_| ())
+    }
+
+    /// As [`reached`](Tab::reached), for `patience` at most. Whether it has come so far.
+    pub(super) async fn reached_within(
+        &mut self,
+        patience: Duration,
+        loader: &str,
+        milestone: Milestone,
+    ) -> Result<bool, TabError> {
+        let late = tokio::time::sleep(patience);
+        tokio::pin!(late);
         while !self.documents.has_reached(loader, milestone) {
             if self.documents.restless {
                 return Err(TabError::Restless);
             }
-            // Of the network nothing is said before a while after everything else.
-            let event = match self.documents.stopped && milestone != Milestone::Idle {
-                false => self.events.recv().await,
-                // Chrome says of a document that ends short only that it stopped. Unless it goes elsewhere next.
-                true => match tokio::time::timeout(GOING_ELSEWHERE, self.events.recv()).await {
-                    Ok(event) => event,
-                    Err(_) if self.stopped_itself().await? => {
-                        self.documents.give_up();
-                        continue;
-                    }
-                    Err(_) => return Err(TabError::BrokenOff),
+            // Chrome says of a document that ends short only that it stopped. Unless it goes elsewhere next.
+            // The network is reported idle a while after everything else.
+            let stopped = self.documents.stopped && milestone != Milestone::Idle;
+            let broken = tokio::time::sleep(if stopped { GOING_ELSEWHERE } else { Duration::MAX });
+            tokio::select! {
+                event = self.events.recv() => self.heed(event).await?,
+                () = &mut late => return Ok(false),
+                () = broken => match self.stopped_itself().await? {
+                    true => self.documents.give_up(),
+                    false => return Err(TabError::BrokenOff),
                 },
-            };
-            self.heed(event).await?;
+            }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Stops the loading of the document of `loader`, which did not reach `milestone`, and takes it as it is. Answers with
+    /// the number of requests that had not ended.
+    ///
+    /// A script that holds up the parser fails instead, so that the rest of the document is parsed. A document whose own
+    /// bytes do not end is stopped where it is.
+    pub(super) async fn stop_loading(
+        &mut self,
+        loader: &str,
+        milestone: Milestone,
+    ) -> Result<usize, TabError> {
+        let unfinished = self.requests.unfinished();
+        let is_parsed = self.documents.has_reached(loader, Milestone::Parsed);
+        let is_whole = !self.documents.current().is_some_and(|current| self.requests.is_pending(current));
+        if let (false, true, Some(exit)) = (is_parsed, is_whole, &self.context.exit) {
+            exit.cut();
+            if self.reached_within(AFTER_CUT, loader, milestone).await? {
+                return Ok(unfinished);
+            }
+        }
+        self.call("Page.stopLoading", json!({})).await?;
+        self.documents.give_up();
+        Ok(unfinished)
+    }
+
+    /// Waits until the page waits for no request, for `patience` at most.
+    pub(super) async fn requests_ended(&mut self, patience: Duration) -> Result<(), TabError> {
+        let requests = self.requests.clone();
+        let ended = tokio::time::timeout(patience, requests.none_awaited());
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                event = self.events.recv() => self.heed(event).await?,
+                _ = &mut ended => return Ok(()),
+            }
+        }
     }
 
     /// Whether a document that stopped did so by its own will, as by a link to a mail program or to a download: it is then
@@ -277,10 +390,13 @@ impl Tab {
             }
             "Target.attachedToTarget" => self.adopt(&event).await,
             "Target.detachedFromTarget" => {
-                self.family.forget(event.params["sessionId"].as_str().unwrap_or_default());
+                let session = event.params["sessionId"].as_str().unwrap_or_default();
+                self.family.forget(session);
+                if let Some(clock) = &self.clock {
+                    clock.forget(session);
+                }
             }
             "Debugger.paused" => {
-                self.family.begin(&event.session);
                 let devtools = &self.context.browser.devtools;
                 if let Some(script) = &self.script {
                     devtools
@@ -289,11 +405,19 @@ impl Tab {
                 }
                 // With this it goes on.
                 devtools.notify(&event.session, "Debugger.disable", json!({})).await;
+                if let Some(clock) = &self.clock {
+                    clock.begin(&event.session);
+                }
             }
             "Page.frameStartedLoading" => self.documents.stopped = false,
             "Page.frameStoppedLoading" => self.documents.stopped = true,
             "Fetch.requestPaused" => {
                 let (method, answer) = self.intercept.answer(&event.params);
+                if let Some(script) = self.intercept.script_for(&event.params) {
+                    let source = json!({ "source": script, "worldName": WORLD });
+                    let devtools = &self.context.browser.devtools;
+                    devtools.notify(&event.session, "Page.addScriptToEvaluateOnNewDocument", source).await;
+                }
                 self.context.browser.devtools.notify(&event.session, method, answer).await;
             }
             // Nobody will ever answer it, and the page stands still until somebody does.
@@ -303,6 +427,7 @@ impl Tab {
                 let devtools = &self.context.browser.devtools;
                 devtools.notify(&event.session, "Page.handleJavaScriptDialog", answer).await;
             }
+            UNREADABLE => return Err(TabError::Unreadable),
             _ => return Err(TabError::Crashed),
         }
         Ok(())
@@ -314,12 +439,29 @@ impl Tab {
         let kind = event.params["targetInfo"]["type"].as_str().unwrap_or_default();
         let devtools = &self.context.browser.devtools;
         if self.family.add(child, kind) {
-            devtools.join(&self.session, child, is_heeded_of_child);
+            let seen = self.requests.clone();
+            devtools.join(&self.session, child, move |event| {
+                seen.observe(event);
+                is_heeded_of_child(event)
+            });
+            devtools.notify(child, "Network.enable", unbuffered()).await;
+            if let Some(clock) = &self.clock {
+                clock.add(child, kind);
+            }
             if let Some(patterns) = self.intercept.patterns() {
                 devtools.notify(child, "Fetch.enable", patterns).await;
             }
-            let attach = self.family.attach(self.is_watchful());
+            // Chrome tells workers the page's user agent, but neither its languages nor its hints.
+            devtools.notify(child, USER_AGENT, self.identity.overrides()).await;
+            let attach = self.family.attach(true);
             devtools.notify(child, "Target.setAutoAttach", attach).await;
+            if kind == "iframe" && !self.intercept.scripts().is_empty() {
+                devtools.notify(child, "Page.enable", json!({})).await;
+                for script in self.intercept.scripts() {
+                    let source = json!({ "source": script, "worldName": WORLD, "runImmediately": true });
+                    devtools.notify(child, "Page.addScriptToEvaluateOnNewDocument", source).await;
+                }
+            }
             match &self.script {
                 Some(script) if kind == "iframe" => {
                     devtools.notify(child, "Page.enable", json!({})).await;
@@ -339,6 +481,20 @@ impl Tab {
             devtools.notify(child, "Runtime.runIfWaitingForDebugger", json!({})).await;
         }
     }
+}
+
+/// The generic families as Chrome with a window has them on Linux. Headless shell has others: its `monospace` is Courier New,
+/// which is not what a visitor sees.
+fn font_families() -> Value {
+    json!({
+        "standard": "Times New Roman", "serif": "Times New Roman", "sansSerif": "Arial", "fixed": "Monospace",
+        "cursive": "Comic Sans MS", "fantasy": "Impact",
+    })
+}
+
+/// Parameters of `Network.enable`: bodies are not asked for, so Chrome keeps none.
+fn unbuffered() -> Value {
+    json!({ "maxTotalBufferSize": 0, "maxResourceBufferSize": 0 })
 }
 
 fn is_heeded(event: &Event, main_frame: &str) -> bool {

@@ -7,20 +7,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::prepare::frozen_token;
+use super::page::millis;
+use super::report::Waiting;
 use super::script::{self, Step};
-use crate::origin::chrome::Limits;
-use crate::origin::chrome::filter::Filter;
-use crate::origin::chrome::spec::{CaptureSpec, Category};
+use crate::clock::Stopwatch;
+use crate::origin::chrome::filter::{Cosmetics, Filter};
+use crate::origin::chrome::intercept::{FILTER_SCRIPT, WORLD};
+use crate::origin::chrome::spec::CaptureSpec;
 use crate::origin::chrome::tab::{Tab, TabError};
+use crate::origin::chrome::{Limits, monitor, page_clock};
 
 /// Frames and workers that are asked; pages with more have most of them out of sight.
 const MAX_FRAMES: usize = 64;
-
-/// Time between two looks at a worker that has not begun.
-const WORKER_STEP: Duration = Duration::from_millis(20);
-/// Looks at most for workers that were made and are not there; one whose script cannot be had never is.
-const WORKER_STEPS: u32 = 100;
 
 /// One frame.
 struct Frame {
@@ -29,95 +27,65 @@ struct Frame {
     url: String,
 }
 
-/// Hides what `filters` are against, frame by frame.
+/// Applies `filters` to what is on the page by now, frame by frame. The first part of them is in before the document, see
+/// [`Intercept::scripts`](crate::origin::chrome::intercept::Intercept::scripts).
 pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits) -> Result<(), Failure> {
     if filters.is_empty() {
         return Ok(());
     }
+    let is_by_name = filters.iter().any(|filter| filter.is_by_name());
+    let look = json!({ "step": "look", "names": is_by_name });
     for frame in frames(tab).await? {
-        let names = ask(tab, &frame, Step::Names, &json!({}), limits.max_settle).await?;
+        let expression = format!("({FILTER_SCRIPT})({look})");
+        let names = evaluate(tab, &frame, &expression, limits.max_settle).await?;
+        if names.is_null() {
+            continue;
+        }
         let read = |names: &Value| -> Vec<String> {
             let names = names.as_array().into_iter().flatten();
             names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
         };
         let (classes, ids) = (read(&names["classes"]), read(&names["ids"]));
-        let (mut all, mut consent) = (Vec::new(), Vec::new());
-        for filter in filters {
-            let hidden = filter.hidden(&frame.url, &classes, &ids);
-            if filter.category == Category::CookieBanners {
-                consent.extend_from_slice(&hidden);
-            }
-            all.extend(hidden);
+        let (begun, known) = (names["begun"] == true, names["known"] == true);
+        let mut parts: Vec<Cosmetics> = Vec::new();
+        if !known {
+            parts.extend(filters.iter().map(|filter| filter.at(&frame.url)));
         }
-        if !all.is_empty() {
-            let want = json!({ "hide": all, "consent": consent });
-            ask(tab, &frame, Step::Filter, &want, limits.max_settle).await?;
+        if !classes.is_empty() || !ids.is_empty() {
+            parts.extend(filters.iter().map(|filter| filter.named(&frame.url, &classes, &ids)));
         }
+        parts.retain(|part| !part.is_empty());
+        if parts.is_empty() && begun {
+            continue;
+        }
+        let mut step = json!({ "step": "apply", "parts": parts });
+        if !begun {
+            let generic = filters.iter().filter_map(|filter| serde_json::from_str(filter.generic()).ok());
+            step["begin"] = generic.collect::<Vec<Value>>().into();
+        }
+        let expression = format!("({FILTER_SCRIPT})({step})");
+        evaluate(tab, &frame, &expression, limits.max_settle).await?;
     }
     Ok(())
 }
 
-/// Waits until nothing more is to come of a frozen page. What its workers tell it counts as well.
-pub(super) async fn run_out(tab: &mut Tab, limits: &Limits) -> Result<(), Failure> {
-    let want = json!({ "frozen": frozen_token(), "patience": millis(limits.max_wait) });
-    let mut made = 0;
-    for frame in frames(tab).await? {
-        let answer = ask(tab, &frame, Step::RunOut, &want, limits.max_wait).await?;
-        made += answer["workers"].as_u64().unwrap_or_default();
+/// Waits until every frame below the page's own is at rest, for `patience` in all. Answers with what one still waits for.
+pub(super) async fn rest(tab: &mut Tab, patience: Duration) -> Result<Option<Waiting>, Failure> {
+    let since = Stopwatch::start();
+    let mut waiting = None;
+    for frame in frames(tab).await?.into_iter().skip(1) {
+        let left = patience.saturating_sub(since.elapsed());
+        let want = json!({ "settle": true, "inner": true, "ms": millis(left), "monitor": monitor::token() });
+        let answer = ask(tab, &frame, Step::Rest, &want, left).await?;
+        waiting = waiting.or(answer["waiting"].as_str().and_then(Waiting::of_script));
     }
-    // Those that were made will be attached.
-    for _ in 0..WORKER_STEPS {
-        if tab.workers_seen() as u64 >= made {
-            break;
-        }
-        tab.rest(WORKER_STEP).await?;
-    }
-    let workers = tab.worker_sessions();
-    if workers.is_empty() {
-        return Ok(());
-    }
-    let all = async {
-        for session in workers.into_iter().take(MAX_FRAMES) {
-            while !worker_ran_out(tab, &session).await? {
-                tab.rest(WORKER_STEP).await?;
-            }
-        }
-        Ok::<(), Failure>(())
-    };
-    // A worker that never begins is not waited for longer than this.
-    if let Ok(done) = tokio::time::timeout(limits.max_wait, all).await {
-        done?;
-    }
-    // What they said last is on its way to the page.
-    let want = json!({ "frozen": frozen_token(), "patience": millis(limits.max_wait), "listen": true });
-    for frame in frames(tab).await? {
-        ask(tab, &frame, Step::RunOut, &want, limits.max_wait).await?;
-    }
-    Ok(())
-}
-
-/// Whether a worker, if it is still there, has begun and nothing more is to come of it.
-async fn worker_ran_out(tab: &mut Tab, session: &str) -> Result<bool, Failure> {
-    // To ask one that has not begun would be taken for its beginning.
-    match tab.has_begun(session) {
-        None => return Ok(true),
-        Some(false) => return Ok(false),
-        Some(true) => {}
-    }
-    let token = json!(frozen_token());
-    let run = json!({
-        "expression": format!("self[{token}] ? self[{token}]().then(() => true) : false"),
-        "awaitPromise": true, "returnByValue": true,
-    });
-    let ran = pardoned(tab.call_in(session, "Runtime.evaluate", run).await)?;
-    let gone = || tab.has_begun(session).is_none();
-    Ok(if ran.is_null() { gone() } else { ran["result"]["value"] == true })
+    Ok(waiting)
 }
 
 /// Has every frame below the page's own stand still.
 pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<(), Failure> {
     let want = json!({
-        "frozen": spec.freeze.map(|_| frozen_token()), "patience": millis(limits.max_settle),
+        "frozen": spec.freeze.map(|_| page_clock::token()), "patience": millis(tab.time_to_run_out()),
     });
     for frame in frames(tab).await?.into_iter().skip(1) {
         ask_all(tab, &frame, &[Step::Still, Step::Scripting], &want, limits.max_wait).await?;
@@ -153,6 +121,17 @@ async fn frames(tab: &mut Tab) -> Result<Vec<Frame>, Failure> {
         let tree = tab.call_in(&session, "Page.getFrameTree", json!({})).await;
         collect(&pardoned(tree)?["frameTree"], &session, &mut frames);
     }
+    // Chrome does not tell of frames that are nested more than some 145 deep ("CBOR: stack limit exceeded").
+    if frames.is_empty() {
+        let ask = json!({ "expression": "location.href", "returnByValue": true });
+        let url = tab.call("Runtime.evaluate", ask).await?["result"]["value"].take();
+        let session = tab.frame_sessions().swap_remove(0);
+        frames.push(Frame {
+            session,
+            id: tab.frame.clone(),
+            url: url.as_str().unwrap_or_default().to_owned(),
+        });
+    }
     Ok(frames)
 }
 
@@ -186,11 +165,21 @@ async fn ask_all(
     want: &Value,
     patience: Duration,
 ) -> Result<Value, Failure> {
+    evaluate(tab, frame, &script::expression(steps, want), patience).await
+}
+
+/// The value of an expression in one frame; nothing if the frame has gone or takes too long.
+async fn evaluate(
+    tab: &mut Tab,
+    frame: &Frame,
+    expression: &str,
+    patience: Duration,
+) -> Result<Value, Failure> {
     let asked = async {
-        let world = json!({ "frameId": frame.id, "worldName": "tintype" });
+        let world = json!({ "frameId": frame.id, "worldName": WORLD });
         let world = tab.call_in(&frame.session, "Page.createIsolatedWorld", world).await?;
         let ask = json!({
-            "expression": script::expression(steps, want), "contextId": world["executionContextId"],
+            "expression": expression, "contextId": world["executionContextId"],
             "awaitPromise": true, "returnByValue": true,
         });
         let mut answer = tab.call_in(&frame.session, "Runtime.evaluate", ask).await?;
@@ -202,16 +191,12 @@ async fn ask_all(
     }
 }
 
-/// A frame may go at any time, and its session with it.
+/// A frame may go at any time, and its session with it. One that tells more than can be read is left as it is.
 fn pardoned(answer: Result<Value, TabError>) -> Result<Value, Failure> {
     match answer {
-        Err(gone) if gone.is_refusal() => Ok(Value::Null),
+        Err(error) if error.is_refusal() || error.is_unreadable_reply() => Ok(Value::Null),
         other => Ok(other?),
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::prepare::frozen_token;
+use super::report::Waiting;
 use super::script::{self, Step};
+use crate::clock::Stopwatch;
 use crate::origin::Flaw;
-use crate::origin::chrome::Limits;
+use crate::origin::chrome::intercept::WORLD;
 use crate::origin::chrome::spec::{Area, CaptureSpec, Fault, Until};
 use crate::origin::chrome::tab::{Milestone, Tab, TabError};
+use crate::origin::chrome::{Limits, monitor, page_clock};
 
 /// Times that a page may go elsewhere during one step.
 const MAX_DETOURS: usize = 8;
@@ -94,8 +96,8 @@ impl Driver<'_> {
 
     /// Waits for an element.
     pub(super) async fn wait_for(&mut self, selector: &str, patience: Duration) -> Result<(), Failure> {
-        let ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        let answer = self.ask(&[Step::Wait], json!({ "selector": selector, "ms": ms })).await?;
+        let want = json!({ "selector": selector, "ms": millis(patience) });
+        let answer = self.ask(&[Step::Wait], want).await?;
         if answer["missing"] == true {
             let why = format!("nothing on the page matches {selector:?} within {patience:?}");
             return Err(Failure::Flawed(Flaw::Selector, why));
@@ -103,29 +105,77 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Lets the page come to rest, and makes it stand still.
-    pub(super) async fn settle(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<Document, Failure> {
+    /// Waits until the page is at rest. Where more than the screen is wanted, what is beyond it is revealed then, and the page
+    /// comes to rest again. Answers with what it still waits for.
+    pub(super) async fn rest(
+        &mut self,
+        spec: &CaptureSpec,
+        limits: &Limits,
+    ) -> Result<Option<Waiting>, Failure> {
+        let waiting = self.at_rest(spec, limits).await?;
+        if spec.area == Area::Viewport {
+            return Ok(waiting);
+        }
         self.reveal(spec, limits).await?;
+        self.at_rest(spec, limits).await
+    }
+
+    /// Waits until nothing is under way, for *max_settle* at most. Answers with what still is.
+    async fn at_rest(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<Option<Waiting>, Failure> {
+        let since = Stopwatch::start();
+        let left = || limits.max_settle.saturating_sub(since.elapsed());
+        if !matches!(spec.wait.until, Until::Settled | Until::NetworkIdle) {
+            return Ok(None);
+        }
+        let full_page = matches!(spec.area, Area::FullPage(_));
+        let mut arrived = false;
+        loop {
+            // Requests first: what they bring may begin more of anything.
+            arrived |= self.tab.requests.awaited().is_some();
+            self.tab.requests_ended(left()).await?;
+            let begun = self.tab.requests.begun();
+            let want = json!({
+                "settle": true, "ms": millis(left()), "fullPage": full_page, "monitor": monitor::token(),
+                "arrived": arrived, "painted": !spec.rules.allow_blank,
+            });
+            let answer = self.ask(&[Step::Rest], want).await?;
+            let mut waiting = answer["waiting"].as_str().and_then(Waiting::of_script);
+            if waiting.is_none() && answer["frames"] != 0 {
+                waiting = super::frames::rest(self.tab, left()).await?;
+            }
+            let requested = self.tab.requests.begun() != begun;
+            arrived = requested;
+            let awaited = self.tab.requests.awaited();
+            if left() == Duration::ZERO {
+                return Ok(awaited.map(Waiting::Request).or(waiting));
+            }
+            if !requested && awaited.is_none() {
+                return Ok(waiting);
+            }
+        }
+    }
+
+    /// Makes the page stand still, and looks at its document.
+    pub(super) async fn stand_still(
+        &mut self,
+        spec: &CaptureSpec,
+        limits: &Limits,
+    ) -> Result<Document, Failure> {
         let step = json!({
-            "settle": matches!(spec.wait.until, Until::Settled | Until::NetworkIdle),
-            "ms": u64::try_from(limits.max_settle.as_millis()).unwrap_or(u64::MAX),
-            "fullPage": matches!(spec.area, Area::FullPage(_)), "content": spec.rules.content,
-            "frozen": spec.freeze.map(|_| frozen_token()),
-            "patience": u64::try_from(limits.max_wait.as_millis()).unwrap_or(u64::MAX),
+            "ms": millis(limits.max_settle),
+            "content": spec.rules.content,
+            "frozen": spec.freeze.map(|_| page_clock::token()),
+            "patience": millis(self.tab.time_to_run_out()),
         });
-        let steps = [Step::Rest, Step::Still, Step::Scripting, Step::Measure];
-        let answer = self.ask(&steps, step).await?;
+        let answer = self.ask(&[Step::Still, Step::Scripting, Step::Measure], step).await?;
         serde_json::from_value(answer).map_err(|_| Failure::Page("the document cannot be read".into()))
     }
 
     /// Has everything load that the wanted part of the page loads or shows by its place on the screen.
     async fn reveal(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<(), Failure> {
-        if spec.area == Area::Viewport {
-            return Ok(());
-        }
         let mut want = script::area(&spec.area);
-        want["ms"] = u64::try_from(limits.max_settle.as_millis()).unwrap_or(u64::MAX).into();
-        want["patience"] = u64::try_from(limits.max_wait.as_millis()).unwrap_or(u64::MAX).into();
+        want["ms"] = millis(limits.max_settle).into();
+        want["patience"] = millis(limits.max_wait).into();
         want["listens"] = self.listens_to_scrolling().await?.into();
         self.ask(&[Step::Scroll, Step::Reveal], want).await?;
         Ok(())
@@ -158,7 +208,7 @@ impl Driver<'_> {
     }
 
     async fn evaluate(&mut self, steps: &[Step], want: &Value) -> Result<Value, TabError> {
-        let world = json!({ "frameId": self.tab.frame, "worldName": "tintype" });
+        let world = json!({ "frameId": self.tab.frame, "worldName": WORLD });
         let world = self.tab.call("Page.createIsolatedWorld", world).await?;
         let ask = json!({
             "expression": script::expression(steps, want), "contextId": world["executionContextId"],
@@ -170,4 +220,9 @@ impl Driver<'_> {
         }
         Ok(answer["result"]["value"].take())
     }
+}
+
+/// Whole milliseconds, as scripts take them.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

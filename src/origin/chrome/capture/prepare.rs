@@ -1,20 +1,15 @@
 //! Before a page is there: the screen it is shown on, who is visiting, what of it is loaded.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::Failure;
 use crate::origin::chrome::filter::Filter;
 use crate::origin::chrome::intercept::Intercept;
+use crate::origin::chrome::page_clock;
 use crate::origin::chrome::spec::{CaptureSpec, Fault, Look, Page, View, Visitor};
 use crate::origin::chrome::tab::{Tab, TabError};
-
-/// Stops the clock.
-const FREEZE: &str = include_str!("freeze.js");
-/// Milliseconds that a frozen clock goes on along a chain of timers.
-const FROZEN_SPAN: u32 = 1000;
 
 /// Sets up everything that `spec` says about the screen and the visitor. A plain capture costs one call.
 pub(super) async fn prepare(
@@ -23,6 +18,10 @@ pub(super) async fn prepare(
     filters: &[Arc<Filter>],
 ) -> Result<(), Failure> {
     screen(tab, &spec.view).await?;
+    if spec.ignore_https_errors {
+        // Chrome asks the page's session about the requests of all its frames and dedicated workers.
+        tab.call("Security.setIgnoreCertificateErrors", json!({ "ignore": true })).await?;
+    }
     if spec.omit_background {
         let clear = json!({ "color": { "r": 0, "g": 0, "b": 0, "a": 0 } });
         tab.call("Emulation.setDefaultBackgroundColorOverride", clear).await?;
@@ -46,21 +45,9 @@ pub(super) async fn prepare(
         .await?;
     }
     let intercept = Intercept::new(spec, filters.to_vec(), &tab.frame);
-    let script = spec.freeze.map(freeze);
+    let script = spec.freeze.map(page_clock::script);
     tab.watch(intercept, script).await?;
     Ok(())
-}
-
-/// The script that has the clock of a page begin at `now`, in milliseconds since 1970.
-fn freeze(now: u64) -> String {
-    let set = json!({ "now": now, "span": FROZEN_SPAN, "token": frozen_token() });
-    format!("({FREEZE})({set})")
-}
-
-/// The name by which frozen pages are asked whether they are done. Pages cannot know it.
-pub(super) fn frozen_token() -> &'static str {
-    static TOKEN: OnceLock<String> = OnceLock::new();
-    TOKEN.get_or_init(|| format!("tintype-{:016x}", RandomState::new().hash_one(0)))
 }
 
 async fn screen(tab: &mut Tab, view: &View) -> Result<(), TabError> {
@@ -88,16 +75,6 @@ fn media(look: &Look) -> Option<Value> {
 }
 
 async fn visitor(tab: &mut Tab, visitor: &Visitor) -> Result<(), Failure> {
-    if visitor.user_agent.is_some() || visitor.locale.is_some() {
-        let mut agent = match &visitor.user_agent {
-            Some(agent) => json!({ "userAgent": agent }),
-            None => json!({ "userAgent": tab.user_agent().await? }),
-        };
-        if let Some(locale) = &visitor.locale {
-            agent["acceptLanguage"] = locale.as_str().into();
-        }
-        tab.call("Emulation.setUserAgentOverride", agent).await?;
-    }
     let unusable = |parameter: &str, found: &str, allowed: &str| Fault {
         parameter: parameter.into(),
         found: found.into(),

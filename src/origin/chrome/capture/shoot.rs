@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::area::{Layout, Region, Window};
 use super::page::Document;
 use super::script::{self, Step};
-use super::{Failure, NO_PICTURE, Shot};
+use super::{Failure, NO_PICTURE, Report, Shot};
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::picture::{self, Band, Developed, Lossy, PixelError, Tile};
@@ -39,7 +39,7 @@ pub(super) async fn shoot(
     if shot.blank && !spec.rules.allow_blank {
         return Err(Failure::Flawed(Flaw::Blank, "the picture is of one colour".into()));
     }
-    Ok(Shot { bytes: shot.bytes, page_height })
+    Ok(Shot { bytes: shot.bytes, page_height, report: Report::default() })
 }
 
 /// What the screen shows.

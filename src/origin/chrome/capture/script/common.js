@@ -13,7 +13,7 @@ async (want, ...steps) => {
     const within = (ms, ...promises) => Promise.race([Promise.all(promises).then(() => true), pause(ms).then(() => false)]);
 
     // The document, its shadow trees, and the frames that may be looked into.
-    const roots = () => {
+    const walk = () => {
         const found = [document];
         for (let at = 0; at < found.length && found.length < 500; at++) {
             for (const element of found[at].querySelectorAll('*')) {
@@ -25,12 +25,15 @@ async (want, ...steps) => {
         }
         return found;
     };
+    // Walking through a large document takes time: once for each step.
+    let walked;
+    const roots = () => walked ??= walk();
     const all = selector => roots().flatMap(root => Array.from(root.querySelectorAll(selector)));
     const bad = selector => {
         try { document.querySelector(selector); return false; } catch { return true; }
     };
     const find = selector => {
-        for (const root of roots()) {
+        for (const root of walk()) {
             const found = root.querySelector(selector);
             if (found) return found;
         }
@@ -58,18 +61,23 @@ async (want, ...steps) => {
     // Until nothing more is to come of a frozen page, see freeze.js.
     const runOut = () => {
         if (!want.frozen) return;
-        let workers = 0;
         const done = new Promise(done => {
-            addEventListener(want.frozen + '!', answer => { workers = answer.detail; done(); }, { once: true });
+            addEventListener(want.frozen + '!', function hear({ detail }) {
+                if (!detail.startsWith('still ')) return;
+                removeEventListener(want.frozen + '!', hear);
+                done();
+            });
         });
         // Where nobody hears it no script ever ran.
-        const ask = new CustomEvent(want.frozen + '?', { cancelable: true, detail: Boolean(want.listen) });
-        if (dispatchEvent(ask)) return 0;
-        return within(want.patience, done).then(() => workers);
+        if (dispatchEvent(new CustomEvent(want.frozen + '?', { cancelable: true, detail: 'still idle' }))) return;
+        return within(want.patience, done);
     };
 
     const page = { want, pause, frame, drawn, within, roots, all, bad, find, sheet, left, inView, runOut };
     let answer;
-    for (const step of steps) answer = await step(page);
+    for (const step of steps) {
+        walked = undefined;
+        answer = await step(page);
+    }
     return answer;
 }
