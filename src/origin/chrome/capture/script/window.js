@@ -1,13 +1,5 @@
 // Scrolls to a place. What is fixed to the screen is seen on the first one only.
 async ({ want }) => {
-    // Chrome draws a screen before all of it is there, unless the size of what is drawn changed with the scrolling.
-    if (!globalThis.foot) {
-        globalThis.foot = document.createElement('div');
-        const { scrollWidth, scrollHeight } = document.scrollingElement || document.documentElement;
-        foot.style.cssText = `all:initial;position:absolute;left:0;top:${scrollHeight}px;width:1px;height:1px;background:#777`;
-        document.documentElement.append(foot);
-    }
-    foot.style.height = foot.style.height === '1px' ? '2px' : '1px';
     scrollTo({ left: want.x, top: want.y, behavior: 'instant' });
     const isFirst = Math.abs(scrollX) < 1 && Math.abs(scrollY) < 1;
     const unseen = globalThis.unseen ||= new Map();
