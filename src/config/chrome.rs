@@ -66,6 +66,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         ("max_wait", limits.max_wait),
         ("max_load", limits.max_load),
         ("max_settle", limits.max_settle),
+        ("max_freeze", limits.max_freeze),
     ] {
         if time >= config.deadline {
             let allowed = format!("less than deadline, which is {}", write_duration(config.deadline));
@@ -113,6 +114,7 @@ fn limits(s: &mut Section<'_>, deadline: Duration) -> Limits {
         max_load: s.duration("max_load", within(secs(15)), Duration::from_millis(100)..=secs(599)),
         max_settle: s.duration("max_settle", within(secs(5)), Duration::ZERO..=secs(60)),
         max_wait: s.duration("max_wait", secs(10), secs(1)..=secs(599)),
+        max_freeze: s.duration("max_freeze", within(secs(3)), Duration::ZERO..=secs(60)),
         max_html: bytes(s, "max_html", 2 * MIB, KIB..=64 * MIB),
         max_text: bytes(s, "max_text", 64 * KIB, 64..=4 * MIB),
         min_picture_bytes: bytes(s, "min_picture_bytes", 64, 0..=MIB),

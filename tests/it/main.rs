@@ -55,6 +55,7 @@ mod dialects;
 mod faults_clock;
 mod faults_origin;
 mod faults_process;
+mod field_same_bytes;
 mod figures_explain;
 mod figures_metrics;
 mod figures_shipped;

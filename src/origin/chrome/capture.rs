@@ -127,6 +127,8 @@ async fn picture(
         pending = Some(tab.stop_loading(&loader, milestone).await?);
     }
 
+    tab.start_clock(limits.max_freeze);
+
     // What is changed about it, and waited for.
     let mut page = page::Driver { tab, loader: &loader, milestone };
     page.dress(spec).await?;
@@ -149,9 +151,7 @@ async fn picture(
     // At rest, and what was wanted; once more where the page went elsewhere under the shot. What came meanwhile is hidden as well.
     let mut tried = false;
     loop {
-        if spec.freeze.is_some() {
-            frames::run_out(page.tab, limits).await?;
-        }
+        page.tab.run_out().await?;
         frames::hide(page.tab, filters, limits).await?;
         let waiting = page.rest(spec, limits).await?;
         let report = Report { after: since.elapsed(), waiting, pending };
@@ -161,6 +161,9 @@ async fn picture(
         }
         check(page.tab, &document, spec)?;
         frames::stop(page.tab).await?;
+        if document.moved {
+            prepare::redraw(page.tab, &spec.view).await?;
+        }
         match shoot::shoot(page.tab, spec, &document, limits).await.map(|shot| shot.reported(report)) {
             Err(error) if !tried && error.may_pass() => {
                 tracing::debug!(%error, "no picture, settling once more");

@@ -33,6 +33,7 @@ mod markdown;
 mod memory;
 mod metered;
 mod monitor;
+mod page_clock;
 mod pending;
 mod picture;
 mod pipe;
@@ -160,6 +161,8 @@ pub struct Limits {
     pub max_settle: Duration,
     /// Time to wait for an element, a script or an idle network.
     pub max_wait: Duration,
+    /// Time for the timers and animation frames of a page whose clock stands to run out.
+    pub max_freeze: Duration,
     /// Largest document that is given in place of a URL, in bytes.
     pub max_html: usize,
     /// Largest style sheet or script that is given, in bytes.
@@ -187,6 +190,7 @@ impl Default for Limits {
             max_load: Duration::from_secs(15),
             max_settle: Duration::from_secs(5),
             max_wait: Duration::from_secs(10),
+            max_freeze: Duration::from_secs(3),
             max_html: 2 << 20,
             max_text: 64 << 10,
             min_picture_bytes: 64,

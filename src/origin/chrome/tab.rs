@@ -17,9 +17,11 @@ use super::family::Family;
 use super::intercept::Intercept;
 use super::isolation;
 use super::monitor;
+use super::page_clock::PageClock;
 use super::pending::Requests;
 use super::roads::{Destination, Roads};
 use super::slots::Place;
+use crate::clock::Stopwatch;
 
 mod error;
 
@@ -54,6 +56,8 @@ pub(super) struct Tab {
     intercept: Intercept,
     /// What every frame and worker runs before anything of its own.
     script: Option<String>,
+    /// The clock of a frozen page.
+    clock: Option<PageClock>,
     family: Family,
 }
 
@@ -100,6 +104,7 @@ impl Tab {
             requests,
             intercept: Intercept::default(),
             script: None,
+            clock: None,
             family: Family::default(),
         })
     }
@@ -182,6 +187,8 @@ impl Tab {
         self.intercept = intercept;
         self.script = script;
         if let Some(script) = self.script.clone() {
+            let devtools = self.context.browser.devtools.clone();
+            self.clock = Some(PageClock::new(devtools, self.session.clone(), self.requests.clone()));
             self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await?;
         }
         if let Some(patterns) = patterns {
@@ -202,19 +209,39 @@ impl Tab {
         std::iter::once(self.session.clone()).chain(self.family.frames()).collect()
     }
 
-    /// How many workers it ever had.
-    pub(super) fn workers_seen(&self) -> usize {
-        self.family.workers_seen()
+    /// Has the time of a frozen page pass from now on. Its timers and animation frames run out within `patience`, or the
+    /// clock stands for good.
+    pub(super) fn start_clock(&mut self, patience: Duration) {
+        if let Some(clock) = &mut self.clock {
+            clock.start(patience);
+        }
     }
 
-    /// Whether a worker's own script has begun; none if the worker is gone.
-    pub(super) fn has_begun(&self, session: &str) -> Option<bool> {
-        self.family.has_begun(session)
+    /// Waits until nothing more is to come of a frozen page.
+    pub(super) async fn run_out(&mut self) -> Result<(), TabError> {
+        let Some(clock) = &mut self.clock else { return Ok(()) };
+        let since = Stopwatch::start();
+        let idle = tokio::time::timeout(clock.patience(), clock.idle());
+        tokio::pin!(idle);
+        let is_idle = loop {
+            tokio::select! {
+                event = self.events.recv() => self.heed(event).await?,
+                ended = &mut idle => break ended.is_ok(),
+            }
+        };
+        if let Some(clock) = &mut self.clock {
+            clock.waited(since.elapsed());
+            if !is_idle {
+                tracing::debug!("the clock of the page stops at its bound");
+                clock.stop();
+            }
+        }
+        Ok(())
     }
 
-    /// The sessions of its workers.
-    pub(super) fn worker_sessions(&self) -> Vec<String> {
-        self.family.workers()
+    /// Time that is left for a frozen page to run out; none where it has or is not frozen.
+    pub(super) fn time_to_run_out(&self) -> Duration {
+        self.clock.as_ref().map(PageClock::patience).unwrap_or_default()
     }
 
     /// Grants a permission to every page of this context.
@@ -338,10 +365,13 @@ impl Tab {
             }
             "Target.attachedToTarget" => self.adopt(&event).await,
             "Target.detachedFromTarget" => {
-                self.family.forget(event.params["sessionId"].as_str().unwrap_or_default());
+                let session = event.params["sessionId"].as_str().unwrap_or_default();
+                self.family.forget(session);
+                if let Some(clock) = &self.clock {
+                    clock.forget(session);
+                }
             }
             "Debugger.paused" => {
-                self.family.begin(&event.session);
                 let devtools = &self.context.browser.devtools;
                 if let Some(script) = &self.script {
                     devtools
@@ -350,6 +380,9 @@ impl Tab {
                 }
                 // With this it goes on.
                 devtools.notify(&event.session, "Debugger.disable", json!({})).await;
+                if let Some(clock) = &self.clock {
+                    clock.begin(&event.session);
+                }
             }
             "Page.frameStartedLoading" => self.documents.stopped = false,
             "Page.frameStoppedLoading" => self.documents.stopped = true,
@@ -381,6 +414,9 @@ impl Tab {
                 is_heeded_of_child(event)
             });
             devtools.notify(child, "Network.enable", unbuffered()).await;
+            if let Some(clock) = &self.clock {
+                clock.add(child, kind);
+            }
             if let Some(patterns) = self.intercept.patterns() {
                 devtools.notify(child, "Fetch.enable", patterns).await;
             }

@@ -8,22 +8,16 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::page::millis;
-use super::prepare::frozen_token;
 use super::report::Waiting;
 use super::script::{self, Step};
 use crate::clock::Stopwatch;
 use crate::origin::chrome::filter::Filter;
 use crate::origin::chrome::spec::{CaptureSpec, Category};
 use crate::origin::chrome::tab::{Tab, TabError};
-use crate::origin::chrome::{Limits, monitor};
+use crate::origin::chrome::{Limits, monitor, page_clock};
 
 /// Frames and workers that are asked; pages with more have most of them out of sight.
 const MAX_FRAMES: usize = 64;
-
-/// Time between two looks at a worker that has not begun.
-const WORKER_STEP: Duration = Duration::from_millis(20);
-/// Looks at most for workers that were made and are not there; one whose script cannot be had never is.
-const WORKER_STEPS: u32 = 100;
 
 /// One frame.
 struct Frame {
@@ -60,63 +54,6 @@ pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits
     Ok(())
 }
 
-/// Waits until nothing more is to come of a frozen page. What its workers tell it counts as well.
-pub(super) async fn run_out(tab: &mut Tab, limits: &Limits) -> Result<(), Failure> {
-    let want = json!({ "frozen": frozen_token(), "patience": millis(limits.max_wait) });
-    let mut made = 0;
-    for frame in frames(tab).await? {
-        let answer = ask(tab, &frame, Step::RunOut, &want, limits.max_wait).await?;
-        made += answer["workers"].as_u64().unwrap_or_default();
-    }
-    // Those that were made will be attached.
-    for _ in 0..WORKER_STEPS {
-        if tab.workers_seen() as u64 >= made {
-            break;
-        }
-        tab.rest(WORKER_STEP).await?;
-    }
-    let workers = tab.worker_sessions();
-    if workers.is_empty() {
-        return Ok(());
-    }
-    let all = async {
-        for session in workers.into_iter().take(MAX_FRAMES) {
-            while !worker_ran_out(tab, &session).await? {
-                tab.rest(WORKER_STEP).await?;
-            }
-        }
-        Ok::<(), Failure>(())
-    };
-    // A worker that never begins is not waited for longer than this.
-    if let Ok(done) = tokio::time::timeout(limits.max_wait, all).await {
-        done?;
-    }
-    // What they said last is on its way to the page.
-    let want = json!({ "frozen": frozen_token(), "patience": millis(limits.max_wait), "listen": true });
-    for frame in frames(tab).await? {
-        ask(tab, &frame, Step::RunOut, &want, limits.max_wait).await?;
-    }
-    Ok(())
-}
-
-/// Whether a worker, if it is still there, has begun and nothing more is to come of it.
-async fn worker_ran_out(tab: &mut Tab, session: &str) -> Result<bool, Failure> {
-    // To ask one that has not begun would be taken for its beginning.
-    match tab.has_begun(session) {
-        None => return Ok(true),
-        Some(false) => return Ok(false),
-        Some(true) => {}
-    }
-    let token = json!(frozen_token());
-    let run = json!({
-        "expression": format!("self[{token}] ? self[{token}]().then(() => true) : false"),
-        "awaitPromise": true, "returnByValue": true,
-    });
-    let ran = pardoned(tab.call_in(session, "Runtime.evaluate", run).await)?;
-    let gone = || tab.has_begun(session).is_none();
-    Ok(if ran.is_null() { gone() } else { ran["result"]["value"] == true })
-}
-
 /// Waits until every frame below the page's own is at rest, for `patience` in all. Answers with what one still waits for.
 pub(super) async fn rest(tab: &mut Tab, patience: Duration) -> Result<Option<Waiting>, Failure> {
     let since = Stopwatch::start();
@@ -133,7 +70,7 @@ pub(super) async fn rest(tab: &mut Tab, patience: Duration) -> Result<Option<Wai
 /// Has every frame below the page's own stand still.
 pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<(), Failure> {
     let want = json!({
-        "frozen": spec.freeze.map(|_| frozen_token()), "patience": millis(limits.max_settle),
+        "frozen": spec.freeze.map(|_| page_clock::token()), "patience": millis(tab.time_to_run_out()),
     });
     for frame in frames(tab).await?.into_iter().skip(1) {
         ask(tab, &frame, Step::Still, &want, limits.max_wait).await?;

@@ -6,14 +6,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::prepare::frozen_token;
 use super::report::Waiting;
 use super::script::{self, Step};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
 use crate::origin::chrome::spec::{Area, CaptureSpec, Fault, Until};
 use crate::origin::chrome::tab::{Milestone, Tab, TabError};
-use crate::origin::chrome::{Limits, monitor};
+use crate::origin::chrome::{Limits, monitor, page_clock};
 
 /// Times that a page may go elsewhere during one step.
 const MAX_DETOURS: usize = 8;
@@ -32,6 +31,9 @@ pub(super) struct Document {
     /// The text on it that must not be there.
     #[serde(default)]
     pub(super) content: Option<String>,
+    /// Something on it moved before it stood still.
+    #[serde(default)]
+    pub(super) moved: bool,
     /// Frames in it, at least.
     #[serde(default)]
     pub(super) frames: usize,
@@ -169,8 +171,8 @@ impl Driver<'_> {
         let step = json!({
             "ms": millis(limits.max_settle),
             "selector": selector, "content": spec.rules.content,
-            "frozen": spec.freeze.map(|_| frozen_token()),
-            "patience": millis(limits.max_wait),
+            "frozen": spec.freeze.map(|_| page_clock::token()),
+            "patience": millis(self.tab.time_to_run_out()),
         });
         let answer = self.ask(&[Step::Still, Step::Measure], step).await?;
         serde_json::from_value(answer).map_err(|_| Failure::Page("the document cannot be read".into()))

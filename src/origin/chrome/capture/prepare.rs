@@ -1,20 +1,15 @@
 //! Before a page is there: the screen it is shown on, who is visiting, what of it is loaded.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::Failure;
 use crate::origin::chrome::filter::Filter;
 use crate::origin::chrome::intercept::Intercept;
+use crate::origin::chrome::page_clock;
 use crate::origin::chrome::spec::{CaptureSpec, Fault, Look, Page, View, Visitor};
 use crate::origin::chrome::tab::{Tab, TabError};
-
-/// Stops the clock.
-const FREEZE: &str = include_str!("freeze.js");
-/// Milliseconds that a frozen clock goes on along a chain of timers.
-const FROZEN_SPAN: u32 = 1000;
 
 /// Sets up everything that `spec` says about the screen and the visitor. A plain capture costs one call.
 pub(super) async fn prepare(
@@ -46,34 +41,34 @@ pub(super) async fn prepare(
         .await?;
     }
     let intercept = Intercept::new(spec, filters.to_vec(), &tab.frame);
-    let script = spec.freeze.map(freeze);
+    let script = spec.freeze.map(page_clock::script);
     tab.watch(intercept, script).await?;
     Ok(())
 }
 
-/// The script that has the clock of a page begin at `now`, in milliseconds since 1970.
-fn freeze(now: u64) -> String {
-    let set = json!({ "now": now, "span": FROZEN_SPAN, "token": frozen_token() });
-    format!("({FREEZE})({set})")
-}
-
-/// The name by which frozen pages are asked whether they are done. Pages cannot know it.
-pub(super) fn frozen_token() -> &'static str {
-    static TOKEN: OnceLock<String> = OnceLock::new();
-    TOKEN.get_or_init(|| format!("tintype-{:016x}", RandomState::new().hash_one(0)))
-}
-
 async fn screen(tab: &mut Tab, view: &View) -> Result<(), TabError> {
-    let metrics = json!({
-        "width": view.width, "height": view.height, "deviceScaleFactor": view.scale, "mobile": view.mobile,
-        "screenWidth": view.width, "screenHeight": view.height,
-    });
-    tab.call("Emulation.setDeviceMetricsOverride", metrics).await?;
+    resize(tab, view, view.height).await?;
     if view.touch {
         let touch = json!({ "enabled": true, "maxTouchPoints": 5 });
         tab.call("Emulation.setTouchEmulationEnabled", touch).await?;
     }
     Ok(())
+}
+
+async fn resize(tab: &mut Tab, view: &View, height: u32) -> Result<(), TabError> {
+    let metrics = json!({
+        "width": view.width, "height": height, "deviceScaleFactor": view.scale, "mobile": view.mobile,
+        "screenWidth": view.width, "screenHeight": view.height,
+    });
+    tab.call("Emulation.setDeviceMetricsOverride", metrics).await?;
+    Ok(())
+}
+
+/// Has Chrome draw the page anew. The layers of what has just stopped may stay for a while, and the edges of text and boxes
+/// in a layer of its own are smoothed otherwise. No script runs any more that could hear of the change.
+pub(super) async fn redraw(tab: &mut Tab, view: &View) -> Result<(), TabError> {
+    resize(tab, view, view.height + 1).await?;
+    resize(tab, view, view.height).await
 }
 
 fn media(look: &Look) -> Option<Value> {

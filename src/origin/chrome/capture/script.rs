@@ -13,7 +13,6 @@ pub(super) enum Step {
     Names,
     Rest,
     Reveal,
-    RunOut,
     Still,
     Wait,
 }
@@ -27,7 +26,6 @@ impl Step {
             Step::Names => include_str!("script/names.js"),
             Step::Rest => include_str!("script/rest.js"),
             Step::Reveal => include_str!("script/reveal.js"),
-            Step::RunOut => include_str!("script/run_out.js"),
             Step::Still => include_str!("script/still.js"),
             Step::Wait => include_str!("script/wait.js"),
         }

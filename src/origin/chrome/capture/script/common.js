@@ -58,14 +58,16 @@ async (want, ...steps) => {
     // Until nothing more is to come of a frozen page, see freeze.js.
     const runOut = () => {
         if (!want.frozen) return;
-        let workers = 0;
         const done = new Promise(done => {
-            addEventListener(want.frozen + '!', answer => { workers = answer.detail; done(); }, { once: true });
+            addEventListener(want.frozen + '!', function hear({ detail }) {
+                if (!detail.startsWith('still ')) return;
+                removeEventListener(want.frozen + '!', hear);
+                done();
+            });
         });
         // Where nobody hears it no script ever ran.
-        const ask = new CustomEvent(want.frozen + '?', { cancelable: true, detail: Boolean(want.listen) });
-        if (dispatchEvent(ask)) return 0;
-        return within(want.patience, done).then(() => workers);
+        if (dispatchEvent(new CustomEvent(want.frozen + '?', { cancelable: true, detail: 'still idle' }))) return;
+        return within(want.patience, done);
     };
 
     const page = { want, pause, frame, drawn, within, roots, all, bad, find, sheet, left, inView, runOut };
