@@ -13,6 +13,7 @@ run: needs ## Install what is missing, build, and serve what proxy.toml describe
 .PHONY: test
 test: needs ## Install what the tests need and run all of them, with a real browser and the public caching suite
 	@scripts/install-clients || echo "The tests with a Python client will say that they were skipped."
+	@scripts/install-pages || echo "The tests with real pages will say that they were skipped."
 	$(CARGO) test --locked
 	@if command -v node >/dev/null && command -v npm >/dev/null; then \
 		$(MAKE) --no-print-directory conformance; \
@@ -45,10 +46,20 @@ bench-capture: needs ## Captures per second beside Playwright for Python, same p
 	$(CARGO) build --release --locked
 	scripts/bench-capture "$${CARGO_TARGET_DIR:-target}/release/tintype" $(BENCH)
 
+.PHONY: bench-pages
+bench-pages: needs ## 313 real pages beside Playwright: right or wrong, same bytes, time (BENCH="--sample 40 --speed 20")
+	$(CARGO) build --release --locked
+	scripts/bench-pages "$${CARGO_TARGET_DIR:-target}/release/tintype" $(BENCH)
+
 .PHONY: bench-bounds
 bench-bounds: ## Resident size under floods, slow readers, 10,000 idle connections, against what is configured (any build)
 	$(CARGO) build --locked
 	benches/bounds/run.py "$${CARGO_TARGET_DIR:-target}/debug/tintype" $(BENCH)
+
+.PHONY: bench-consent
+bench-consent: ## Capture a page with each consent library of npm (needs Node.js), and say how often the box is gone (BENCH="--times 5")
+	$(CARGO) build --locked
+	benches/consent/run.py "$${CARGO_TARGET_DIR:-target}/debug/tintype" $(BENCH)
 
 .PHONY: check
 check: fmt lint doc ## Format, lints, documentation and all tests, without installing anything

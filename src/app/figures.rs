@@ -162,12 +162,14 @@ impl Parts {
 
 /// The figures of a capture engine; nothing for other origins.
 fn of_engine<'a>(name: &'a str, stats: &'a Value) -> impl Iterator<Item = Sample> + 'a {
-    const FIGURES: [(&str, Metric); 12] = [
+    const FIGURES: [(&str, Metric); 14] = [
         ("browsers", Metric::Browsers),
         ("running", Metric::RunningCaptures),
         ("waiting", Metric::WaitingCaptures),
         ("captures", Metric::Captures),
         ("failures", Metric::FailedCaptures),
+        ("bounded", Metric::BoundedCaptures),
+        ("incomplete", Metric::IncompleteCaptures),
         ("refused", Metric::RefusedCaptures),
         ("busy", Metric::BusyCaptures),
         ("probes", Metric::Probes),
@@ -189,7 +191,7 @@ mod tests {
     #[test]
     fn every_figure_of_the_engine_is_found() {
         let stats = serde_json::to_value(chrome::Stats::default()).expect("JSON");
-        assert_eq!(of_engine("chrome", &stats).count(), 12);
+        assert_eq!(of_engine("chrome", &stats).count(), 14);
         assert_eq!(of_engine("api", &Value::Null).count(), 0);
     }
 }

@@ -1,16 +1,19 @@
 //! `tintype check`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use tintype::config::{Config, Upstream};
+use tintype::origin::chrome::{FilterList, FilterLists, Usage};
 
 use super::source::SourceArgs;
 use super::terminal::{Exit, Paint, complain, print};
 
 pub(super) const HELP: &str = "\
-Prints one line and exits with 0 if the configuration is good. Else prints each problem with its place, what was
-found and what is allowed, and exits with 2. The environment (TINTYPE_...) is checked too.
+Prints one line and exits with 0 if the configuration is good, and a line for each filter list: how many of its rules
+are used. Else prints each problem with its place, what was found and what is allowed, and exits with 2. The environment
+(TINTYPE_...) is checked too.
 
 Examples:
   tintype check
@@ -28,7 +31,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> ExitCode {
     match (args.source.read(), args.json) {
-        (Ok(config), false) => print(&format!("{} is good: {}\n", args.source.name(), summary(&config))),
+        (Ok(config), false) => {
+            print(&format!("{} is good: {}\n", args.source.name(), summary(&config)));
+            for list in filter_lists(&config) {
+                print(&format!("{}\n", list.line()));
+            }
+        }
         (Ok(config), true) => print(&format!("{}\n", summary_json(&config))),
         (Err(problems), false) => {
             complain(
@@ -72,7 +80,62 @@ fn summary_json(config: &Config) -> Value {
         "control_plane": control_plane(config),
         "upstreams": upstreams.collect::<Value>(),
         "routes": routes.collect::<Value>(),
+        "filter_lists": filter_lists(config).iter().map(ListReport::to_json).collect::<Value>(),
     })
+}
+
+/// A filter list and how much of it is used.
+pub(super) struct ListReport {
+    upstream: String,
+    setting: &'static str,
+    path: PathBuf,
+    pub(super) usage: Usage,
+}
+
+impl ListReport {
+    /// A report for each list of an upstream of kind `chrome`.
+    pub(super) fn of(upstream: &str, lists: &FilterLists) -> Vec<Self> {
+        let report = |(setting, list): (&'static str, &FilterList)| ListReport {
+            upstream: upstream.to_owned(),
+            setting,
+            path: list.path.clone(),
+            usage: list.usage(),
+        };
+        lists.all().map(report).collect()
+    }
+
+    /// Setting, file and share.
+    pub(super) fn says(&self) -> String {
+        format!("{} {}: {}", self.setting, self.path.display(), self.usage)
+    }
+
+    fn line(&self) -> String {
+        match self.usage.is_low() {
+            true => format!("warning: {}: less than half of the list", self.says()),
+            false => self.says(),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let unused = self.usage.unused.iter().map(|(why, count)| (why.name().to_owned(), (*count).into()));
+        json!({
+            "upstream": self.upstream,
+            "setting": self.setting,
+            "file": self.path.display().to_string(),
+            "rules": self.usage.rules,
+            "used": self.usage.used(),
+            "unused": Value::Object(unused.collect()),
+            "warning": self.usage.is_low(),
+        })
+    }
+}
+
+fn filter_lists(config: &Config) -> Vec<ListReport> {
+    let reports = config.upstreams.iter().map(|(name, upstream)| match upstream {
+        Upstream::Chrome(chrome) => ListReport::of(name, &chrome.filters),
+        Upstream::Remote(_) => Vec::new(),
+    });
+    reports.flatten().collect()
 }
 
 fn data_plane(config: &Config) -> String {

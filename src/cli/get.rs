@@ -198,7 +198,7 @@ fn engine_config(args: &Args) -> Result<chrome::Config, Refusal> {
     engine.health_interval = engine.health_interval.max(Duration::from_secs(3600));
     if args.allow_private {
         for every in ["0.0.0.0/0", "::/0"] {
-            engine.allow_ranges.extend(every.parse::<ipnet::IpNet>().ok());
+            engine.allow_ranges.extend(every.parse::<chrome::AllowedRange>().ok());
         }
     }
     Ok(engine)

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -10,10 +11,18 @@ use super::problem::Kind;
 use super::section::{Refusal, Section};
 use super::tree::{Node, Value};
 use super::words::{GIB, KIB, MIB, days, secs, write_duration, write_size};
+pub(super) use crate::origin::chrome::is_host;
 use crate::origin::chrome::{
-    Config, EgressProxy, Endpoint, FilterList, FilterLists, Limits, MAX_LIST, Probe, Sandbox,
+    Config, DefaultVisitor, EgressProxy, Endpoint, ExceptionError, FilterList, FilterLists, Limits, MAX_LIST,
+    PageRoots, Probe, Sandbox,
 };
 
+pub(super) const ALLOWED_HOST: &str =
+    "a host name or *.suffix, perhaps with a port, such as \"*.example.com\" or \"dev.example.com:3000\"";
+pub(super) const ALLOWED_RANGE: &str = "an address or address range, perhaps with a port, such as \"10.0.0.0/8\", \
+    \"127.0.0.1:8000\" or \"[fd00::/8]:443\"";
+/// Bytes of one file of roots; all public ones together take less than 300 KiB.
+const MAX_PEM: u64 = MIB;
 const REMOTE: &str =
     "a DevTools endpoint such as \"http://host:9222\" or \"wss://host/devtools/browser/...\"";
 
@@ -41,14 +50,10 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         lifetime: s.duration("lifetime", secs(900), Duration::ZERO..=days(365)),
         incomplete_ttl: s.duration("incomplete_ttl", secs(60), Duration::ZERO..=days(365)),
         limits: limits(&mut s, deadline),
-        allow_hosts: s.list(
-            "allow_hosts",
-            Vec::new(),
-            "a host name or *.suffix, such as \"*.example.com\"",
-            host,
-        ),
-        allow_ranges: s.list("allow_ranges", Vec::new(), "an address range such as \"10.0.0.0/8\"", range),
+        allow_hosts: s.list("allow_hosts", Vec::new(), ALLOWED_HOST, exception),
+        allow_ranges: s.list("allow_ranges", Vec::new(), ALLOWED_RANGE, exception),
         allow_ports: s.list("allow_ports", vec![80, 443, 8080, 8443], "a port from 1 to 65535", port),
+        page_ca: page_roots(&mut s),
         max_page_bytes: s.size("max_page_bytes", 64 * MIB, 64 * KIB..=16 * GIB),
         max_page_connections: s.number("max_page_connections", 256, 1..=10_000),
         max_page_requests: s.number("max_page_requests", 4096, 1..=1_000_000),
@@ -59,6 +64,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
             chats: filter_lists(&mut s, "chat_lists"),
         },
         egress: egress(s.table("egress")),
+        visitor: visitor(&mut s),
     };
     let limits = &config.limits;
     for (key, time) in [
@@ -85,10 +91,29 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         let allowed = "\"off\", or browsers of our own: what a remote one reaches is not what we reach";
         s.refuse("probe", Kind::Conflict, "\"head\" for remote browsers", allowed);
     }
+    if !config.remote.is_empty() && !config.page_ca.is_empty() {
+        let allowed = "browsers of our own: a remote one trusts what its own machine trusts";
+        s.refuse("page_ca", Kind::Conflict, "further roots for remote browsers", allowed);
+    }
     if config.allow_ports.is_empty() {
         s.refuse("allow_ports", Kind::OutOfRange, "[]", "at least one port: without any no page can load");
     }
     config
+}
+
+/// Who visits where a request does not say.
+fn visitor(s: &mut Section<'_>) -> DefaultVisitor {
+    const USER_AGENT: &str = "visible ASCII, at most 4096 bytes";
+    const LANGUAGES: &str =
+        "languages with or without weights, such as \"de-CH,de;q=0.9,en;q=0.8\", at most 16";
+    let user_agent = s.read("user_agent", None, USER_AGENT, |node| {
+        DefaultVisitor::read_user_agent(node.text()?).ok_or(Kind::Malformed.into())
+    });
+    let default = format!("{:?}", DefaultVisitor::LANGUAGES);
+    let languages = s.read("accept_language", Some(default), LANGUAGES, |node| {
+        DefaultVisitor::read_languages(node.text()?).ok_or(Kind::Malformed.into())
+    });
+    DefaultVisitor { user_agent, languages: languages.unwrap_or(DefaultVisitor::default().languages) }
 }
 
 /// Whether and how pages are asked if they changed.
@@ -120,6 +145,7 @@ fn limits(s: &mut Section<'_>, deadline: Duration) -> Limits {
         min_picture_bytes: bytes(s, "min_picture_bytes", 64, 0..=MIB),
         allow_blank: s.flag("allow_blank", false),
         freeze_time: s.flag("freeze_time", false),
+        allow_ignore_https_errors: s.flag("allow_ignore_https_errors", false),
     };
     for (key, side) in [("default_width", limits.default_width), ("default_height", limits.default_height)] {
         if side > limits.max_side {
@@ -205,17 +231,39 @@ fn filter_lists(s: &mut Section<'_>, key: &str) -> Vec<FilterList> {
     lists
 }
 
-fn read_list(path: &Path) -> Result<String, (Kind, String)> {
+/// PEM files with roots, read here, so that a bad one is found at the start and a new one by a reload.
+fn page_roots(s: &mut Section<'_>) -> PageRoots {
+    let allowed =
+        format!("PEM files with further trusted roots for pages, at most {} each", write_size(MAX_PEM));
+    let paths = s.one_or_more("page_ca", &allowed, |node| Ok(node.text()?.to_owned()));
+    let mut roots = PageRoots::default();
+    for path in paths.unwrap_or_default() {
+        let path = s.resolve("page_ca", &path);
+        let added = read_file(&path, MAX_PEM)
+            .and_then(|pem| roots.add_pem(&pem).map_err(|error| (Kind::Malformed, error.to_string())));
+        if let Err((kind, why)) = added {
+            s.refuse("page_ca", kind, format!("{} ({why})", path.display()), &allowed);
+        }
+    }
+    roots
+}
+
+fn read_file(path: &Path, max: u64) -> Result<Vec<u8>, (Kind, String)> {
     let gone = |error: std::io::Error| (Kind::NotFound, error.to_string());
     let file = std::fs::File::open(path).map_err(gone)?;
     if !file.metadata().map_err(gone)?.is_file() {
         return Err((Kind::NotFound, "not a file".to_owned()));
     }
     let mut bytes = Vec::new();
-    file.take(MAX_LIST + 1).read_to_end(&mut bytes).map_err(gone)?;
-    if bytes.len() as u64 > MAX_LIST {
+    file.take(max + 1).read_to_end(&mut bytes).map_err(gone)?;
+    if bytes.len() as u64 > max {
         return Err((Kind::OutOfRange, "it is larger".to_owned()));
     }
+    Ok(bytes)
+}
+
+fn read_list(path: &Path) -> Result<String, (Kind, String)> {
+    let bytes = read_file(path, MAX_LIST)?;
     let text = String::from_utf8(bytes).map_err(|_| (Kind::Malformed, "not UTF-8".to_owned()))?;
     // What a server says in place of a list.
     let is_page = text.trim_start().get(..1) == Some("<");
@@ -232,25 +280,15 @@ fn remote(s: &mut Section<'_>) -> Vec<Endpoint> {
     })
 }
 
-/// An exact host name or a `*.suffix`, in lower case as URLs have them.
-pub(super) fn host(node: &Node) -> Result<String, Refusal> {
-    let host = node.text()?.to_ascii_lowercase();
-    let name = host.strip_prefix("*.").unwrap_or(&host);
-    if is_host(name) { Ok(host) } else { Err(Kind::Malformed.into()) }
-}
-
-/// Whether `name` is a host name or an address, without a port.
-pub(super) fn is_host(name: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
-    };
-    let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-    match bracketed {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => name.len() <= 253 && name.split('.').all(is_label),
-    }
+/// A member of `allow_hosts` or `allow_ranges`.
+pub(super) fn exception<T>(node: &Node) -> Result<T, Refusal>
+where
+    T: FromStr<Err = ExceptionError>,
+{
+    node.text()?.trim().parse().map_err(|error| match error {
+        ExceptionError::Host | ExceptionError::Range => Kind::Malformed.into(),
+        ExceptionError::Port => Refusal { kind: Kind::OutOfRange, help: Some(error.to_string()) },
+    })
 }
 
 /// A range in CIDR form, or one address.

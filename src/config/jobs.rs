@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::chrome::{host, port, range};
+use super::chrome::{ALLOWED_HOST, ALLOWED_RANGE, exception, port};
 use super::problem::Kind;
 use super::section::Section;
 use super::words::{KIB, MIB, days, secs};
@@ -70,15 +70,14 @@ fn telling(s: &mut Section<'_>) -> Telling {
         let secret = node.text()?;
         if (16..=512).contains(&secret.len()) { Ok(secret.to_owned()) } else { Err(Kind::Malformed.into()) }
     });
-    let name = "a host name or *.suffix, such as \"*.example.com\"";
     Telling {
         secret,
         timeout: s.duration("webhook_timeout", secs(10), secs(1)..=secs(300)),
         attempts: s.number("webhook_attempts", 6, 1..=20),
         retry_base: s.duration("webhook_retry_base", secs(1), Duration::from_millis(1)..=secs(3600)),
         retry_max: s.duration("webhook_retry_max", secs(60), Duration::from_millis(1)..=secs(86_400)),
-        allow_hosts: s.list("allow_hosts", Vec::new(), name, host),
-        allow_ranges: s.list("allow_ranges", Vec::new(), "an address range such as \"10.0.0.0/8\"", range),
+        allow_hosts: s.list("allow_hosts", Vec::new(), ALLOWED_HOST, exception),
+        allow_ranges: s.list("allow_ranges", Vec::new(), ALLOWED_RANGE, exception),
         allow_ports: s.list("allow_ports", vec![80, 443, 8080, 8443], "a port from 1 to 65535", port),
     }
 }

@@ -182,6 +182,24 @@ fn each_mistake_is_one_problem_at_its_path() {
         ),
         (
             "upstream.c",
+            "kind = \"chrome\"\nallow_ranges = [\"10.0.0.0/8:443\", \"10.0.0.0/8:0\"]",
+            "upstream.c.allow_ranges[1]",
+            Kind::OutOfRange,
+        ),
+        (
+            "upstream.c",
+            "kind = \"chrome\"\nallow_hosts = [\"a/b\"]",
+            "upstream.c.allow_hosts[0]",
+            Kind::Malformed,
+        ),
+        (
+            "upstream.c",
+            "kind = \"chrome\"\nallow_hosts = [\"a:80\", \"*.a:65536\"]",
+            "upstream.c.allow_hosts[1]",
+            Kind::OutOfRange,
+        ),
+        (
+            "upstream.c",
             "kind = \"chrome\"\nallow_hosts = [\"http://a\"]",
             "upstream.c.allow_hosts[0]",
             Kind::Malformed,

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod cache_status;
+pub mod capture;
 pub mod class;
 pub mod date;
 pub mod entity_tag;
@@ -9,4 +10,5 @@ pub mod fields;
 pub mod forwarded;
 pub(crate) mod framing;
 pub mod interim;
+pub(crate) mod json;
 pub mod plain;

@@ -16,6 +16,7 @@ use super::unstored::Reason;
 use super::{Proxy, forward};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::message::body::Body;
+use crate::message::capture::is_incomplete;
 use crate::message::class::Standing;
 use crate::origin::OriginError;
 use crate::policy::admission::{self, NotStored, RequestFacts, Terms};
@@ -41,6 +42,14 @@ pub(super) struct Fetch {
     pub(super) anew: bool,
     /// The leader, if it is a client and not a validation in the background.
     pub(super) leader: Option<oneshot::Sender<Share>>,
+}
+
+impl Fetch {
+    /// Whether the response is an incomplete picture and the stored one is complete.
+    fn would_replace_complete(&self, response: &HeaderMap) -> bool {
+        let stored = self.stored.as_ref().and_then(Stored::head);
+        is_incomplete(response) && stored.is_some_and(|stored| !is_incomplete(&stored.fields))
+    }
 }
 
 /// What only the leader gets.
@@ -133,7 +142,12 @@ impl Proxy {
                 let is_error = reuse::is_error(status)
                     || (status == StatusCode::TOO_MANY_REQUESTS
                         && answer.response.headers().contains_key(header::RETRY_AFTER));
-                if !(is_error && self.covered(&fetch, Cause::Status(status))) {
+                let cause = if is_error {
+                    Some(Cause::Status(status))
+                } else {
+                    fetch.would_replace_complete(answer.response.headers()).then_some(Cause::Incomplete)
+                };
+                if !cause.is_some_and(|cause| self.covered(&fetch, cause)) {
                     self.take_in(fetch, answer).await;
                 }
             }
@@ -220,6 +234,7 @@ impl Proxy {
         let at = self.clock.now();
         let reason = match &cause {
             Cause::Status(status) => Reason::status(*status, at),
+            Cause::Incomplete => Reason::incomplete(at),
             Cause::NoAnswer(error) => Reason::failed(error, at),
         };
         self.counters.tally().origin_error(reason.name);

@@ -147,6 +147,7 @@ impl Proxy {
             Cause::Status(code) => {
                 CacheStatus { forward_status: Some(code.as_u16()), detail: Some("stale-if-error"), ..status }
             }
+            Cause::Incomplete => CacheStatus { detail: Some("incomplete"), ..status },
             Cause::NoAnswer(error) => CacheStatus { detail: Some(error.name()), ..status },
         };
         self.answer_from(asked, stored, Told::new(Verdict::Stale, status))

@@ -36,6 +36,11 @@ impl Reason {
         Reason { name: error.name(), words: error.to_string().chars().take(LONGEST).collect(), at }
     }
 
+    /// A picture of a page that was not loaded came.
+    pub(super) fn incomplete(at: Timestamp) -> Self {
+        Reason { name: "incomplete", words: "the page did not load in time".to_owned(), at }
+    }
+
     /// An error status came.
     pub(super) fn status(status: http::StatusCode, at: Timestamp) -> Self {
         Reason { name: "status", words: format!("the origin answered {status}"), at }

@@ -94,6 +94,8 @@ metrics! {
     WaitingCaptures Gauge "tintype_waiting_captures" ["upstream"] "Requests in the queue of the capture engine."
     Captures Counter "tintype_captures" ["upstream"] "Pictures made."
     FailedCaptures Counter "tintype_failed_captures" ["upstream"] "Captures that ended without a picture."
+    BoundedCaptures Counter "tintype_bounded_captures" ["upstream"] "Pictures of pages that were captured at max_settle, or while their scripts went on drawing; /stats has what they waited for."
+    IncompleteCaptures Counter "tintype_incomplete_captures" ["upstream"] "Pictures of pages that were not loaded within max_load."
     RefusedCaptures Counter "tintype_refused_captures" ["upstream"] "Requests for captures with bad parameters or refused targets."
     BusyCaptures Counter "tintype_busy_captures" ["upstream"] "Requests that found the queue of the capture engine full."
     Probes Counter "tintype_probes" ["upstream"] "Pages asked whether they changed, in place of a capture."

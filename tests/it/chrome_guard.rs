@@ -48,7 +48,10 @@ async fn refused_targets_are_403() {
 #[tokio::test]
 async fn allowed_hosts_are_allowed_by_name() {
     let site = Site::on(Ipv4Addr::LOCALHOST, [("/", html("<body bgcolor=lime>"))]).await;
-    let engine = start(tintype::origin::chrome::Config { allow_hosts: vec!["localhost".into()], ..config() });
+    let engine = start(tintype::origin::chrome::Config {
+        allow_hosts: vec!["localhost".parse().unwrap()],
+        ..config()
+    });
     let named = format!("http://localhost:{}/", site.address.port());
     assert_eq!(Pixels::decode(&picture(shoot(&engine, &named, "").await)).at(5, 5), LIME);
     problem(shoot(&engine, &site.url("/"), "").await, 403);

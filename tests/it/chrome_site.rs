@@ -23,7 +23,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tintype::clock::{ManualClock, Timestamp};
 use tintype::message::body::{Body, BodyError};
 use tintype::origin::chrome::resolver::Resolver;
-use tintype::origin::chrome::{Config, Engine, FilterLists, Limits, Sandbox};
+use tintype::origin::chrome::{Config, DefaultVisitor, Engine, FilterLists, Limits, PageRoots, Sandbox};
 use tintype::origin::{Origin, OriginError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -66,6 +66,7 @@ pub(crate) fn config() -> Config {
             max_full_page_height: 5000,
             max_scale: 4.0,
             max_delay: Duration::from_secs(20),
+            max_load: Duration::from_secs(60),
             // Most pages here are of one colour, which says what they did.
             allow_blank: true,
             ..Limits::default()
@@ -73,11 +74,13 @@ pub(crate) fn config() -> Config {
         allow_hosts: Vec::new(),
         allow_ranges: vec![format!("{ALLOWED}/32").parse().unwrap()],
         allow_ports: vec![80, 443],
+        page_ca: PageRoots::default(),
         max_page_bytes: 64 << 20,
         max_page_connections: 256,
         max_page_requests: 1000,
         filters: FilterLists::default(),
         egress: Vec::new(),
+        visitor: DefaultVisitor::default(),
     }
 }
 
@@ -167,6 +170,10 @@ pub(crate) enum Answer {
     Echo(&'static str),
     /// Nothing, ever.
     Never,
+    /// This status, type and body after this many milliseconds, as from a server far away.
+    Late(u64, u16, &'static str, String),
+    /// An event stream that goes on for ever.
+    Events,
     /// A document that ends before its length.
     Short,
     /// These fields and this body.
@@ -273,6 +280,19 @@ async fn serve(
     match answer {
         None => reply(404, "content-type", "text/plain", "no such path".into()),
         Some(Answer::Now(status, kind, body)) => reply(status, "content-type", kind, body),
+        Some(Answer::Late(latency, status, kind, body)) => {
+            tokio::time::sleep(Duration::from_millis(latency)).await;
+            reply(status, "content-type", kind, body)
+        }
+        Some(Answer::Events) => {
+            let mut response = reply(200, "content-type", "text/event-stream", String::new())?;
+            let events = stream::unfold((), |()| async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Some((Ok(Frame::data("data: x\n\n".into())), ()))
+            });
+            *response.body_mut() = Body::stream(StreamBody::new(Box::pin(events)));
+            Ok(response)
+        }
         Some(Answer::To(target)) => reply(302, "location", &target, String::new()),
         Some(Answer::Cookie) => {
             let came = request.headers().get("cookie").map_or("none", |c| c.to_str().unwrap());

@@ -74,7 +74,7 @@ struct Reader {
 /// What `body` asks for within the bounds of `config`, or everything that is wrong with it.
 pub(super) fn read(body: &[u8], config: &Config) -> Result<Asked, Vec<Fault>> {
     let mut reader = Reader { faults: Vec::new() };
-    let Ok(body @ Value::Object(_)) = serde_json::from_slice::<Value>(body) else {
+    let Ok(body @ Value::Object(_)) = crate::message::json::from_slice::<Value>(body) else {
         reader.refuse("body", "a JSON object with `items`, and perhaps `config`");
         return Err(reader.faults);
     };

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::Item;
+use crate::message::json;
 use crate::policy::sitemap::{self, Sitemap};
 
 /// Why a list cannot be read.
@@ -52,7 +53,7 @@ pub fn read(text: &str) -> Result<Vec<Item>, Unreadable> {
             Err(why) => Err(Unreadable::Whole(why)),
         };
     }
-    if let Ok(Whole { items }) = serde_json::from_str(text) {
+    if let Ok(Whole { items }) = json::from_slice(text.as_bytes()) {
         return Ok(items.into_iter().enumerate().map(|(at, line)| line.into_item(at)).collect());
     }
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
@@ -60,7 +61,7 @@ pub fn read(text: &str) -> Result<Vec<Item>, Unreadable> {
     lines
         .enumerate()
         .map(|(at, (line, text))| match text.starts_with('{') {
-            true => serde_json::from_str::<Line>(text)
+            true => json::from_slice::<Line>(text.as_bytes())
                 .map(|item| item.into_item(at))
                 .map_err(|error| Unreadable::Line { line, why: error.to_string() }),
             false if super::ask::web(text).is_some() => Ok(of_page(at, text.to_owned())),

@@ -17,7 +17,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use ipnet::IpNet;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -26,6 +25,7 @@ use super::answer::{answer, not_allowed, problem, problem_with, read_body_of};
 use crate::clock::{Clock, Timestamp};
 use crate::message::body::Body;
 use crate::origin::chrome::guard::Guard;
+use crate::origin::chrome::{AllowedHost, AllowedRange};
 use crate::origin::guarded::{self, Poster};
 
 mod ask;
@@ -93,9 +93,9 @@ pub struct Telling {
     /// The longest wait.
     pub retry_max: Duration,
     /// Hosts that are told though their addresses are private.
-    pub allow_hosts: Vec<String>,
+    pub allow_hosts: Vec<AllowedHost>,
     /// Private addresses that are told.
-    pub allow_ranges: Vec<IpNet>,
+    pub allow_ranges: Vec<AllowedRange>,
     /// Ports of others.
     pub allow_ports: Vec<u16>,
 }
@@ -195,7 +195,7 @@ struct Set {
 impl Set {
     fn of(config: Config) -> Arc<Self> {
         let how = &config.webhook;
-        let guard = Guard::of(&how.allow_hosts, how.allow_ranges.clone(), how.allow_ports.clone());
+        let guard = Guard::of(how.allow_hosts.clone(), how.allow_ranges.clone(), how.allow_ports.clone());
         Arc::new(Set { config, guard })
     }
 }
@@ -303,7 +303,9 @@ impl Jobs {
             response
         })?;
         let job = self.begin(&set.config, asked, now).await.map_err(|error| {
-            tracing::error!(%error, "a job cannot be written down");
+            let folder = set.config.folder.as_deref().map(std::path::Path::display);
+            let folder = folder.map(tracing::field::display);
+            tracing::error!(%error, folder, "a job cannot be stored; check that this user may write in its folder");
             problem(StatusCode::SERVICE_UNAVAILABLE, "the job cannot be written down")
         })?;
         tracing::info!(job = job.id, items = job.asked.items.len(), "job accepted");

@@ -108,6 +108,7 @@ fn unstartable(error: &StartError) -> Finding {
         StartError::NotThere(_) => "install it, or change program",
         StartError::SandboxAsRoot => "run tintype as another user, or set sandbox to \"auto\" or \"off\"",
         StartError::Unguarded => "set remote_unguarded = true if the network of those browsers is no secret",
+        StartError::PageRoots(_) => "leave page_ca out, or name PEM files with certificates",
         StartError::Roots(_) => {
             "install ca-certificates, or set remote_ca to a PEM file with the root they are vouched for by"
         }

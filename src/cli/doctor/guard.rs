@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
-use tintype::origin::chrome::{Config, Engine};
+use tintype::origin::chrome::{AllowedHost, AllowedRange, Config, Engine};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::browser::{ask, question};
@@ -19,6 +19,8 @@ const METADATA: [(&str, &str); 3] = [
     ("100.100.100.200", "http://100.100.100.200/latest/meta-data/"),
     ("fd00:ec2::254", "http://[fd00:ec2::254]/latest/meta-data/"),
 ];
+/// The port of metadata services.
+const HTTP: u16 = 80;
 /// Time in which a refusal comes; it costs no browser.
 const REFUSAL: Duration = Duration::from_secs(5);
 
@@ -37,7 +39,7 @@ pub(super) async fn check(engine: &Engine, config: &Config) -> Vec<Finding> {
 async fn metadata(engine: &Engine, config: &Config) -> Finding {
     let mut allowed = Vec::new();
     for (address, url) in METADATA {
-        if address.parse().is_ok_and(|address| is_allowed(config, address)) {
+        if address.parse().is_ok_and(|address| opens_address(&config.allow_ranges, address, HTTP)) {
             allowed.push(address);
             continue;
         }
@@ -89,7 +91,7 @@ async fn loopback(engine: &Engine, config: &Config) -> Finding {
             );
         }
     };
-    judge(tried, arrived, is_open(config))
+    judge(tried, arrived, is_open(&config.allow_hosts, &config.allow_ranges, trap.port))
 }
 
 fn judge(tried: u64, arrived: usize, is_open: bool) -> Finding {
@@ -112,13 +114,13 @@ fn judge(tried: u64, arrived: usize, is_open: bool) -> Finding {
     }
 }
 
-fn is_allowed(config: &Config, address: IpAddr) -> bool {
-    config.allow_ranges.iter().any(|range| range.contains(&address))
+fn opens_address(ranges: &[AllowedRange], address: IpAddr, port: u16) -> bool {
+    ranges.iter().any(|range| range.opens(address, port))
 }
 
-/// Whether the operator lets pages take one of the roads.
-fn is_open(config: &Config) -> bool {
-    let roads: [IpAddr; 5] = [
+/// Whether the operator lets pages reach `port` of this machine. An exception for another port does not.
+fn is_open(hosts: &[AllowedHost], ranges: &[AllowedRange], port: u16) -> bool {
+    let addresses: [IpAddr; 5] = [
         Ipv4Addr::LOCALHOST.into(),
         Ipv4Addr::new(127, 0, 0, 2).into(),
         Ipv4Addr::UNSPECIFIED.into(),
@@ -126,11 +128,8 @@ fn is_open(config: &Config) -> bool {
         Ipv6Addr::UNSPECIFIED.into(),
     ];
     let names = ["localhost", "tintype.localhost", "127.0.0.1", "127.0.0.2", "0.0.0.0", "[::1]", "[::]"];
-    let host = |host: &String| match host.strip_prefix('*') {
-        Some(suffix) => names.iter().any(|name| name.ends_with(suffix)),
-        None => names.contains(&host.as_str()),
-    };
-    roads.into_iter().any(|road| is_allowed(config, road)) || config.allow_hosts.iter().any(host)
+    addresses.into_iter().any(|address| opens_address(ranges, address, port))
+        || hosts.iter().any(|rule| names.into_iter().any(|name| rule.opens_host(name, port)))
 }
 
 /// Listeners on one port of loopback, TCP and UDP, that nobody but us may reach.
@@ -189,6 +188,24 @@ mod tests {
             (0, true, Mark::Warning),
         ] {
             assert_eq!(judge(20, arrived, is_open).mark, expected);
+        }
+    }
+
+    #[test]
+    fn only_exceptions_for_the_port_open_it() {
+        for (host, range, expected) in [
+            ("", "", false),
+            ("localhost", "", true),
+            ("*.localhost:9", "", true),
+            ("localhost:8", "", false),
+            ("", "127.0.0.0/8", true),
+            ("", "127.0.0.1:9", true),
+            ("", "127.0.0.1:8", false),
+            ("", "10.0.0.0/8", false),
+        ] {
+            let hosts: Vec<_> = host.parse().into_iter().collect();
+            let ranges: Vec<_> = range.parse().into_iter().collect();
+            assert_eq!(is_open(&hosts, &ranges, 9), expected, "{host} {range}");
         }
     }
 

@@ -20,6 +20,7 @@ mod disk;
 mod finding;
 mod guard;
 mod limits;
+mod lists;
 mod upstream;
 
 pub(super) const HELP: &str = "\
@@ -135,6 +136,13 @@ fn checks(config: Config, card: Option<PathBuf>) -> Vec<Check> {
         let work: BoxFuture<'static, Vec<Finding>> = match upstream {
             // One card is enough: fonts are the machine's.
             Upstream::Chrome(config) => {
+                let (filters, upstream) = (config.filters.clone(), name.clone());
+                if filters.all().next().is_some() {
+                    checks.push(Check {
+                        name: format!("{title} filters"),
+                        work: Box::pin(async move { lists::check(upstream, filters).await }),
+                    });
+                }
                 Box::pin(browser::check(several.then_some(name), *config, card.take()))
             }
             Upstream::Remote(config) => Box::pin(upstream::check(name, *config)),

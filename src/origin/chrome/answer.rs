@@ -10,6 +10,7 @@ use super::capture::Report;
 use super::guard::Barred;
 use super::spec::{Fault, Format};
 use crate::clock::Timestamp;
+use crate::message::capture::X_CAPTURE;
 use crate::message::{body::Body, fields};
 
 /// A picture, and when it was made.
@@ -24,9 +25,6 @@ pub(super) struct Picture {
 
 /// The height of the whole page in CSS pixels; a picture of less was cut.
 const PAGE_HEIGHT: header::HeaderName = header::HeaderName::from_static("x-page-height");
-
-/// How the page came to rest: `settled; after=812ms`, `bounded; waiting=fetch` or `incomplete; pending=3`.
-const CAPTURE: header::HeaderName = header::HeaderName::from_static("x-capture");
 
 /// 200 with the picture, or 304 if the client named its entity tag (RFC 9110 section 13.1.2).
 pub(super) fn picture(
@@ -47,7 +45,7 @@ pub(super) fn picture(
             (header::LAST_MODIFIED, &captured),
             (header::CACHE_CONTROL, &format!("public, max-age={}", lifetime.as_secs())),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (CAPTURE, &picture.report.to_string()),
+            (X_CAPTURE, &picture.report.to_string()),
         ],
     );
     if let Some(height) = picture.page_height {

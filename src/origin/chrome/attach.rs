@@ -12,6 +12,7 @@ use url::Url;
 
 use super::browser::Browser;
 use super::devtools::{Devtools, WRITE_QUEUE};
+use super::identity::Version;
 use super::process::{Held, Owner};
 use super::websocket;
 
@@ -102,8 +103,9 @@ async fn connect(how: &Attach) -> Result<(Arc<Browser>, Owner), String> {
     let product = version["product"].as_str().unwrap_or("unknown");
     tracing::info!(product, endpoint = %how.endpoint, "connected to a browser");
     let closed = Box::pin(devtools.closed());
-    let (browser, fate) = Browser::new(devtools, None);
-    Ok((browser, Owner { closed, fate, held: Held::Connection { _open: open } }))
+    let (browser, fate) = Browser::new(devtools, None, Version::of(&version));
+    let bounded = Box::pin(std::future::pending());
+    Ok((browser, Owner { closed, fate, bounded, held: Held::Connection { _open: open } }))
 }
 
 #[cfg(test)]

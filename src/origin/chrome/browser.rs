@@ -1,13 +1,15 @@
 //! One running browser as its users see it: a connection, how it stands, and what it has done.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use super::devtools::Devtools;
+use super::identity::Version;
+use super::memory::Role;
 
 /// How a browser stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,31 +24,50 @@ pub(super) enum Fate {
     Condemned,
 }
 
+/// A process that serves all pages took more memory than one page may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outgrown {
+    pub(super) role: Role,
+    /// Captures under way at that moment.
+    pub(super) running: u64,
+}
+
 /// A running browser. When the last holder drops it, its process ends.
 pub(super) struct Browser {
     pub(super) devtools: Devtools,
     /// Its process and process group; none if somebody else runs it.
     pub(super) pid: Option<u32>,
+    /// As it names itself.
+    pub(super) version: Version,
     taken: AtomicU64,
     running: AtomicU64,
     pictures: AtomicU64,
     culled: AtomicU64,
+    outgrown: OnceLock<Outgrown>,
+    busy: Arc<Notify>,
     doubts: Notify,
     fate: watch::Sender<Fate>,
 }
 
 impl Browser {
     /// A browser that serves, and its fate to be watched by who owns the process.
-    pub(super) fn new(devtools: Devtools, pid: Option<u32>) -> (Arc<Self>, watch::Receiver<Fate>) {
+    pub(super) fn new(
+        devtools: Devtools,
+        pid: Option<u32>,
+        version: Version,
+    ) -> (Arc<Self>, watch::Receiver<Fate>) {
         let (fate, watched) = watch::channel(Fate::Serving);
         let zero = AtomicU64::default;
         let browser = Browser {
             devtools,
             pid,
+            version,
             taken: zero(),
             running: zero(),
             pictures: zero(),
             culled: zero(),
+            outgrown: OnceLock::new(),
+            busy: Arc::default(),
             doubts: Notify::new(),
             fate,
         };
@@ -133,6 +154,22 @@ impl Browser {
         self.culled.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Has it killed, as its process for `role` took too much memory.
+    pub(super) fn outgrow(&self, role: Role) {
+        let _ = self.outgrown.set(Outgrown { role, running: self.running() });
+        self.condemn();
+    }
+
+    /// Why it was killed, if that was for the memory that it took.
+    pub(super) fn outgrown(&self) -> Option<Outgrown> {
+        self.outgrown.get().copied()
+    }
+
+    /// Notified when a capture begins.
+    pub(super) fn busy(&self) -> Arc<Notify> {
+        self.busy.clone()
+    }
+
     /// Asks for a look at it soon.
     pub(super) fn doubt(&self) {
         self.doubts.notify_one();
@@ -154,6 +191,7 @@ impl Lease {
     /// Counts one capture; with the `limit`th the browser is worn.
     pub(super) fn new(browser: Arc<Browser>, limit: u64) -> Self {
         browser.running.fetch_add(1, Ordering::Relaxed);
+        browser.busy.notify_one();
         if browser.taken.fetch_add(1, Ordering::Relaxed) + 1 >= limit {
             browser.turn(Fate::Worn);
         }
@@ -186,7 +224,7 @@ mod tests {
         let (near, far) = tokio::io::duplex(1 << 16);
         let (input, output) = tokio::io::split(near);
         let devtools = Devtools::connect(input, output, 1 << 16, Duration::from_secs(60));
-        (Browser::new(devtools, Some(1)).0, far)
+        (Browser::new(devtools, Some(1), Version::default()).0, far)
     }
 
     #[tokio::test]
@@ -230,7 +268,7 @@ mod tests {
         let (own, _far) = browser();
         let exit = "127.0.0.1:9".parse().unwrap();
         assert_eq!(own.context(exit)["proxyServer"], "http://127.0.0.1:9");
-        let (other, _) = Browser::new(own.devtools.clone(), None);
+        let (other, _) = Browser::new(own.devtools.clone(), None, Version::default());
         assert_eq!(other.context(exit), json!({ "disposeOnDetach": true }));
     }
 }

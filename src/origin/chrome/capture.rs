@@ -18,6 +18,7 @@ use crate::origin::Flaw;
 use page::Document;
 pub(super) use report::Report;
 
+mod area;
 mod frames;
 mod page;
 mod prepare;
@@ -28,7 +29,7 @@ mod shoot;
 /// Looked for by Chrome when an error answer has no body; the status is read from the document then.
 const STATUS_ERROR: &str = "net::ERR_HTTP_RESPONSE_CODE_FAILURE";
 /// What Chrome says of a navigation that was given up.
-pub(super) const ABORTED: &str = "net::ERR_ABORTED";
+const ABORTED: &str = "net::ERR_ABORTED";
 
 /// What is said of a shot without bytes.
 const NO_PICTURE: &str = "the browser gave no picture";
@@ -45,6 +46,9 @@ pub(super) enum Failure {
     /// The page did not load in time.
     #[error("the page did not load within {0:?}")]
     Late(Duration),
+    /// The navigation was given up: the page has no document, leads to another program, or its renderer died.
+    #[error("the page gave no document")]
+    Aborted,
     /// The page did not become a picture.
     #[error("{0}")]
     Page(String),
@@ -132,7 +136,6 @@ async fn picture(
     // What is changed about it, and waited for.
     let mut page = page::Driver { tab, loader: &loader, milestone };
     page.dress(spec).await?;
-    frames::hide(page.tab, filters, limits).await?;
     page.run_scripts(&spec.look.js, limits.max_wait).await?;
     if spec.wait.until == Until::NetworkIdle {
         // A network that never rests is not waited for longer than this.
@@ -156,12 +159,13 @@ async fn picture(
         let waiting = page.rest(spec, limits).await?;
         let report = Report { after: since.elapsed(), waiting, pending };
         let document = page.stand_still(spec, limits).await?;
+        frames::hide(page.tab, filters, limits).await?;
         if document.frames > 0 {
             frames::still(page.tab, spec, limits).await?;
         }
-        check(page.tab, &document, spec)?;
+        check(page.tab, &document, spec).await?;
         frames::stop(page.tab).await?;
-        if document.moved {
+        if document.moved && spec.area == Area::Viewport {
             prepare::redraw(page.tab, &spec.view).await?;
         }
         match shoot::shoot(page.tab, spec, &document, limits).await.map(|shot| shot.reported(report)) {
@@ -189,22 +193,34 @@ async fn navigate(tab: &mut Tab, url: &str) -> Result<String, Failure> {
         Some(_) if going["isDownload"] == true => {
             return Err(Failure::Flawed(Flaw::Download, "the URL is a download".into()));
         }
+        Some(ABORTED) => return Err(Failure::Aborted),
         Some(error) => {
-            // Nothing of the page has run yet: what failed last is what it was asked for or redirects to.
-            let trouble = tab.roads().and_then(Roads::last_trouble);
-            return Err(trouble.map_or_else(|| Failure::Page(error.to_owned()), Failure::Barred));
+            let (to, trouble) = not_loaded(tab).await?;
+            let failure = || Failure::Page(format!("cannot load {to}: {error}"));
+            return Err(trouble.map_or_else(failure, Failure::Barred));
         }
     }
     let loader = going["loaderId"].as_str().map(str::to_owned);
     loader.ok_or_else(|| Failure::Page("the URL leads to no document".into()))
 }
 
+/// Where the page's own document was to come from, and why it could not, if it was the exit that failed. What failed of the
+/// parts of a page is no reason.
+async fn not_loaded(tab: &mut Tab) -> Result<(String, Option<Barred>), Failure> {
+    let tree = tab.call("Page.getFrameTree", json!({})).await?;
+    let url = tree["frameTree"]["frame"]["unreachableUrl"].as_str().and_then(|url| Url::parse(url).ok());
+    let site = url.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+    let Some((host, port)) = site else { return Ok(("the page".to_owned(), None)) };
+    Ok((format!("{host}:{port}"), tab.roads().and_then(|roads| roads.trouble_with(host, port))))
+}
+
 /// Whether the document is what was wanted, and not an error of the site, of the exit or of Chrome.
-fn check(tab: &Tab, document: &Document, spec: &CaptureSpec) -> Result<(), Failure> {
+async fn check(tab: &mut Tab, document: &Document, spec: &CaptureSpec) -> Result<(), Failure> {
     let url = Url::parse(&document.url).map_err(|_| Failure::Page("the document has no URL".into()))?;
     if url.scheme() == "chrome-error" {
-        let trouble = tab.roads().and_then(Roads::last_trouble);
-        let error = || Failure::Flawed(Flaw::ErrorPage, "the page went to an error".into());
+        let (to, trouble) = not_loaded(tab).await?;
+        let error =
+            || Failure::Flawed(Flaw::ErrorPage, format!("the page went to an error: cannot load {to}"));
         return Err(trouble.map_or_else(error, Failure::Barred));
     }
     if !is_web(&url) {
@@ -216,15 +232,11 @@ fn check(tab: &Tab, document: &Document, spec: &CaptureSpec) -> Result<(), Failu
     let status = document.status;
     if status >= 400 {
         // An answer of the exit, in the place of one that the page could not have, is none of the page.
-        let trouble = match (tab.roads(), url.host_str(), url.port_or_known_default()) {
-            (Some(roads), Some(host), Some(port)) => roads.trouble_with(host, port),
-            _ => None,
-        };
-        if let Some(trouble) = trouble {
+        if let Some(trouble) = tab.roads().and_then(|roads| roads.trouble_at(&url)) {
             return Err(trouble.into());
         }
     }
-    if spec.rules.statuses.iter().any(|range| (range.from..=range.to).contains(&status)) {
+    if spec.rules.statuses.iter().any(|range| range.has(status)) {
         return Err(Failure::Flawed(Flaw::Status, format!("the page answered with status {status}")));
     }
     Ok(())

@@ -6,18 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::pipe::{Messages, write_all};
 use crate::clock::Stopwatch;
+use message::{Message, Unreadable};
+
+mod message;
 
 /// Calls that may wait to be written.
 pub(super) const WRITE_QUEUE: usize = 256;
 /// Events of one session that may wait to be read. None is ever left out: a session with more of them ends.
 const EVENT_QUEUE: usize = 8192;
+
+/// The method of the event that stands for one that could not be read. Chrome has none of this name.
+pub(super) const UNREADABLE: &str = "tintype.unreadable";
 
 /// Why a call has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +45,12 @@ pub(super) enum CallError {
         method: String,
         /// The browser's words.
         message: String,
+    },
+    /// The reply came, larger or deeper than what is read.
+    #[error("the reply to {method} cannot be read")]
+    Unreadable {
+        /// What was called.
+        method: String,
     },
 }
 
@@ -73,7 +84,7 @@ impl<R: AsyncRead + Unpin + Send + 'static> Incoming for Messages<R> {
     }
 }
 
-type Reply = Result<Value, String>;
+type Reply = Result<Value, Failed>;
 type Filter = Box<dyn Fn(&Event) -> bool + Send>;
 
 struct Shared {
@@ -90,23 +101,24 @@ struct Routes {
     sessions: HashMap<String, (Filter, mpsc::Sender<Event>)>,
 }
 
-/// Anything the browser sends: a reply has an id, an event a method.
-#[derive(Deserialize)]
-struct Message {
-    id: Option<u64>,
-    #[serde(default)]
-    result: Value,
-    error: Option<Refusal>,
-    method: Option<String>,
-    #[serde(default)]
-    params: Value,
-    #[serde(rename = "sessionId")]
-    session: Option<String>,
+/// Why a reply holds no result.
+#[derive(Debug)]
+enum Failed {
+    Refused(String),
+    Unreadable,
 }
 
-#[derive(Deserialize)]
-struct Refusal {
-    message: String,
+impl Routes {
+    /// Hands an event to its session. A session that has no room for it ends: to go without one is to wait for ever.
+    fn tell(&mut self, event: Event) {
+        if let Some((_, events)) = self.sessions.get(&event.session)
+            && events.try_send(event).is_err()
+        {
+            // The events of a session's children come to the same place.
+            let full = events.clone();
+            self.sessions.retain(|_, (_, events)| !events.same_channel(&full));
+        }
+    }
 }
 
 impl Shared {
@@ -122,18 +134,25 @@ impl Shared {
         let mut routes = self.routes();
         if let Some(id) = message.id {
             if let Some(waiting) = routes.calls.remove(&id) {
-                let _ = waiting.send(message.error.map_or(Ok(message.result), |error| Err(error.message)));
+                let refused = |error: message::Refusal| Err(Failed::Refused(error.message));
+                let _ = waiting.send(message.error.map_or(Ok(message.result), refused));
             }
         } else if let (Some(method), Some(session)) = (message.method, message.session) {
             let event = Event { session, method, params: message.params };
-            if let Some((filter, events)) = routes.sessions.get(&event.session)
-                && filter(&event)
-                && events.try_send(event).is_err()
-            {
-                // An event that is missed is a page that waits for ever. Its children's come to the same place.
-                let full = events.clone();
-                routes.sessions.retain(|_, (_, events)| !events.same_channel(&full));
+            if routes.sessions.get(&event.session).is_some_and(|(filter, _)| filter(&event)) {
+                routes.tell(event);
             }
+        }
+    }
+
+    /// Ends the wait for a message that came and cannot be read. Which event it is may not be known either, so its session
+    /// hears of every one.
+    fn give_up(&self, unreadable: Unreadable) {
+        let mut routes = self.routes();
+        if let Some(waiting) = unreadable.id.and_then(|id| routes.calls.remove(&id)) {
+            let _ = waiting.send(Err(Failed::Unreadable));
+        } else if let (None, Some(session)) = (unreadable.id, unreadable.session) {
+            routes.tell(Event { session, method: UNREADABLE.to_owned(), params: Value::Null });
         }
     }
 
@@ -147,8 +166,8 @@ impl Shared {
 }
 
 impl Devtools {
-    /// Speaks over the pipes `input` and `output`. A message larger than `max_message` bytes closes the connection;
-    /// `call_timeout` is the deadline of each call.
+    /// Speaks over the pipes `input` and `output`. A message larger than `max_message` bytes is not read: its call fails, or
+    /// its session hears of it. `call_timeout` is the deadline of each call.
     pub(super) fn connect(
         input: impl AsyncRead + Unpin + Send + 'static,
         output: impl AsyncWrite + Unpin + Send + 'static,
@@ -178,9 +197,17 @@ impl Devtools {
                 match incoming.next().await {
                     Ok(Some(message)) => {
                         reader.heard();
-                        match serde_json::from_slice(&message) {
+                        match message::read(&message) {
                             Ok(message) => reader.route(message),
-                            Err(error) => tracing::debug!(%error, "unreadable DevTools message"),
+                            Err(unreadable) => {
+                                let bytes = message.len();
+                                tracing::warn!(
+                                    bytes,
+                                    cause = unreadable.cause,
+                                    "unreadable DevTools message"
+                                );
+                                reader.give_up(unreadable);
+                            }
                         }
                     }
                     Ok(None) => break,
@@ -190,8 +217,9 @@ impl Devtools {
                     }
                 }
             }
-            reader.close();
+            // In this order: who finds that no more events come asks whether the connection is closed.
             let _ = close.send(true);
+            reader.close();
         });
         Devtools { shared, outgoing, closed, call_timeout }
     }
@@ -240,8 +268,11 @@ impl Devtools {
         let _forget = Forget { shared: &self.shared, id };
         let sent = self.outgoing.send(encode(id, session, method, params)).await;
         sent.map_err(|_| CallError::Closed)?;
-        let refused = |message| CallError::Refused { method: method.to_owned(), message };
-        reply.await.map_err(|_| CallError::Closed)?.map_err(refused)
+        let method = || method.to_owned();
+        reply.await.map_err(|_| CallError::Closed)?.map_err(|failed| match failed {
+            Failed::Refused(message) => CallError::Refused { method: method(), message },
+            Failed::Unreadable => CallError::Unreadable { method: method() },
+        })
     }
 
     /// Calls `method` without waiting for the result, but until there is room to say it. That the browser is gone is seen
@@ -321,11 +352,31 @@ mod tests {
         }
 
         async fn send(&mut self, message: Value) {
-            self.output.write_all(format!("{message}\0").as_bytes()).await.unwrap();
+            self.say(message.to_string().as_bytes()).await;
+        }
+
+        async fn say(&mut self, text: &[u8]) {
+            self.output.write_all(&[text, b"\0"].concat()).await.unwrap();
         }
     }
 
     const LONG: Duration = Duration::from_secs(60);
+
+    /// A capture took the end of its browser for a page that floods it, and was not tried again.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn regression_connection_is_closed_before_events_end() {
+        for _ in 0..500 {
+            let (devtools, browser) = Browser::new(LONG);
+            let mut events = devtools.events("S", |_| true);
+            let seen = tokio::spawn(async move {
+                while events.recv().await.is_some() {}
+                devtools.is_closed()
+            });
+            tokio::task::yield_now().await;
+            drop(browser);
+            assert!(seen.await.unwrap());
+        }
+    }
 
     #[tokio::test]
     async fn replies_find_their_calls_in_any_order() {
@@ -365,6 +416,59 @@ mod tests {
         let result = devtools.call(None, "A.a", json!({})).await;
         assert!(matches!(result, Err(CallError::TimedOut { .. })), "{result:?}");
         assert!(devtools.shared.routes().calls.is_empty());
+    }
+
+    /// Nobody waits for what came and could not be read (agent-browser#1666, ferrum#452: a lone surrogate in a name).
+    #[tokio::test]
+    async fn a_reply_of_any_text_ends_its_call() {
+        let (devtools, mut browser) = Browser::new(LONG);
+        let method = || "A.a".to_owned();
+        let too_large =
+            format!(r#"{{"id":ID,"result":{{"data":"{}"}},"sessionId":"S"}}"#, "A".repeat(1 << 17));
+        let too_deep = format!(r#"{{"id":ID,"result":{}{}}}"#, "[".repeat(2000), "]".repeat(2000));
+        for (reply, expected) in [
+            (r#"{"id":ID,"result":{"name":"\ud83d"}}"#, Ok(json!({ "name": "\u{fffd}" }))),
+            (
+                r#"{"id":ID,"error":{"message":"\udc00"}}"#,
+                Err(CallError::Refused { method: method(), message: "\u{fffd}".into() }),
+            ),
+            (r#"{"id":ID,"error":{"code":1}}"#, Err(CallError::Unreadable { method: method() })),
+            (r#"{"id":ID,"result":1e999}"#, Err(CallError::Unreadable { method: method() })),
+            (&too_deep, Err(CallError::Unreadable { method: method() })),
+            (&too_large, Err(CallError::Unreadable { method: method() })),
+            (r#"{"id":ID,"result":7}"#, Ok(json!(7))),
+        ] {
+            let play = async {
+                let id = browser.receive().await["id"].to_string();
+                browser.say(reply.replace("ID", &id).as_bytes()).await;
+            };
+            let (result, ()) = tokio::join!(devtools.call(Some("S"), "A.a", json!({})), play);
+            assert_eq!(result, expected, "{}", &reply[..60.min(reply.len())]);
+        }
+        assert!(devtools.shared.routes().calls.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_session_hears_of_an_event_that_cannot_be_read() {
+        let (devtools, mut browser) = Browser::new(LONG);
+        let mut events = devtools.events("S", |event| event.method == "Page.load");
+        let too_large = format!(r#"{{"method":"A.a","params":["{}"],"sessionId":"S"}}"#, "A".repeat(1 << 17));
+        for text in [
+            r#"{"method":"Page.load","params":{"name":"\ud83d"},"sessionId":"S"}"#,
+            r#"{"method":"Page.noise","params":{"name":"\ud83d"},"sessionId":"S"}"#,
+            r#"{"method":"Page.load","params":1e999,"sessionId":"nobody"}"#,
+            r#"{"method":"Page.load","params":1e999,"sessionId":"S"}"#,
+            &too_large,
+            "no JSON",
+            r#"{"method":"Page.load","params":{},"sessionId":"S"}"#,
+        ] {
+            browser.say(text.as_bytes()).await;
+        }
+        assert_eq!(events.recv().await.unwrap().params, json!({ "name": "\u{fffd}" }));
+        for expected in [UNREADABLE, UNREADABLE, "Page.load"] {
+            assert_eq!(events.recv().await.unwrap().method, expected);
+        }
+        assert!(!devtools.is_closed());
     }
 
     #[tokio::test]

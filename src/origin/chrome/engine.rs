@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
-use super::Config;
 use super::answer::{self, Picture};
-use super::capture::{ABORTED, Failure, Shot, capture};
+use super::browser::Outgrown;
+use super::capture::{Failure, Report, Shot, capture};
 use super::egress;
 use super::filter::Filters;
 use super::fleet::Fleet;
 use super::guard::{Barred, Guard};
-use super::probe::{Condition, Prober, Verdict};
+use super::identity::Identity;
+use super::memory::Role;
+use super::probe::{Condition, Prober, Target, Verdict};
 use super::program::StartError;
 use super::request;
 use super::resolver::{Resolver, System};
@@ -24,7 +28,9 @@ use super::slots::{Place, Slots};
 use super::spares::Spares;
 use super::spec::{CaptureSpec, Egress, Fault, Page};
 use super::tab::TabError;
+use super::tls_bridge::TlsBridge;
 use super::vigil::{self, Patience};
+use super::{Config, Limits};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
 use crate::message::class::Standing;
@@ -43,6 +49,8 @@ pub struct Engine {
     spares: Arc<Spares>,
     filters: Filters,
     prober: Option<Prober>,
+    /// One by one captures are tried again whose browser was killed for its memory.
+    suspects: Semaphore,
     counts: Counts,
 }
 
@@ -55,6 +63,12 @@ pub struct Stats {
     pub failures: u64,
     /// Those by the name of their [`OriginError`], and requests that found no place.
     pub reasons: BTreeMap<&'static str, u64>,
+    /// Pictures by what their page still waited for, or `rest`; `incomplete` where it was not loaded.
+    pub waiting_for: BTreeMap<&'static str, u64>,
+    /// Pictures of pages that were captured before they were at rest.
+    pub bounded: u64,
+    /// Pictures of pages that were not loaded.
+    pub incomplete: u64,
     /// Requests with bad parameters or refused targets.
     pub refused: u64,
     /// Requests that found the queue full, or waited in it in vain.
@@ -86,6 +100,27 @@ struct Counts {
     refused: AtomicU64,
     busy: AtomicU64,
     reasons: Mutex<BTreeMap<&'static str, u64>>,
+    waiting_for: Mutex<BTreeMap<&'static str, u64>>,
+    bounded: AtomicU64,
+    incomplete: AtomicU64,
+}
+
+impl Counts {
+    fn picture(&self, report: &Report) {
+        count(&self.captures);
+        let state = match (report.pending, report.waiting) {
+            (Some(_), _) => {
+                count(&self.incomplete);
+                "incomplete"
+            }
+            (None, Some(waiting)) => {
+                count(&self.bounded);
+                waiting.name()
+            }
+            (None, None) => "rest",
+        };
+        *self.waiting_for.lock().unwrap_or_else(PoisonError::into_inner).entry(state).or_default() += 1;
+    }
 }
 
 fn count(counter: &AtomicU64) {
@@ -121,18 +156,24 @@ impl Engine {
         clock: Arc<dyn Clock>,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Arc<Self>, StartError> {
-        let fleet = Fleet::start(&config)?;
+        let bridge = match config.page_ca.is_empty() {
+            true => None,
+            false => Some(Arc::new(TlsBridge::new(&config.page_ca).map_err(StartError::PageRoots)?)),
+        };
+        let fleet = Fleet::start(&config, bridge.as_deref().map(TlsBridge::key_hash))?;
         let guard = Arc::new(Guard::new(&config, resolver));
         Ok(Arc::new(Engine {
             clock,
-            spares: Spares::new(guard.clone(), config.spare_pages),
-            prober: config
-                .probe
-                .map(|how| Prober::new(how, guard.clone(), config.max_concurrent + config.max_queue)),
+            spares: Spares::new(guard.clone(), bridge, config.visitor.clone(), config.spare_pages),
+            prober: config.probe.map(|how| {
+                let at_once = config.max_concurrent + config.max_queue;
+                Prober::new(how, guard.clone(), at_once, config.page_ca.certificates())
+            }),
             guard,
             slots: Slots::new(config.max_concurrent, config.max_queue, config.queue_budget),
             fleet,
             filters: Filters::new(config.filters.clone()),
+            suspects: Semaphore::new(1),
             counts: Counts::default(),
             config,
         }))
@@ -150,6 +191,9 @@ impl Engine {
             captures: read(&self.counts.captures),
             failures: read(&self.counts.failures),
             reasons: self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            waiting_for: self.counts.waiting_for.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            bounded: read(&self.counts.bounded),
+            incomplete: read(&self.counts.incomplete),
             refused: read(&self.counts.refused),
             busy: read(&self.counts.busy),
             restarts: self.fleet.restarts(),
@@ -196,7 +240,7 @@ impl Engine {
             *reasons.entry(error.name()).or_default() += 1;
         }
         match &outcome {
-            Ok(Outcome::Picture(_)) => count(&self.counts.captures),
+            Ok(Outcome::Picture(picture)) => self.counts.picture(&picture.report),
             Ok(Outcome::Unchanged(_)) => {}
             Ok(Outcome::Refused(_) | Outcome::Unusable(_)) => count(&self.counts.refused),
             Err(OriginError::Busy { .. }) => count(&self.counts.busy),
@@ -224,7 +268,11 @@ impl Engine {
             Some(asked) => Some(egress::choose(&self.config.egress, asked)?),
             None => None,
         };
-        match prober.ask(url, &condition, &spec.visitor, egress).await {
+        let target = Target { url, egress, ignores_certificates: spec.ignore_https_errors };
+        // As the browser would ask. Without a browser its version is not known.
+        let version = self.fleet.version().await?;
+        let identity = Identity::of(&version, &spec.visitor, &self.config.visitor);
+        match prober.ask(target, &condition, &spec.visitor, &identity).await {
             Verdict::Unchanged => Some(Outcome::Unchanged(condition)),
             Verdict::Changed => None,
             Verdict::Refused(why) => Some(Outcome::Refused(why)),
@@ -272,7 +320,7 @@ impl Engine {
 
         // The capture, once more if it crashed.
         let tries = async {
-            let mut tried = 0;
+            let (mut tried, mut _alone) = (0, None);
             loop {
                 tried += 1;
                 // What changes from here on may not be on the picture.
@@ -282,17 +330,24 @@ impl Engine {
                     host: host.clone(),
                     addresses: addresses.clone(),
                     egress: egress.clone(),
+                    ignores_certificates: spec.ignore_https_errors,
                 };
-                match self.try_capture(spec, to, place.clone(), tried).await {
+                match self.try_capture(spec, to, place.clone(), tried, left()).await {
+                    // Which of several pages made a process of the browser grow shows when they are tried one by one.
+                    Err(Try::Outgrown(Outgrown { running: 2.., .. })) if tried < MAX_TRIES => {
+                        tracing::warn!(host, "the browser was killed for its memory, trying once more");
+                        _alone = self.suspects.acquire().await.ok();
+                    }
                     Err(Try::Page(failure)) if is_crash(&failure) && tried < MAX_TRIES => {
                         tracing::warn!(host, error = %failure, "crashed under a capture, trying once more");
                     }
-                    other => return other.map(|shot| (shot, captured)),
+                    other => break other.map(|shot| (shot, captured)),
                 }
             }
         };
         match tokio::time::timeout(left(), tries).await.map_err(|_| late("capture"))? {
             Ok((Shot { bytes, page_height, report }, captured)) => {
+                tracing::info!(host, %report, "captured");
                 Ok(Outcome::Picture(Picture { bytes, format: spec.format, captured, page_height, report }))
             }
             Err(Try::Page(Failure::Late(after))) => Err(OriginError::TimedOut { phase: "load", after }),
@@ -305,7 +360,15 @@ impl Engine {
             }
             Err(Try::Page(error)) => Err(OriginError::Capture(error.to_string())),
             Err(Try::Engine(why)) => Err(OriginError::Browser(why)),
+            Err(Try::Outgrown(outgrown)) => {
+                Err(OriginError::Flawed { flaw: Flaw::Memory, detail: self.too_large(outgrown.role) })
+            }
         }
+    }
+
+    fn too_large(&self, role: Role) -> String {
+        let (limit, process) = (self.config.max_page_memory, role.name());
+        format!("the page takes more than {limit} bytes of memory in the {process} process")
     }
 
     fn allowance(&self) -> Allowance {
@@ -322,32 +385,38 @@ impl Engine {
         to: Destination,
         place: Arc<Place>,
         tried: u32,
+        left: Duration,
     ) -> Result<Shot, Try> {
+        // A page that does not finish loading is captured before the deadline, also after a wait in the queue.
+        let limits = Limits { max_load: self.config.limits.max_load.min(left / 2), ..self.config.limits };
         let filters = self.filters.of(&spec.filters).await;
         let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
         let lease = self.fleet.browser().await.map_err(Try::Engine)?;
         let (spares, browser) = (self.spares.clone(), lease.browser.clone());
+        let identity = Identity::of(&browser.version, &spec.visitor, &self.config.visitor);
         let opening = async move {
             let mut tab = match tried {
                 1 => spares.take(browser).await?,
                 _ => spares.open(browser).await?,
             };
             tab.assign(place, to);
+            tab.welcome(identity).await?;
             Ok(tab)
         };
         let culled = lease.browser.culled();
         let patience = Patience::new(self.config.deadline, self.config.health_timeout);
         let shot = tokio::select! {
-            shot = capture(opening, spec, &filters, &self.config.limits) => shot,
+            shot = capture(opening, spec, &filters, &limits) => shot,
             never = vigil::keep(&lease.browser, patience) => match never {},
-            never = vigil::weigh(&lease.browser, self.config.max_page_memory) => match never {},
         };
         let shot = match shot {
-            Err(error) if is_crash(&error) && lease.browser.culled() != culled => {
-                let limit = self.config.max_page_memory;
-                let why = format!("the page takes more than {limit} bytes of memory");
-                Err(Failure::Flawed(Flaw::Memory, why))
-            }
+            Err(error) if is_crash(&error) => match lease.browser.outgrown() {
+                Some(outgrown) => return Err(Try::Outgrown(outgrown)),
+                None if lease.browser.culled() != culled => {
+                    Err(Failure::Flawed(Flaw::Memory, self.too_large(Role::Renderer)))
+                }
+                None => Err(error),
+            },
             other => other,
         };
         // Time that runs out drops the lease unsettled, which has the browser looked at.
@@ -373,7 +442,7 @@ fn unknown_egress(asked: &Egress) -> Fault {
 fn is_crash(failure: &Failure) -> bool {
     match failure {
         Failure::Tab(error) => error.is_browser_gone() || *error == TabError::Crashed,
-        Failure::Page(why) => why == ABORTED,
+        Failure::Aborted => true,
         _ => false,
     }
 }
@@ -382,6 +451,8 @@ fn is_crash(failure: &Failure) -> bool {
 enum Try {
     Engine(String),
     Page(Failure),
+    /// The browser was killed for its memory.
+    Outgrown(Outgrown),
 }
 
 impl Origin for Engine {

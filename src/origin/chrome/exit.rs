@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::guard::Barred;
 use super::roads::{Roads, Site, unreachable};
+use super::tls_bridge::TlsBridge;
 use crate::message::{body::Body, fields};
 
 /// Time for the browser to send a request head.
@@ -39,14 +40,14 @@ pub(super) struct ExitProxy {
 }
 
 impl ExitProxy {
-    /// Opens a listener on loopback, whose traffic takes `roads`.
-    pub(super) async fn open(roads: Roads) -> io::Result<Self> {
+    /// Opens a listener on loopback, whose traffic takes `roads`, and `bridge` where the operator has roots for pages.
+    pub(super) async fn open(roads: Roads, bridge: Option<Arc<TlsBridge>>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let roads = Arc::new(roads);
         let (open, closed) = watch::channel(());
         let (cut, is_cut) = watch::channel(false);
-        let exit = Exit { roads: roads.clone(), idle: Arc::default(), closed, is_cut };
+        let exit = Exit { roads: roads.clone(), bridge, idle: Arc::default(), closed, is_cut };
         tokio::spawn(exit.accept(listener));
         Ok(ExitProxy { address, roads, cut, _open: open })
     }
@@ -73,6 +74,7 @@ type Idle = HashMap<Site, Vec<SendRequest<Incoming>>>;
 #[derive(Clone)]
 struct Exit {
     roads: Arc<Roads>,
+    bridge: Option<Arc<TlsBridge>>,
     /// Connections to plain HTTP origins that can take another request.
     idle: Arc<Mutex<Idle>>,
     closed: watch::Receiver<()>,
@@ -134,6 +136,10 @@ impl Exit {
         if *self.is_cut.borrow() {
             return empty(StatusCode::GATEWAY_TIMEOUT);
         }
+        let target = match *request.method() {
+            Method::CONNECT => None,
+            _ => request.uri().path_and_query().map(|target| target.as_str().to_owned()),
+        };
         let answer = match (self.roads.admit(), request.method()) {
             (Err(spent), _) => Err(spent),
             (Ok(()), &Method::CONNECT) => self.tunnel(&site, request).await,
@@ -142,7 +148,7 @@ impl Exit {
         // Quick and empty, so that a page goes on without what is barred.
         answer.unwrap_or_else(|why| {
             let status = if why.is_refusal() { StatusCode::FORBIDDEN } else { StatusCode::BAD_GATEWAY };
-            self.roads.remember(site, why);
+            self.roads.remember(site, target, why);
             empty(status)
         })
     }
@@ -150,9 +156,19 @@ impl Exit {
     /// `CONNECT`: TLS and websockets.
     async fn tunnel(&self, site: &Site, request: Request<Incoming>) -> Result<Response<Body>, Barred> {
         let mut there = self.roads.connect(site).await?;
+        let (bridge, roads, site) = (self.bridge.clone(), self.roads.clone(), site.clone());
         self.spawn(async move {
-            if let Ok(here) = hyper::upgrade::on(request).await {
-                let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(here), &mut there).await;
+            let Ok(here) = hyper::upgrade::on(request).await else { return };
+            let mut here = TokioIo::new(here);
+            match bridge {
+                None => {
+                    let _ = tokio::io::copy_bidirectional(&mut here, &mut there).await;
+                }
+                Some(bridge) => {
+                    if let Err(why) = bridge.join(here, there, &site, &roads).await {
+                        roads.remember(site, None, why);
+                    }
+                }
             }
         });
         Ok(empty(StatusCode::OK))

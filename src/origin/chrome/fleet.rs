@@ -1,8 +1,8 @@
 //! All browsers that take captures: our own one, or several that others run. Each capture goes to the one that has the
 //! least to do.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join_all, select_ok};
@@ -10,6 +10,7 @@ use futures_util::future::{join_all, select_ok};
 use super::attach::Attach;
 use super::browser::{Browser, Lease};
 use super::health::Rules;
+use super::identity::Version;
 use super::process::{self, Launch};
 use super::program::{self, StartError};
 use super::supervisor::{Source, Supervisor};
@@ -26,13 +27,16 @@ pub(super) struct Fleet {
     members: Vec<Supervisor>,
     captures: u64,
     turn: AtomicUsize,
+    last_version: Mutex<Option<Version>>,
 }
 
 impl Fleet {
     /// Begins to launch or to connect in the background. Needs a running tokio runtime.
-    pub(super) fn start(config: &Config) -> Result<Self, StartError> {
+    ///
+    /// Our own browser trusts certificates whose public key has the hash `trusted_key`.
+    pub(super) fn start(config: &Config, trusted_key: Option<&str>) -> Result<Self, StartError> {
         let members = match config.remote.as_slice() {
-            [] => vec![own(config)?],
+            [] => vec![own(config, trusted_key)?],
             _ if !config.remote_unguarded => return Err(StartError::Unguarded),
             endpoints => {
                 let secure = endpoints.iter().any(super::Endpoint::is_secure);
@@ -56,7 +60,7 @@ impl Fleet {
             }
         };
         let captures = if config.remote.is_empty() { config.recycle_after } else { u64::MAX };
-        Ok(Fleet { members, captures, turn: AtomicUsize::new(0) })
+        Ok(Fleet { members, captures, turn: AtomicUsize::new(0), last_version: Mutex::default() })
     }
 
     /// A browser for one capture; waits while there may be one soon.
@@ -96,13 +100,33 @@ impl Fleet {
         self.members.iter().map(Supervisor::unhealthy).sum()
     }
 
+    /// How the browsers name themselves, or did last; waits for the first one. None if there never was one.
+    pub(super) async fn version(&self) -> Option<Version> {
+        loop {
+            let version = self.known_version();
+            if version.is_some() {
+                return version;
+            }
+            select_ok(self.members.iter().map(|member| Box::pin(member.wait()))).await.ok()?;
+        }
+    }
+
+    fn known_version(&self) -> Option<Version> {
+        let ready = self.members.iter().find_map(Supervisor::ready).map(|browser| browser.version.clone());
+        let mut last = self.last_version.lock().unwrap_or_else(PoisonError::into_inner);
+        if ready.is_some() {
+            last.clone_from(&ready);
+        }
+        last.clone()
+    }
+
     /// Ends every browser of ours and every connection, and waits until they are gone.
     pub(super) async fn shutdown(&self) {
         join_all(self.members.iter().map(Supervisor::shutdown)).await;
     }
 }
 
-fn own(config: &Config) -> Result<Supervisor, StartError> {
+fn own(config: &Config, trusted_key: Option<&str>) -> Result<Supervisor, StartError> {
     let program = program::find(config)?;
     let sandboxed = program::sandboxed(config, rustix::process::geteuid().is_root())?;
     if !sandboxed {
@@ -114,7 +138,10 @@ fn own(config: &Config) -> Result<Supervisor, StartError> {
     let launch = Launch {
         program,
         sandboxed,
+        max_process_memory: config.max_page_memory,
+        trusted_key: trusted_key.map(str::to_owned),
         profiles,
+        visitor: config.visitor.clone(),
         timeout: config.launch_timeout,
         max_message: largest_message(config.limits.max_pixels),
         call_timeout: CALL_TIMEOUT,

@@ -1,23 +1,24 @@
 //! What a capture may reach: the vetting of hosts, addresses and ports, and the one resolution of a name.
 //!
-//! A host in `allow_hosts` and an address in `allow_ranges` may be reached on every port, since naming it is
-//! consent to all of it; `allow_ports` governs the public rest. On a network that reaches IPv4 by NAT64 alone,
+//! A host in `allow_hosts` and an address in `allow_ranges` may be reached on the port that stands there, or on every
+//! port if none does; `allow_ports` governs the public rest. On a network that reaches IPv4 by NAT64 alone,
 //! `64:ff9b::/96` has to be among the allowed ranges.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use url::Url;
 
 use super::address::{Special, special};
+use super::certificates::CertificateFault;
+use super::exception::{AllowedHost, AllowedRange};
 use super::resolver::{self, Resolver};
 
 /// The operator's rules.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    hosts: Vec<String>,
-    ranges: Vec<IpNet>,
+    hosts: Vec<AllowedHost>,
+    ranges: Vec<AllowedRange>,
     ports: Vec<u16>,
     resolver: Arc<dyn Resolver>,
 }
@@ -57,6 +58,16 @@ pub enum Barred {
         /// What the system said.
         cause: String,
     },
+    /// Its certificate leads to a root of `page_ca`, and cannot be accepted.
+    #[error("the certificate of {host}:{port} is not accepted: {fault}")]
+    Certificate {
+        /// The host as it was named.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What is wrong with it.
+        fault: CertificateFault,
+    },
     /// The capture used up what it may.
     #[error("the page uses more than {limit} {what}")]
     Limit {
@@ -79,16 +90,15 @@ impl Guard {
     /// without a trailing dot.
     pub fn new(config: &super::Config, resolver: Arc<dyn Resolver>) -> Self {
         Guard {
-            hosts: config.allow_hosts.iter().map(|host| plain(host)).collect(),
+            hosts: config.allow_hosts.clone(),
             ranges: config.allow_ranges.clone(),
             ports: config.allow_ports.clone(),
             resolver,
         }
     }
 
-    /// These rules, over names as the system has them. As [`new`](Guard::new) reads host names.
-    pub fn of(hosts: &[String], ranges: Vec<IpNet>, ports: Vec<u16>) -> Self {
-        let hosts = hosts.iter().map(|host| plain(host)).collect();
+    /// These rules, over names as the system has them.
+    pub fn of(hosts: Vec<AllowedHost>, ranges: Vec<AllowedRange>, ports: Vec<u16>) -> Self {
         Guard { hosts, ranges, ports, resolver: Arc::new(resolver::System) }
     }
 
@@ -103,11 +113,11 @@ impl Guard {
     /// Whether `host`, which has these addresses, may be reached on `port`. One bad address bars all:
     /// a name that mixes public and private addresses is up to no good.
     pub fn vet(&self, host: &str, port: u16, addresses: &[IpAddr]) -> Result<(), Barred> {
-        if self.is_allowed_host(host) {
+        if self.hosts.iter().any(|rule| rule.opens_host(host, port)) {
             return Ok(());
         }
         for &address in addresses {
-            if self.ranges.iter().any(|range| range.contains(&address)) {
+            if self.ranges.iter().any(|range| range.opens(address, port)) {
                 continue;
             }
             if let Some(why) = special(address) {
@@ -119,26 +129,6 @@ impl Guard {
         }
         Ok(())
     }
-
-    fn is_allowed_host(&self, host: &str) -> bool {
-        let host = plain(host);
-        self.hosts.iter().any(|rule| match rule.strip_prefix("*.") {
-            Some(suffix) => {
-                host.strip_suffix(suffix).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-            }
-            None => host == *rule,
-        })
-    }
-}
-
-fn plain(host: &str) -> String {
-    let bare = bare(host);
-    bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase()
-}
-
-/// A host without the brackets of an IPv6 literal.
-fn bare(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
 /// Whether a document at `url` may be captured: one of the web, not of a file, of the browser or of a script.
@@ -152,8 +142,12 @@ mod tests {
 
     fn guard() -> Guard {
         Guard {
-            hosts: vec!["intra.example".into(), "*.lab.example".into(), "::1".into()],
-            ranges: vec!["10.1.0.0/16".parse().unwrap()],
+            hosts: ["intra.example", "*.lab.example", "[::1]", "dev.example:3000", "*.dev.example:3000"]
+                .map(|host| host.parse().unwrap())
+                .to_vec(),
+            ranges: ["10.1.0.0/16", "127.0.0.3:8000", "172.16.0.0/12:443", "[fd00::/8]:443"]
+                .map(|range| range.parse().unwrap())
+                .to_vec(),
             ports: vec![80, 443],
             resolver: Arc::new(resolver::System),
         }
@@ -180,6 +174,20 @@ mod tests {
             ("xlab.example", 80, "127.0.0.1", address(Special::Loopback)),
             (".lab.example", 80, "127.0.0.1", address(Special::Loopback)),
             ("[::1]", 1, "::1", None),
+            // Exceptions with a port.
+            ("dev.example", 3000, "127.0.0.1", None),
+            ("dev.example", 3001, "127.0.0.1", address(Special::Loopback)),
+            ("dev.example", 443, "1.1.1.1", None),
+            ("dev.example", 3001, "1.1.1.1", port(3001)),
+            ("x.dev.example", 3000, "127.0.0.1", None),
+            ("x.dev.example", 80, "127.0.0.1", address(Special::Loopback)),
+            ("site.example", 8000, "127.0.0.3", None),
+            ("site.example", 8001, "127.0.0.3", address(Special::Loopback)),
+            ("site.example", 8000, "127.0.0.4", address(Special::Loopback)),
+            ("site.example", 8000, "127.0.0.3 127.0.0.4", address(Special::Loopback)),
+            ("site.example", 443, "172.16.1.1 fd00::1", None),
+            ("site.example", 80, "172.16.1.1", address(Special::Private)),
+            ("site.example", 80, "fd00::1", address(Special::Private)),
         ] {
             let list: Vec<IpAddr> = addresses.split(' ').map(|a| a.parse().unwrap()).collect();
             let named = expected.map(|barred| match barred {

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use url::{Origin, Url};
 
-use super::filter::Filter;
+use super::filter::{Cosmetics, Filter};
 use super::spec::{CaptureSpec, Page, ResourceKind};
 
 /// Where a given document lives: a name that nobody can have (RFC 6761).
@@ -19,6 +19,12 @@ pub(super) const HTML_URL: &str = "http://html.invalid/";
 
 /// Frames whose URLs are remembered; requests of others are taken for the page's own.
 const MAX_FRAMES: usize = 1024;
+/// Documents whose own rules are put in before they load; those of further ones come after.
+const MAX_DOCUMENTS: usize = 64;
+/// The world of the page scripts of filters, which pages cannot see.
+pub(super) const WORLD: &str = "tintype";
+/// Filters on one document, see there.
+pub(super) const FILTER_SCRIPT: &str = include_str!("capture/filter.js");
 /// What stands in for an image: nothing, of one pixel.
 const NO_IMAGE: &str = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
 
@@ -34,6 +40,8 @@ pub(super) struct Intercept {
     main: String,
     /// URLs of the documents of frames, which say whose request one is.
     frames: HashMap<String, String>,
+    /// What every document runs before anything of its own, in [`WORLD`].
+    scripts: Vec<String>,
 }
 
 impl Intercept {
@@ -47,7 +55,44 @@ impl Intercept {
         };
         // A document of its own has no origin that could expect them.
         let headers = if origin.is_some() { spec.visitor.headers.clone() } else { Vec::new() };
-        Intercept { blocked, headers, origin, html, filters, main: main.to_owned(), frames: HashMap::new() }
+        let generic: Vec<&str> = filters.iter().map(|filter| filter.generic()).collect();
+        let begin = || {
+            let parts = generic.join(",");
+            format!(
+                "globalThis.filterStep = ({FILTER_SCRIPT}); filterStep({{\"step\":\"begin\",\"parts\":[{parts}]}})"
+            )
+        };
+        let scripts = if filters.is_empty() { Vec::new() } else { vec![begin()] };
+        let (main, frames) = (main.to_owned(), HashMap::new());
+        Intercept { blocked, headers, origin, html, filters, main, frames, scripts }
+    }
+
+    /// What every document runs before anything of its own, in [`WORLD`], as far as is known by now.
+    pub(super) fn scripts(&self) -> &[String] {
+        &self.scripts
+    }
+
+    /// What the document that is asked for runs beside that, if there are rules for its URL.
+    pub(super) fn script_for(&mut self, paused: &Value) -> Option<&str> {
+        if self.filters.is_empty()
+            || paused["resourceType"] != "Document"
+            || self.scripts.len() > MAX_DOCUMENTS
+        {
+            return None;
+        }
+        let url = paused["request"]["url"].as_str().unwrap_or_default();
+        let parts: Vec<Cosmetics> =
+            (self.filters.iter()).map(|filter| filter.at(url)).filter(|part| !part.is_empty()).collect();
+        if parts.is_empty() {
+            return None;
+        }
+        let (url, step) = (json!(url), json!({ "step": "document", "parts": parts }));
+        let script = format!("location.href.split('#')[0] === {url} && filterStep({step})");
+        if self.scripts.contains(&script) {
+            return None;
+        }
+        self.scripts.push(script);
+        self.scripts.last().map(String::as_str)
     }
 
     /// The requests that Chrome is to ask about (`Fetch.enable`); none if there is nothing to do.
@@ -249,6 +294,38 @@ mod tests {
             });
             assert_eq!(rules.answer(&paused).0, expected, "{frame} {kind} {url}");
         }
+    }
+
+    #[tokio::test]
+    async fn documents_that_rules_are_about_have_a_script_each() {
+        use crate::origin::chrome::filter::{FilterList, FilterLists, Filters};
+        let list = FilterList { path: "l".into(), text: "a.example##.x\n".into() };
+        let filters = Filters::new(FilterLists { ads: vec![list], ..FilterLists::default() });
+        let spec = "url=http://a.example/&block_ads=true";
+        let spec = CaptureSpec::parse(spec, None, &super::super::Limits::default()).unwrap();
+        let mut rules = Intercept::new(&spec, filters.of(&spec.filters).await.unwrap(), "MAIN");
+        assert!(
+            rules.scripts()[0].contains("\"step\":\"begin\"") && rules.scripts()[0].contains(".adsbygoogle")
+        );
+        for (kind, url, expected) in [
+            ("Document", "http://a.example/", true),
+            // Once is enough.
+            ("Document", "http://a.example/", false),
+            ("Document", "http://sub.a.example/'\"</script>", true),
+            ("Document", "http://b.example/", false),
+            ("Script", "http://a.example/x", false),
+        ] {
+            let script = rules.script_for(&paused(kind, url, false)).map(str::to_owned);
+            assert_eq!(script.is_some(), expected, "{kind} {url}");
+            assert!(script.is_none_or(|script| script.contains(&json!(url).to_string())), "{url}");
+        }
+        assert_eq!(rules.scripts().len(), 3);
+        for n in 0..2 * MAX_DOCUMENTS {
+            rules.script_for(&paused("Document", &format!("http://a.example/{n}"), false));
+        }
+        assert_eq!(rules.scripts().len(), 1 + MAX_DOCUMENTS);
+        let plain = Intercept::new(&spec, Vec::new(), "MAIN");
+        assert!(plain.scripts().is_empty());
     }
 
     #[test]

@@ -9,24 +9,25 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 pub mod address;
 mod answer;
 mod attach;
 mod browser;
 mod capture;
+mod certificates;
 pub mod devices;
 mod devtools;
 mod documents;
 mod egress;
 mod engine;
+mod exception;
 mod exit;
 mod family;
 mod filter;
 mod fleet;
 pub mod guard;
 mod health;
+mod identity;
 mod intercept;
 mod isolation;
 mod markdown;
@@ -49,15 +50,20 @@ mod spares;
 pub mod spec;
 mod supervisor;
 mod tab;
+mod tls_bridge;
 mod vigil;
+mod visitor;
 mod websocket;
 
 pub use attach::Endpoint;
+pub use certificates::{CertificateFault, PageRoots, PageRootsError};
 pub use egress::EgressProxy;
 pub use engine::{Engine, Stats};
-pub use filter::{FilterList, FilterLists, MAX_LIST};
+pub use exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
+pub use filter::{FilterList, FilterLists, MAX_LIST, Unused, Usage};
 pub use probe::Probe;
 pub use program::{StartError, find as find_program, sandboxed};
+pub use visitor::DefaultVisitor;
 
 /// Path of the engine's one resource.
 pub const PATH: &str = "/screenshot";
@@ -87,7 +93,8 @@ pub struct Config {
     pub recycle_age: Duration,
     /// Bytes of memory, of all its processes, at which the browser is replaced.
     pub recycle_memory: u64,
-    /// Bytes of memory that the renderer of one page may take; it is killed beyond.
+    /// Bytes of memory that one process of the browser may take; beyond, a renderer is killed, and for any other process
+    /// the browser.
     pub max_page_memory: u64,
     /// Time between two looks at the browser's health.
     pub health_interval: Duration,
@@ -107,12 +114,14 @@ pub struct Config {
     pub incomplete_ttl: Duration,
     /// Default viewport and bounds of the parameters.
     pub limits: Limits,
-    /// Hosts that may be captured although their address is private: exact names, or `*.suffix`.
-    pub allow_hosts: Vec<String>,
-    /// Address ranges that may be reached although they are private.
-    pub allow_ranges: Vec<IpNet>,
-    /// Ports of public addresses that pages may connect to; allowed hosts and ranges are so on every port.
+    /// Hosts that may be reached although their address is private, on one port or on every port.
+    pub allow_hosts: Vec<AllowedHost>,
+    /// Address ranges that may be reached although they are private, on one port or on every port.
+    pub allow_ranges: Vec<AllowedRange>,
+    /// Ports of public addresses that pages may connect to.
     pub allow_ports: Vec<u16>,
+    /// Further trusted roots for pages, beside the browser's own.
+    pub page_ca: PageRoots,
     /// Bytes that one capture may load through the guard.
     pub max_page_bytes: u64,
     /// Connections that one capture may open through the guard.
@@ -124,6 +133,8 @@ pub struct Config {
     pub filters: FilterLists,
     /// Proxies that requests may choose to load their page through.
     pub egress: Vec<EgressProxy>,
+    /// Who visits where a request does not say.
+    pub visitor: DefaultVisitor,
 }
 
 /// Chrome's own sandbox.
@@ -173,6 +184,8 @@ pub struct Limits {
     pub allow_blank: bool,
     /// Have the page's clock stand still where the request does not say.
     pub freeze_time: bool,
+    /// Requests may ask for pages whose certificates are not valid.
+    pub allow_ignore_https_errors: bool,
 }
 
 impl Eq for Limits {}
@@ -196,6 +209,7 @@ impl Default for Limits {
             min_picture_bytes: 64,
             allow_blank: false,
             freeze_time: false,
+            allow_ignore_https_errors: false,
         }
     }
 }
@@ -240,11 +254,13 @@ mod tests {
             allow_hosts: Vec::new(),
             allow_ranges: Vec::new(),
             allow_ports: vec![80, 443],
+            page_ca: PageRoots::default(),
             max_page_bytes: 64 << 20,
             max_page_connections: 64,
             max_page_requests: 1000,
             filters: FilterLists::default(),
             egress: Vec::new(),
+            visitor: DefaultVisitor::default(),
         }
     }
 }

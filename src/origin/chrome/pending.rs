@@ -16,7 +16,7 @@ use crate::clock::Stopwatch;
 
 /// A request without an end after this time is taken for a long poll or a stream. Ordinary interfaces answer within it.
 pub(super) const UNANSWERED: Duration = Duration::from_secs(2);
-/// A request that repeats one which ended at least this long ago was made by a timer, not by what the first one brought.
+/// A request that repeats one which was answered at least this long ago was made by a timer, not by what the first one brought.
 const POLL_GAP: Duration = Duration::from_millis(100);
 /// Such repetitions after which a request counts as a poll.
 const POLL_REPEATS: u32 = 2;
@@ -72,9 +72,9 @@ struct Request {
     begun: Duration,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Target {
-    ended: Duration,
+    answered: Duration,
     repeats: u32,
 }
 
@@ -95,6 +95,11 @@ impl Pending {
             // A redirect is announced under the id of the request that it continues.
             "Network.requestWillBeSent" => self.begin(id, params, now),
             "Network.responseReceived" if is_stream(params) => self.requests.remove(id).is_some(),
+            // Scripts go on from here, before the end of the response is reported.
+            "Network.responseReceived" => {
+                self.answered(id, now);
+                false
+            }
             "Network.loadingFinished" | "Network.loadingFailed" => self.end(id, now),
             // Chrome does not report the end of requests whose document or frame went away.
             "Page.lifecycleEvent" if params["name"] == "init" => {
@@ -119,7 +124,7 @@ impl Pending {
         let target = format!("{} {path}", params["request"]["method"].as_str().unwrap_or_default());
         if kind == Kind::Fetch
             && let Some(earlier) = self.targets.get_mut(&target)
-            && now.saturating_sub(earlier.ended) >= POLL_GAP
+            && now.saturating_sub(earlier.answered) >= POLL_GAP
         {
             earlier.repeats += 1;
             if earlier.repeats > POLL_REPEATS {
@@ -139,14 +144,21 @@ impl Pending {
     }
 
     fn end(&mut self, id: &str, now: Duration) -> bool {
-        let Some(Request { kind, target, .. }) = self.requests.remove(id) else { return false };
-        if kind == Kind::Fetch && (self.targets.len() < MAX_REQUESTS || self.targets.contains_key(&target)) {
-            self.targets.entry(target).or_default().ended = now;
-        }
-        true
+        self.answered(id, now);
+        self.requests.remove(id).is_some()
     }
 
-    /// The kinds that are waited for at `now`, and the time until the last of them counts no more.
+    fn answered(&mut self, id: &str, now: Duration) {
+        let Some(Request { kind: Kind::Fetch, target, .. }) = self.requests.get(id) else { return };
+        let room = self.targets.len() < MAX_REQUESTS;
+        if let Some(earlier) = self.targets.get_mut(target) {
+            earlier.answered = now;
+        } else if room {
+            self.targets.insert(target.clone(), Target { answered: now, repeats: 0 });
+        }
+    }
+
+    /// The kind of the youngest request that counts at `now`, and the time for which it still does.
     fn awaited(&self, now: Duration) -> Option<(Kind, Duration)> {
         let counted = self.requests.values().filter(|request| now < request.begun + UNANSWERED);
         let youngest = counted.max_by_key(|request| request.begun)?;
@@ -294,6 +306,17 @@ mod tests {
             }
             assert_eq!(pending.begun, expected, "{gap} ms");
         }
+        // The next request begins with the response, before the end of its body is reported.
+        let mut pending = Pending::default();
+        for n in 0..6 {
+            let id = n.to_string();
+            apply(&mut pending, n * 150, "requestWillBeSent", &id, "Fetch", "http://a/items");
+            apply(&mut pending, n * 150 + 149, "responseReceived", &id, "text/html", "");
+            if n > 0 {
+                apply(&mut pending, n * 150 + 149, "loadingFinished", &(n - 1).to_string(), "", "");
+            }
+        }
+        assert_eq!(pending.begun, 6);
         // At once, as a page asks for several parts of one interface.
         let mut pending = Pending::default();
         for n in 0..6 {

@@ -33,7 +33,37 @@ pub(super) enum PixelError {
     /// Tiles of different widths, or none.
     #[error("tiles do not fit together")]
     Misfit,
+    /// It could not be written as a JPEG or WebP.
+    #[error("cannot write a picture: {0}")]
+    Lossy(String),
 }
+
+/// A screenshot, and which of its pixels belong to the picture.
+#[derive(Clone, Debug)]
+pub(super) struct Tile {
+    pub(super) png: Vec<u8>,
+    /// All of it where none is said.
+    pub(super) part: Option<Part>,
+}
+
+/// A box of pixels in a screenshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) x: u32,
+    pub(super) y: u32,
+    pub(super) width: u32,
+    pub(super) height: u32,
+}
+
+impl Tile {
+    /// A whole screenshot.
+    pub(super) fn whole(png: Vec<u8>) -> Self {
+        Tile { png, part: None }
+    }
+}
+
+/// Tiles of one height, from left to right.
+pub(super) type Band = Vec<Tile>;
 
 /// A finished PNG.
 #[derive(Debug)]
@@ -43,10 +73,10 @@ pub(super) struct Developed {
     pub(super) blank: bool,
 }
 
-/// Encodes PNGs of one width as a single one, from top to bottom, one row in memory at a time.
-pub(super) fn develop(tiles: &[Vec<u8>]) -> Result<Developed, PixelError> {
-    let form = Form::of(tiles)?;
-    let (blank, filter) = survey(tiles, &form)?;
+/// Encodes bands of one width as a single PNG, from top to bottom, one row in memory at a time.
+pub(super) fn develop(bands: &[Band]) -> Result<Developed, PixelError> {
+    let form = Form::of(bands)?;
+    let (blank, filter) = survey(bands, &form)?;
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, form.width, form.height);
     encoder.set_color(form.color);
@@ -55,15 +85,51 @@ pub(super) fn develop(tiles: &[Vec<u8>]) -> Result<Developed, PixelError> {
     encoder.set_filter(filter);
     let mut writer = encoder.write_header()?;
     let mut stream = writer.stream_writer_with_size(CHUNK)?;
-    for tile in tiles {
-        let mut rows = rows(tile, form.color)?;
-        while let Some(row) = rows.next_row()? {
-            stream.write_all(row.data()).map_err(EncodingError::from)?;
-        }
-    }
+    each_row(bands, &form, |row| stream.write_all(row).map_err(|error| EncodingError::from(error).into()))?;
     stream.finish()?;
     writer.finish()?;
     Ok(Developed { bytes, blank })
+}
+
+/// Encodes bands as one picture in a lossy format. All of its pixels are in memory meanwhile.
+pub(super) fn develop_lossy(bands: &[Band], format: Lossy, quality: u8) -> Result<Developed, PixelError> {
+    let form = Form::of(bands)?;
+    let mut colour = OneColour::new(form.color.samples());
+    let mut pixels = Vec::new();
+    let is_opaque = format == Lossy::Jpeg && form.color == ColorType::Rgba;
+    each_row(bands, &form, |row| {
+        colour.holds(row);
+        match is_opaque {
+            true => pixels.extend(row.chunks_exact(4).flat_map(|pixel| &pixel[..3])),
+            false => pixels.extend_from_slice(row),
+        }
+        Ok(())
+    })?;
+    let bytes = match format {
+        Lossy::Jpeg => {
+            let mut bytes = Vec::new();
+            image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality)
+                .encode(&pixels, form.width, form.height, image::ExtendedColorType::Rgb8)
+                .map_err(|error| PixelError::Lossy(error.to_string()))?;
+            bytes
+        }
+        Lossy::Webp => {
+            let encoder = match form.color {
+                ColorType::Rgba => webp::Encoder::from_rgba(&pixels, form.width, form.height),
+                _ => webp::Encoder::from_rgb(&pixels, form.width, form.height),
+            };
+            let made = encoder.encode_simple(false, f32::from(quality));
+            made.map_err(|error| PixelError::Lossy(format!("libwebp: {error:?}")))?.to_vec()
+        }
+    };
+    Ok(Developed { bytes, blank: colour.held })
+}
+
+/// A format that loses something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lossy {
+    Jpeg,
+    Webp,
 }
 
 /// Whether every pixel of a PNG is the same. Reads no further than to the first that differs.
@@ -78,7 +144,7 @@ pub(super) fn is_one_colour(png: &[u8]) -> Result<bool, PixelError> {
     Ok(true)
 }
 
-/// What all tiles have in common.
+/// What all bands have in common.
 struct Form {
     width: u32,
     height: u32,
@@ -86,52 +152,105 @@ struct Form {
 }
 
 impl Form {
-    fn of(tiles: &[Vec<u8>]) -> Result<Self, PixelError> {
+    fn of(bands: &[Band]) -> Result<Self, PixelError> {
         let mut form = Form { width: 0, height: 0, color: ColorType::Rgb };
-        for tile in tiles {
-            let decoder = png::Decoder::new(Cursor::new(tile.as_slice())).read_info()?;
-            let info = decoder.info();
-            if form.width != 0 && info.width != form.width {
+        for band in bands {
+            let (mut width, mut height) = (0_u32, 0);
+            for tile in band {
+                let decoder = png::Decoder::new(Cursor::new(tile.png.as_slice())).read_info()?;
+                let info = decoder.info();
+                let part = tile.part_of(info.width, info.height)?;
+                if height != 0 && part.height != height {
+                    return Err(PixelError::Misfit);
+                }
+                height = part.height;
+                width = width.saturating_add(part.width);
+                // One with transparency makes the whole have it.
+                if info.color_type != ColorType::Rgb {
+                    form.color = ColorType::Rgba;
+                }
+            }
+            if width == 0 || height == 0 || form.width != 0 && width != form.width {
                 return Err(PixelError::Misfit);
             }
-            form.width = info.width;
-            form.height = form.height.saturating_add(info.height);
-            // One with transparency makes the whole have it.
-            if info.color_type != ColorType::Rgb {
-                form.color = ColorType::Rgba;
-            }
+            form.width = width;
+            form.height = form.height.saturating_add(height);
         }
-        if tiles.is_empty() { Err(PixelError::Misfit) } else { Ok(form) }
+        if bands.is_empty() { Err(PixelError::Misfit) } else { Ok(form) }
     }
+}
+
+impl Tile {
+    /// Its part of a screenshot of this size.
+    fn part_of(&self, width: u32, height: u32) -> Result<Part, PixelError> {
+        let part = self.part.unwrap_or(Part { x: 0, y: 0, width, height });
+        let is_within =
+            |from: u32, length: u32, all: u32| from.checked_add(length).is_some_and(|to| to <= all);
+        if is_within(part.x, part.width, width) && is_within(part.y, part.height, height) {
+            Ok(part)
+        } else {
+            Err(PixelError::Misfit)
+        }
+    }
+}
+
+/// Gives `take` the rows of the whole picture from top to bottom.
+fn each_row(
+    bands: &[Band],
+    form: &Form,
+    mut take: impl FnMut(&[u8]) -> Result<(), PixelError>,
+) -> Result<(), PixelError> {
+    let pixel = form.color.samples();
+    let mut line = Vec::with_capacity(form.width as usize * pixel);
+    for band in bands {
+        let mut readers = Vec::with_capacity(band.len());
+        let mut height = 0;
+        for tile in band {
+            let mut rows = rows(&tile.png, form.color)?;
+            if rows.output_color_type() != (form.color, BitDepth::Eight) {
+                return Err(PixelError::Misfit);
+            }
+            let part = tile.part_of(rows.info().width, rows.info().height)?;
+            for _ in 0..part.y {
+                rows.next_row()?;
+            }
+            height = part.height;
+            readers.push((rows, part));
+        }
+        for _ in 0..height {
+            line.clear();
+            for (rows, part) in &mut readers {
+                let row = rows.next_row()?.ok_or(PixelError::Misfit)?;
+                let from = part.x as usize * pixel;
+                let to = from + part.width as usize * pixel;
+                line.extend_from_slice(row.data().get(from..to).ok_or(PixelError::Misfit)?);
+            }
+            take(&line)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the picture is blank, and the filter that makes it smaller: differences where colours flow into one another, as
 /// in photographs, none where they repeat.
-fn survey(tiles: &[Vec<u8>], form: &Form) -> Result<(bool, Filter), PixelError> {
+fn survey(bands: &[Band], form: &Form) -> Result<(bool, Filter), PixelError> {
     let pixel = form.color.samples();
     let mut colour = OneColour::new(pixel);
     let (mut plain, mut differences, mut taken) = (Meter::new(), Meter::new(), 0);
-    let mut line = Vec::new();
-    for tile in tiles {
-        let mut rows = rows(tile, form.color)?;
-        if rows.output_color_type() != (form.color, BitDepth::Eight) {
-            return Err(PixelError::Misfit);
+    let (mut line, mut number) = (Vec::new(), 0);
+    each_row(bands, form, |row| {
+        colour.holds(row);
+        if number % SAMPLE_STEP < SAMPLE_ROWS && taken < MAX_SAMPLE {
+            line.clear();
+            line.extend_from_slice(&row[..pixel.min(row.len())]);
+            line.extend(row.iter().skip(pixel).zip(row).map(|(here, left)| here.wrapping_sub(*left)));
+            plain.add(row);
+            differences.add(&line);
+            taken += row.len();
         }
-        let mut number = 0;
-        while let Some(row) = rows.next_row()? {
-            let row = row.data();
-            colour.holds(row);
-            if number % SAMPLE_STEP < SAMPLE_ROWS && taken < MAX_SAMPLE {
-                line.clear();
-                line.extend_from_slice(&row[..pixel.min(row.len())]);
-                line.extend(row.iter().skip(pixel).zip(row).map(|(here, left)| here.wrapping_sub(*left)));
-                plain.add(row);
-                differences.add(&line);
-                taken += row.len();
-            }
-            number += 1;
-        }
-    }
+        number += 1;
+        Ok(())
+    })?;
     let filter = if plain.bytes() <= differences.bytes() { Filter::NoFilter } else { Filter::Sub };
     Ok((colour.held, filter))
 }
@@ -234,6 +353,10 @@ mod tests {
         assert!(is_one_colour(b"GIF89a").is_err());
     }
 
+    fn whole(png: &[u8]) -> Band {
+        vec![Tile::whole(png.to_vec())]
+    }
+
     fn pixels(png: &[u8]) -> (ColorType, Vec<u8>) {
         let mut reader = png::Decoder::new(Cursor::new(png)).read_info().unwrap();
         let (color, mut seen) = (reader.info().color_type, Vec::new());
@@ -247,18 +370,52 @@ mod tests {
     fn tiles_are_joined_from_top_to_bottom() {
         let upper = picture(2, &[A, B, B, A], ColorType::Rgb);
         let lower = picture(2, &[B, B], ColorType::Rgb);
-        let joined = develop(&[upper.clone(), lower.clone()]).unwrap();
+        let joined = develop(&[whole(&upper), whole(&lower)]).unwrap();
         let expected = [A, B, B, A, B, B].iter().flat_map(|pixel| &pixel[..3]).copied().collect();
         assert_eq!(pixels(&joined.bytes), (ColorType::Rgb, expected));
         assert!(!joined.blank);
-        assert!(develop(&[lower.clone(), lower]).unwrap().blank);
+        assert!(develop(&[whole(&lower), whole(&lower)]).unwrap().blank);
 
         // One with transparency makes the whole have it.
-        let clear = develop(&[upper.clone(), picture(2, &[CLEAR, A], ColorType::Rgba)]).unwrap();
+        let clear = develop(&[whole(&upper), whole(&picture(2, &[CLEAR, A], ColorType::Rgba))]).unwrap();
         assert_eq!(pixels(&clear.bytes), (ColorType::Rgba, [A, B, B, A, CLEAR, A].concat()));
-        assert!(matches!(develop(&[upper, picture(1, &[A], ColorType::Rgb)]), Err(PixelError::Misfit)));
-        assert!(matches!(develop(&[picture(1, &[A], ColorType::Grayscale)]), Err(PixelError::Misfit)));
+        assert!(matches!(
+            develop(&[whole(&upper), whole(&picture(1, &[A], ColorType::Rgb))]),
+            Err(PixelError::Misfit)
+        ));
+        assert!(matches!(
+            develop(&[whole(&picture(1, &[A], ColorType::Grayscale))]),
+            Err(PixelError::Misfit)
+        ));
         assert!(matches!(develop(&[]), Err(PixelError::Misfit)));
+    }
+
+    #[test]
+    fn parts_are_joined_from_left_to_right() {
+        let part = |png: &[u8], x, y, width, height| Tile {
+            png: png.to_vec(),
+            part: Some(Part { x, y, width, height }),
+        };
+        let left = picture(3, &[A, A, A, A, B, A, B, A, A], ColorType::Rgb);
+        let right = picture(2, &[B, B, B, A, A, A], ColorType::Rgb);
+        let joined = develop(&[vec![part(&left, 1, 1, 2, 2), part(&right, 1, 0, 1, 2)]]).unwrap();
+        let expected = [B, A, B, A, A, A].iter().flat_map(|pixel| &pixel[..3]).copied().collect();
+        assert_eq!(pixels(&joined.bytes), (ColorType::Rgb, expected));
+        for bad in [part(&left, 2, 0, 2, 1), part(&left, 0, 3, 1, 1), part(&left, 0, u32::MAX, 1, 2)] {
+            assert!(matches!(develop(&[vec![bad]]), Err(PixelError::Misfit)));
+        }
+        let uneven = vec![part(&left, 0, 0, 1, 1), part(&right, 0, 0, 1, 2)];
+        assert!(matches!(develop(&[uneven]), Err(PixelError::Misfit)));
+    }
+
+    #[test]
+    fn lossy_pictures_are_joined_as_well() {
+        let upper = picture(2, &[A, A, A, A], ColorType::Rgb);
+        let lower = picture(2, &[A, A], ColorType::Rgba);
+        for (format, head) in [(Lossy::Jpeg, &b"\xff\xd8\xff"[..]), (Lossy::Webp, b"RIFF")] {
+            let made = develop_lossy(&[whole(&upper), whole(&lower)], format, 80).unwrap();
+            assert!(made.bytes.starts_with(head) && made.blank);
+        }
     }
 
     #[test]
@@ -270,9 +427,10 @@ mod tests {
         };
         let stripes: Vec<[u8; 4]> = (0..64 * 64).map(|at| if at / 64 % 7 < 3 { A } else { B }).collect();
         for (colours, expected) in [(ramp(1), Filter::Sub), (stripes, Filter::NoFilter)] {
-            let given = [picture(64, &colours, ColorType::Rgb)];
+            let png = picture(64, &colours, ColorType::Rgb);
+            let given = [whole(&png)];
             assert_eq!(survey(&given, &Form::of(&given).unwrap()).unwrap(), (false, expected));
-            assert_eq!(pixels(&develop(&given).unwrap().bytes), pixels(&given[0]));
+            assert_eq!(pixels(&develop(&given).unwrap().bytes), pixels(&png));
         }
     }
 }

@@ -13,14 +13,16 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 use url::{Position, Url};
 
+use super::certificates::unverified_client;
 use super::egress::EgressProxy;
 use super::guard::{Barred, Guard, is_web};
+use super::identity::Identity;
 use super::roads::{Allowance, Destination, Roads, unreachable};
 use super::spec::Visitor;
 use crate::clock::Timestamp;
@@ -33,8 +35,6 @@ use crate::origin::remote::tls;
 const MAX_REDIRECTS: usize = 10;
 /// Bytes of all hops of one probe: a few heads, and the certificates before them.
 const MAX_BYTES: u64 = 1 << 20;
-/// Who asks, where the request does not say who visits.
-const USER_AGENT: &str = "Mozilla/5.0 (compatible; tintype)";
 
 /// How pages are probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,11 +75,23 @@ enum Trouble {
     Late,
 }
 
+/// The page that is asked.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) url: &'a Url,
+    /// The proxy on the way, if there is one.
+    pub(super) egress: Option<&'a EgressProxy>,
+    /// Take certificates that are not valid, as the capture would.
+    pub(super) ignores_certificates: bool,
+}
+
 /// Asks pages whether they changed.
 pub(super) struct Prober {
     how: Probe,
     guard: Arc<Guard>,
+    /// For pages whose certificates have to be valid, and for those whose have not.
     tls: Option<Arc<ClientConfig>>,
+    unverified: Option<Arc<ClientConfig>>,
     places: Semaphore,
     probes: AtomicU64,
     unchanged: AtomicU64,
@@ -122,9 +134,14 @@ impl Condition {
 }
 
 impl Prober {
-    /// Probes as `how` says, `at_once` of them at most.
-    pub(super) fn new(how: Probe, guard: Arc<Guard>, at_once: usize) -> Self {
-        let tls = tls::client(true, None).map(Arc::new);
+    /// Probes as `how` says, `at_once` of them at most. Pages are trusted by the system's roots and `page_roots`.
+    pub(super) fn new(
+        how: Probe,
+        guard: Arc<Guard>,
+        at_once: usize,
+        page_roots: &[CertificateDer<'static>],
+    ) -> Self {
+        let tls = tls::client_with(page_roots).map(Arc::new);
         if let Err(error) = &tls {
             tracing::warn!(%error, "pages behind https cannot be probed, and are captured each time");
         }
@@ -132,6 +149,7 @@ impl Prober {
             how,
             guard,
             tls: tls.ok(),
+            unverified: unverified_client().map(Arc::new).ok(),
             places: Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)),
             probes: AtomicU64::new(0),
             unchanged: AtomicU64::new(0),
@@ -144,21 +162,23 @@ impl Prober {
         [&self.probes, &self.unchanged, &self.failed].map(|counter| counter.load(Ordering::Relaxed))
     }
 
-    /// Whether the picture of `url` that `condition` is about still holds for `visitor`, on the way of `egress`.
+    /// Whether the picture of `target` that `condition` is about still holds for `visitor`.
     pub(super) async fn ask(
         &self,
-        url: &Url,
+        target: Target<'_>,
         condition: &Condition,
         visitor: &Visitor,
-        egress: Option<&EgressProxy>,
+        identity: &Identity,
     ) -> Verdict {
+        let url = target.url;
         // Where there is no place, a capture has a queue.
         let Ok(_place) = self.places.try_acquire() else { return Verdict::Changed };
-        if url.scheme() == "https" && self.tls.is_none() {
+        if url.scheme() == "https" && self.tls(&target).is_none() {
             return Verdict::Changed;
         }
         self.probes.fetch_add(1, Ordering::Relaxed);
-        let asked = tokio::time::timeout(self.how.timeout, self.follow(url.clone(), visitor, egress)).await;
+        let follow = self.follow(target, visitor, identity);
+        let asked = tokio::time::timeout(self.how.timeout, follow).await;
         let unchanged = match asked.unwrap_or(Err(Trouble::Late)) {
             Ok(modified) => modified.is_some_and(|modified| modified < condition.since),
             Err(Trouble::Barred(why)) if why.is_refusal() => return Verdict::Refused(why),
@@ -176,24 +196,31 @@ impl Prober {
         }
     }
 
-    /// When what `url` leads to changed, if it says so.
+    fn tls(&self, target: &Target<'_>) -> Option<&Arc<ClientConfig>> {
+        if target.ignores_certificates { self.unverified.as_ref() } else { self.tls.as_ref() }
+    }
+
+    /// When what `target` leads to changed, if it says so.
     async fn follow(
         &self,
-        mut url: Url,
+        target: Target<'_>,
         visitor: &Visitor,
-        egress: Option<&EgressProxy>,
+        identity: &Identity,
     ) -> Result<Option<Timestamp>, Trouble> {
-        let (first, roads) = (url.clone(), Roads::closed(self.guard.clone()));
+        let Target { url: first, egress, ignores_certificates } = target;
+        let (mut url, tls) = (first.clone(), self.tls(&target));
+        let roads = Roads::closed(self.guard.clone());
         let host = url.host_str().unwrap_or_default().to_owned();
         let addresses = self.guard.resolve(&host).await?;
         let hops = MAX_REDIRECTS + 1;
         let allowance = Allowance { bytes: MAX_BYTES, connections: hops, requests: hops };
-        roads.open(Destination { allowance, host, addresses, egress: egress.cloned() });
+        let egress = egress.cloned();
+        roads.open(Destination { allowance, host, addresses, egress, ignores_certificates });
         for _ in 0..hops {
-            if !is_web(&url) || (url.scheme() == "https" && self.tls.is_none()) {
+            if !is_web(&url) || (url.scheme() == "https" && tls.is_none()) {
                 return Ok(None);
             }
-            let answer = self.head(&roads, &url, request(&url, &first, visitor)).await?;
+            let answer = head(&roads, tls, &url, request(&url, first, visitor, identity)).await?;
             match answer.status() {
                 // It knows of no HEAD, which says nothing of the page.
                 StatusCode::NOT_IMPLEMENTED => return Ok(None),
@@ -213,31 +240,31 @@ impl Prober {
         }
         Ok(None)
     }
+}
 
-    /// One `HEAD`, on a connection of its own.
-    async fn head(
-        &self,
-        roads: &Roads,
-        url: &Url,
-        request: Request<Body>,
-    ) -> Result<Response<Incoming>, Barred> {
-        let site =
-            (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or_default());
-        roads.admit()?;
-        let stream = roads.connect(&site).await?;
-        let answer = match &self.tls {
-            Some(tls) if url.scheme() == "https" => {
-                let name = ServerName::try_from(site.0.trim_matches(['[', ']']).to_owned());
-                let name = name.map_err(|error| unreachable(&site, &error))?;
-                match TlsConnector::from(tls.clone()).connect(name, stream).await {
-                    Ok(stream) => exchange(stream, request).await,
-                    Err(error) => return Err(unreachable(&site, &error)),
-                }
+/// One `HEAD`, on a connection of its own.
+async fn head(
+    roads: &Roads,
+    tls: Option<&Arc<ClientConfig>>,
+    url: &Url,
+    request: Request<Body>,
+) -> Result<Response<Incoming>, Barred> {
+    let site =
+        (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or_default());
+    roads.admit()?;
+    let stream = roads.connect(&site).await?;
+    let answer = match tls {
+        Some(tls) if url.scheme() == "https" => {
+            let name = ServerName::try_from(site.0.trim_matches(['[', ']']).to_owned());
+            let name = name.map_err(|error| unreachable(&site, &error))?;
+            match TlsConnector::from(tls.clone()).connect(name, stream).await {
+                Ok(stream) => exchange(stream, request).await,
+                Err(error) => return Err(unreachable(&site, &error)),
             }
-            _ => exchange(stream, request).await,
-        };
-        answer.map_err(|error| unreachable(&site, &error))
-    }
+        }
+        _ => exchange(stream, request).await,
+    };
+    answer.map_err(|error| unreachable(&site, &error))
 }
 
 async fn exchange<S>(stream: S, request: Request<Body>) -> hyper::Result<Response<Incoming>>
@@ -257,7 +284,7 @@ where
 
 /// The `HEAD` of `url`, as the visitor of `first` would ask: further fields go to its origin alone, cookies to its host, and not from TLS into
 /// the open.
-fn request(url: &Url, first: &Url, visitor: &Visitor) -> Request<Body> {
+fn request(url: &Url, first: &Url, visitor: &Visitor, identity: &Identity) -> Request<Body> {
     let mut request = Request::new(Body::Empty);
     *request.method_mut() = Method::HEAD;
     *request.uri_mut() = url[Position::BeforePath..Position::AfterQuery].parse().unwrap_or_default();
@@ -268,10 +295,8 @@ fn request(url: &Url, first: &Url, visitor: &Visitor) -> Request<Body> {
         }
     };
     set(header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
-    set(header::USER_AGENT, visitor.user_agent.as_deref().unwrap_or(USER_AGENT));
-    if let Some(locale) = &visitor.locale {
-        set(header::ACCEPT_LANGUAGE, locale);
-    }
+    set(header::USER_AGENT, identity.user_agent());
+    set(header::ACCEPT_LANGUAGE, &identity.accept_language());
     let exposed = first.scheme() == "https" && url.scheme() != "https";
     if url.host() == first.host() && !exposed && !visitor.cookies.is_empty() {
         let cookies: Vec<_> = visitor.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -1,6 +1,7 @@
 //! One browser process: launched into a group of its own, driven over a pipe, and ended with all its children.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +14,12 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::DefaultVisitor;
 use super::browser::{Browser, Fate};
 use super::devtools::Devtools;
+use super::identity::{self, Version};
 use super::profile::Profile;
-use super::program;
+use super::{program, vigil};
 
 /// DevTools speaks on descriptors 3 and 4. The shell moves our pipes there and becomes the browser, so that
 /// no unsafe code has to.
@@ -36,7 +39,13 @@ const DROP_PAUSE: Duration = Duration::from_millis(5);
 pub(super) struct Launch {
     pub(super) program: PathBuf,
     pub(super) sandboxed: bool,
+    /// Bytes that one process may take.
+    pub(super) max_process_memory: u64,
+    /// See [`program::arguments`].
+    pub(super) trusted_key: Option<String>,
     pub(super) profiles: PathBuf,
+    /// Who visits where no page is told otherwise.
+    pub(super) visitor: DefaultVisitor,
     pub(super) timeout: Duration,
     pub(super) max_message: usize,
     pub(super) call_timeout: Duration,
@@ -48,13 +57,23 @@ pub(super) async fn launch(
     launch: &Launch,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(Arc<Browser>, Owner), String> {
-    let profile =
-        Profile::create(&launch.profiles).map_err(|error| format!("cannot make a profile: {error}"))?;
+    let profile = Profile::create(&launch.profiles).map_err(|error| error.to_string())?;
     let shared_memory = program::has_shared_memory();
+    // Shared and service workers say what the browser was started with, whatever a page is told.
+    let user_agent = match &launch.visitor.user_agent {
+        Some(given) => Some(given.clone()),
+        None => program::version(&launch.program).await.map(|number| identity::local_user_agent(&number)),
+    };
     let mut child = Command::new("/bin/sh")
         .args(["-c", ONTO_3_AND_4])
         .arg(&launch.program)
-        .args(program::arguments(profile.path(), launch.sandboxed, shared_memory))
+        .args(program::arguments(
+            profile.path(),
+            launch.sandboxed,
+            shared_memory,
+            launch.trusted_key.as_deref(),
+        ))
+        .args(program::visitor(user_agent.as_deref(), &launch.visitor.languages))
         .env_clear()
         .envs(program::environment(profile.path()))
         .current_dir(profile.path())
@@ -81,8 +100,11 @@ pub(super) async fn launch(
                 let product = version["product"].as_str().unwrap_or("unknown").to_owned();
                 tracing::info!(pid, product, program = %launch.program.display(), "browser ready");
                 let closed = Box::pin(devtools.closed());
-                let (browser, fate) = Browser::new(devtools, Some(pid));
-                return Ok((browser, Owner { closed, fate, held: Held::Process(Box::new(process)) }));
+                let (browser, fate) = Browser::new(devtools, Some(pid), Version::of(&version));
+                let watched = Arc::downgrade(&browser);
+                let bounded = Box::pin(vigil::bound_memory(watched, launch.max_process_memory));
+                let held = Held::Process(Box::new(process));
+                return Ok((browser, Owner { closed, fate, bounded, held }));
             }
             Err(error) => error.to_string(),
         },
@@ -99,6 +121,8 @@ pub(super) async fn launch(
 pub(super) struct Owner {
     pub(super) closed: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
     pub(super) fate: watch::Receiver<Fate>,
+    /// Bounds its memory meanwhile.
+    pub(super) bounded: std::pin::Pin<Box<dyn Future<Output = Infallible> + Send>>,
     pub(super) held: Held,
 }
 
@@ -118,6 +142,7 @@ impl Owner {
             // An error means that the browser was dropped by all who held it.
             _ = self.fate.wait_for(|fate| *fate == Fate::Condemned) => {}
             _ = stop.wait_for(|stop| *stop) => {}
+            never = self.bounded => match never {},
         }
         if let Held::Process(process) = self.held {
             process.end().await;

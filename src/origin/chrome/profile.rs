@@ -14,6 +14,18 @@ const LOCK: &str = "lock";
 /// End of the name of a folder that is not locked yet.
 const UNREADY: &str = ".new";
 
+/// Why there is no profile.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot make the folder of the browser's profile in {}: {source}; have TMPDIR name a folder that exists, has room, \
+     and that this user may write to",
+    parent.display()
+)]
+pub(super) struct ProfileError {
+    parent: PathBuf,
+    source: io::Error,
+}
+
 /// A folder that is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Profile {
@@ -24,7 +36,11 @@ pub(super) struct Profile {
 
 impl Profile {
     /// Makes `tintype-chrome-<pid>-<random>` in `parent`, for the owner alone.
-    pub(super) fn create(parent: &Path) -> io::Result<Self> {
+    pub(super) fn create(parent: &Path) -> Result<Self, ProfileError> {
+        Self::make(parent).map_err(|source| ProfileError { parent: parent.to_owned(), source })
+    }
+
+    fn make(parent: &Path) -> io::Result<Self> {
         let random = RandomState::new().hash_one(parent);
         let name = format!("{PREFIX}{}-{random:016x}", std::process::id());
         let (path, unready) = (parent.join(&name), parent.join(format!("{name}{UNREADY}")));
@@ -112,6 +128,19 @@ mod tests {
         assert!(path.exists());
         drop(profile);
         assert!(!path.exists());
+    }
+
+    /// OpenWA#242, chromedp#1636.
+    #[test]
+    fn a_parent_that_cannot_be_written_is_named_with_a_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        for parent in [folder.path().join("missing"), file, PathBuf::from("/proc")] {
+            let error = Profile::create(&parent).unwrap_err().to_string();
+            assert!(error.contains(&format!("in {}: ", parent.display())), "{error}");
+            assert!(error.contains("TMPDIR"), "{error}");
+        }
     }
 
     #[test]

@@ -2,6 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
 
 use super::{Config, Sandbox};
 
@@ -30,6 +35,9 @@ const NAMES: [&str; 7] = [
     "google-chrome-stable",
 ];
 
+/// Time for a browser to print its version, which takes some 50 ms.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Why the engine cannot start with this configuration on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
@@ -55,6 +63,9 @@ pub enum StartError {
     /// Remote browsers behind TLS, and no roots to know them by.
     #[error("cannot trust any `remote` browser: {0}")]
     Roots(String),
+    /// The roots of `page_ca` cannot be used.
+    #[error("cannot use the roots of `page_ca`: {0}")]
+    PageRoots(String),
 }
 
 /// The program that `config` names, or the first that is found.
@@ -96,7 +107,7 @@ pub fn sandboxed(config: &Config, root: bool) -> Result<bool, StartError> {
 /// Nothing leaves but through a context's exit proxy: the browser's own proxy is a name that resolves to nothing,
 /// names are not resolved at all, and WebRTC sends nothing beside the proxy (headless shell heeds the
 /// one flag, the whole browser the other).
-const ARGUMENTS: [&str; 36] = [
+const ARGUMENTS: [&str; 37] = [
     "--headless=new",
     "--remote-debugging-pipe",
     "--proxy-server=http://exit.invalid:80",
@@ -129,6 +140,8 @@ const ARGUMENTS: [&str; 36] = [
     "--no-pings",
     "--no-service-autorun",
     "--password-store=basic",
+    // Pages see an ordinary visitor: `navigator.webdriver` is false.
+    "--disable-blink-features=AutomationControlled",
     // Pictures that depend on the page alone.
     "--blink-settings=imageAnimationPolicy=2",
     "--disable-backgrounding-occluded-windows",
@@ -141,7 +154,15 @@ const ARGUMENTS: [&str; 36] = [
 ];
 
 /// All arguments for a browser with this profile.
-pub(super) fn arguments(profile: &Path, sandboxed: bool, shared_memory: bool) -> Vec<OsString> {
+///
+/// `trusted_key` is the SHA-256 of a public key in base64. Chrome takes every chain that has it, unseen, so it must be
+/// a key of ours that nobody else has, never that of an authority, see [`super::tls_bridge`].
+pub(super) fn arguments(
+    profile: &Path,
+    sandboxed: bool,
+    shared_memory: bool,
+    trusted_key: Option<&str>,
+) -> Vec<OsString> {
     let mut all: Vec<OsString> = ARGUMENTS.iter().map(OsString::from).collect();
     let mut folder = OsString::from("--user-data-dir=");
     folder.push(profile);
@@ -149,10 +170,47 @@ pub(super) fn arguments(profile: &Path, sandboxed: bool, shared_memory: bool) ->
     if !sandboxed {
         all.push("--no-sandbox".into());
     }
+    if let Some(hash) = trusted_key {
+        all.push(format!("--ignore-certificate-errors-spki-list={hash}").into());
+    }
     if !shared_memory {
         all.push("--disable-dev-shm-usage".into());
     }
     all
+}
+
+/// Arguments about who visits, for all that no page is asked about, such as service workers.
+pub(super) fn visitor(user_agent: Option<&str>, languages: &[String]) -> Vec<String> {
+    let user_agent = user_agent.map(|user_agent| format!("--user-agent={user_agent}"));
+    user_agent.into_iter().chain([format!("--accept-lang={}", languages.join(","))]).collect()
+}
+
+/// The version of a browser, by its own word. A script in its place is not asked: it may be one that does something each time.
+pub(super) async fn version(program: &Path) -> Option<String> {
+    let mut start = Vec::new();
+    let file = tokio::fs::File::open(program).await.ok()?;
+    file.take(2).read_to_end(&mut start).await.ok()?;
+    if start == b"#!" {
+        return None;
+    }
+    let asked = Command::new(program)
+        .arg("--version")
+        .env_clear()
+        .envs(environment(&std::env::temp_dir()))
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let answer = tokio::time::timeout(VERSION_TIMEOUT, asked).await.ok()?.ok()?;
+    version_in(&String::from_utf8_lossy(&answer.stdout)).map(str::to_owned)
+}
+
+/// The version in what `--version` prints, such as `Chromium 140.0.7339.80 built on Debian`.
+fn version_in(text: &str) -> Option<&str> {
+    text.split_whitespace().find(|word| {
+        let numbers: Vec<&str> = word.split('.').collect();
+        numbers.len() == 4 && numbers.iter().all(|number| number.parse::<u32>().is_ok())
+    })
 }
 
 /// Whether /dev/shm has room for a browser; containers are often given 64 MiB, on which pages die.
@@ -196,6 +254,31 @@ mod tests {
         let config = Config { program: Some(program.clone()), ..super::super::tests::config() };
         assert_eq!(find(&config), Err(StartError::NotThere(program)));
         assert!(StartError::NoProgram.to_string().contains("apt-get install chromium-headless-shell"));
+    }
+
+    #[test]
+    fn versions_are_found_in_what_browsers_print() {
+        for (text, expected) in [
+            ("Chromium 140.0.7339.80 built on Debian GNU/Linux 13 (trixie)\n", Some("140.0.7339.80")),
+            ("Google Chrome for Testing 140.0.7339.80 ", Some("140.0.7339.80")),
+            ("ls (GNU coreutils) 9.7", None),
+            ("1.2.3", None),
+            ("1.2.3.x", None),
+            ("", None),
+        ] {
+            assert_eq!(version_in(text), expected, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_script_is_not_run_for_its_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let (script, seen) = (folder.path().join("chrome"), folder.path().join("seen"));
+        std::fs::write(&script, format!("#!/bin/sh\necho 1.2.3.4; touch {}\n", seen.display())).unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        assert_eq!(version(&script).await, None);
+        assert!(!seen.exists());
+        assert_eq!(version(Path::new("/nowhere/chrome")).await, None);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) async fn resolve(resolver: &dyn Resolver, host: &str) -> Result<Vec<I
 }
 
 /// A host, which may be an IPv6 literal without its brackets, as the URL standard reads it.
-fn literal(host: &str) -> Result<Host, url::ParseError> {
+pub(super) fn literal(host: &str) -> Result<Host, url::ParseError> {
     match host.parse() {
         Ok(address) => Ok(Host::Ipv6(address)),
         Err(_) => Host::parse(host),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
+use url::{Position, Url};
 
 use super::egress::EgressProxy;
 use super::guard::{Barred, Guard};
@@ -42,6 +43,8 @@ pub(super) struct Destination {
     pub(super) addresses: Vec<IpAddr>,
     /// What connects in our place, if the capture is to come from elsewhere.
     pub(super) egress: Option<EgressProxy>,
+    /// The request takes pages whose certificates are not valid.
+    pub(super) ignores_certificates: bool,
 }
 
 /// Host, as it was named, and port.
@@ -63,13 +66,22 @@ pub(super) struct Roads {
     terms: OnceLock<Terms>,
     opened: AtomicUsize,
     asked: AtomicUsize,
-    troubles: Mutex<Vec<(Site, Barred)>>,
+    troubles: Mutex<Vec<Trouble>>,
+}
+
+/// A request or connection that failed.
+struct Trouble {
+    site: Site,
+    /// Path and query, where the request was in the clear.
+    target: Option<String>,
+    why: Barred,
 }
 
 struct Terms {
     allowance: Allowance,
     budget: Arc<Budget>,
     egress: Option<EgressProxy>,
+    ignores_certificates: bool,
 }
 
 impl Roads {
@@ -87,10 +99,11 @@ impl Roads {
 
     /// Opens them for one capture.
     pub(super) fn open(&self, to: Destination) {
-        let Destination { allowance, host, addresses, egress } = to;
+        let Destination { allowance, host, addresses, egress, ignores_certificates } = to;
         lock(&self.names).insert(host, Arc::new(OnceCell::new_with(Some(Ok(addresses)))));
         // Once only: no page serves two captures.
-        let _ = self.terms.set(Terms { budget: Arc::new(Budget::new(allowance.bytes)), allowance, egress });
+        let budget = Arc::new(Budget::new(allowance.bytes));
+        let _ = self.terms.set(Terms { budget, allowance, egress, ignores_certificates });
     }
 
     fn terms(&self) -> Result<&Terms, Barred> {
@@ -114,7 +127,7 @@ impl Roads {
         if let Some(spent) = self.spent() {
             return Err(spent);
         }
-        let Terms { allowance, budget, egress } = self.terms()?;
+        let Terms { allowance, budget, egress, .. } = self.terms()?;
         if self.opened.fetch_add(1, Ordering::Relaxed) >= allowance.connections {
             return Err(Barred::Limit { limit: allowance.connections as u64, what: "connections" });
         }
@@ -133,6 +146,11 @@ impl Roads {
         Err(unreachable(site, &last))
     }
 
+    /// Whether the request takes pages whose certificates are not valid.
+    pub(super) fn ignores_certificates(&self) -> bool {
+        self.terms.get().is_some_and(|terms| terms.ignores_certificates)
+    }
+
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Barred> {
         let cell = {
             let mut names = lock(&self.names);
@@ -144,25 +162,33 @@ impl Roads {
         cell.get_or_init(|| self.guard.resolve(host)).await.clone()
     }
 
-    /// Remembers why the way to `site` is barred.
-    pub(super) fn remember(&self, site: Site, why: Barred) {
+    /// Remembers why the way to `site` is barred, for a request of `target` or a tunnel.
+    pub(super) fn remember(&self, site: Site, target: Option<String>, why: Barred) {
         tracing::debug!(host = site.0, port = site.1, %why, "page connection barred");
         let mut troubles = lock(&self.troubles);
         if troubles.len() == MAX_TROUBLES {
             troubles.remove(0);
         }
-        troubles.push((site, why));
-    }
-
-    /// The last refusal or failure, with any site.
-    pub(super) fn last_trouble(&self) -> Option<Barred> {
-        lock(&self.troubles).last().map(|(_, why)| why.clone())
+        troubles.push(Trouble { site, target, why });
     }
 
     /// The last refusal or failure with this host and port.
     pub(super) fn trouble_with(&self, host: &str, port: u16) -> Option<Barred> {
-        let troubles = lock(&self.troubles);
-        troubles.iter().rev().find(|((h, p), _)| h == host && *p == port).map(|(_, why)| why.clone())
+        self.last_trouble(|trouble| trouble.site.0 == host && trouble.site.1 == port)
+    }
+
+    /// The last refusal or failure of a request for this URL. Inside of TLS requests are not seen, and answers are the
+    /// site's own.
+    pub(super) fn trouble_at(&self, url: &Url) -> Option<Barred> {
+        let (host, port) = (url.host_str()?, url.port_or_known_default()?);
+        let target = &url[Position::BeforePath..Position::AfterQuery];
+        self.last_trouble(|trouble| {
+            trouble.site.0 == host && trouble.site.1 == port && trouble.target.as_deref() == Some(target)
+        })
+    }
+
+    fn last_trouble(&self, is_it: impl Fn(&Trouble) -> bool) -> Option<Barred> {
+        lock(&self.troubles).iter().rev().find(|trouble| is_it(trouble)).map(|trouble| trouble.why.clone())
     }
 
     /// The byte limit, if it was reached.

@@ -5,15 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::DefaultVisitor;
 use super::browser::{Browser, Fate};
 use super::exit::ExitProxy;
 use super::guard::Guard;
+use super::identity::Identity;
 use super::roads::Roads;
+use super::spec::Visitor;
 use super::tab::{Tab, TabError};
+use super::tls_bridge::TlsBridge;
 
 /// The pages that lie ready.
 pub(super) struct Spares {
     guard: Arc<Guard>,
+    bridge: Option<Arc<TlsBridge>>,
+    /// Whom a page expects that lies ready.
+    visitor: DefaultVisitor,
     /// How many for each browser.
     wanted: usize,
     shelf: Mutex<Vec<Spare>>,
@@ -29,8 +36,13 @@ struct Spare {
 }
 
 impl Spares {
-    pub(super) fn new(guard: Arc<Guard>, wanted: usize) -> Arc<Self> {
-        Arc::new(Spares { guard, wanted, shelf: Mutex::default() })
+    pub(super) fn new(
+        guard: Arc<Guard>,
+        bridge: Option<Arc<TlsBridge>>,
+        visitor: DefaultVisitor,
+        wanted: usize,
+    ) -> Arc<Self> {
+        Arc::new(Spares { guard, bridge, visitor, wanted, shelf: Mutex::default() })
     }
 
     /// A page of `browser`: one that lies ready, unless it died there, or a new one. Another one is opened in the background.
@@ -47,8 +59,10 @@ impl Spares {
 
     /// A new page, whatever lies ready: for a second try, as what killed the first page may have killed those too.
     pub(super) async fn open(&self, browser: Arc<Browser>) -> Result<Tab, TabError> {
-        let exit = ExitProxy::open(Roads::closed(self.guard.clone())).await;
-        Tab::open(browser, exit.map_err(|error| TabError::NoExit(error.to_string()))?).await
+        let exit = ExitProxy::open(Roads::closed(self.guard.clone()), self.bridge.clone()).await;
+        let exit = exit.map_err(|error| TabError::NoExit(error.to_string()))?;
+        let identity = Identity::of(&browser.version, &Visitor::default(), &self.visitor);
+        Tab::open(browser, exit, identity).await
     }
 
     fn ready(&self, browser: &Arc<Browser>) -> Option<Tab> {

@@ -10,11 +10,15 @@ use std::time::Duration;
 use serde::Serialize;
 use url::Url;
 
+use super::devices::Handset;
+
 mod read;
 mod reader;
 #[cfg(test)]
 mod tests;
 mod values;
+
+pub(super) use values::{field_value, locale};
 
 /// One capture, as it was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +49,8 @@ pub struct CaptureSpec {
     pub freeze: Option<u64>,
     /// The operator's proxy that the page is loaded through.
     pub egress: Option<Egress>,
+    /// Take pages whose certificates are not valid.
+    pub ignore_https_errors: bool,
     /// What is no picture.
     pub rules: Rules,
 }
@@ -145,6 +151,8 @@ pub struct Look {
 pub struct Visitor {
     /// `User-Agent`.
     pub user_agent: Option<String>,
+    /// The Android device whose Chrome is visiting, where there is no `user_agent`.
+    pub handset: Option<Handset>,
     /// Further fields of requests to the target's own origin, `Authorization` among them.
     pub headers: Vec<(String, String)>,
     /// Cookies of the target's host.
@@ -162,6 +170,7 @@ impl std::fmt::Debug for Visitor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Visitor")
             .field("user_agent", &self.user_agent)
+            .field("handset", &self.handset)
             .field("headers", &self.headers.len())
             .field("cookies", &self.cookies.len())
             .field("time_zone", &self.time_zone)
@@ -249,6 +258,18 @@ pub struct StatusRange {
     pub from: u16,
     /// The last.
     pub to: u16,
+}
+
+impl StatusRange {
+    /// Whatever is neither a success nor a redirect, `HTTP/1.1 999 Denied` too. A status that the browser does not tell is 0,
+    /// and no error.
+    pub const ERRORS: [StatusRange; 2] =
+        [StatusRange { from: 1, to: 199 }, StatusRange { from: 400, to: u16::MAX }];
+
+    /// Whether it has this status.
+    pub fn has(self, status: u16) -> bool {
+        (self.from..=self.to).contains(&status)
+    }
 }
 
 /// A kind of resource, as the browser tells them apart.

@@ -176,7 +176,8 @@ impl Keeper {
             _ = self.stop.wait_for(|stop| *stop) => return Duration::ZERO,
         }
         let fate = browser.fate();
-        if matches!(fate, Fate::Sick | Fate::Condemned) {
+        // One that a page made too large was well.
+        if matches!(fate, Fate::Sick | Fate::Condemned) && browser.outgrown().is_none() {
             self.counts.unhealthy.fetch_add(1, Ordering::Relaxed);
         }
         // A worn one serves until its successor is there, the others cannot.

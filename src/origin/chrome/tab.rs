@@ -9,12 +9,13 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::browser::Browser;
-use super::devtools::{CallError, Event};
+use super::devtools::{CallError, Event, UNREADABLE};
 use super::documents::Documents;
 pub(super) use super::documents::Milestone;
 use super::exit::ExitProxy;
 use super::family::Family;
-use super::intercept::Intercept;
+use super::identity::Identity;
+use super::intercept::{Intercept, WORLD};
 use super::isolation;
 use super::monitor;
 use super::page_clock::PageClock;
@@ -38,6 +39,8 @@ const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
 
 /// Time for a document to be parsed after the connections that it waited for were cut.
 const AFTER_CUT: Duration = Duration::from_secs(2);
+/// The call that says who is visiting, and in which languages.
+const USER_AGENT: &str = "Emulation.setUserAgentOverride";
 
 /// Shared and service workers ask for things on their own, past every session of the page; a page whose requests are looked
 /// at has none of them, as in browsers without.
@@ -59,14 +62,20 @@ pub(super) struct Tab {
     /// The clock of a frozen page.
     clock: Option<PageClock>,
     family: Family,
+    /// Whom the page takes for its visitor.
+    identity: Identity,
 }
 
 impl Tab {
-    /// Opens an empty page whose traffic goes through `exit` alone.
+    /// Opens an empty page whose traffic goes through `exit` alone, and that is visited by `identity`.
     ///
     /// Not cancellable: run it in a task of its own, so that a context that was just made is known to be
     /// disposed of.
-    pub(super) async fn open(browser: Arc<Browser>, exit: ExitProxy) -> Result<Self, TabError> {
+    pub(super) async fn open(
+        browser: Arc<Browser>,
+        exit: ExitProxy,
+        identity: Identity,
+    ) -> Result<Self, TabError> {
         let context = browser.context(exit.address());
         let made = browser.devtools.call(None, "Target.createBrowserContext", context).await?;
         let id = text(&made, "browserContextId");
@@ -94,7 +103,16 @@ impl Tab {
             told("Page.setLifecycleEventsEnabled", json!({ "enabled": true })),
             told("Page.addScriptToEvaluateOnNewDocument", json!({ "source": monitor::script() })),
             told("Network.enable", unbuffered()),
+            async {
+                let families = told("Page.setFontFamilies", json!({ "fontFamilies": font_families() })).await;
+                // An experimental method: remote browsers of another version may not have it.
+                if matches!(families, Err(CallError::Refused { .. })) { Ok(Value::Null) } else { families }
+            },
+            told(USER_AGENT, identity.overrides()),
         )?;
+        if let Some(locale) = identity.locale() {
+            told("Emulation.setLocaleOverride", json!({ "locale": locale })).await?;
+        }
         Ok(Tab {
             context,
             session,
@@ -106,7 +124,17 @@ impl Tab {
             script: None,
             clock: None,
             family: Family::default(),
+            identity,
         })
+    }
+
+    /// Has it be visited by `identity`.
+    pub(super) async fn welcome(&mut self, identity: Identity) -> Result<(), TabError> {
+        if self.identity != identity {
+            self.call(USER_AGENT, identity.overrides()).await?;
+            self.identity = identity;
+        }
+        Ok(())
     }
 
     /// Whether nothing befell it since it was opened.
@@ -185,23 +213,26 @@ impl Tab {
             self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": NO_LONE_WORKERS })).await?;
         }
         self.intercept = intercept;
-        self.script = script;
+        self.script = match (self.identity.script(), script) {
+            (Some(first), Some(script)) => Some(format!("{first}{script}")),
+            (first, script) => first.or(script),
+        };
         if let Some(script) = self.script.clone() {
             let devtools = self.context.browser.devtools.clone();
             self.clock = Some(PageClock::new(devtools, self.session.clone(), self.requests.clone()));
             self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await?;
         }
+        for script in self.intercept.scripts().to_vec() {
+            let source = json!({ "source": script, "worldName": WORLD });
+            self.call("Page.addScriptToEvaluateOnNewDocument", source).await?;
+        }
         if let Some(patterns) = patterns {
             self.call("Fetch.enable", patterns).await?;
         }
-        let attach = self.family.attach(self.is_watchful());
+        // Frames and workers do not begin before they are set up.
+        let attach = self.family.attach(true);
         self.context.browser.devtools.notify(&self.session, "Target.setAutoAttach", attach).await;
         Ok(())
-    }
-
-    /// Whether frames and workers must not begin before they are set up.
-    fn is_watchful(&self) -> bool {
-        self.script.is_some() || self.intercept.patterns().is_some()
     }
 
     /// The page's session, and those of its frames that live in other processes.
@@ -250,12 +281,6 @@ impl Tab {
         let grant = json!({ "permissions": [permission], "browserContextId": self.context.id });
         devtools.call(None, "Browser.grantPermissions", grant).await?;
         Ok(())
-    }
-
-    /// The browser's own `User-Agent`.
-    pub(super) async fn user_agent(&mut self) -> Result<String, TabError> {
-        let devtools = self.context.browser.devtools.clone();
-        Ok(text(&devtools.call(None, "Browser.getVersion", json!({})).await?, "userAgent"))
     }
 
     /// Waits until the document of `loader`, or the one that it gave way to, has come so far.
@@ -388,6 +413,11 @@ impl Tab {
             "Page.frameStoppedLoading" => self.documents.stopped = true,
             "Fetch.requestPaused" => {
                 let (method, answer) = self.intercept.answer(&event.params);
+                if let Some(script) = self.intercept.script_for(&event.params) {
+                    let source = json!({ "source": script, "worldName": WORLD });
+                    let devtools = &self.context.browser.devtools;
+                    devtools.notify(&event.session, "Page.addScriptToEvaluateOnNewDocument", source).await;
+                }
                 self.context.browser.devtools.notify(&event.session, method, answer).await;
             }
             // Nobody will ever answer it, and the page stands still until somebody does.
@@ -397,6 +427,7 @@ impl Tab {
                 let devtools = &self.context.browser.devtools;
                 devtools.notify(&event.session, "Page.handleJavaScriptDialog", answer).await;
             }
+            UNREADABLE => return Err(TabError::Unreadable),
             _ => return Err(TabError::Crashed),
         }
         Ok(())
@@ -420,8 +451,17 @@ impl Tab {
             if let Some(patterns) = self.intercept.patterns() {
                 devtools.notify(child, "Fetch.enable", patterns).await;
             }
-            let attach = self.family.attach(self.is_watchful());
+            // Chrome tells workers the page's user agent, but neither its languages nor its hints.
+            devtools.notify(child, USER_AGENT, self.identity.overrides()).await;
+            let attach = self.family.attach(true);
             devtools.notify(child, "Target.setAutoAttach", attach).await;
+            if kind == "iframe" && !self.intercept.scripts().is_empty() {
+                devtools.notify(child, "Page.enable", json!({})).await;
+                for script in self.intercept.scripts() {
+                    let source = json!({ "source": script, "worldName": WORLD, "runImmediately": true });
+                    devtools.notify(child, "Page.addScriptToEvaluateOnNewDocument", source).await;
+                }
+            }
             match &self.script {
                 Some(script) if kind == "iframe" => {
                     devtools.notify(child, "Page.enable", json!({})).await;
@@ -441,6 +481,15 @@ impl Tab {
             devtools.notify(child, "Runtime.runIfWaitingForDebugger", json!({})).await;
         }
     }
+}
+
+/// The generic families as Chrome with a window has them on Linux. Headless shell has others: its `monospace` is Courier New,
+/// which is not what a visitor sees.
+fn font_families() -> Value {
+    json!({
+        "standard": "Times New Roman", "serif": "Times New Roman", "sansSerif": "Arial", "fixed": "Monospace",
+        "cursive": "Comic Sans MS", "fantasy": "Impact",
+    })
 }
 
 /// Parameters of `Network.enable`: bodies are not asked for, so Chrome keeps none.

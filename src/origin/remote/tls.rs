@@ -22,6 +22,18 @@ pub(in crate::origin) fn client(https: bool, tls_ca: Option<&Path>) -> Result<Cl
             return Err(Error::NoRoots);
         }
     }
+    trusting(roots)
+}
+
+/// A TLS client that trusts the system's roots and `more`.
+pub(in crate::origin) fn client_with(more: &[CertificateDer<'static>]) -> Result<ClientConfig, Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(more.iter().cloned());
+    if roots.is_empty() { Err(Error::NoRoots) } else { trusting(roots) }
+}
+
+fn trusting(roots: RootCertStore) -> Result<ClientConfig, Error> {
     let client = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Tls(error.to_string()))?;

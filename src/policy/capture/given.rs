@@ -4,6 +4,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::table;
+use crate::message::json;
 
 /// Parameters that are read; a request with more is not read at all.
 pub(super) const MOST: usize = 256;
@@ -21,7 +22,7 @@ pub(super) fn query(query: &str) -> Option<Vec<Pair>> {
 /// The pairs of a JSON object: lists as repeated names, objects as `name.member`, those of fields and cookies as pairs. `None` for what
 /// is no object.
 pub(super) fn json(body: &[u8]) -> Option<Vec<Pair>> {
-    let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return None };
+    let Ok(Value::Object(members)) = json::from_slice(body) else { return None };
     let mut pairs = Vec::new();
     for (name, value) in members {
         flatten(&mut pairs, name, value);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::adaptive::{Adaptive, History};
 use super::{FOREVER, Lifetime};
 use crate::clock::Timestamp;
+use crate::message::capture::is_incomplete;
 use crate::message::fields;
 use crate::policy::admission::{NotStored, SetCookie};
 use crate::policy::directives::{Qualified, ResponseDirectives};
@@ -108,7 +109,10 @@ impl Ruled {
             Over::Everything if personal => Over::Nothing,
             over => over,
         };
-        let decides = self.rules_status(status) && (over != Over::Nothing || !source.is_explicit());
+        // What a rule says is about good pictures. One of a page that was not loaded lives as long as its origin says.
+        let decides = !is_incomplete(response)
+            && self.rules_status(status)
+            && (over != Over::Nothing || !source.is_explicit());
         let ruled = match self.ttl {
             _ if !decides => None,
             Some(Lifetime::For(ttl)) => Some(ttl),

@@ -50,12 +50,14 @@ pub enum Cause {
     NoAnswer(OriginError),
     /// It answered with an error status.
     Status(StatusCode),
+    /// It answered with a picture of a page that was not loaded, and a complete one is stored.
+    Incomplete,
 }
 
 impl Cause {
     /// Whether the origin answered at all.
     pub fn is_answer(&self) -> bool {
-        matches!(self, Cause::Status(_))
+        matches!(self, Cause::Status(_) | Cause::Incomplete)
     }
 }
 

@@ -67,3 +67,54 @@ pub(crate) fn trusting(root: Option<&str>) -> ClientConfig {
         .with_root_certificates(roots)
         .with_no_client_auth()
 }
+
+/// A certificate authority of a company's own.
+pub(crate) struct Authority {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    /// Its root in PEM.
+    pub(crate) root: String,
+}
+
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Validity {
+    /// Now.
+    Current,
+    /// No more.
+    Expired,
+}
+
+impl Authority {
+    /// A new one with this name.
+    pub(crate) fn new(name: &str) -> Self {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names");
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let root = params.self_signed(&key).expect("a root").pem();
+        Authority { issuer: rcgen::Issuer::new(params, key), root }
+    }
+
+    /// A TLS server whose certificate it signed for these hosts.
+    pub(crate) fn server(&self, hosts: &[&str], validity: Validity) -> Arc<ServerConfig> {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let mut params = rcgen::CertificateParams::new(hosts).expect("names");
+        params.distinguished_name.push(rcgen::DnType::CommonName, "server");
+        if validity == Validity::Expired {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        }
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let mut config =
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("ring knows them")
+                .with_no_client_auth()
+                .with_single_cert(vec![certificate.der().clone()], key)
+                .expect("a matching key");
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Arc::new(config)
+    }
+}

@@ -11,8 +11,9 @@ use super::page::millis;
 use super::report::Waiting;
 use super::script::{self, Step};
 use crate::clock::Stopwatch;
-use crate::origin::chrome::filter::Filter;
-use crate::origin::chrome::spec::{CaptureSpec, Category};
+use crate::origin::chrome::filter::{Cosmetics, Filter};
+use crate::origin::chrome::intercept::{FILTER_SCRIPT, WORLD};
+use crate::origin::chrome::spec::CaptureSpec;
 use crate::origin::chrome::tab::{Tab, TabError};
 use crate::origin::chrome::{Limits, monitor, page_clock};
 
@@ -26,30 +27,44 @@ struct Frame {
     url: String,
 }
 
-/// Hides what `filters` are against, frame by frame.
+/// Applies `filters` to what is on the page by now, frame by frame. The first part of them is in before the document, see
+/// [`Intercept::scripts`](crate::origin::chrome::intercept::Intercept::scripts).
 pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits) -> Result<(), Failure> {
     if filters.is_empty() {
         return Ok(());
     }
+    let is_by_name = filters.iter().any(|filter| filter.is_by_name());
+    let look = json!({ "step": "look", "names": is_by_name });
     for frame in frames(tab).await? {
-        let names = ask(tab, &frame, Step::Names, &json!({}), limits.max_settle).await?;
+        let expression = format!("({FILTER_SCRIPT})({look})");
+        let names = evaluate(tab, &frame, &expression, limits.max_settle).await?;
+        if names.is_null() {
+            continue;
+        }
         let read = |names: &Value| -> Vec<String> {
             let names = names.as_array().into_iter().flatten();
             names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
         };
         let (classes, ids) = (read(&names["classes"]), read(&names["ids"]));
-        let (mut all, mut consent) = (Vec::new(), Vec::new());
-        for filter in filters {
-            let hidden = filter.hidden(&frame.url, &classes, &ids);
-            if filter.category == Category::CookieBanners {
-                consent.extend_from_slice(&hidden);
-            }
-            all.extend(hidden);
+        let (begun, known) = (names["begun"] == true, names["known"] == true);
+        let mut parts: Vec<Cosmetics> = Vec::new();
+        if !known {
+            parts.extend(filters.iter().map(|filter| filter.at(&frame.url)));
         }
-        if !all.is_empty() {
-            let want = json!({ "hide": all, "consent": consent });
-            ask(tab, &frame, Step::Filter, &want, limits.max_settle).await?;
+        if !classes.is_empty() || !ids.is_empty() {
+            parts.extend(filters.iter().map(|filter| filter.named(&frame.url, &classes, &ids)));
         }
+        parts.retain(|part| !part.is_empty());
+        if parts.is_empty() && begun {
+            continue;
+        }
+        let mut step = json!({ "step": "apply", "parts": parts });
+        if !begun {
+            let generic = filters.iter().filter_map(|filter| serde_json::from_str(filter.generic()).ok());
+            step["begin"] = generic.collect::<Vec<Value>>().into();
+        }
+        let expression = format!("({FILTER_SCRIPT})({step})");
+        evaluate(tab, &frame, &expression, limits.max_settle).await?;
     }
     Ok(())
 }
@@ -73,7 +88,7 @@ pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) ->
         "frozen": spec.freeze.map(|_| page_clock::token()), "patience": millis(tab.time_to_run_out()),
     });
     for frame in frames(tab).await?.into_iter().skip(1) {
-        ask(tab, &frame, Step::Still, &want, limits.max_wait).await?;
+        ask_all(tab, &frame, &[Step::Still, Step::Scripting], &want, limits.max_wait).await?;
     }
     Ok(())
 }
@@ -106,6 +121,17 @@ async fn frames(tab: &mut Tab) -> Result<Vec<Frame>, Failure> {
         let tree = tab.call_in(&session, "Page.getFrameTree", json!({})).await;
         collect(&pardoned(tree)?["frameTree"], &session, &mut frames);
     }
+    // Chrome does not tell of frames that are nested more than some 145 deep ("CBOR: stack limit exceeded").
+    if frames.is_empty() {
+        let ask = json!({ "expression": "location.href", "returnByValue": true });
+        let url = tab.call("Runtime.evaluate", ask).await?["result"]["value"].take();
+        let session = tab.frame_sessions().swap_remove(0);
+        frames.push(Frame {
+            session,
+            id: tab.frame.clone(),
+            url: url.as_str().unwrap_or_default().to_owned(),
+        });
+    }
     Ok(frames)
 }
 
@@ -128,11 +154,32 @@ async fn ask(
     want: &Value,
     patience: Duration,
 ) -> Result<Value, Failure> {
+    ask_all(tab, frame, &[step], want, patience).await
+}
+
+/// Some steps in one frame.
+async fn ask_all(
+    tab: &mut Tab,
+    frame: &Frame,
+    steps: &[Step],
+    want: &Value,
+    patience: Duration,
+) -> Result<Value, Failure> {
+    evaluate(tab, frame, &script::expression(steps, want), patience).await
+}
+
+/// The value of an expression in one frame; nothing if the frame has gone or takes too long.
+async fn evaluate(
+    tab: &mut Tab,
+    frame: &Frame,
+    expression: &str,
+    patience: Duration,
+) -> Result<Value, Failure> {
     let asked = async {
-        let world = json!({ "frameId": frame.id, "worldName": "tintype" });
+        let world = json!({ "frameId": frame.id, "worldName": WORLD });
         let world = tab.call_in(&frame.session, "Page.createIsolatedWorld", world).await?;
         let ask = json!({
-            "expression": script::expression(&[step], want), "contextId": world["executionContextId"],
+            "expression": expression, "contextId": world["executionContextId"],
             "awaitPromise": true, "returnByValue": true,
         });
         let mut answer = tab.call_in(&frame.session, "Runtime.evaluate", ask).await?;
@@ -144,10 +191,10 @@ async fn ask(
     }
 }
 
-/// A frame may go at any time, and its session with it.
+/// A frame may go at any time, and its session with it. One that tells more than can be read is left as it is.
 fn pardoned(answer: Result<Value, TabError>) -> Result<Value, Failure> {
     match answer {
-        Err(gone) if gone.is_refusal() => Ok(Value::Null),
+        Err(error) if error.is_refusal() || error.is_unreadable_reply() => Ok(Value::Null),
         other => Ok(other?),
     }
 }

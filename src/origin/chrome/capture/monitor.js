@@ -2,8 +2,9 @@
 // idle callbacks are still to come, and when scripts last drew on a canvas or scrolled. rest.js asks it by an event.
 token => {
     const scope = globalThis;
-    const { Proxy, Reflect, Map, Set, Object, Number, JSON, Math, Infinity, CustomEvent, performance } = scope;
+    const { Proxy, Reflect, Map, Set, WeakSet, Object, Number, JSON, Math, Infinity, CustomEvent, performance } = scope;
     const { apply } = Reflect;
+    const { then } = scope.Promise.prototype;
     const clock = performance.now.bind(performance);
     // Timers that are due later than this after they were set are not waited for in any case.
     const LONGEST = 1000;
@@ -13,6 +14,10 @@ token => {
     const intervals = new Map();
     const frames = new Map();
     const idles = new Map();
+    // Workers that were sent a message and have not said anything since, with the time of the message.
+    const asked = new Map();
+    // Modules of WebAssembly that are being compiled.
+    let compiling = 0;
     let drawn = -Infinity;
     let scrolled = -Infinity;
 
@@ -55,6 +60,31 @@ token => {
     replace(scope, 'cancelAnimationFrame', cancel(frames));
     replace(scope, 'cancelIdleCallback', cancel(idles));
 
+    const { Worker, WebAssembly } = scope;
+    if (Worker) {
+        const heard = new WeakSet();
+        const { addEventListener } = scope.EventTarget.prototype;
+        replace(Worker.prototype, 'postMessage', (post, worker, values) => {
+            const result = apply(post, worker, values);
+            if (!heard.has(worker)) {
+                heard.add(worker);
+                const answered = () => { asked.delete(worker); };
+                for (const name of ['message', 'error']) apply(addEventListener, worker, [name, answered]);
+            }
+            if (asked.size < 64) asked.set(worker, clock());
+            return result;
+        });
+    }
+    for (const name of ['compile', 'compileStreaming', 'instantiate', 'instantiateStreaming']) {
+        replace(WebAssembly, name, (compile, self, values) => {
+            compiling++;
+            const done = () => { compiling--; };
+            const module = apply(compile, self, values);
+            apply(then, module, [done, done]);
+            return module;
+        });
+    }
+
     // From the first question on: no page pays for this while it loads.
     let watching = false;
     const watch = () => {
@@ -76,10 +106,17 @@ token => {
             for (const name of names) if (context) replace(context.prototype, name, note);
         }
     };
-    scope.addEventListener('scroll', () => { scrolled = clock(); }, { capture: true, passive: true });
+    // A smooth scroll has no event before its first frame. The events themselves are seen by rest.js.
+    const scroll = (begin, self, values) => {
+        scrolled = clock();
+        return apply(begin, self, values);
+    };
+    for (const owner of [scope, scope.Element.prototype]) {
+        for (const name of ['scroll', 'scrollBy', 'scrollIntoView', 'scrollTo']) replace(owner, name, scroll);
+    }
 
-    scope.addEventListener(token + '?', asked => {
-        asked.preventDefault();
+    scope.addEventListener(token + '?', question => {
+        question.preventDefault();
         watch();
         const now = clock();
         const next = pending => Math.min(...Array.from(pending.values(), due => Math.max(0, due - now)));
@@ -89,6 +126,9 @@ token => {
             frames: frames.size,
             ticking: ticking.size,
             idles: idles.size,
+            compiling,
+            // Milliseconds since the last message to a worker that has not answered.
+            asked: now - Math.max(-Infinity, ...asked.values()),
             // Milliseconds since.
             drew: now - drawn,
             scrolled: now - scrolled,

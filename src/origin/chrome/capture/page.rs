@@ -10,6 +10,7 @@ use super::report::Waiting;
 use super::script::{self, Step};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
+use crate::origin::chrome::intercept::WORLD;
 use crate::origin::chrome::spec::{Area, CaptureSpec, Fault, Until};
 use crate::origin::chrome::tab::{Milestone, Tab, TabError};
 use crate::origin::chrome::{Limits, monitor, page_clock};
@@ -37,18 +38,6 @@ pub(super) struct Document {
     /// Frames in it, at least.
     #[serde(default)]
     pub(super) frames: usize,
-    /// Where the element is that was looked for.
-    #[serde(default)]
-    pub(super) element: Option<Bounds>,
-}
-
-/// Where an element is on its page, in CSS pixels.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct Bounds {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
 }
 
 impl Driver<'_> {
@@ -119,28 +108,38 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Waits until the page is at rest, for *max_settle* at most. Answers with what it still waits for then.
+    /// Waits until the page is at rest. Where more than the screen is wanted, what is beyond it is revealed then, and the page
+    /// comes to rest again. Answers with what it still waits for.
     pub(super) async fn rest(
         &mut self,
         spec: &CaptureSpec,
         limits: &Limits,
     ) -> Result<Option<Waiting>, Failure> {
+        let waiting = self.at_rest(spec, limits).await?;
+        if spec.area == Area::Viewport {
+            return Ok(waiting);
+        }
+        self.reveal(spec, limits).await?;
+        self.at_rest(spec, limits).await
+    }
+
+    /// Waits until nothing is under way, for *max_settle* at most. Answers with what still is.
+    async fn at_rest(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<Option<Waiting>, Failure> {
         let since = Stopwatch::start();
         let left = || limits.max_settle.saturating_sub(since.elapsed());
-        if let Area::FullPage(height) = spec.area {
-            let want = json!({ "fullPage": true, "maxHeight": height, "ms": millis(left()) });
-            self.ask(&[Step::Reveal], want).await?;
-        }
         if !matches!(spec.wait.until, Until::Settled | Until::NetworkIdle) {
             return Ok(None);
         }
         let full_page = matches!(spec.area, Area::FullPage(_));
+        let mut arrived = false;
         loop {
             // Requests first: what they bring may begin more of anything.
+            arrived |= self.tab.requests.awaited().is_some();
             self.tab.requests_ended(left()).await?;
             let begun = self.tab.requests.begun();
             let want = json!({
                 "settle": true, "ms": millis(left()), "fullPage": full_page, "monitor": monitor::token(),
+                "arrived": arrived, "painted": !spec.rules.allow_blank,
             });
             let answer = self.ask(&[Step::Rest], want).await?;
             let mut waiting = answer["waiting"].as_str().and_then(Waiting::of_script);
@@ -148,6 +147,7 @@ impl Driver<'_> {
                 waiting = super::frames::rest(self.tab, left()).await?;
             }
             let requested = self.tab.requests.begun() != begun;
+            arrived = requested;
             let awaited = self.tab.requests.awaited();
             if left() == Duration::ZERO {
                 return Ok(awaited.map(Waiting::Request).or(waiting));
@@ -164,18 +164,38 @@ impl Driver<'_> {
         spec: &CaptureSpec,
         limits: &Limits,
     ) -> Result<Document, Failure> {
-        let selector = match &spec.area {
-            Area::Element(selector) => Some(selector),
-            _ => None,
-        };
         let step = json!({
             "ms": millis(limits.max_settle),
-            "selector": selector, "content": spec.rules.content,
+            "content": spec.rules.content,
             "frozen": spec.freeze.map(|_| page_clock::token()),
             "patience": millis(self.tab.time_to_run_out()),
         });
-        let answer = self.ask(&[Step::Still, Step::Measure], step).await?;
+        let answer = self.ask(&[Step::Still, Step::Scripting, Step::Measure], step).await?;
         serde_json::from_value(answer).map_err(|_| Failure::Page("the document cannot be read".into()))
+    }
+
+    /// Has everything load that the wanted part of the page loads or shows by its place on the screen.
+    async fn reveal(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<(), Failure> {
+        let mut want = script::area(&spec.area);
+        want["ms"] = millis(limits.max_settle).into();
+        want["patience"] = millis(limits.max_wait).into();
+        want["listens"] = self.listens_to_scrolling().await?.into();
+        self.ask(&[Step::Scroll, Step::Reveal], want).await?;
+        Ok(())
+    }
+
+    /// Whether scripts of the page are told when it scrolls. They often look a while later only.
+    async fn listens_to_scrolling(&mut self) -> Result<bool, Failure> {
+        let ask = json!({
+            "expression": "[window, document, document.documentElement, document.body]\
+                .some(target => target && 'scroll' in getEventListeners(target))",
+            "includeCommandLineAPI": true, "returnByValue": true,
+        });
+        match self.tab.call("Runtime.evaluate", ask).await {
+            Ok(answer) => Ok(answer["result"]["value"] == true),
+            Err(gone) if gone.is_refusal() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn ask(&mut self, steps: &[Step], want: Value) -> Result<Value, Failure> {
@@ -191,7 +211,7 @@ impl Driver<'_> {
     }
 
     async fn evaluate(&mut self, steps: &[Step], want: &Value) -> Result<Value, TabError> {
-        let world = json!({ "frameId": self.tab.frame, "worldName": "tintype" });
+        let world = json!({ "frameId": self.tab.frame, "worldName": WORLD });
         let world = self.tab.call("Page.createIsolatedWorld", world).await?;
         let ask = json!({
             "expression": script::expression(steps, want), "contextId": world["executionContextId"],

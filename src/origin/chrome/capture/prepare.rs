@@ -18,6 +18,10 @@ pub(super) async fn prepare(
     filters: &[Arc<Filter>],
 ) -> Result<(), Failure> {
     screen(tab, &spec.view).await?;
+    if spec.ignore_https_errors {
+        // Chrome asks the page's session about the requests of all its frames and dedicated workers.
+        tab.call("Security.setIgnoreCertificateErrors", json!({ "ignore": true })).await?;
+    }
     if spec.omit_background {
         let clear = json!({ "color": { "r": 0, "g": 0, "b": 0, "a": 0 } });
         tab.call("Emulation.setDefaultBackgroundColorOverride", clear).await?;
@@ -83,16 +87,6 @@ fn media(look: &Look) -> Option<Value> {
 }
 
 async fn visitor(tab: &mut Tab, visitor: &Visitor) -> Result<(), Failure> {
-    if visitor.user_agent.is_some() || visitor.locale.is_some() {
-        let mut agent = match &visitor.user_agent {
-            Some(agent) => json!({ "userAgent": agent }),
-            None => json!({ "userAgent": tab.user_agent().await? }),
-        };
-        if let Some(locale) = &visitor.locale {
-            agent["acceptLanguage"] = locale.as_str().into();
-        }
-        tab.call("Emulation.setUserAgentOverride", agent).await?;
-    }
     let unusable = |parameter: &str, found: &str, allowed: &str| Fault {
         parameter: parameter.into(),
         found: found.into(),

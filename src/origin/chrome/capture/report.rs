@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::message::capture::INCOMPLETE;
 use crate::origin::chrome::pending::Kind;
 
 /// What a page was still waiting for when it was captured.
@@ -20,8 +21,16 @@ pub(in crate::origin::chrome) enum Waiting {
     Scroll,
     /// A timer that is due soon.
     Timer,
+    /// A script that has arrived and not run, or a module of WebAssembly that is compiled.
+    Script,
+    /// Custom elements that are not defined.
+    Element,
+    /// An answer of a worker.
+    Worker,
     /// Scripts draw, frame by frame.
     Drawing,
+    /// The first content to be painted.
+    Paint,
 }
 
 impl Waiting {
@@ -33,7 +42,11 @@ impl Waiting {
             "layout" => Waiting::Layout,
             "scroll" => Waiting::Scroll,
             "timer" => Waiting::Timer,
+            "script" => Waiting::Script,
+            "element" => Waiting::Element,
+            "worker" => Waiting::Worker,
             "drawing" => Waiting::Drawing,
+            "paint" => Waiting::Paint,
             _ => return None,
         })
     }
@@ -47,7 +60,11 @@ impl Waiting {
             Waiting::Layout => "layout",
             Waiting::Scroll => "scroll",
             Waiting::Timer => "timer",
+            Waiting::Script => "script",
+            Waiting::Element => "element",
+            Waiting::Worker => "worker",
             Waiting::Drawing => "drawing",
+            Waiting::Paint => "paint",
         }
     }
 }
@@ -67,7 +84,7 @@ pub(in crate::origin::chrome) struct Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.pending, self.waiting) {
-            (Some(pending), _) => write!(f, "incomplete; pending={pending}"),
+            (Some(pending), _) => write!(f, "{INCOMPLETE}; pending={pending}"),
             (None, Some(waiting)) => write!(f, "bounded; waiting={}", waiting.name()),
             (None, None) => write!(f, "settled; after={}ms", self.after.as_millis()),
         }
@@ -94,7 +111,9 @@ mod tests {
 
     #[test]
     fn what_the_script_answers_has_the_same_name() {
-        for name in ["font", "image", "layout", "scroll", "timer", "drawing"] {
+        for name in
+            ["font", "image", "layout", "scroll", "timer", "script", "element", "worker", "drawing", "paint"]
+        {
             assert_eq!(Waiting::of_script(name).map(Waiting::name), Some(name));
         }
         assert_eq!(Waiting::of_script("fetch"), None);

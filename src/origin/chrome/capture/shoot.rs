@@ -1,62 +1,36 @@
-//! The picture of a page that stands still: its bounds, its tiles, and whether it is worth keeping.
+//! The picture of a page that stands still, joined from screens, and whether it is worth keeping.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::page::{Bounds, Document};
+use super::area::{Layout, Region, Window};
+use super::page::Document;
+use super::script::{self, Step};
 use super::{Failure, NO_PICTURE, Report, Shot};
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
-use crate::origin::chrome::picture::{self, Developed, PixelError};
-use crate::origin::chrome::spec::{Area, CaptureSpec, Clip, Format, View, pixels};
+use crate::origin::chrome::picture::{self, Band, Developed, Lossy, PixelError, Tile};
+use crate::origin::chrome::spec::{Area, CaptureSpec, Format, pixels};
 use crate::origin::chrome::tab::Tab;
 
-/// Device pixels of a side beyond which Chrome repeats or blackens parts of a picture.
-const MAX_TEXTURE: u64 = 16_384;
-/// Device pixels of one tile's height.
-const TILE: f64 = 8192.0;
-/// Tiles begin at multiples of so many CSS pixels, which are whole device pixels for every common scale.
+/// Device pixels of the height of one screenshot beyond the screen.
+const MAX_TILE: u32 = 8192;
+/// Such screenshots begin at multiples of so many device pixels, which are whole CSS pixels for every common scale.
 const TILE_STEP: u32 = 200;
-/// Device pixels of a side of a WebP; lossy pictures are not joined from tiles.
-const MAX_LOSSY: u64 = 16_383;
+/// Device pixels of a side of a WebP, and of a JPEG in most programs.
+const MAX_LOSSY: u32 = 16_383;
 
 /// Takes the picture.
 pub(super) async fn shoot(
     tab: &mut Tab,
     spec: &CaptureSpec,
-    document: &Document,
+    _document: &Document,
     limits: &Limits,
 ) -> Result<Shot, Failure> {
-    let mut page_height = None;
-    let clip = match &spec.area {
-        Area::Viewport => None,
-        Area::Clip(clip) => Some(*clip),
-        Area::Element(selector) => {
-            let bounds = document.element.and_then(|bounds| element(bounds, &spec.view, limits.max_pixels));
-            let hidden =
-                || Failure::Flawed(Flaw::Selector, format!("{selector:?} takes no room on the page"));
-            Some(bounds.ok_or_else(hidden)?)
-        }
-        Area::FullPage(max) => {
-            let metrics = tab.call("Page.getLayoutMetrics", json!({})).await?;
-            let content = metrics["cssContentSize"]["height"].as_f64().unwrap_or_default();
-            page_height = Some(content.ceil() as u64);
-            let height = full_height(content, &spec.view, *max, limits.max_pixels);
-            Some(Clip { x: 0, y: 0, width: spec.view.width, height })
-        }
-    };
-    let clip = clip.map(|clip| within_format(clip, spec));
-    let shot = match (spec.format, clip) {
-        (Format::Png, Some(clip)) if pixels(clip.height, spec.view.scale) > MAX_TEXTURE => {
-            let mut tiles = Vec::new();
-            for tile in tiles_of(clip, spec.view.scale) {
-                tiles.push(screenshot(tab, &how(spec, spec.format, Some(tile))).await?);
-            }
-            develop(tiles).await?
-        }
-        (Format::Png, _) => develop(vec![screenshot(tab, &how(spec, spec.format, clip)).await?]).await?,
-        (Format::Jpeg | Format::Webp, _) => lossy(tab, spec, clip).await?,
+    let (shot, page_height) = match spec.area {
+        Area::Viewport => (screen(tab, spec).await?, None),
+        _ => part(tab, spec, limits).await?,
     };
     if shot.bytes.len() < limits.min_picture_bytes {
         let why = format!("the picture has {} bytes only", shot.bytes.len());
@@ -68,21 +42,157 @@ pub(super) async fn shoot(
     Ok(Shot { bytes: shot.bytes, page_height, report: Report::default() })
 }
 
-/// A picture as the browser encodes it. One that may be blank is looked at once more, without the loss.
-async fn lossy(tab: &mut Tab, spec: &CaptureSpec, clip: Option<Clip>) -> Result<Developed, Failure> {
-    let bytes = screenshot(tab, &how(spec, spec.format, clip)).await?;
-    let (width, height) = clip.map_or((spec.view.width, spec.view.height), |clip| (clip.width, clip.height));
-    let area = pixels(width, spec.view.scale) * pixels(height, spec.view.scale);
+/// What the screen shows.
+async fn screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Failure> {
+    match spec.format {
+        Format::Png => {
+            let png = screenshot(tab, &encoded(spec, Format::Png)).await?;
+            develop(spec, vec![vec![Tile::whole(png)]]).await
+        }
+        Format::Jpeg | Format::Webp => lossy_screen(tab, spec).await,
+    }
+}
+
+/// The screen as the browser encodes it. A picture that may be blank is looked at once more, without the loss.
+async fn lossy_screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Failure> {
+    let bytes = screenshot(tab, &encoded(spec, spec.format)).await?;
+    let area = pixels(spec.view.width, spec.view.scale) * pixels(spec.view.height, spec.view.scale);
     let mut blank = false;
     if !spec.rules.allow_blank && may_be_blank(bytes.len(), area) {
-        let exact = screenshot(tab, &how(spec, Format::Png, clip)).await?;
+        let exact = screenshot(tab, &encoded(spec, Format::Png)).await?;
         blank = blocking(move || picture::is_one_colour(&exact)).await?;
     }
     Ok(Developed { bytes, blank })
 }
 
-async fn develop(tiles: Vec<Vec<u8>>) -> Result<Developed, Failure> {
-    blocking(move || picture::develop(&tiles)).await
+/// Another part of the page than the screen shows, and the height of the page where all of it is wanted.
+async fn part(
+    tab: &mut Tab,
+    spec: &CaptureSpec,
+    limits: &Limits,
+) -> Result<(Developed, Option<u64>), Failure> {
+    let mut page = Page::of(tab).await?;
+    let want = script::area(&spec.area);
+    let layout = page.ask(&[Step::Scroll, Step::Pin, Step::Area], &want).await?;
+    let layout: Layout = serde_json::from_value(layout)
+        .map_err(|_| Failure::Page("the layout of the document cannot be read".into()))?;
+    let region = layout.region(&spec.area, &spec.view, limits.max_pixels);
+    let mut region = region.ok_or_else(|| {
+        let selector = script::selector(&spec.area).unwrap_or_default();
+        Failure::Flawed(Flaw::Selector, format!("{selector:?} takes no room on the page"))
+    })?;
+    if spec.format != Format::Png {
+        region.width = region.width.min(MAX_LOSSY);
+        region.height = region.height.min(MAX_LOSSY);
+    }
+    let windows = layout.reaches(&region).then(|| layout.windows(&region)).flatten();
+    let bands = match windows {
+        Some(windows) => page.scroll_through(spec, &layout, &region, windows).await?,
+        None => page.beyond_the_screen(&layout, &region, spec.view.scale).await?,
+    };
+    let all = matches!(spec.area, Area::FullPage(_)).then(|| layout.page_height().ceil() as u64);
+    Ok((develop(spec, bands).await?, all))
+}
+
+/// A page whose scripts are disabled.
+struct Page<'t> {
+    tab: &'t mut Tab,
+    /// The world that our scripts run in.
+    world: Value,
+}
+
+impl<'t> Page<'t> {
+    async fn of(tab: &'t mut Tab) -> Result<Self, Failure> {
+        let world = json!({ "frameId": tab.frame, "worldName": "tintype" });
+        let mut world = tab.call("Page.createIsolatedWorld", world).await?;
+        Ok(Page { tab, world: world["executionContextId"].take() })
+    }
+
+    async fn ask(&mut self, steps: &[Step], want: &Value) -> Result<Value, Failure> {
+        let ask = json!({
+            "expression": script::expression(steps, want), "contextId": self.world,
+            "awaitPromise": true, "returnByValue": true,
+        });
+        let mut answer = self.tab.call("Runtime.evaluate", ask).await?;
+        if let Some(thrown) = answer.get("exceptionDetails") {
+            tracing::debug!(%thrown, "a step on the page failed");
+        }
+        Ok(answer["result"]["value"].take())
+    }
+
+    /// Scrolls to each screen and takes its part of the picture.
+    async fn scroll_through(
+        &mut self,
+        spec: &CaptureSpec,
+        layout: &Layout,
+        region: &Region,
+        windows: Vec<Vec<Window>>,
+    ) -> Result<Vec<Band>, Failure> {
+        let is_plain = layout.is_plain(region, &spec.view);
+        let mut bands = Vec::with_capacity(windows.len());
+        for row in windows {
+            let mut band = Band::with_capacity(row.len());
+            for window in row {
+                let place = json!({ "x": window.x, "y": window.y });
+                let place = self.ask(&[Step::Window], &place).await?;
+                let (x, y) =
+                    (place["x"].as_f64().unwrap_or(window.x), place["y"].as_f64().unwrap_or(window.y));
+                let tile = if is_plain {
+                    let png = screenshot(self.tab, &encoded(spec, Format::Png)).await?;
+                    let moved = || Failure::Page("the page does not scroll to a part of the picture".into());
+                    let part = window.part(x, y, region.scale).ok_or_else(moved)?;
+                    Tile { png, part: Some(part) }
+                } else {
+                    let from = |at: i64| at as f64 / region.scale;
+                    let length = |pixels: u32| f64::from(pixels) / region.scale;
+                    let mut how = encoded(spec, Format::Png);
+                    how["clip"] = json!({
+                        "x": from(window.left) - layout.left, "y": from(window.top) - layout.top,
+                        "width": length(window.width), "height": length(window.height),
+                        "scale": region.scale / spec.view.scale,
+                    });
+                    Tile::whole(screenshot(self.tab, &how).await?)
+                };
+                band.push(tile);
+            }
+            bands.push(band);
+        }
+        Ok(bands)
+    }
+
+    /// A box that goes beyond the page, as Chrome lays it out there. What is not on the screen may be missing.
+    async fn beyond_the_screen(
+        &mut self,
+        layout: &Layout,
+        region: &Region,
+        scale: f64,
+    ) -> Result<Vec<Band>, Failure> {
+        let mut bands = Vec::new();
+        for (top, height) in tiles(region.height) {
+            // Chrome counts from where the content begins, also to the left of the screen.
+            let how = json!({
+                "format": "png", "optimizeForSpeed": true, "captureBeyondViewport": true,
+                "clip": {
+                    "x": region.bounds.x - layout.left,
+                    "y": region.bounds.y - layout.top + f64::from(top) / region.scale,
+                    "width": f64::from(region.width) / region.scale,
+                    "height": f64::from(height) / region.scale,
+                    "scale": region.scale / scale,
+                },
+            });
+            bands.push(vec![Tile::whole(screenshot(self.tab, &how).await?)]);
+        }
+        Ok(bands)
+    }
+}
+
+async fn develop(spec: &CaptureSpec, bands: Vec<Band>) -> Result<Developed, Failure> {
+    let quality = spec.quality;
+    match spec.format {
+        Format::Png => blocking(move || picture::develop(&bands)).await,
+        Format::Jpeg => blocking(move || picture::develop_lossy(&bands, Lossy::Jpeg, quality)).await,
+        Format::Webp => blocking(move || picture::develop_lossy(&bands, Lossy::Webp, quality)).await,
+    }
 }
 
 /// Whether a lossy picture of so many pixels has so few bytes that there may be nothing on it.
@@ -98,18 +208,12 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|error| Failure::Page(error.to_string()))
 }
 
-fn how(spec: &CaptureSpec, format: Format, clip: Option<Clip>) -> Value {
-    let mut how = json!({ "format": format.name() });
+fn encoded(spec: &CaptureSpec, format: Format) -> Value {
     match format {
         // It is encoded anew, see picture.rs.
-        Format::Png => how["optimizeForSpeed"] = true.into(),
-        Format::Jpeg | Format::Webp => how["quality"] = spec.quality.into(),
+        Format::Png => json!({ "format": "png", "optimizeForSpeed": true }),
+        Format::Jpeg | Format::Webp => json!({ "format": format.name(), "quality": spec.quality }),
     }
-    if let Some(Clip { x, y, width, height }) = clip {
-        how["captureBeyondViewport"] = true.into();
-        how["clip"] = json!({ "x": x, "y": y, "width": width, "height": height, "scale": 1 });
-    }
-    how
 }
 
 async fn screenshot(tab: &mut Tab, how: &Value) -> Result<Vec<u8>, Failure> {
@@ -121,106 +225,20 @@ async fn screenshot(tab: &mut Tab, how: &Value) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// Height of a full page in CSS pixels: all of it, within both bounds.
-fn full_height(content: f64, view: &View, max: u32, max_pixels: u64) -> u32 {
-    let wide = pixels(view.width, view.scale).max(1);
-    let by_pixels = (max_pixels / wide) as f64 / view.scale;
-    // At least the viewport, whose pixels were checked with the request.
-    let height = content.ceil().min(by_pixels.floor()).min(f64::from(max));
-    (height as u32).max(view.height.min(max)).max(1)
-}
-
-/// The whole pixels that an element covers; none if it covers nothing.
-fn element(bounds: Bounds, view: &View, max_pixels: u64) -> Option<Clip> {
-    let (left, top) = (bounds.x.max(0.0).floor(), bounds.y.max(0.0).floor());
-    let (right, bottom) = ((bounds.x + bounds.width).ceil(), (bounds.y + bounds.height).ceil());
-    let (width, height) = ((right - left) as u32, (bottom - top) as u32);
-    if bounds.width <= 0.0 || bounds.height <= 0.0 || width == 0 || height == 0 {
-        return None;
-    }
-    // One that is too large is cut, as a page is.
-    let width = width.min(MAX_TEXTURE as u32).min(((MAX_TEXTURE as f64) / view.scale) as u32).max(1);
-    let rows = max_pixels / pixels(width, view.scale).max(1);
-    let height = height.min(((rows as f64) / view.scale) as u32).max(1);
-    Some(Clip { x: left as u32, y: top as u32, width, height })
-}
-
-/// What the format has room for.
-fn within_format(clip: Clip, spec: &CaptureSpec) -> Clip {
-    match spec.format {
-        Format::Png => clip,
-        Format::Jpeg | Format::Webp => {
-            let most = (MAX_LOSSY as f64 / spec.view.scale) as u32;
-            Clip { height: clip.height.min(most), width: clip.width.min(most), ..clip }
-        }
-    }
-}
-
-/// Parts of `clip` from top to bottom, each small enough for one texture.
-fn tiles_of(clip: Clip, scale: f64) -> Vec<Clip> {
-    let step = ((TILE / scale) as u32 / TILE_STEP * TILE_STEP).max(TILE_STEP);
-    (0..clip.height)
-        .step_by(step as usize)
-        .map(|top| Clip { y: clip.y + top, height: step.min(clip.height - top), ..clip })
-        .collect()
+/// Beginning and height of parts from top to bottom, each small enough for one screenshot.
+fn tiles(height: u32) -> impl Iterator<Item = (u32, u32)> {
+    let step = MAX_TILE / TILE_STEP * TILE_STEP;
+    (0..height).step_by(step as usize).map(move |top| (top, step.min(height - top)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn view(width: u32, height: u32, scale: f64) -> View {
-        View { width, height, scale, mobile: false, touch: false }
-    }
-
     #[test]
-    fn full_pages_are_cut_at_both_bounds() {
-        for (content, view, expected) in [
-            (3000.0, view(100, 50, 1.0), 3000),
-            (3000.2, view(100, 50, 1.0), 3001),
-            (20.0, view(100, 50, 1.0), 50),
-            (9000.0, view(100, 50, 1.0), 8000),
-            (9000.0, view(4000, 50, 1.0), 4000),
-            (9000.0, view(2000, 50, 2.0), 2000),
-            (f64::MAX, view(100, 50, 1.0), 8000),
-            (f64::NAN, view(100, 50, 1.0), 8000),
-        ] {
-            assert_eq!(full_height(content, &view, 8000, 16_000_000), expected, "{content} {view:?}");
-        }
-    }
-
-    #[test]
-    fn elements_are_whole_pixels_within_the_bounds() {
-        for (x, y, width, height, scale, expected) in [
-            (1.0, 2.0, 3.0, 4.0, 1.0, Some((1, 2, 3, 4))),
-            (1.5, 2.5, 3.0, 4.0, 1.0, Some((1, 2, 4, 5))),
-            (-5.0, 0.0, 10.0, 4.0, 2.0, Some((0, 0, 5, 4))),
-            (-50.0, 0.0, 10.0, 4.0, 1.0, None),
-            (0.0, 0.0, 0.0, 4.0, 1.0, None),
-            (0.0, 0.0, 1000.0, 90_000.0, 1.0, Some((0, 0, 1000, 16_000))),
-            (0.0, 0.0, 1000.0, 90_000.0, 2.0, Some((0, 0, 1000, 4_000))),
-            (f64::NAN, 0.0, 4.0, 4.0, 1.0, None),
-        ] {
-            let found = element(Bounds { x, y, width, height }, &view(100, 50, scale), 16_000_000);
-            let expected = expected.map(|(x, y, width, height)| Clip { x, y, width, height });
-            assert_eq!(found, expected, "{x} {y} {width} {height}");
-        }
-    }
-
-    #[test]
-    fn tiles_cover_all_of_a_page_once() {
-        for (height, scale, expected) in [
-            (20_000, 1.0, vec![(5, 8000), (8005, 8000), (16_005, 4000)]),
-            (9_000, 2.0, vec![(5, 4000), (4005, 4000), (8005, 1000)]),
-            (6_000, 3.0, vec![(5, 2600), (2605, 2600), (5205, 800)]),
-        ] {
-            let clip = Clip { x: 1, y: 5, width: 7, height };
-            let tiles = tiles_of(clip, scale);
-            assert!(tiles.iter().all(|tile| (tile.x, tile.width) == (1, 7)));
-            assert!(tiles.iter().all(|tile| pixels(tile.height, scale) <= MAX_TEXTURE));
-            let tiles: Vec<_> = tiles.iter().map(|tile| (tile.y, tile.height)).collect();
-            assert_eq!(tiles, expected, "{height} {scale}");
-        }
+    fn tiles_cover_all_of_a_box_once() {
+        assert_eq!(tiles(20_000).collect::<Vec<_>>(), [(0, 8000), (8000, 8000), (16_000, 4000)]);
+        assert_eq!(tiles(8000).collect::<Vec<_>>(), [(0, 8000)]);
     }
 
     #[test]

@@ -28,8 +28,10 @@ fn secrets_stay_at_home() {
         headers: vec![("authorization".into(), "Bearer x".into()), ("host".into(), "evil".into())],
         cookies: vec![("a".into(), "b".into()), ("c".into(), "d".into())],
         user_agent: Some("me".into()),
+        locale: Some("de-CH".into()),
         ..Visitor::default()
     };
+    let identity = Identity::of(&Default::default(), &visitor, &Default::default());
     let first = Url::parse("http://a.example/x").expect("a URL");
     for (url, target, host, cookies, authorized) in [
         ("http://a.example/y?z#f", "/y?z", "a.example", true, true),
@@ -38,16 +40,17 @@ fn secrets_stay_at_home() {
         ("http://b.example/", "/", "b.example", false, false),
         ("http://www.a.example/", "/", "www.a.example", false, false),
     ] {
-        let request = request(&Url::parse(url).expect("a URL"), &first, &visitor);
+        let request = request(&Url::parse(url).expect("a URL"), &first, &visitor, &identity);
         assert_eq!(request.uri(), target);
         assert_eq!(request.headers()["host"], host);
         assert_eq!(request.headers()["user-agent"], "me");
+        assert_eq!(request.headers()["accept-language"], "de-CH,de;q=0.9");
         assert_eq!(request.headers().contains_key("authorization"), authorized, "{url}");
         let sent = request.headers().get("cookie").map(|value| value.as_bytes());
         assert_eq!(sent, cookies.then_some(&b"a=b; c=d"[..]), "{url}");
     }
     let (first, url) = (Url::parse("https://a.example/"), Url::parse("http://a.example/"));
-    let exposed = request(&url.expect("a URL"), &first.expect("a URL"), &visitor);
+    let exposed = request(&url.expect("a URL"), &first.expect("a URL"), &visitor, &identity);
     assert!(!exposed.headers().contains_key("cookie") && !exposed.headers().contains_key("authorization"));
 }
 
@@ -102,34 +105,41 @@ impl super::super::resolver::Resolver for Home {
 /// Over TLS as in the open, a redirect on the way; whom nobody vouches for is not believed.
 #[tokio::test]
 async fn pages_behind_tls_are_asked_too() {
-    let config =
-        super::super::Config { allow_hosts: vec!["page.test".into()], ..super::super::tests::config() };
+    let config = super::super::Config {
+        allow_hosts: vec!["page.test".parse().unwrap()],
+        ..super::super::tests::config()
+    };
     let guard = Arc::new(Guard::new(&config, Arc::new(Home)));
     let how = Probe { timeout: Duration::from_secs(20), unchanged_on_error: false };
     let condition = Condition::of(&lines(&[("if-modified-since", THEN)])).expect("a condition");
-    for (modified, trusted, expected) in [
-        ("Sun, 06 Nov 1994 08:49:36 GMT", true, Verdict::Unchanged),
-        (THEN, true, Verdict::Changed),
-        ("Sun, 06 Nov 1994 08:49:36 GMT", false, Verdict::Changed),
+    for (modified, trusted, ignores_certificates, expected) in [
+        ("Sun, 06 Nov 1994 08:49:36 GMT", true, false, Verdict::Unchanged),
+        (THEN, true, false, Verdict::Changed),
+        ("Sun, 06 Nov 1994 08:49:36 GMT", false, false, Verdict::Changed),
+        ("Sun, 06 Nov 1994 08:49:36 GMT", false, true, Verdict::Unchanged),
+        (THEN, false, true, Verdict::Changed),
     ] {
+        let answered = trusted || ignores_certificates;
         let heads = vec![
             "HTTP/1.1 301 x\r\nlocation: /there?x\r\ncontent-length: 0\r\n\r\n".to_owned(),
             format!("HTTP/1.1 200 OK\r\nlast-modified: {modified}\r\ncontent-length: 5\r\n\r\n"),
         ];
         let (port, tls, serving) = behind_tls(heads).await;
-        let mut prober = Prober::new(how, guard.clone(), 1);
+        let mut prober = Prober::new(how, guard.clone(), 1, &[]);
         if trusted {
             prober.tls = Some(tls);
         }
         let url = Url::parse(&format!("https://page.test:{port}/")).expect("a URL");
-        let verdict = prober.ask(&url, &condition, &Visitor::default(), None).await;
+        let target = Target { url: &url, egress: None, ignores_certificates };
+        let identity = Identity::of(&Default::default(), &Visitor::default(), &Default::default());
+        let verdict = prober.ask(target, &condition, &Visitor::default(), &identity).await;
         assert_eq!(verdict, expected, "{modified} {trusted}");
-        if trusted {
+        if answered {
             assert_eq!(serving.await.expect("served"), ["HEAD / HTTP/1.1", "HEAD /there?x HTTP/1.1"]);
         } else {
             serving.abort();
         }
         let failed = prober.counts()[2];
-        assert!(trusted && failed == 0 || !trusted && failed <= 1, "{failed}");
+        assert!(answered && failed == 0 || !answered && failed <= 1, "{failed}");
     }
 }

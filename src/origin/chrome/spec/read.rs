@@ -8,7 +8,7 @@ use super::{
     Rules, StatusRange, Until, View, Visitor, Wait, pixels, values,
 };
 use crate::origin::chrome::Limits;
-use crate::origin::chrome::devices::{self, Device};
+use crate::origin::chrome::devices::{self, Device, Preinstalled};
 use crate::origin::chrome::markdown;
 
 /// Smallest scale.
@@ -35,6 +35,7 @@ impl CaptureSpec {
         let filters = filters(r);
         let freeze = freeze(r, limits);
         let egress = egress(r);
+        let ignore_https_errors = ignore_https_errors(r, limits);
         let rules = rules(r, limits);
         others(r);
         bound_pixels(r, &view, &area, limits.max_pixels);
@@ -53,6 +54,7 @@ impl CaptureSpec {
                 filters,
                 freeze,
                 egress,
+                ignore_https_errors,
                 rules,
             }),
             _ => Err(reader.faults),
@@ -205,9 +207,12 @@ fn look(r: &mut Reader, limits: &Limits) -> Look {
 }
 
 fn visitor(r: &mut Reader, device: Option<&Device>) -> Visitor {
-    let user_agent = r
-        .take("user_agent", "visible ASCII, at most 4096 bytes", values::field_value)
-        .or(device.and_then(|d| d.user_agent.map(str::to_owned)));
+    let given = r.take("user_agent", "visible ASCII, at most 4096 bytes", values::field_value);
+    let (user_agent, handset) = match (given, device.map(|device| device.browser)) {
+        (None, Some(Preinstalled::Other(user_agent))) => (Some(user_agent.to_owned()), None),
+        (None, Some(Preinstalled::Chrome(handset))) => (None, Some(handset)),
+        (given, _) => (given, None),
+    };
     let fields = "a header field `Name: value` that is neither the connection's nor the browser's own";
     let mut headers = r.take_all("headers", MAX_LIST, fields, values::field);
     let cookies = r.take_all("cookies", MAX_LIST, "`name=value` in ASCII", values::cookie);
@@ -220,7 +225,7 @@ fn visitor(r: &mut Reader, device: Option<&Device>) -> Visitor {
     }
     let time_zone = r.take("time_zone", "an IANA time zone such as Europe/Berlin", values::time_zone);
     let locale = r.take("locale", "a language tag such as de-CH", values::locale);
-    Visitor { user_agent, headers, cookies, time_zone, locale, geolocation: geolocation(r) }
+    Visitor { user_agent, handset, headers, cookies, time_zone, locale, geolocation: geolocation(r) }
 }
 
 fn geolocation(r: &mut Reader) -> Option<Geolocation> {
@@ -271,15 +276,23 @@ fn egress(r: &mut Reader) -> Option<Egress> {
     }
 }
 
+fn ignore_https_errors(r: &mut Reader, limits: &Limits) -> bool {
+    let asked = flag(r, "ignore_https_errors").unwrap_or(false);
+    if asked && !limits.allow_ignore_https_errors {
+        let allowed = "false; the operator has to set allow_ignore_https_errors for more";
+        r.fault("ignore_https_errors", "true", allowed);
+    }
+    asked
+}
+
 fn rules(r: &mut Reader, limits: &Limits) -> Rules {
-    let statuses = "codes, classes and ranges of statuses such as 404,5xx,200-299, or none";
+    let statuses = "codes, classes and ranges of statuses such as 404,5xx,600-999, or none";
     let none = r.found("fail_on_status") == "none";
     let read =
         if none { Vec::new() } else { r.take_all("fail_on_status", MAX_LIST, statuses, values::status) };
-    let errors = StatusRange { from: 400, to: 599 };
     let content = r.take_all("fail_on_content", MAX_LIST, "a text of 1 to 1024 bytes", values::content);
     Rules {
-        statuses: if r.is_given("fail_on_status") { read } else { vec![errors] },
+        statuses: if r.is_given("fail_on_status") { read } else { StatusRange::ERRORS.to_vec() },
         content,
         allow_blank: flag(r, "allow_blank").unwrap_or(limits.allow_blank),
         on_timeout: r

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::Fault;
+use crate::message::json;
 
 /// Characters of a bad value that are repeated to the client.
 pub(super) const MAX_FOUND: usize = 200;
@@ -31,7 +32,7 @@ enum Shape {
 use Shape::{Box, Many, One, Pairs, Secret, Words};
 
 /// Every parameter of a capture, in the order in which they are listed to clients.
-const KNOWN: [(&str, Shape); 54] = [
+const KNOWN: [(&str, Shape); 55] = [
     ("url", One),
     ("html", One),
     ("markdown", One),
@@ -75,6 +76,7 @@ const KNOWN: [(&str, Shape); 54] = [
     ("geolocation_accuracy", One),
     ("proxy", One),
     ("country", One),
+    ("ignore_https_errors", One),
     ("fail_on_status", Words),
     ("fail_on_content", Many),
     ("allow_blank", One),
@@ -89,7 +91,7 @@ const KNOWN: [(&str, Shape); 54] = [
     ("cache_ttl", One),
 ];
 /// Where those of other layers begin.
-const OTHERS: usize = 47;
+const OTHERS: usize = 48;
 
 /// What was given, and what is wrong with it.
 pub(super) struct Reader {
@@ -120,7 +122,7 @@ impl Reader {
     /// Reads a JSON object of parameters on top.
     pub(super) fn json(&mut self, body: &[u8]) {
         const ALLOWED: &str = "a JSON object of parameters";
-        let parameters = match serde_json::from_slice(body) {
+        let parameters = match json::from_slice(body) {
             Ok(Value::Object(parameters)) => parameters,
             Ok(other) => return self.fault("body", &other.to_string(), ALLOWED),
             Err(error) => return self.fault("body", &error.to_string(), ALLOWED),

@@ -40,13 +40,42 @@ fn defaults() {
             filters: Vec::new(),
             freeze: None,
             egress: None,
+            ignore_https_errors: false,
             rules: Rules {
-                statuses: vec![StatusRange { from: 400, to: 599 }],
+                statuses: vec![StatusRange { from: 1, to: 199 }, StatusRange { from: 400, to: u16::MAX }],
                 content: Vec::new(),
                 allow_blank: false,
                 on_timeout: OnTimeout::Picture,
             },
         }
+    );
+}
+
+/// secret-agent#451, html-proofer#215: a page that answers 999 is no picture.
+#[test]
+fn statuses_outside_of_200_to_399_are_errors_by_default() {
+    let statuses = parse("url=http://a.example").rules.statuses;
+    for (status, is_error) in [
+        (0, false),
+        (100, true),
+        (199, true),
+        (200, false),
+        (299, false),
+        (302, false),
+        (304, false),
+        (399, false),
+        (400, true),
+        (404, true),
+        (599, true),
+        (600, true),
+        (999, true),
+        (u16::MAX, true),
+    ] {
+        assert_eq!(statuses.iter().any(|range| range.has(status)), is_error, "{status}");
+    }
+    assert_eq!(
+        parse("url=http://a.example&fail_on_status=999").rules.statuses,
+        [StatusRange { from: 999, to: 999 }]
     );
 }
 
@@ -96,6 +125,24 @@ fn a_query_and_a_json_object_say_the_same() {
     let not_found = StatusRange { from: 404, to: 404 };
     assert_eq!(spec.rules.statuses, [not_found, StatusRange { from: 500, to: 599 }]);
     assert_eq!((&spec.rules.content[..], spec.rules.allow_blank), (&["Sorry, no".to_owned()][..], true));
+}
+
+#[test]
+fn errors_of_https_are_ignored_where_the_operator_allows_it() {
+    let limits = |allow_ignore_https_errors| Limits { allow_ignore_https_errors, ..limits() };
+    for (query, allowed, expected) in [
+        ("", false, Some(false)),
+        ("&ignore_https_errors=false", false, Some(false)),
+        ("&ignore_https_errors=true", true, Some(true)),
+        ("&ignore_https_errors=true", false, None),
+        ("&ignore_https_errors=maybe", true, None),
+    ] {
+        let spec = CaptureSpec::parse(&format!("{URL}{query}"), None, &limits(allowed));
+        assert_eq!(spec.map(|spec| spec.ignore_https_errors).ok(), expected, "{query} {allowed}");
+    }
+    let refused = CaptureSpec::parse(&format!("{URL}&ignore_https_errors=1"), None, &limits(false));
+    let fault = refused.expect_err("refused").remove(0);
+    assert!(fault.allowed.contains("allow_ignore_https_errors"), "{fault:?}");
 }
 
 #[test]

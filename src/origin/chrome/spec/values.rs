@@ -127,9 +127,9 @@ pub(super) fn resource(text: &str) -> Option<ResourceKind> {
     ResourceKind::ALL.into_iter().find(|kind| kind.name() == singular || kind.name() == text)
 }
 
-/// `404`, `4xx` or `500-503`.
+/// `404`, `4xx` or `500-503`. Servers answer with codes up to 999, which are of no class (RFC 9110 section 15).
 pub(super) fn status(text: &str) -> Option<StatusRange> {
-    let code = |text: &str| text.parse().ok().filter(|code| (100..=599).contains(code));
+    let code = |text: &str| text.parse().ok().filter(|code| (100..=999).contains(code));
     let text = text.trim();
     if let Some(class) = text.strip_suffix("xx") {
         let class: u16 = class.parse().ok().filter(|class| (1..=5).contains(class))?;
@@ -150,7 +150,7 @@ pub(super) fn field(text: &str) -> Option<(String, String)> {
 }
 
 /// The value of a field: visible ASCII and spaces.
-pub(super) fn field_value(text: &str) -> Option<String> {
+pub(in crate::origin::chrome) fn field_value(text: &str) -> Option<String> {
     let text = text.trim();
     let fine = text.len() <= MAX_FIELD && !text.is_empty();
     let value = HeaderValue::from_str(text).ok().filter(|_| fine)?;
@@ -175,7 +175,7 @@ pub(super) fn time_zone(text: &str) -> Option<String> {
 }
 
 /// A language tag such as `de-CH`.
-pub(super) fn locale(text: &str) -> Option<String> {
+pub(in crate::origin::chrome) fn locale(text: &str) -> Option<String> {
     let part = |part: &str| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric());
     let mut parts = text.split('-');
     let language =
@@ -264,6 +264,10 @@ mod tests {
             ("4xx", Some((400, 499))),
             ("500-503", Some((500, 503))),
             ("503-500", None),
+            ("999", Some((999, 999))),
+            ("400-999", Some((400, 999))),
+            ("1000", None),
+            ("600-1000", None),
             ("6xx", None),
             ("99", None),
             ("xx", None),

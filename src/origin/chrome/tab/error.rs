@@ -23,6 +23,9 @@ pub(in crate::origin::chrome) enum TabError {
     /// It asked for more at once than is answered.
     #[error("the page makes too many requests at once")]
     Flooded,
+    /// An event of it was larger or deeper than what is read.
+    #[error("the page has the browser tell more than can be read")]
+    Unreadable,
 }
 
 impl TabError {
@@ -33,7 +36,13 @@ impl TabError {
 
     /// Whether it lies with the page alone.
     pub(in crate::origin::chrome) fn is_of_the_page(&self) -> bool {
-        matches!(self, TabError::BrokenOff | TabError::Flooded | TabError::Restless)
+        matches!(self, TabError::BrokenOff | TabError::Flooded | TabError::Restless | TabError::Unreadable)
+            || self.is_unreadable_reply()
+    }
+
+    /// Whether the browser answered a call, larger or deeper than what is read.
+    pub(in crate::origin::chrome) fn is_unreadable_reply(&self) -> bool {
+        matches!(self, TabError::Call(CallError::Unreadable { .. }))
     }
 
     /// Whether the browser said no, for instance as the page went elsewhere during a call.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::given::{self, Pair, text};
 use super::{Asked, Content};
+use crate::message::json;
 
 pub(super) use super::super::given::MOST;
 
@@ -13,7 +14,7 @@ pub(super) fn all(asked: &Asked<'_>) -> Option<Vec<Pair>> {
     match asked.content {
         Content::Nothing => {}
         Content::Json(body) => {
-            let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return None };
+            let Ok(Value::Object(members)) = json::from_slice(body) else { return None };
             for (name, value) in members {
                 flatten(&mut pairs, name, value, 0);
             }

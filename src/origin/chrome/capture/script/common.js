@@ -13,7 +13,7 @@ async (want, ...steps) => {
     const within = (ms, ...promises) => Promise.race([Promise.all(promises).then(() => true), pause(ms).then(() => false)]);
 
     // The document, its shadow trees, and the frames that may be looked into.
-    const roots = () => {
+    const walk = () => {
         const found = [document];
         for (let at = 0; at < found.length && found.length < 500; at++) {
             for (const element of found[at].querySelectorAll('*')) {
@@ -25,12 +25,15 @@ async (want, ...steps) => {
         }
         return found;
     };
+    // Walking through a large document takes time: once for each step.
+    let walked;
+    const roots = () => walked ??= walk();
     const all = selector => roots().flatMap(root => Array.from(root.querySelectorAll(selector)));
     const bad = selector => {
         try { document.querySelector(selector); return false; } catch { return true; }
     };
     const find = selector => {
-        for (const root of roots()) {
+        for (const root of walk()) {
             const found = root.querySelector(selector);
             if (found) return found;
         }
@@ -72,6 +75,9 @@ async (want, ...steps) => {
 
     const page = { want, pause, frame, drawn, within, roots, all, bad, find, sheet, left, inView, runOut };
     let answer;
-    for (const step of steps) answer = await step(page);
+    for (const step of steps) {
+        walked = undefined;
+        answer = await step(page);
+    }
     return answer;
 }

@@ -1,0 +1,38 @@
+//! `X-Capture`: how the page of a picture came to rest, as the capture engine tells it and caches read it.
+
+use http::{HeaderMap, HeaderName};
+
+/// `X-Capture: settled; after=812ms`, `bounded; waiting=fetch` or `incomplete; pending=3`.
+pub const X_CAPTURE: HeaderName = HeaderName::from_static("x-capture");
+
+/// The word for a picture of a page that was not loaded.
+pub const INCOMPLETE: &str = "incomplete";
+
+/// Whether the response is a picture of a page that was not loaded.
+pub fn is_incomplete(fields: &HeaderMap) -> bool {
+    let state = fields.get(X_CAPTURE).map(|value| value.as_bytes());
+    let word = state.and_then(|state| state.split(|byte| *byte == b';').next());
+    word.is_some_and(|word| word.trim_ascii().eq_ignore_ascii_case(INCOMPLETE.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_word_counts() {
+        for (value, expected) in [
+            ("incomplete; pending=3", true),
+            ("Incomplete", true),
+            (" incomplete ;pending=0", true),
+            ("incomplete-not; x", false),
+            ("settled; after=1ms", false),
+            ("bounded; waiting=incomplete", false),
+            ("", false),
+        ] {
+            let fields = HeaderMap::from_iter([(X_CAPTURE, value.parse().expect("a value"))]);
+            assert_eq!(is_incomplete(&fields), expected, "{value:?}");
+        }
+        assert!(!is_incomplete(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,97 @@
+//! JSON as JavaScript writes it.
+//!
+//! A JavaScript string is any sequence of 16-bit units. Half of a surrogate pair alone is written as an escape such as
+//! `\ud83d`, by `JSON.stringify` (ECMA-262, QuoteJSONString) and by Chrome. serde_json refuses the whole text then.
+
+use serde::de::DeserializeOwned;
+
+/// What stands in for half of a surrogate pair: U+FFFD, as in `String::from_utf8_lossy`.
+const REPLACEMENT: &[u8; 6] = br"\ufffd";
+
+/// Reads JSON in which strings may hold unpaired surrogates.
+///
+/// # Errors
+/// If it is no JSON, or does not fit `T`.
+pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(bytes).or_else(|error| {
+        let mut replaced = bytes.to_vec();
+        match replace_unpaired_surrogates(&mut replaced) {
+            true => serde_json::from_slice(&replaced),
+            false => Err(error),
+        }
+    })
+}
+
+/// Replaces each escape of an unpaired surrogate. Whether there was one.
+pub(crate) fn replace_unpaired_surrogates(bytes: &mut [u8]) -> bool {
+    let (mut at, mut any) = (0, false);
+    while let Some(backslash) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == b'\\')) {
+        at += backslash;
+        at += match (escaped_unit(bytes, at), escaped_unit(bytes, at + REPLACEMENT.len())) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 2 * REPLACEMENT.len(),
+            (Some(0xd800..=0xdfff), _) => {
+                bytes[at..at + REPLACEMENT.len()].copy_from_slice(REPLACEMENT);
+                any = true;
+                REPLACEMENT.len()
+            }
+            (Some(_), _) => REPLACEMENT.len(),
+            // Any other escape is a backslash and one more byte, which may be a backslash too.
+            (None, _) => 2,
+        };
+    }
+    any
+}
+
+/// The unit of `\uXXXX`, if that is what begins at `at`.
+fn escaped_unit(bytes: &[u8], at: usize) -> Option<u16> {
+    let digits = bytes.get(at..at + REPLACEMENT.len())?.strip_prefix(br"\u")?;
+    let digits =
+        std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn unpaired_surrogates_are_replaced_and_nothing_else() {
+        for (text, expected) in [
+            (r#""a""#, Some(json!("a"))),
+            (r#""\ud83d""#, Some(json!("\u{fffd}"))),
+            (r#""\uD83D""#, Some(json!("\u{fffd}"))),
+            (r#""\udc00""#, Some(json!("\u{fffd}"))),
+            (r#""a\ud83db\udc00c""#, Some(json!("a\u{fffd}b\u{fffd}c"))),
+            (r#""\udc00\ud83d""#, Some(json!("\u{fffd}\u{fffd}"))),
+            (r#""\ud83d\ud83d""#, Some(json!("\u{fffd}\u{fffd}"))),
+            (r#""\ud83d\ude00""#, Some(json!("\u{1f600}"))),
+            (r#""\ud83d\ud83d\ude00\ude00""#, Some(json!("\u{fffd}\u{1f600}\u{fffd}"))),
+            // A backslash before `ud83d` that is escaped itself.
+            (r#""\\ud83d""#, Some(json!(r"\ud83d"))),
+            (r#""\\\ud83d""#, Some(json!("\\\u{fffd}"))),
+            (r#""\\\\ud83d\ud83d""#, Some(json!("\\\\ud83d\u{fffd}"))),
+            (r#""\ud83d\\udc00""#, Some(json!("\u{fffd}\\udc00"))),
+            (r#""\ud83d\n\"\ud83d""#, Some(json!("\u{fffd}\n\"\u{fffd}"))),
+            (r#"{"\ud83d":["\udfff"]}"#, Some(json!({ "\u{fffd}": ["\u{fffd}"] }))),
+            ("\"\\ud83d\u{1f600}\"", Some(json!("\u{fffd}\u{1f600}"))),
+            // No JSON at all stays none.
+            (r#""\ud83""#, None),
+            (r#""\ud83d"#, None),
+            (r#""\ud83d\u12""#, None),
+            (r#""\u+83d""#, None),
+            (r#"{"a":\ud83d}"#, None),
+            (r"\", None),
+            ("", None),
+        ] {
+            assert_eq!(from_slice::<Value>(text.as_bytes()).ok(), expected, "{text}");
+        }
+    }
+
+    /// What a client sends has to be UTF-8: a byte that was changed silently would be another request.
+    #[test]
+    fn bytes_that_are_no_utf8_are_refused() {
+        assert!(from_slice::<Value>(b"\"\xff\"").is_err());
+        assert!(from_slice::<Value>(b"\"\xff\\ud83d\"").is_err());
+    }
+}
