@@ -67,6 +67,7 @@ pub(crate) fn config() -> Config {
             max_scale: 4.0,
             max_delay: Duration::from_secs(20),
             max_load: Duration::from_secs(60),
+            max_freeze: Duration::from_secs(60),
             // Most pages here are of one colour, which says what they did.
             allow_blank: true,
             ..Limits::default()

@@ -105,5 +105,7 @@ async ({ want, frame, within, roots, all, sheet, runOut }) => {
         await runOut();
         if (running().some(animation => animation.playState === 'running')) await stopAll();
     }
+    // For measure.js.
+    globalThis.moved = moved;
     return {};
 }
