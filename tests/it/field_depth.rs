@@ -1,7 +1,6 @@
 //! What lies below the first screen, or beside it, is on the picture as a visitor sees it there: `full_page`, `selector` and `clip`. The pages
 //! are our own; each is one of a class that users of other programs met, named by its public source.
 
-
 use tintype::origin::Origin;
 use tintype::origin::chrome::{Config, Engine, Limits};
 

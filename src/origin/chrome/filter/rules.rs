@@ -151,11 +151,8 @@ fn is_closed(text: &str) -> bool {
     while let Some(c) = chars.next() {
         match (quote, c) {
             (_, '\n' | '\r' | '\u{c}') => return false,
-            (_, '\\') => {
-                if chars.next().is_none() {
-                    return false;
-                }
-            }
+            (_, '\\') if chars.next().is_none() => return false,
+            (_, '\\') => {}
             (Some(end), _) => quote = quote.filter(|_| c != end),
             (None, '"' | '\'') => quote = Some(c),
             (None, '(') => open.push(')'),
