@@ -157,7 +157,8 @@ async fn page_ca_accepts_no_faulty_certificate() {
         let found = error(&with, &wrong.url("/")).await;
         assert!(found.ends_with("is not accepted: it is not for this host"), "{found}");
         // Once its root is known to be another one, its connections are left to the browser at once.
-        assert_eq!(error(&with, &strange.url("/")).await, "net::ERR_CERT_AUTHORITY_INVALID");
+        let found = error(&with, &strange.url("/")).await;
+        assert!(found.ends_with(": net::ERR_CERT_AUTHORITY_INVALID"), "{found}");
     }
     // As parts of a page they are missing, and the page goes on.
     let broken = format!(
@@ -197,7 +198,8 @@ async fn page_ca_checks_signatures() {
         .unwrap();
     let site = Secure::start([127, 0, 0, 1], Arc::new(server), "<p>x").await;
     let engine = start(trusting(roots(&company.root)));
-    assert_eq!(error(&engine, &site.url("/")).await, "net::ERR_CERT_AUTHORITY_INVALID");
+    let found = error(&engine, &site.url("/")).await;
+    assert!(found.ends_with(": net::ERR_CERT_AUTHORITY_INVALID"), "{found}");
     assert_eq!(site.asked(), Vec::<String>::new());
     engine.shutdown().await;
 }
