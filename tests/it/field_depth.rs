@@ -1,5 +1,6 @@
-//! What lies below the first screen, or beside it, is on the picture as a visitor sees it there: `full_page`, `selector` and `clip`. The pages
-//! are our own; each is one of a class that users of other programs met, named by its public source.
+//! What lies below the first screen, or beside it, is on the picture as a visitor sees it there:
+//! `full_page`, `selector` and `clip`. The pages are our own; each is one of a class that users of
+//! other programs met, named by its public source.
 
 use tintype::origin::Origin;
 use tintype::origin::chrome::{Config, Engine, Limits};
@@ -47,8 +48,8 @@ fn is_all(shown: &Pixels, colour: [u8; 3]) -> bool {
         .all(|(x, y)| shown.at(x, y) == colour)
 }
 
-// playwright#40583, puppeteer#12778, browserless#1922, capture-website#75: what is loaded or shown by its place on the screen is missing from
-// pictures of elements and boxes far below.
+// playwright#40583, puppeteer#12778, browserless#1922, capture-website#75: what is loaded or shown
+// by its place on the screen is missing from pictures of elements and boxes far below.
 #[tokio::test]
 async fn what_comes_in_on_the_screen_is_there_at_any_depth() {
     let other = Site::on(ALLOWED, [("/frame", page("<body style='background:#0f0'>"))]).await;
@@ -101,7 +102,8 @@ async fn what_comes_in_on_the_screen_is_there_at_any_depth() {
     engine.shutdown().await;
 }
 
-// vanilla-lazyload (`cancel_on_exit`), lazysizes: a load is given up when its image leaves the screen.
+// vanilla-lazyload (`cancel_on_exit`), lazysizes: a load is given up when its image leaves the
+// screen.
 #[tokio::test]
 async fn each_screen_waits_for_its_images() {
     let cancels = "<script>for (let n = 0; n < 30; n++) document.body.insertAdjacentHTML('beforeend', \
@@ -243,7 +245,8 @@ async fn pages_from_right_to_left_begin_on_the_right() {
     engine.shutdown().await;
 }
 
-// Javadoc, Google Tag Manager: scripts are disabled for the shot, and the markup for browsers without any must not show.
+// Javadoc, Google Tag Manager: scripts are disabled for the shot, and the markup for browsers
+// without any must not show.
 #[tokio::test]
 async fn nothing_for_browsers_without_scripts_is_shown() {
     let noscript = "<noscript><div style='height:50px;background:#f00'>no scripts</div></noscript>";
@@ -316,7 +319,8 @@ async fn bars_are_there_once_and_backgrounds_everywhere() {
     engine.shutdown().await;
 }
 
-// What depends on the height of the screen, and what follows it: the page looks as on the screen that was asked for.
+// What depends on the height of the screen, and what follows it: the page looks as on the screen
+// that was asked for.
 #[tokio::test]
 async fn the_screen_is_as_high_as_it_was_asked_for() {
     let sized = "<body style='background:#00f'><style>@media (min-height:300px){section{background:#f00 !important}}</style>\
@@ -413,7 +417,8 @@ async fn large_elements_and_boxes_are_whole() {
     engine.shutdown().await;
 }
 
-// capture-website#82, pageres#360: web applications in which something else than the document scrolls.
+// capture-website#82, pageres#360: web applications in which something else than the document
+// scrolls.
 #[tokio::test]
 async fn whole_pages_of_applications_are_whole() {
     let shell = |content: &str| {

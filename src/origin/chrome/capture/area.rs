@@ -1,5 +1,6 @@
-//! The part of a page that is captured, and the screens that it is joined from. A page is scrolled to each of them, so that all of it is
-//! drawn as a visitor sees it: Chrome draws frames of other origins, fixed backgrounds and much else on the screen only.
+//! The part of a page that is captured, and the screens that it is joined from. A page is scrolled
+//! to each of them, so that all of it is drawn as a visitor sees it: Chrome draws frames of other
+//! origins, fixed backgrounds and much else on the screen only.
 
 use serde::Deserialize;
 
@@ -84,7 +85,8 @@ impl Layout {
         match area {
             Area::Viewport => None,
             Area::FullPage(max) => {
-                // As large as it is first shown, but not larger than the device: a page that is wider is zoomed out.
+                // As large as it is first shown, but not larger than the device: a page that is
+                // wider is zoomed out.
                 let scale = view.scale * self.scale.min(1.0);
                 let screen = device(self.height, scale).max(1);
                 let across = device(self.page_width(), scale).clamp(1, rows(max_pixels, screen));
@@ -255,7 +257,8 @@ impl Axis {
         self.begin(scroll) + if is_last { screen.round() } else { (screen + 1e-6).floor() } as i64
     }
 
-    /// Where to scroll so that the screen begins at a device pixel, or a little before it where that is a whole CSS pixel.
+    /// Where to scroll so that the screen begins at a device pixel, or a little before it where
+    /// that is a whole CSS pixel.
     fn scroll_to(&self, at: i64) -> f64 {
         let wanted = at as f64 / self.scale;
         if wanted >= self.most {
@@ -273,5 +276,125 @@ impl Axis {
             }
         }
         best.max(self.least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(width: u32, height: u32, scale: f64) -> View {
+        View { width, height, scale, mobile: false, touch: false }
+    }
+
+    /// A page of this size, scrolled to its beginning.
+    fn layout(width: f64, height: f64, view: &View) -> Layout {
+        let screen = (f64::from(view.width), f64::from(view.height));
+        Layout {
+            width: screen.0,
+            height: screen.1,
+            seen_width: screen.0,
+            seen_height: screen.1,
+            scale: 1.0,
+            left: 0.0,
+            top: 0.0,
+            right: (width - screen.0).max(0.0),
+            bottom: (height - screen.1).max(0.0),
+            x: 0.0,
+            y: 0.0,
+            element: None,
+        }
+    }
+
+    #[test]
+    fn full_pages_are_cut_at_both_bounds() {
+        for (width, height, view, expected) in [
+            (100.0, 3000.0, view(100, 50, 1.0), (100, 3000)),
+            (100.0, 20.0, view(100, 50, 1.0), (100, 50)),
+            (100.0, 9000.0, view(100, 50, 1.0), (100, 8000)),
+            (4000.0, 9000.0, view(4000, 50, 1.0), (4000, 4000)),
+            (2000.0, 9000.0, view(2000, 50, 2.0), (4000, 4000)),
+            (150.0, 9000.0, view(100, 50, 1.0), (150, 8000)),
+            (1e9, 100.0, view(100, 50, 1.0), (320_000, 50)),
+            (100.0, f64::MAX, view(100, 50, 1.0), (100, 8000)),
+        ] {
+            let page = layout(width, height, &view);
+            let region = page.region(&Area::FullPage(8000), &view, 16_000_000).unwrap();
+            assert_eq!((region.width, region.height), expected, "{width} {height} {view:?}");
+            assert!(page.reaches(&region));
+        }
+    }
+
+    #[test]
+    fn a_page_from_right_to_left_is_cut_on_its_left() {
+        let view = view(100, 50, 1.0);
+        let page = Layout { left: -899.0, right: 0.0, ..layout(100.0, 50.0, &view) };
+        let region = page.region(&Area::FullPage(8000), &view, 10_000).unwrap();
+        assert_eq!((region.bounds.x, region.width, region.height), (-100.0, 200, 50));
+    }
+
+    #[test]
+    fn elements_are_whole_pixels_within_the_bounds() {
+        for (x, y, width, height, scale, expected) in [
+            (1.0, 2.0, 3.0, 4.0, 1.0, Some((1.0, 2.0, 3, 4))),
+            (1.5, 2.5, 3.0, 4.0, 1.0, Some((1.0, 2.0, 4, 5))),
+            (-5.0, 0.0, 10.0, 4.0, 2.0, Some((0.0, 0.0, 10, 8))),
+            (-50.0, 0.0, 10.0, 4.0, 1.0, None),
+            (0.0, 0.0, 0.0, 4.0, 1.0, None),
+            (0.0, 0.0, 1000.0, 90_000.0, 1.0, Some((0.0, 0.0, 1000, 16_000))),
+            (0.0, 0.0, 1000.0, 90_000.0, 2.0, Some((0.0, 0.0, 2000, 8000))),
+        ] {
+            let view = view(100, 50, scale);
+            let element = Some(Bounds { x, y, width, height });
+            let page = Layout { element, ..layout(5000.0, 90_000.0, &view) };
+            let region = page.region(&Area::Element("p".into()), &view, 16_000_000);
+            let found = region.map(|found| (found.bounds.x, found.bounds.y, found.width, found.height));
+            assert_eq!(found, expected, "{x} {y} {width} {height} {scale}");
+        }
+    }
+
+    #[test]
+    fn boxes_beyond_the_page_are_not_reached() {
+        let view = view(100, 50, 1.0);
+        let page = layout(100.0, 1000.0, &view);
+        for (clip, expected) in [
+            (Clip { x: 0, y: 900, width: 100, height: 100 }, true),
+            (Clip { x: 1, y: 900, width: 100, height: 100 }, false),
+            (Clip { x: 0, y: 901, width: 100, height: 100 }, false),
+        ] {
+            let region = page.region(&Area::Clip(clip), &view, 16_000_000).unwrap();
+            assert_eq!(page.reaches(&region), expected, "{clip:?}");
+        }
+    }
+
+    #[test]
+    fn screens_cover_a_page_once_and_begin_on_whole_pixels() {
+        for scale in [0.5, 1.0, 1.5, 2.0, 2.625, 3.0] {
+            for screen in [57.0, 200.0, 720.0] {
+                let length = 6001.0;
+                let axis = Axis { now: 0.0, least: 0.0, most: length - screen, screen, scale };
+                let (mut at, all) = (0, device(length, scale));
+                for span in axis.spans(0, all).unwrap() {
+                    let begin = axis.begin(span.scroll);
+                    assert_eq!(span.from, at, "{scale} {screen}");
+                    assert!(span.scroll >= 0.0 && span.scroll <= axis.most && begin <= at);
+                    at += i64::from(span.length);
+                    assert!(at <= axis.end(span.scroll));
+                    let off = (span.scroll * scale - begin as f64).abs();
+                    assert!(off < 0.01 || span.scroll == axis.most, "{scale} {screen} {}", span.scroll);
+                }
+                assert_eq!(at, i64::from(all), "{scale} {screen}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_on_the_screen_is_not_scrolled_to() {
+        let axis = Axis { now: 500.0, least: 0.0, most: 1000.0, screen: 200.0, scale: 1.0 };
+        assert_eq!(axis.spans(510, 100), Some(vec![Span { scroll: 500.0, from: 510, length: 100 }]));
+        let left = Axis { now: 0.0, least: -600.0, most: 0.0, screen: 400.0, scale: 1.0 };
+        let places: Vec<_> = left.spans(-600, 1000).unwrap().iter().map(|span| span.scroll).collect();
+        assert_eq!(places, [-600.0, -200.0, 0.0]);
+        assert_eq!(axis.spans(-10, 300), None, "there is nothing before a page");
     }
 }

@@ -16,10 +16,14 @@ use crate::origin::chrome::tab::Tab;
 
 /// Device pixels of the height of one screenshot beyond the screen.
 const MAX_TILE: u32 = 8192;
-/// Such screenshots begin at multiples of so many device pixels, which are whole CSS pixels for every common scale.
+/// Such screenshots begin at multiples of so many device pixels, which are whole CSS pixels for
+/// every common scale.
 const TILE_STEP: u32 = 200;
 /// Device pixels of a side of a WebP, and of a JPEG in most programs.
 const MAX_LOSSY: u32 = 16_383;
+
+/// Screenshots at most of one screen that is not drawn yet.
+const MAX_SHOTS: u32 = 5;
 
 /// Takes the picture.
 pub(super) async fn shoot(
@@ -53,7 +57,8 @@ async fn screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Failure>
     }
 }
 
-/// The screen as the browser encodes it. A picture that may be blank is looked at once more, without the loss.
+/// The screen as the browser encodes it. A picture that may be blank is looked at once more,
+/// without the loss.
 async fn lossy_screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Failure> {
     let bytes = screenshot(tab, &encoded(spec, spec.format)).await?;
     let area = pixels(spec.view.width, spec.view.scale) * pixels(spec.view.height, spec.view.scale);
@@ -65,7 +70,8 @@ async fn lossy_screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Fa
     Ok(Developed { bytes, blank })
 }
 
-/// Another part of the page than the screen shows, and the height of the page where all of it is wanted.
+/// Another part of the page than the screen shows, and the height of the page where all of it is
+/// wanted.
 async fn part(
     tab: &mut Tab,
     spec: &CaptureSpec,
@@ -132,13 +138,14 @@ impl<'t> Page<'t> {
         let mut bands = Vec::with_capacity(windows.len());
         for row in windows {
             let mut band = Band::with_capacity(row.len());
+            let is_wide = row.len() > 1;
             for window in row {
                 let place = json!({ "x": window.x, "y": window.y });
                 let place = self.ask(&[Step::Window], &place).await?;
                 let (x, y) =
                     (place["x"].as_f64().unwrap_or(window.x), place["y"].as_f64().unwrap_or(window.y));
                 let tile = if is_plain {
-                    let png = screenshot(self.tab, &encoded(spec, Format::Png)).await?;
+                    let png = self.whole_screen(spec, is_wide).await?;
                     let moved = || Failure::Page("the page does not scroll to a part of the picture".into());
                     let part = window.part(x, y, region.scale).ok_or_else(moved)?;
                     Tile { png, part: Some(part) }
@@ -160,7 +167,26 @@ impl<'t> Page<'t> {
         Ok(bands)
     }
 
-    /// A box that goes beyond the page, as Chrome lays it out there. What is not on the screen may be missing.
+    /// The screen. Where a page is scrolled sideways Chrome sometimes gives it before all of it is
+    /// drawn: it is taken until two are alike.
+    async fn whole_screen(&mut self, spec: &CaptureSpec, is_wide: bool) -> Result<Vec<u8>, Failure> {
+        let how = encoded(spec, Format::Png);
+        let mut shot = screenshot(self.tab, &how).await?;
+        if is_wide {
+            for _ in 1..MAX_SHOTS {
+                let again = screenshot(self.tab, &how).await?;
+                let is_drawn = again == shot;
+                shot = again;
+                if is_drawn {
+                    break;
+                }
+            }
+        }
+        Ok(shot)
+    }
+
+    /// A box that goes beyond the page, as Chrome lays it out there. What is not on the screen may
+    /// be missing.
     async fn beyond_the_screen(
         &mut self,
         layout: &Layout,

@@ -1,4 +1,5 @@
-// How large the page and the screen are, how far the page scrolls, and where the wanted element is, in CSS pixels from where the page begins.
+// How large the page and the screen are, how far the page scrolls, and where the wanted element is,
+// in CSS pixels from where the page begins.
 async ({ range, onScreen, target, pinned }) => {
     const { left, top, right, bottom } = range();
     const { width: seenWidth, height: seenHeight, scale } = visualViewport;

@@ -1,5 +1,6 @@
-// Makes the page look the same wherever it is scrolled to, so that a picture can be joined from screens. Runs once scripts are disabled, and
-// without timers. Does nothing where the wanted part is on the screen already.
+// Makes the page look the same wherever it is scrolled to, so that a picture can be joined from
+// screens. Runs once scripts are disabled, and without timers. Does nothing where the wanted part
+// is on the screen already.
 async page => {
     const { want, roots, styleOf, parentOf, isRoot, cuts, onScreen, holds, screen, touches, cutting, bring, range, shell, target } = page;
     const reach = range();

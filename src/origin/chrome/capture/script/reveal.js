@@ -1,6 +1,6 @@
-// Brings in what a page loads or shows by its place on the screen: scrolls through the wanted part by screens, and waits on each until its
-// images are there. Some libraries give up loading an image that leaves the screen. `want.ms` bounds the scrolling, `want.patience` all of the
-// waiting.
+// Brings in what a page loads or shows by its place on the screen: scrolls through the wanted part
+// by screens, and waits on each until its images are there. Some libraries give up loading an image
+// that leaves the screen. `want.ms` bounds the scrolling, `want.patience` all of the waiting.
 async ({ want, pause, frame, drawn, roots, left, screen, onScreen, holds, touches, bring, range, shell, target }) => {
     const trees = roots();
     const every = selector => trees.flatMap(tree => Array.from(tree.querySelectorAll(selector)));
@@ -39,7 +39,8 @@ async ({ want, pause, frame, drawn, roots, left, screen, onScreen, holds, touche
         patience -= waited();
     };
 
-    // Some pages hide what leaves the screen again. What an element said of itself on the screen is kept for the picture, see pin.js.
+    // Some pages hide what leaves the screen again. What an element said of itself on the screen is
+    // kept for the picture, see pin.js.
     const told = globalThis.told = new Map();
     const changes = new MutationObserver(records => {
         for (const { target, attributeName: name, oldValue } of records) {

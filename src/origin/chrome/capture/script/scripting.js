@@ -1,4 +1,5 @@
-// Keeps the style that a page has while scripts run: without them Chrome shows `<noscript>` and answers the media feature `scripting` otherwise.
+// Keeps the style that a page has while scripts run: without them Chrome shows `<noscript>` and
+// answers the media feature `scripting` otherwise.
 async ({ sheet }) => {
     if (document.querySelector('noscript')) sheet(document, 'noscript{display:none !important}');
     const always = text => text.replace(/\(\s*scripting\s*(?::\s*([-a-z]+)\s*)?\)/gi, (_, value) =>

@@ -1,8 +1,10 @@
-// Adds what the steps that scroll have in common. Works without timers: these do not run once scripts are disabled.
+// Adds what the steps that scroll have in common. Works without timers: these do not run once
+// scripts are disabled.
 async page => {
     const { want, find } = page;
 
-    // The parent in the tree that is drawn: through slots, shadow trees and frames that may be looked into.
+    // The parent in the tree that is drawn: through slots, shadow trees and frames that may be
+    // looked into.
     const parentOf = element => {
         if (element.assignedSlot) return element.assignedSlot;
         if (element.parentElement) return element.parentElement;
@@ -13,7 +15,8 @@ async page => {
     };
     const styleOf = element => element.ownerDocument.defaultView.getComputedStyle(element);
     const isRoot = element => element === element.ownerDocument.documentElement;
-    // Whether the element scrolls or cuts off its content itself. `body` often passes its overflow on to the viewport.
+    // Whether the element scrolls or cuts off its content itself. `body` often passes its overflow
+    // on to the viewport.
     const cuts = element => {
         if (isRoot(element)) return false;
         const style = styleOf(element);
@@ -87,7 +90,8 @@ async page => {
         return { left, top, right, bottom };
     };
 
-    // What scrolls in place of the document, where one element does that for most of the screen, as in web applications.
+    // What scrolls in place of the document, where one element does that for most of the screen, as
+    // in web applications.
     const shell = () => {
         const scroller = document.scrollingElement || document.documentElement;
         if (!document.body || scroller.scrollHeight > innerHeight + 1) return null;
