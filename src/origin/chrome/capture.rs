@@ -165,9 +165,6 @@ async fn picture(
         }
         check(page.tab, &document, spec).await?;
         frames::stop(page.tab).await?;
-        if document.moved && spec.area == Area::Viewport {
-            prepare::redraw(page.tab, &spec.view).await?;
-        }
         match shoot::shoot(page.tab, spec, &document, limits).await.map(|shot| shot.reported(report)) {
             Err(error) if !tried && error.may_pass() => {
                 tracing::debug!(%error, "no picture, settling once more");

@@ -32,9 +32,6 @@ pub(super) struct Document {
     /// The text on it that must not be there.
     #[serde(default)]
     pub(super) content: Option<String>,
-    /// Something on it moved before it stood still.
-    #[serde(default)]
-    pub(super) moved: bool,
     /// Frames in it, at least.
     #[serde(default)]
     pub(super) frames: usize,

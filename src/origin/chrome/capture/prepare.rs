@@ -51,28 +51,16 @@ pub(super) async fn prepare(
 }
 
 async fn screen(tab: &mut Tab, view: &View) -> Result<(), TabError> {
-    resize(tab, view, view.height).await?;
+    let metrics = json!({
+        "width": view.width, "height": view.height, "deviceScaleFactor": view.scale, "mobile": view.mobile,
+        "screenWidth": view.width, "screenHeight": view.height,
+    });
+    tab.call("Emulation.setDeviceMetricsOverride", metrics).await?;
     if view.touch {
         let touch = json!({ "enabled": true, "maxTouchPoints": 5 });
         tab.call("Emulation.setTouchEmulationEnabled", touch).await?;
     }
     Ok(())
-}
-
-async fn resize(tab: &mut Tab, view: &View, height: u32) -> Result<(), TabError> {
-    let metrics = json!({
-        "width": view.width, "height": height, "deviceScaleFactor": view.scale, "mobile": view.mobile,
-        "screenWidth": view.width, "screenHeight": view.height,
-    });
-    tab.call("Emulation.setDeviceMetricsOverride", metrics).await?;
-    Ok(())
-}
-
-/// Has Chrome draw the page anew. The layers of what has just stopped may stay for a while, and the edges of text and boxes
-/// in a layer of its own are smoothed otherwise. No script runs any more that could hear of the change.
-pub(super) async fn redraw(tab: &mut Tab, view: &View) -> Result<(), TabError> {
-    resize(tab, view, view.height + 1).await?;
-    resize(tab, view, view.height).await
 }
 
 fn media(look: &Look) -> Option<Value> {

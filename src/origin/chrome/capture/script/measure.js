@@ -2,7 +2,6 @@
 async ({ want, all }) => {
     const navigation = performance.getEntriesByType('navigation')[0];
     const answer = { url: location.href, status: navigation ? navigation.responseStatus : 0, frames: all('iframe,frame,object,embed').length };
-    answer.moved = Boolean(globalThis.moved);
     if (want.content.length) {
         const text = document.body ? document.body.innerText : '';
         answer.content = want.content.find(wanted => text.includes(wanted));

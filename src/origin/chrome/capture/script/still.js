@@ -106,6 +106,5 @@ async ({ want, frame, within, roots, all, sheet, runOut }) => {
         if (running().some(animation => animation.playState === 'running')) await stopAll();
     }
     // For measure.js.
-    globalThis.moved = moved;
     return {};
 }
