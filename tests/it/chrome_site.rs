@@ -65,6 +65,8 @@ pub(crate) fn config() -> Config {
             max_full_page_height: 5000,
             max_scale: 4.0,
             max_delay: Duration::from_secs(20),
+            // Beside other tests a page with many workers took longer than the default.
+            max_wait: Duration::from_secs(60),
             // Most pages here are of one colour, which says what they did.
             allow_blank: true,
             ..Limits::default()

@@ -19,7 +19,7 @@ fn page(other: &str) -> String {
         <img src='{other}/image' onload=come() onerror=come()>
         <script>
         let left = 6;
-        function come() {{ if (--left === 0) document.body.style.background = '#0f0' }}
+        function come() {{ if (--left === 0) [document.body.style.background, document.body.id] = ['#0f0', 'done'] }}
         fetch('{other}/fetch', {{ mode: 'no-cors' }}).then(come, come);
         fetch('/redirect-fetch', {{ mode: 'no-cors' }}).then(come, come);
         const socket = new WebSocket('{}/socket');
@@ -56,7 +56,7 @@ async fn allowed_port_leaves_other_ports_of_the_host_refused() {
             _ => Config { allow_ranges: vec![open.parse().unwrap()], ..config() },
         });
         let at = |path: &str| format!("http://{host}:{port}{path}");
-        let query = "delay=1&wait_for_selector=body[style*='rgb(0, 255, 0)']";
+        let query = "delay=1&wait_for_selector=%23done";
         let shown = Pixels::decode(&picture(shoot(&engine, &at("/"), query).await));
         assert_eq!(shown.at(310, 190), LIME, "{host}: every way came to an end");
         for refused in [format!("{other}/"), at("/redirect"), at("/script")] {
@@ -78,7 +78,7 @@ async fn exception_without_port_opens_every_port() {
     )
     .await;
     let engine = start(Config { allow_ranges: vec!["127.0.0.1".parse().unwrap()], ..config() });
-    let query = "delay=1&wait_for_selector=body[style*='rgb(0, 255, 0)']";
+    let query = "delay=1&wait_for_selector=%23done";
     let shown = Pixels::decode(&picture(shoot(&engine, &site.url("/"), query).await));
     assert_ne!(shown.at(310, 190), RED);
     let mut asked = victim.log();

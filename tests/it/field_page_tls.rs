@@ -107,7 +107,7 @@ fn page(other: &str, wanted: usize) -> String {
     format!(
         "<!doctype html><body style='background:#f00;margin:0'><script>
         let come = 0;
-        const done = () => {{ if (++come === {wanted}) document.body.style.background = '#0f0' }};
+        const done = () => {{ if (++come === {wanted}) [document.body.style.background, document.body.id] = ['#0f0', 'done'] }};
         </script>
         <img src=/own.svg onload=done()><img src='{other}/other.svg' onload=done()>
         <iframe src='{other}/frame' onload=done()></iframe>
@@ -129,7 +129,7 @@ async fn page_ca_vouches_for_pages_parts_frames_and_workers() {
     let other = Secure::start([127, 0, 0, 3], server("127.0.0.3"), "").await;
     let site = Secure::start([127, 0, 0, 2], server("127.0.0.2"), page(&other.url(""), 5)).await;
     let engine = start(trusting(roots(&company.root)));
-    let query = "wait_for_selector=body[style*='rgb(0, 255, 0)']&delay=500";
+    let query = "wait_for_selector=%23done&delay=500";
     let shown = Pixels::decode(&picture(shoot(&engine, &site.url("/"), query).await));
     assert_eq!(shown.at(310, 190), LIME);
     // All by HTTP/2, which browser and site agreed on.
@@ -245,7 +245,7 @@ async fn ignore_https_errors_is_for_one_request_of_those_that_may() {
     for page_ca in [PageRoots::default(), roots(&company.root)] {
         let limits = Limits { allow_ignore_https_errors: true, ..config().limits };
         let engine = start(Config { limits, ..trusting(page_ca) });
-        let query = "ignore_https_errors=true&wait_for_selector=body[style*='rgb(0, 255, 0)']&delay=300";
+        let query = "ignore_https_errors=true&wait_for_selector=%23done&delay=300";
         let shown = Pixels::decode(&picture(shoot(&engine, &site.url("/"), query).await));
         assert_eq!(shown.at(310, 190), LIME);
         picture(shoot(&engine, &expired.url("/"), "ignore_https_errors=true").await);

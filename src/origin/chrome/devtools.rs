@@ -190,8 +190,9 @@ impl Devtools {
                     }
                 }
             }
-            reader.close();
+            // In this order: who finds that no more events come asks whether the connection is closed.
             let _ = close.send(true);
+            reader.close();
         });
         Devtools { shared, outgoing, closed, call_timeout }
     }
@@ -326,6 +327,22 @@ mod tests {
     }
 
     const LONG: Duration = Duration::from_secs(60);
+
+    /// A capture took the end of its browser for a page that floods it, and was not tried again.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn regression_connection_is_closed_before_events_end() {
+        for _ in 0..500 {
+            let (devtools, browser) = Browser::new(LONG);
+            let mut events = devtools.events("S", |_| true);
+            let seen = tokio::spawn(async move {
+                while events.recv().await.is_some() {}
+                devtools.is_closed()
+            });
+            tokio::task::yield_now().await;
+            drop(browser);
+            assert!(seen.await.unwrap());
+        }
+    }
 
     #[tokio::test]
     async fn replies_find_their_calls_in_any_order() {
