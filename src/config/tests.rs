@@ -223,6 +223,14 @@ fn each_mistake_is_one_problem_at_its_path() {
             Kind::Malformed,
         ),
         ("upstream.c", "kind = \"chrome\"\nad_lists = [\"/no/list\"]", "upstream.c.ad_lists", Kind::NotFound),
+        ("upstream.c", "kind = \"chrome\"\npage_ca = \"/no/root.pem\"", "upstream.c.page_ca", Kind::NotFound),
+        ("upstream.c", "kind = \"chrome\"\npage_ca = [\"/\"]", "upstream.c.page_ca", Kind::NotFound),
+        (
+            "upstream.c",
+            "kind = \"chrome\"\npage_ca = [\"/proc/self/status\"]",
+            "upstream.c.page_ca",
+            Kind::Malformed,
+        ),
         ("upstream.c", "kind = \"chrome\"\nchat_lists = [\"/\"]", "upstream.c.chat_lists", Kind::NotFound),
         ("upstream.c", "kind = \"chrome\"\nfreeze_time = \"now\"", "upstream.c.freeze_time", Kind::WrongType),
         (

@@ -68,6 +68,8 @@ pub(crate) fn config() -> Config {
             max_delay: Duration::from_secs(20),
             max_load: Duration::from_secs(60),
             max_freeze: Duration::from_secs(60),
+            // Beside other tests a page with many workers took longer than the default.
+            max_wait: Duration::from_secs(60),
             // Most pages here are of one colour, which says what they did.
             allow_blank: true,
             ..Limits::default()

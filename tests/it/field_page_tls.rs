@@ -232,7 +232,7 @@ async fn page_ca_takes_self_signed_certificates_and_leaves_plain_websockets() {
 async fn ignore_https_errors_is_for_one_request_of_those_that_may() {
     let (company, stranger) = (Authority::new("Company Root"), Authority::new("Strange Root"));
     let other = Secure::start([127, 0, 0, 3], stranger.server(&["x.test"], Validity::Expired), "").await;
-    // Service workers and shared workers ask past the page's session, so that Chrome cancels them.
+    // Chrome asks nobody about service workers and new connections of shared workers, and refuses them.
     let page = page(&other.url(""), 4).replace("new SharedWorker('/shared.js');", "");
     let page = page.replace("navigator.serviceWorker.register('/service.js').then(done);", "");
     let site = Secure::start([127, 0, 0, 2], stranger.server(&["y.test"], Validity::Expired), page).await;
