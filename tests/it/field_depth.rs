@@ -106,7 +106,7 @@ async fn what_comes_in_on_the_screen_is_there_at_any_depth() {
 #[tokio::test]
 async fn each_screen_is_shown_for_a_while() {
     // This one looks by a timer, and only at what is on the screen then.
-    let timer = "<script>for (let n = 0; n < 30; n++) document.body.insertAdjacentHTML('beforeend', \
+    let timer = "<body><script>for (let n = 0; n < 30; n++) document.body.insertAdjacentHTML('beforeend', \
         `<div style='width:50px;height:150px;background:#f00'></div>`);\
         let due = false; addEventListener('scroll', () => { if (due) return; due = true; setTimeout(() => { due = false;\
             for (const div of document.querySelectorAll('div')) { const { top, bottom } = div.getBoundingClientRect();\

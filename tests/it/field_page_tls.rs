@@ -176,7 +176,8 @@ async fn page_ca_accepts_no_faulty_certificate() {
     with.shutdown().await;
 
     let without = start(trusting(PageRoots::default()));
-    assert_eq!(error(&without, &good.url("/")).await, "net::ERR_CERT_AUTHORITY_INVALID");
+    let found = error(&without, &good.url("/")).await;
+    assert!(found.ends_with(": net::ERR_CERT_AUTHORITY_INVALID"), "{found}");
     without.shutdown().await;
 }
 

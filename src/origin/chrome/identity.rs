@@ -84,7 +84,8 @@ impl Identity {
             (None, Some(handset)) => (handset.user_agent(major(&browser.number)), Some(handset)),
             (None, None) => (default.user_agent.clone().unwrap_or_else(|| browser.plain_user_agent()), None),
         };
-        let is_own = user_agent == browser.plain_user_agent();
+        // A browser that was launched with the operator's user agent reports that one as its own.
+        let is_own = default.user_agent.is_none() && user_agent == browser.plain_user_agent();
         let system = System::of(&user_agent);
         Identity {
             // The browser knows its own machine better than its User-Agent, which says little.

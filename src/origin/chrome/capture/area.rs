@@ -7,6 +7,10 @@ use serde::Deserialize;
 use crate::origin::chrome::picture::Part;
 use crate::origin::chrome::spec::{Area, Clip, View, pixels};
 
+/// Screens beside each other that a full page has at most. Wider content is a mistake or an attack, and each screen is a
+/// screenshot of its own.
+const MAX_ACROSS: f64 = 4.0;
+
 /// Screens at most for one picture.
 const MAX_WINDOWS: usize = 4096;
 /// CSS pixels that a screen may begin higher so that it begins on a whole device pixel.
@@ -89,8 +93,9 @@ impl Layout {
                 // wider is zoomed out.
                 let scale = view.scale * self.scale.min(1.0);
                 let screen = device(self.height, scale).max(1);
-                let across = device(self.page_width(), scale).clamp(1, rows(max_pixels, screen));
-                let width = self.page_width().min(f64::from(across) / scale);
+                let wide = self.page_width().min(self.width * MAX_ACROSS);
+                let across = device(wide, scale).clamp(1, rows(max_pixels, screen));
+                let width = wide.min(f64::from(across) / scale);
                 let height = self.page_height().max(1.0).min(f64::from(*max));
                 // One that is too wide is cut where it ends.
                 let x = if self.left < 0.0 { self.left + self.page_width() - width } else { self.left };
@@ -315,7 +320,7 @@ mod tests {
             (4000.0, 9000.0, view(4000, 50, 1.0), (4000, 4000)),
             (2000.0, 9000.0, view(2000, 50, 2.0), (4000, 4000)),
             (150.0, 9000.0, view(100, 50, 1.0), (150, 8000)),
-            (1e9, 100.0, view(100, 50, 1.0), (320_000, 50)),
+            (1e9, 100.0, view(100, 50, 1.0), (400, 100)),
             (100.0, f64::MAX, view(100, 50, 1.0), (100, 8000)),
         ] {
             let page = layout(width, height, &view);
