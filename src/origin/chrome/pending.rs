@@ -20,6 +20,8 @@ pub(super) const UNANSWERED: Duration = Duration::from_secs(2);
 const POLL_GAP: Duration = Duration::from_millis(100);
 /// Such repetitions after which a request counts as a poll.
 const POLL_REPEATS: u32 = 2;
+/// Repetitions after which a request counts as a poll in any case: those of a short interval follow the answers closely.
+const MAX_REPEATS: u32 = 20;
 /// Requests that are remembered; those of pages with more are not waited for.
 const MAX_REQUESTS: usize = 4096;
 
@@ -76,6 +78,7 @@ struct Request {
 struct Target {
     answered: Duration,
     repeats: u32,
+    total: u32,
 }
 
 /// The state at one moment. Times are those since the page was opened.
@@ -124,10 +127,10 @@ impl Pending {
         let target = format!("{} {path}", params["request"]["method"].as_str().unwrap_or_default());
         if kind == Kind::Fetch
             && let Some(earlier) = self.targets.get_mut(&target)
-            && now.saturating_sub(earlier.answered) >= POLL_GAP
         {
-            earlier.repeats += 1;
-            if earlier.repeats > POLL_REPEATS {
+            earlier.total += 1;
+            earlier.repeats += u32::from(now.saturating_sub(earlier.answered) >= POLL_GAP);
+            if earlier.repeats > POLL_REPEATS || earlier.total > MAX_REPEATS {
                 return false;
             }
         }
@@ -154,7 +157,7 @@ impl Pending {
         if let Some(earlier) = self.targets.get_mut(target) {
             earlier.answered = now;
         } else if room {
-            self.targets.insert(target.clone(), Target { answered: now, repeats: 0 });
+            self.targets.insert(target.clone(), Target { answered: now, repeats: 0, total: 0 });
         }
     }
 
