@@ -79,13 +79,14 @@ pub(super) struct Identity {
 impl Identity {
     /// The identity of `visitor` in a browser of this version, where `default` holds for what it does not say.
     pub(super) fn of(browser: &Version, visitor: &Visitor, default: &DefaultVisitor) -> Self {
-        let (user_agent, handset) = match (&visitor.user_agent, visitor.handset) {
-            (Some(given), _) => (given.clone(), None),
-            (None, Some(handset)) => (handset.user_agent(major(&browser.number)), Some(handset)),
-            (None, None) => (default.user_agent.clone().unwrap_or_else(|| browser.plain_user_agent()), None),
+        let given = visitor.user_agent.as_ref();
+        let handset = visitor.handset.filter(|_| given.is_none());
+        let other = match handset {
+            Some(handset) => Some(handset.user_agent(major(&browser.number))),
+            None => given.or(default.user_agent.as_ref()).cloned(),
         };
-        // A browser that was launched with the operator's user agent reports that one as its own.
-        let is_own = default.user_agent.is_none() && user_agent == browser.plain_user_agent();
+        let is_own = other.is_none();
+        let user_agent = other.unwrap_or_else(|| browser.plain_user_agent());
         let system = System::of(&user_agent);
         Identity {
             // The browser knows its own machine better than its User-Agent, which says little.

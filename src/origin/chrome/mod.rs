@@ -4,7 +4,7 @@
 //! a `probe` may tell that there is nothing new without any of that; the `fleet` has warm browsers, each kept by a `supervisor` that watches its `health` (a `process`
 //! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` takes a `tab` in a
 //! context of its own, mostly one of the `spares` opened ahead, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
-//! still, and takes the picture; `intercept` decides about its requests, asking `filter`s, `picture` looks at pixels; `answer` makes the response.
+//! still, and takes the picture; its `identity` says who is visiting; `intercept` decides about its requests, asking `filter`s, `picture` looks at pixels; `answer` makes the response.
 
 use std::path::PathBuf;
 use std::time::Duration;

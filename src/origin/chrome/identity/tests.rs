@@ -172,6 +172,12 @@ fn the_configuration_holds_where_a_request_says_nothing() {
     let default = DefaultVisitor { user_agent: Some("house/1".into()), languages };
     let plain = Identity::of(&browser(), &Visitor::default(), &default);
     assert_eq!((plain.user_agent(), plain.locale()), ("house/1", Some("aa")));
+    // The browser was started with it, and so calls itself the same.
+    let user_agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/130.0.0.0 Safari/537.36";
+    let renamed = Version::of(&json!({ "product": "HeadlessChrome/140.0.7339.80", "userAgent": user_agent }));
+    let on_windows = DefaultVisitor { user_agent: Some(user_agent.into()), ..DefaultVisitor::default() };
+    let identity = Identity::of(&renamed, &Visitor::default(), &on_windows);
+    assert_eq!((identity.platform, identity.script().is_some()), (Some("Win32"), true));
     assert_eq!(
         plain.accept_language(),
         "aa,bb;q=0.9,cc;q=0.8,dd;q=0.7,ee;q=0.6,ff;q=0.5,gg;q=0.4,hh;q=0.3,ii;q=0.2,jj;q=0.1,kk;q=0.1,ll;q=0.1"
