@@ -72,6 +72,8 @@ fmt: ## Is everything formatted?
 .PHONY: lint
 lint: ## Clippy, warnings denied
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	# The fuzz targets are a workspace of their own, and nothing else here notices a lock file that is behind.
+	$(CARGO) metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 .PHONY: doc
 doc: ## Build the documentation, warnings denied
