@@ -63,6 +63,11 @@ class Store:
                     file.write(body)
             elif os.path.exists(self.place(item) + name):
                 os.unlink(self.place(item) + name)
+        # A page that failed on a busy machine gets another chance in the next run.
+        if "error" in found:
+            if os.path.exists(self.place(item) + ".json"):
+                os.unlink(self.place(item) + ".json")
+            return
         with open(self.place(item) + ".json", "w", encoding="utf-8") as file:
             json.dump({**found, "digest": item.page.digest}, file)
 
