@@ -130,10 +130,11 @@ fn limits(s: &mut Section<'_>, deadline: Duration) -> Limits {
     let limits = Limits {
         default_width: s.number("default_width", 1280, 1..=16_384),
         default_height: s.number("default_height", 720, 1..=16_384),
-        // Beyond 16384 pixels Chrome repeats or blackens parts of the picture; full pages are joined from tiles.
+        // Beyond 16384 pixels Chrome repeats or blackens parts of a screenshot.
         max_side: s.number("max_side", 4096, 16..=16_384),
         max_pixels: s.number("max_pixels", 40_000_000, 256..=268_435_456),
-        max_full_page_height: s.number("max_full_page_height", 16_384, 16..=200_000),
+        max_page_pixels: s.number("max_page_pixels", 1 << 28, 256..=1 << 30),
+        max_full_page_height: s.number("max_full_page_height", 200_000, 16..=1_000_000),
         max_scale: s.fraction("max_scale", 3.0, 0.1..=10.0),
         max_delay: s.duration("max_delay", secs(10), Duration::ZERO..=secs(599)),
         max_load: s.duration("max_load", within(secs(15)), Duration::from_millis(100)..=secs(599)),

@@ -63,6 +63,7 @@ pub(crate) fn config() -> Config {
             default_height: 200,
             max_side: 4096,
             max_pixels: 16_000_000,
+            max_page_pixels: 16_000_000,
             max_full_page_height: 5000,
             max_scale: 4.0,
             max_delay: Duration::from_secs(20),

@@ -158,8 +158,11 @@ pub struct Limits {
     pub default_height: u32,
     /// Largest width or height in CSS pixels.
     pub max_side: u32,
-    /// Largest picture in device pixels.
+    /// Largest screen or box that a request may name, and largest JPEG or WebP, in device pixels.
     pub max_pixels: u64,
+    /// Largest PNG of a full page or an element in device pixels; it is cut below where it has more. It is joined from
+    /// screens row by row, so it takes less memory than its pixels.
+    pub max_page_pixels: u64,
     /// Largest height of a full page in CSS pixels; taller pages are cut there.
     pub max_full_page_height: u32,
     /// Largest scale (device pixel ratio).
@@ -197,7 +200,8 @@ impl Default for Limits {
             default_height: 720,
             max_side: 4096,
             max_pixels: 40_000_000,
-            max_full_page_height: 16_384,
+            max_page_pixels: 1 << 28,
+            max_full_page_height: 200_000,
             max_scale: 3.0,
             max_delay: Duration::from_secs(10),
             max_load: Duration::from_secs(15),
@@ -246,6 +250,7 @@ mod tests {
                 default_height: 720,
                 max_side: 4096,
                 max_pixels: 16_000_000,
+                max_page_pixels: 16_000_000,
                 max_full_page_height: 8000,
                 max_scale: 4.0,
                 max_delay: Duration::from_secs(10),

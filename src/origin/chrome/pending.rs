@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use super::devtools::Event;
 use crate::clock::Stopwatch;
 
-/// A request without an end after this time is taken for a long poll or a stream. Ordinary interfaces answer within it.
+/// A request without an end this long after it was sent is taken for a long poll or a stream. Ordinary interfaces answer
+/// within it. Chrome announces a request when it is made, and may hold it back while others use all connections to its host.
 pub(super) const UNANSWERED: Duration = Duration::from_secs(2);
 /// A request that repeats one which was answered at least this long ago was made by a timer, not by what the first one brought.
 const POLL_GAP: Duration = Duration::from_millis(100);
@@ -72,6 +73,7 @@ struct Request {
     frame: String,
     loader: String,
     begun: Duration,
+    sent: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +90,8 @@ struct Pending {
     /// Earlier requests by method and URL without its query.
     targets: HashMap<String, Target>,
     begun: u64,
+    /// When a request was last sent or ended. Those that Chrome holds back move up with it.
+    progress: Duration,
 }
 
 impl Pending {
@@ -97,6 +101,7 @@ impl Pending {
         match method {
             // A redirect is announced under the id of the request that it continues.
             "Network.requestWillBeSent" => self.begin(id, params, now),
+            "Network.requestWillBeSentExtraInfo" => self.send(id, now),
             "Network.responseReceived" if is_stream(params) => self.requests.remove(id).is_some(),
             // Scripts go on from here, before the end of the response is reported.
             "Network.responseReceived" => {
@@ -136,7 +141,16 @@ impl Pending {
         }
         self.begun += 1;
         let (frame, loader) = (text(params, "frameId").to_owned(), text(params, "loaderId").to_owned());
-        self.requests.insert(id.to_owned(), Request { kind, target, frame, loader, begun: now });
+        self.requests.insert(id.to_owned(), Request { kind, target, frame, loader, begun: now, sent: None });
+        true
+    }
+
+    /// The network stack reports the fields that it sends. It reports none of a request that is answered without it, and
+    /// may do so before the request itself is announced.
+    fn send(&mut self, id: &str, now: Duration) -> bool {
+        let Some(request) = self.requests.get_mut(id) else { return false };
+        request.sent = Some(now);
+        self.progress = now;
         true
     }
 
@@ -148,7 +162,11 @@ impl Pending {
 
     fn end(&mut self, id: &str, now: Duration) -> bool {
         self.answered(id, now);
-        self.requests.remove(id).is_some()
+        let counted = self.requests.remove(id).is_some();
+        if counted {
+            self.progress = now;
+        }
+        counted
     }
 
     fn answered(&mut self, id: &str, now: Duration) {
@@ -161,11 +179,14 @@ impl Pending {
         }
     }
 
-    /// The kind of the youngest request that counts at `now`, and the time for which it still does.
+    /// The kind of the request that counts longest at `now`, and the time for which it still does.
     fn awaited(&self, now: Duration) -> Option<(Kind, Duration)> {
-        let counted = self.requests.values().filter(|request| now < request.begun + UNANSWERED);
-        let youngest = counted.max_by_key(|request| request.begun)?;
-        Some((youngest.kind, youngest.begun + UNANSWERED - now))
+        let expires =
+            |request: &Request| request.sent.unwrap_or(request.begun.max(self.progress)) + UNANSWERED;
+        let counted = self.requests.values().map(|request| (request.kind, expires(request)));
+        let (kind, expires) =
+            counted.filter(|(_, expires)| now < *expires).max_by_key(|(_, expires)| *expires)?;
+        Some((kind, expires - now))
     }
 }
 
@@ -284,6 +305,32 @@ mod tests {
         assert_eq!(pending.awaited(MS * 1100), Some((Kind::Fetch, MS * 1000)));
         assert_eq!(pending.awaited(MS * 2100), None);
         assert_eq!(pending.requests.len(), 1);
+    }
+
+    #[test]
+    fn a_request_that_chrome_holds_back_counts_while_others_end() {
+        let mut pending = Pending::default();
+        for id in 0..9 {
+            apply(
+                &mut pending,
+                0,
+                "requestWillBeSent",
+                &id.to_string(),
+                "Script",
+                &format!("http://a/{id}.js"),
+            );
+        }
+        for id in 0..8 {
+            apply(&mut pending, 1000 * id, "requestWillBeSentExtraInfo", &id.to_string(), "", "");
+            apply(&mut pending, 1000 * id + 900, "loadingFinished", &id.to_string(), "", "");
+        }
+        assert_eq!(pending.awaited(MS * 8000), Some((Kind::Script, MS * 1900)));
+        apply(&mut pending, 8000, "requestWillBeSentExtraInfo", "8", "", "");
+        assert_eq!(pending.awaited(MS * 8000), Some((Kind::Script, MS * 2000)));
+        // Once it was sent, the end of others does not lengthen its time.
+        apply(&mut pending, 9000, "requestWillBeSent", "9", "Script", "http://a/9.js");
+        apply(&mut pending, 9500, "loadingFinished", "9", "", "");
+        assert_eq!(pending.awaited(MS * 9500), Some((Kind::Script, MS * 500)));
     }
 
     #[test]

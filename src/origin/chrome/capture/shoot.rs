@@ -82,19 +82,31 @@ async fn part(
     let layout = page.ask(&[Step::Scroll, Step::Pin, Step::Area], &want).await?;
     let layout: Layout = serde_json::from_value(layout)
         .map_err(|_| Failure::Page("the layout of the document cannot be read".into()))?;
-    let region = layout.region(&spec.area, &spec.view, limits.max_pixels);
-    let mut region = region.ok_or_else(|| {
-        let selector = script::selector(&spec.area).unwrap_or_default();
-        Failure::Flawed(Flaw::Selector, format!("{selector:?} takes no room on the page"))
-    })?;
-    if spec.format != Format::Png {
-        region.width = region.width.min(MAX_LOSSY);
-        region.height = region.height.min(MAX_LOSSY);
-    }
+    // A PNG is joined row by row, others from all of their pixels.
+    let max_pixels = match (&spec.area, spec.format) {
+        (Area::FullPage(_) | Area::Element(_), Format::Png) => limits.max_page_pixels,
+        _ => limits.max_pixels,
+    };
+    let region_of = |max_pixels| {
+        let region = layout.region(&spec.area, &spec.view, max_pixels);
+        let mut region = region.ok_or_else(|| {
+            let selector = script::selector(&spec.area).unwrap_or_default();
+            Failure::Flawed(Flaw::Selector, format!("{selector:?} takes no room on the page"))
+        })?;
+        if spec.format != Format::Png {
+            region.width = region.width.min(MAX_LOSSY);
+            region.height = region.height.min(MAX_LOSSY);
+        }
+        Ok::<_, Failure>(region)
+    };
+    let region = region_of(max_pixels)?;
     let windows = layout.reaches(&region).then(|| layout.windows(&region)).flatten();
-    let bands = match windows {
-        Some(windows) => page.scroll_through(spec, &layout, &region, windows).await?,
-        None => page.beyond_the_screen(&layout, &region, spec.view.scale).await?,
+    let bands = if let Some(windows) = windows {
+        page.scroll_through(spec, &layout, &region, windows).await?
+    } else {
+        // These screenshots are larger than a screen.
+        let region = region_of(limits.max_pixels)?;
+        page.beyond_the_screen(&layout, &region, spec.view.scale).await?
     };
     let all = matches!(spec.area, Area::FullPage(_)).then(|| layout.page_height().ceil() as u64);
     Ok((develop(spec, bands).await?, all))
