@@ -14,6 +14,11 @@ use crate::chrome_site::{Answer, Site, browser, config, group, html, picture, sh
 /// Times that figures are taken.
 const ROWS: usize = 10;
 
+const DOT: &str =
+    "<svg xmlns='http://www.w3.org/2000/svg' width='50' height='50'><circle cx='25' cy='25' r='20'/></svg>";
+const WEBGL: &str = "<canvas id=c width=600 height=400></canvas><script>const gl = c.getContext('webgl');\
+    gl.clearColor(0, 1, 0, 1); gl.clear(gl.COLOR_BUFFER_BIT)</script>";
+
 async fn site() -> Site {
     let tall = "<div style='height:900px;background:linear-gradient(red,blue)'>tall</div>".repeat(5);
     let busy = "<script>let n = 0; setInterval(() => document.body.append(++n + ' '), 5);</script>";
@@ -27,6 +32,14 @@ async fn site() -> Site {
         ("/canvas", html(canvas)),
         ("/alerts", html("<script>for (let i = 0; i < 20; i++) alert(i)</script>")),
         ("/popups", html("<script>for (let i = 0; i < 5; i++) open('/plain')</script>")),
+        ("/chain", html("<p>Loading</p><script>fetch('/plain').then(() => fetch('/plain')).then(() => { document.body.style.background = '#0f0' })</script>")),
+        ("/lazy", html(format!("{}<p id=e><img loading=lazy src=/dot.svg></p>", "<div style='height:900px'>tall</div>".repeat(3)))),
+        ("/dot.svg", Answer::Now(200, "image/svg+xml", DOT.into())),
+        ("/frames", html("<iframe src=/plain></iframe><iframe src=/canvas></iframe><div style='height:1500px'></div>")),
+        ("/clock", html("<script>setInterval(() => { document.body.textContent = Date.now() }, 10)</script>")),
+        ("/webgl", html(WEBGL)),
+        ("/worker", html("<script>const w = new Worker(URL.createObjectURL(new Blob(['onmessage = () => postMessage(1)'])));\
+            w.onmessage = () => { document.body.style.background = '#0f0' }; w.postMessage(0)</script><p>worker")),
         ("/moves", Answer::To("/plain".into())),
         ("/broken", Answer::Now(500, "text/plain", "no".into())),
     ])
@@ -88,8 +101,23 @@ async fn soak() {
     };
     let engine = start(how);
     let first = browser(&engine).await;
-    let paths =
-        ["/plain", "/tall?full_page=true", "/busy", "/canvas", "/alerts", "/popups", "/moves", "/broken"];
+    let paths = [
+        "/plain",
+        "/tall?full_page=true",
+        "/busy",
+        "/canvas",
+        "/chain",
+        "/lazy?full_page=true",
+        "/lazy?selector=%23e",
+        "/frames?full_page=true",
+        "/clock?freeze_time=true",
+        "/webgl",
+        "/worker",
+        "/alerts",
+        "/popups",
+        "/moves",
+        "/broken",
+    ];
 
     println!("captures  seconds  per_s  processes  descriptors  folders  browser_MiB  own_MiB");
     let mut rows: Vec<Figures> = Vec::new();

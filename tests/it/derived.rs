@@ -125,6 +125,8 @@ async fn auto_is_what_the_client_can_show() {
         ("*/*", "image/png"),
         ("image/webp;q=0.2,image/png", "image/png"),
         ("image/webp", "image/webp"),
+        // As browsers send it: an AVIF of a screenshot takes ten times as long and is no smaller.
+        ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "image/webp"),
     ] {
         let answer = ask(accept).await;
         assert_eq!(
@@ -139,7 +141,7 @@ async fn auto_is_what_the_client_can_show() {
     assert_eq!(ask("image/webp").await.body, tintype.get(&format!("{U}&format=webp")).await.body);
     assert_eq!(ask("*/*").await.body, tintype.get(U).await.body);
     if cfg!(feature = "avif") {
-        let avif = ask("image/avif,image/webp,*/*;q=0.8").await;
+        let avif = ask("image/avif,*/*;q=0.8").await;
         assert_eq!((kind(&avif), &avif.body[4..12]), (is(200, "HIT", "image/avif"), &b"ftypavif"[..]));
     }
     assert_eq!(origin.count(), 1);

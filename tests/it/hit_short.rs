@@ -207,8 +207,9 @@ const PICTURES: [&str; 8] = [
     "/take?url=https://a.example/&access_key=k&format=webp",
     "/link?url=https://a.example/&screenshot=true&embed=screenshot.url",
 ];
-const WISHES: [(&str, &str); 17] = [
+const WISHES: [(&str, &str); 18] = [
     ("accept", "image/avif,image/webp,*/*"),
+    ("accept", "image/avif,*/*"),
     ("accept", "image/webp,*/*"),
     ("accept", "*/*"),
     ("accept", "IMAGE/WEBP;q=0.5, image/png;q=0.4"),

@@ -123,7 +123,7 @@ fn what_is_too_tall_for_webp_is_said_or_is_a_png() {
 fn negotiation_table() {
     let auto = read("format=auto").derivative.unwrap();
     assert!(auto.negotiates() && !read("format=webp").derivative.unwrap().negotiates());
-    let best = if cfg!(feature = "avif") { Format::Avif } else { Format::Webp };
+    let only_avif = if cfg!(feature = "avif") { Format::Avif } else { Format::Png };
     for (accept, format) in [
         ("", Format::Png),
         ("*/*", Format::Png),
@@ -136,7 +136,9 @@ fn negotiation_table() {
         ("IMAGE/WebP ; Q=0.3", Format::Webp),
         ("image/webp;q=0.8, */*;q=0.9", Format::Png),
         ("image/webp;q=2", Format::Png),
-        ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", best),
+        ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", Format::Webp),
+        ("image/avif,image/apng,image/*,*/*;q=0.8", only_avif),
+        ("image/avif,image/webp;q=0.9", if cfg!(feature = "avif") { Format::Avif } else { Format::Webp }),
         ("image/avif;q=0.7,image/webp,*/*;q=0.5", Format::Webp),
         ("text/html", Format::Png),
         (",;=,image/webp", Format::Webp),
