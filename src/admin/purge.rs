@@ -12,6 +12,7 @@ use super::answer::{answer, not_allowed, problem, read_body};
 use super::{Control, stored::Item};
 use crate::clock::Stopwatch;
 use crate::message::body::Body;
+use crate::message::form;
 use crate::policy::purge::{Mode, Named};
 
 /// URLs or tags in one purge.
@@ -102,11 +103,11 @@ pub(super) async fn delete_all(control: &dyn Control) -> Response<Body> {
 /// `DELETE /cache/url?url=URL`: how many were hit.
 pub(super) async fn delete_url(control: &dyn Control, request: Request<Body>) -> Response<Body> {
     let query = request.into_parts().0.uri.query().unwrap_or_default().to_owned();
-    let url = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "url");
-    let Some((_, url)) = url.filter(|(_, url)| !url.is_empty()) else {
+    let url = form::pairs(&query).find(|(name, _)| name.text == "url").map(|(_, url)| url.text.into_owned());
+    let Some(url) = url.filter(|url| !url.is_empty()) else {
         return problem(StatusCode::BAD_REQUEST, "name the URL: ?url=URL");
     };
-    match done(control, &Purge::of(vec![Named::Url(url.into_owned())], Mode::Hard)).await {
+    match done(control, &Purge::of(vec![Named::Url(url)], Mode::Hard)).await {
         Ok(purged) => answer(StatusCode::OK, json!({ "invalidated": purged.hit })),
         Err(problem) => problem,
     }

@@ -44,6 +44,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         max_idle_connections: s.number("max_idle_connections", 32, 0..=10_000),
         keep_alive: s.duration("keep_alive", secs(60), secs(1)..=secs(3600)),
         max_concurrent: s.number("max_concurrent", 256, 1..=100_000),
+        request_buffer: s.size("request_buffer", 64 * KIB, 0..=16 * MIB),
         // The HTTP/1 codec takes no buffer below 8 KiB.
         max_header_bytes: s.size("max_header_bytes", 64 * KIB, 8 * KIB..=MIB),
         max_header_count: s.number("max_header_count", 100, 8..=4096),

@@ -92,6 +92,12 @@ fn read(
             "true, as the dialect is that of a service for pictures",
         );
     }
+    // The built-in engine judges its pictures itself, and also captures as Markdown.
+    let only_pictures = s.optional_flag("only_pictures", None).unwrap_or(capture && !is_chrome);
+    if only_pictures && is_chrome {
+        let allowed = "false: the built-in engine judges its pictures itself (docs/CAPTURE.md, Never worse)";
+        s.refuse("only_pictures", Kind::Conflict, "true", allowed);
+    }
     let no_vary_search = s.flag("no_vary_search", false);
     let key = s.read("key", None, "the name of a route", |node| Ok(node.text()?.to_owned()));
     let key = key.filter(|key| {
@@ -124,6 +130,7 @@ fn read(
         upstream,
         key,
         capture,
+        only_pictures,
         asking,
         no_vary_search,
         terms: terms(&mut s, capture),
@@ -258,7 +265,12 @@ fn parameter(node: &Node) -> Result<String, Refusal> {
 /// What the route says of storing.
 fn terms(s: &mut Section<'_>, capture: bool) -> Terms {
     let window = Duration::ZERO..=days(365);
-    let set_cookie = [("store", SetCookie::Store), ("strip", SetCookie::Strip), ("never", SetCookie::Never)];
+    let set_cookie = [
+        ("client", SetCookie::Client),
+        ("store", SetCookie::Store),
+        ("strip", SetCookie::Strip),
+        ("never", SetCookie::Never),
+    ];
     Terms {
         stale_while_revalidate: s.optional_duration("stale_while_revalidate", None, window.clone()),
         stale_if_error: s.optional_duration("stale_if_error", None, window.clone()),
@@ -269,11 +281,11 @@ fn terms(s: &mut Section<'_>, capture: bool) -> Terms {
             "a response field with cache directives, such as \"CDN-Cache-Control\"",
             targeted,
         ),
-        // A picture that carried one viewer's cookie to the others would be a gift to nobody.
+        // A stored cookie of one client must not reach another.
         set_cookie: s.choice_of("set_cookie", &set_cookie, false).unwrap_or(if capture {
             SetCookie::Strip
         } else {
-            SetCookie::Store
+            SetCookie::Client
         }),
         ..Terms::default()
     }

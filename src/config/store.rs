@@ -48,7 +48,7 @@ pub(super) fn read(mut s: Section<'_>, hands_over: bool) -> (store::Config, Boun
         max_stored_bytes: s.size("max_stored_bytes", 16 * MIB, KIB..=GIB),
         max_fetch_buffer: s.size("max_fetch_buffer", 256 * MIB, KIB..=TIB),
         hold_for_tag: s.size("hold_for_tag", 4 * MIB, 0..=GIB),
-        collapse_timeout: s.duration("collapse_timeout", secs(60), secs(1)..=secs(600)),
+        collapse_timeout: s.duration("collapse_timeout", secs(15), secs(1)..=secs(600)),
         max_variants: s.number("max_variants", 32, 1..=1000),
         max_prepared: s.number("max_prepared", 4096, 0..=1_000_000),
     };

@@ -62,6 +62,15 @@ impl Body {
         Body::Stream(Box::pin(stream))
     }
 
+    /// The same body again, unless it is a stream or was read.
+    pub fn again(&self) -> Option<Body> {
+        match self {
+            Body::Empty => Some(Body::Empty),
+            Body::Whole(Some(bytes)) => Some(Body::whole(bytes.clone())),
+            Body::Whole(None) | Body::Incoming(_) | Body::Stream(_) => None,
+        }
+    }
+
     /// The whole body's bytes if it is held in one piece, without reading a stream.
     pub fn as_whole(&self) -> Option<&Bytes> {
         match self {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use http::Extensions;
+use http::{Extensions, Method};
 
 /// For whom a request is made, in the order in which they go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +28,18 @@ impl Class {
     /// Whether a client waits for it.
     pub fn is_awaited(self) -> bool {
         matches!(self, Class::Viewer | Class::Monitor)
+    }
+}
+
+/// Marks a request that is safe (RFC 9110 section 9.2.1) although its method is not: a capture that a service takes by
+/// POST. Goes with its request.
+#[derive(Clone, Copy, Debug)]
+pub struct Safe;
+
+impl Safe {
+    /// Whether a request with this method and these extensions is safe.
+    pub fn is(method: &Method, extensions: &Extensions) -> bool {
+        matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) || extensions.get::<Safe>().is_some()
     }
 }
 

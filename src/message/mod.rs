@@ -7,6 +7,7 @@ pub mod class;
 pub mod date;
 pub mod entity_tag;
 pub mod fields;
+pub mod form;
 pub mod forwarded;
 pub(crate) mod framing;
 pub mod interim;

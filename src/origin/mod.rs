@@ -111,6 +111,8 @@ pub enum Flaw {
     Download,
     /// The page takes more memory than one may.
     Memory,
+    /// The response of a remote service is no picture, or not a whole one.
+    NotPicture,
 }
 
 impl Flaw {
@@ -126,11 +128,18 @@ impl Flaw {
             Flaw::Script => "capture-script",
             Flaw::Download => "capture-download",
             Flaw::Memory => "capture-memory",
+            Flaw::NotPicture => "not-a-picture",
         }
     }
 }
 
 impl OriginError {
+    /// Whether it is the origin's own answer to the request, or its verdict on the page, which another try would
+    /// only repeat. A connection that was refused, reset or closed is none.
+    pub fn is_answer(&self) -> bool {
+        !matches!(self, OriginError::Resolve { .. } | OriginError::Connect(_) | OriginError::Reset(_))
+    }
+
     /// A short, stable name for logs, metrics and `Cache-Status` details.
     pub fn name(&self) -> &'static str {
         match self {

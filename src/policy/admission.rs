@@ -31,6 +31,17 @@ pub struct Terms {
     pub ruled: Ruled,
 }
 
+impl SetCookie {
+    /// Whether a response with these directives is stored without its cookies.
+    fn removes(self, directives: &ResponseDirectives) -> bool {
+        match self {
+            SetCookie::Strip => true,
+            SetCookie::Client => !directives.public && directives.s_maxage.is_none(),
+            SetCookie::Store | SetCookie::Never => false,
+        }
+    }
+}
+
 impl Terms {
     /// These terms for a response that comes in place of `stored`, or confirms it: with what was seen of that, and that it had `changed` or not.
     /// `sent` and `received` are the times of the request and its answer, `fields` those of the answer. Nothing new where lifetimes are not
@@ -61,7 +72,10 @@ pub enum SetCookie {
     /// It is stored with its cookie if the origin gave explicit freshness (RFC 9111 section 7.3 leaves it to the origin).
     #[default]
     Store,
-    /// It is stored without the cookie, and nobody gets it.
+    /// As `Store` where the response also says `public` or `s-maxage`. Else it is stored without the cookie, which
+    /// goes to the client alone whose request was forwarded.
+    Client,
+    /// It is stored without the cookie, which goes to no client.
     Strip,
     /// It is not stored.
     Never,
@@ -198,7 +212,7 @@ pub fn admit(
     }
     head.fields = fields.clone();
     strip(&mut head.fields);
-    if terms.set_cookie == SetCookie::Strip {
+    if terms.set_cookie.removes(&directives) {
         head.fields.remove(header::SET_COOKIE);
     }
     for qualified in [&directives.no_cache, &directives.private] {
@@ -211,8 +225,13 @@ pub fn admit(
     Ok(head)
 }
 
-/// The fields that are not kept for others because `no-cache` or `private` names them; who asked first gets them all the same
-/// (RFC 9111 sections 5.2.2.4 and 5.2.2.7).
+/// Whether the request with these fields has credentials, for the origin or for a proxy.
+pub fn has_credentials(request: &HeaderMap) -> bool {
+    request.contains_key(header::AUTHORIZATION) || request.contains_key(header::PROXY_AUTHORIZATION)
+}
+
+/// The fields that are not stored but go to the client whose request was forwarded: those that `no-cache` or `private`
+/// names (RFC 9111 sections 5.2.2.4 and 5.2.2.7), and cookies by the setting `set_cookie`.
 pub fn withheld(fields: &HeaderMap, terms: &Terms) -> HeaderMap {
     let directives = ResponseDirectives::for_cache(fields, &terms.targeted);
     let mut withheld = HeaderMap::new();
@@ -227,8 +246,17 @@ pub fn withheld(fields: &HeaderMap, terms: &Terms) -> HeaderMap {
         }
     }
     strip(&mut withheld);
-    if terms.set_cookie == SetCookie::Strip {
-        withheld.remove(header::SET_COOKIE);
+    match terms.set_cookie {
+        SetCookie::Strip => {
+            withheld.remove(header::SET_COOKIE);
+        }
+        SetCookie::Client if SetCookie::Client.removes(&directives) => {
+            withheld.remove(header::SET_COOKIE);
+            for cookie in fields.get_all(header::SET_COOKIE) {
+                withheld.append(header::SET_COOKIE, cookie.clone());
+            }
+        }
+        SetCookie::Client | SetCookie::Store | SetCookie::Never => {}
     }
     withheld
 }
@@ -306,14 +334,14 @@ fn may_store(
     }
     // RFC 9111 section 3.5.
     let shareable = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
-    if request.fields.contains_key(header::AUTHORIZATION) && !shareable {
+    if has_credentials(request.fields) && !shareable {
         return Err(NotStored::Authorization);
     }
     if super::vary::selecting(fields) == super::vary::Selecting::All {
         return Err(NotStored::VaryAll);
     }
     let cookie_bars = match terms.set_cookie {
-        SetCookie::Store => !source.is_explicit(),
+        SetCookie::Store | SetCookie::Client => !source.is_explicit(),
         SetCookie::Strip => false,
         SetCookie::Never => true,
     };
@@ -459,6 +487,10 @@ mod tests {
         for (set_cookie, lines, expected) in [
             (SetCookie::Store, [EXPLICIT, COOKIE], Ok(true)),
             (SetCookie::Store, [TAG, COOKIE], Err(NotStored::SetCookie)),
+            (SetCookie::Client, [EXPLICIT, COOKIE], Ok(false)),
+            (SetCookie::Client, [("cache-control", "s-maxage=60"), COOKIE], Ok(true)),
+            (SetCookie::Client, [("cache-control", "max-age=60, public"), COOKIE], Ok(true)),
+            (SetCookie::Client, [TAG, COOKIE], Err(NotStored::SetCookie)),
             (SetCookie::Strip, [EXPLICIT, COOKIE], Ok(false)),
             (SetCookie::Strip, [TAG, COOKIE], Ok(false)),
             (SetCookie::Never, [EXPLICIT, COOKIE], Err(NotStored::SetCookie)),

@@ -5,6 +5,7 @@ use sfv::{BareItem, Dictionary, InnerList, ListEntry, Parser};
 use url::form_urlencoded;
 
 use super::targeted::joined;
+use crate::message::form;
 
 const NO_VARY_SEARCH: HeaderName = HeaderName::from_static("no-vary-search");
 
@@ -51,12 +52,15 @@ impl Rule {
     /// The query that stands for all that are alike: what is ignored left out, sorted by key where order does not matter (stably: the order
     /// of equal keys does), and serialised as application/x-www-form-urlencoded.
     pub fn canonical(&self, query: &str) -> String {
-        let mut pairs: Vec<_> =
-            form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| !self.ignores(name)).collect();
+        let is_kept = |name: &[u8]| !self.ignores(&String::from_utf8_lossy(name));
+        let mut pairs: Vec<_> = form::octets(query).filter(|(name, _)| is_kept(name)).collect();
         if self.key_order {
             pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+        // As octets, since two names or values that are not UTF-8 would become one as text.
+        let encoded = |octets| form_urlencoded::byte_serialize(octets).collect::<String>();
+        let pairs = pairs.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
+        pairs.collect::<Vec<_>>().join("&")
     }
 
     fn ignores(&self, name: &str) -> bool {

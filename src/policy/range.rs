@@ -77,7 +77,8 @@ impl Spec {
 /// Reads `bytes=...`; `None` if it is not by the grammar, has another unit, or too many members.
 fn parse(line: &[u8]) -> Option<Vec<Spec>> {
     let (unit, set) = line.split_at(line.iter().position(|&b| b == b'=')?);
-    if !unit.trim_ascii().eq_ignore_ascii_case(b"bytes") {
+    // No blanks around "="; they are allowed around commas only (RFC 9110 sections 14.1.1 and 5.6.1).
+    if !unit.eq_ignore_ascii_case(b"bytes") || set.get(1).is_some_and(u8::is_ascii_whitespace) {
         return None;
     }
     let mut specs = Vec::new();
@@ -170,7 +171,11 @@ mod tests {
             ("bytes=-30", Part(0..10)),
             ("bytes=5-99999999999999999999999", Part(5..10)),
             ("Bytes=0-1", Part(0..2)),
-            ("bytes= 0-1 , , ", Part(0..2)),
+            ("bytes=0-1 , , ", Part(0..2)),
+            ("bytes=,0-1", Part(0..2)),
+            ("bytes= 0-1", Whole),
+            ("bytes =0-1", Whole),
+            ("bytes=0 -1", Whole),
             ("bytes=10-", Unsatisfiable),
             ("bytes=-0", Unsatisfiable),
             ("bytes=99-100", Unsatisfiable),

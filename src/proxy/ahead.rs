@@ -16,6 +16,7 @@ use super::marks::Mark;
 use super::route::Route;
 use super::{Asked, Proxy};
 use crate::clock::Timestamp;
+use crate::policy::admission::has_credentials;
 use crate::policy::reuse::Reuse;
 use crate::policy::rules::early;
 use crate::policy::stored::StoredResponse;
@@ -115,7 +116,7 @@ impl Hot {
     fn begin(&self, asked: &Asked, stored: &Stored, head: &StoredResponse) -> bool {
         let fields = &asked.request.headers;
         // One user's credentials must not be used behind their back.
-        if fields.contains_key(header::AUTHORIZATION) || fields.contains_key(header::COOKIE) {
+        if has_credentials(fields) || fields.contains_key(header::COOKIE) {
             return false;
         }
         let mut watch = match self.watch.try_lock() {

@@ -31,7 +31,7 @@ impl Proxy {
         if asked.request.method == Method::HEAD && !asked.route.capture {
             return self.pass_covered(asked, &found, Body::Empty, why).await;
         }
-        let mut found = found;
+        let (mut found, mut further) = (found, true);
         // More than once, as it may turn out only then which variant is waited for, or that it was purged by its tag.
         for _ in 0..3 {
             let passes = self.marks.of(&found.key, self.clock.now()) == Some(Mark::Pass);
@@ -49,7 +49,9 @@ impl Proxy {
                     break;
                 }
                 Part::Leader(flight) => return self.lead(asked, found, flight, why).await,
-                Part::Follower(flight) => match self.follow(&asked, &flight, why).await {
+                Part::Follower(flight) => match self.follow(&asked, &flight, why, further).await {
+                    // The first follower that comes here leads one further fetch for all of them.
+                    Followed::Accident => further = false,
                     Followed::Answer(response) => return Ok(response),
                     Followed::Variant(key) if key != found.key => found.key = key,
                     Followed::Purged => {}
@@ -65,7 +67,7 @@ impl Proxy {
     pub(super) fn join(&self, asked: &Asked, found: &Found) -> Part {
         self.flights.join(
             &found.key,
-            |flight| self.is_outdated(&flight.handles, flight.sequence),
+            |flight| flight.is_stalled() || self.is_outdated(&flight.handles, flight.sequence),
             || self.landed_since(asked, found),
             || self.begin(asked),
         )
@@ -120,11 +122,23 @@ impl Proxy {
         Ok(self.led(&asked, landing, share, why).await)
     }
 
-    /// Waits for another request's fetch.
-    async fn follow(self: &Arc<Self>, asked: &Asked, flight: &Arc<Flight>, why: Forward) -> Followed {
+    /// Waits for another request's fetch. `further` says whether the request may wait for one more if this one fails.
+    async fn follow(
+        self: &Arc<Self>,
+        asked: &Asked,
+        flight: &Arc<Flight>,
+        why: Forward,
+        further: bool,
+    ) -> Followed {
         Standing::of(&flight.request.extensions).raise(class_of(&asked.request));
         let landing = tokio::time::timeout(self.config.collapse_timeout, flight.landing()).await;
-        let Ok(landing) = landing else { return Followed::Nothing };
+        let Ok(landing) = landing else {
+            flight.set_stalled();
+            return if further { Followed::Accident } else { Followed::Nothing };
+        };
+        if further && matches!(&landing, Landing::Failed(error) if !error.is_answer()) {
+            return Followed::Accident;
+        }
         if self.is_outdated_landing(&landing, flight) {
             return Followed::Purged;
         }
@@ -192,6 +206,8 @@ enum Followed {
     Variant(CacheKey),
     /// It was purged while it came.
     Purged,
+    /// It stalled, or failed without an answer: an accident of one connection, not an answer.
+    Accident,
     /// It is not for this request, or was too long in coming.
     Nothing,
 }

@@ -142,6 +142,9 @@ impl Proxy {
                 let is_error = reuse::is_error(status)
                     || (status == StatusCode::TOO_MANY_REQUESTS
                         && answer.response.headers().contains_key(header::RETRY_AFTER));
+                if let Err(error) = fetch.route.judge_head(status, answer.response.headers()) {
+                    return self.failed(&fetch, error);
+                }
                 let cause = if is_error {
                     Some(Cause::Status(status))
                 } else {
@@ -198,7 +201,13 @@ impl Proxy {
         let terms = &fetch.terms;
         let landing = match validation::freshen(head, said, &request.headers, sent, received, terms) {
             Ok(head) => {
+                let withheld = admission::withheld(said, terms);
                 let record = self.keep_as_is(place(fetch), head, body.clone()).await;
+                if !withheld.is_empty()
+                    && let Some(leader) = fetch.leader.take()
+                {
+                    let _ = leader.send(Share::Withheld(withheld));
+                }
                 Landing::Stored(record, Arrival::Validated)
             }
             Err(head) => {

@@ -9,6 +9,7 @@ use super::reading::Payload;
 use super::refusal::Refusal;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
+use crate::message::class::Safe;
 use crate::message::forwarded::Chain;
 use crate::message::{date, fields};
 use crate::policy::precondition::CONDITIONS;
@@ -113,6 +114,8 @@ pub(super) fn prepare(request: &mut Parts, peer: IpAddr, pseudonym: &str) {
         _ => "1.1",
     };
     let fields = &mut request.headers;
+    // Credentials for a proxy are for this one (RFC 9110 section 11.7.2).
+    fields.remove(header::PROXY_AUTHORIZATION);
     // In one spelling, whatever zeros are before it.
     if let Some(length) =
         fields.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok())
@@ -160,6 +163,7 @@ pub(super) fn for_storing(
         fields.insert(header::CONTENT_LENGTH, HeaderValue::from(json.len()));
         *to_origin.method_mut() = http::Method::POST;
         *to_origin.body_mut() = Body::whole(json);
+        to_origin.extensions_mut().insert(Safe);
     }
     to_origin
 }

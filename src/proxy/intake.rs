@@ -40,7 +40,8 @@ impl Proxy {
     ) {
         let length = declared_length(&body);
         let shared = SharedBody::new(Arc::clone(&self.budget), self.config.max_stored_bytes, length);
-        let mut held = self.hold(&head, length);
+        let is_judged = fetch.route.only_pictures && head.status.is_success();
+        let mut held = is_judged || self.hold(&head, length);
         let mut held_long = pin!(sleep(HOLD));
         let _ending = Ending(&shared);
         let mut reader = shared.reader();
@@ -55,7 +56,7 @@ impl Proxy {
             let chunk = tokio::select! {
                 biased;
                 chunk = next_chunk(&mut body) => chunk,
-                () = &mut held_long, if held => {
+                () = &mut held_long, if held && !is_judged => {
                     held = false;
                     land_arriving(&mut fetch, reader.take());
                     continue;
@@ -67,7 +68,7 @@ impl Proxy {
                 None => break,
             };
             self.counters.add_many(Count::BytesFetched, chunk.len() as u64);
-            if held && shared.arrived() + chunk.len() as u64 > self.config.hold_for_tag {
+            if held && !is_judged && shared.arrived() + chunk.len() as u64 > self.config.hold_for_tag {
                 held = false;
                 land_arriving(&mut fetch, reader.take());
             }
@@ -87,6 +88,13 @@ impl Proxy {
         let Some(whole) = shared.whole() else {
             return;
         };
+        // What grew too large for the store was not held back.
+        if held && is_judged {
+            let allow_blank = fetch.route.allows_blank(&fetch.flight.request.uri);
+            if let Err(error) = self.deriver.judge(&whole, allow_blank).await {
+                return self.failed(&fetch, error);
+            }
+        }
         let head = match lesson.and_then(|lesson| lesson.of_body(&whole, &fetch.flight.request.headers)) {
             Some(head) => head,
             None => arriving.head.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
 use super::fetch::Share;
@@ -38,17 +38,18 @@ pub(super) fn other_variant(landing: &Landing, follower: &Asked, leader: &Parts)
     (key != key_of(leader)).then_some(key)
 }
 
-/// Gives the leader the fields that are for it alone, but for those that the answer has of its own (length, entity tag); a 304 has
-/// none of them.
+/// Gives the leader the fields that are for it alone, but for those that the answer has of its own (length, entity tag). A 304
+/// gets cookies only.
 fn give(answer: &mut Response<Body>, fields: HeaderMap) {
-    if answer.status() != StatusCode::NOT_MODIFIED {
-        for name in fields.keys().filter(|name| **name != header::CONTENT_LENGTH) {
-            if answer.headers().contains_key(name) {
-                continue;
-            }
-            for value in fields.get_all(name) {
-                answer.headers_mut().append(name.clone(), value.clone());
-            }
+    let is_304 = answer.status() == StatusCode::NOT_MODIFIED;
+    let is_given =
+        |name: &HeaderName| *name == header::SET_COOKIE || !is_304 && *name != header::CONTENT_LENGTH;
+    for name in fields.keys().filter(|name| is_given(name)) {
+        if answer.headers().contains_key(name) {
+            continue;
+        }
+        for value in fields.get_all(name) {
+            answer.headers_mut().append(name.clone(), value.clone());
         }
     }
 }

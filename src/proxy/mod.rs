@@ -285,7 +285,8 @@ impl Proxy {
             Step::Forward(_) if asked.directives.only_if_cached => Err(Refusal::OnlyIfCached),
             // Of a picture, the whole is made and stored, and cut.
             Step::Forward(_) if let Err(refusal) = asked.leave.may_ask(self.clock.now()) => Err(refusal),
-            Step::Forward(why) if pass.is_some() && !asked.route.capture => {
+            // A stale response is validated as a whole, and the part is cut from it.
+            Step::Forward(why) if pass.is_some() && !asked.route.capture && found.stored.is_none() => {
                 Box::pin(self.pass_covered(asked, &found, body, why)).await
             }
             Step::Forward(why) => Box::pin(self.fetch(asked, found, why)).await,
@@ -488,6 +489,8 @@ pub struct Route {
     pub key: Option<String>,
     /// Its query names a page to capture in `url`: that page is a handle to purge by.
     pub capture: bool,
+    /// A successful response that is not a good picture is an origin error.
+    pub only_pictures: bool,
     /// How its requests are read.
     pub asking: Asking,
     /// It heeds `No-Vary-Search`: queries that the origin answers alike share a key.

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::Uri;
+use http::{HeaderMap, StatusCode, Uri};
 use url::Url;
 
 use super::Config;
 use super::ahead::Refresh;
 use super::auth::Auth;
-use crate::origin::Origin;
+use crate::derive;
+use crate::origin::{Origin, OriginError};
 use crate::policy::admission::Terms;
 use crate::policy::audience::Audience;
 use crate::policy::capture::dialect::{Dialect, Spoken};
@@ -74,6 +75,8 @@ pub struct Route {
     pub audience: Audience,
     /// Its query names a page to capture.
     pub capture: bool,
+    /// A successful response that is not a good picture is an origin error.
+    pub only_pictures: bool,
     /// The origin is told the client's host, so the host is part of the key.
     pub keyed_by_host: bool,
     /// How its requests are read.
@@ -85,6 +88,21 @@ pub struct Route {
 }
 
 impl Route {
+    /// Whether the head of a response may be that of a picture, on a route that takes nothing else.
+    ///
+    /// # Errors
+    /// [`Flaw::NotPicture`](crate::origin::Flaw::NotPicture).
+    pub(super) fn judge_head(&self, status: StatusCode, fields: &HeaderMap) -> Result<(), OriginError> {
+        if self.only_pictures && status.is_success() { derive::picture_type(fields) } else { Ok(()) }
+    }
+
+    /// Whether the request for `target` takes a picture of one colour.
+    pub(super) fn allows_blank(&self, target: &Uri) -> bool {
+        let query = target.query().unwrap_or_default();
+        let given = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "allow_blank");
+        self.asking.dialect().is_none() && given.into_iter().any(|(_, value)| value == "true")
+    }
+
     /// Writes the primary cache key of `target` into `key`, over what was there.
     pub fn key_into(&self, key: &mut Vec<u8>, target: &Uri) {
         key.clear();
@@ -212,6 +230,7 @@ impl Routes {
                 auth: route.auth,
                 audience: route.audience,
                 capture: route.capture,
+                only_pictures: route.only_pictures,
                 keyed_by_host,
                 asking: route.asking.clone(),
                 no_vary_search: route.no_vary_search,
@@ -292,6 +311,7 @@ mod tests {
                     capture: false,
                     asking: Asking::default(),
                     no_vary_search: false,
+                    only_pictures: false,
                     terms: Terms::default(),
                     lifetimes: Lifetimes::default(),
                     refresh: Refresh::default(),

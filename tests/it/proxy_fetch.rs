@@ -28,6 +28,7 @@ fn data_plane(origin: impl Origin, store: impl Store) -> Arc<Proxy> {
         upstream: "origin".into(),
         key: None,
         capture: false,
+        only_pictures: false,
         asking: Default::default(),
         no_vary_search: false,
         terms: tintype::policy::admission::Terms::default(),

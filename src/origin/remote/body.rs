@@ -1,13 +1,15 @@
 //! Bodies in both directions: a response's is bounded in bytes and pauses and loses its trailers, a request's tells of its
 //! progress.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
@@ -15,6 +17,68 @@ use tokio::time::{Sleep, sleep};
 use super::failure::chain;
 use super::slots::Slot;
 use crate::message::body::{Body, BodyError};
+
+/// Reads a request body until its end, or until `most` bytes of it are there; the rest streams.
+///
+/// # Errors
+/// That of the body.
+pub(super) async fn gather(mut body: Body, most: u64) -> Result<Body, BodyError> {
+    if matches!(body, Body::Empty | Body::Whole(_)) {
+        return Ok(body);
+    }
+    let (mut read, mut size) = (VecDeque::new(), 0_u64);
+    while size < most {
+        match body.frame().await {
+            None => {
+                let whole: BytesMut = read.iter().flat_map(|piece: &Bytes| piece.iter().copied()).collect();
+                return Ok(Body::whole(whole.freeze()));
+            }
+            // Request trailers are not forwarded.
+            Some(frame) => {
+                if let Ok(piece) = frame?.into_data() {
+                    size += piece.len() as u64;
+                    read.push_back(piece);
+                }
+            }
+        }
+    }
+    Ok(Body::stream(Gathered { read, rest: body }))
+}
+
+/// A body of which the beginning was read already.
+struct Gathered {
+    read: VecDeque<Bytes>,
+    rest: Body,
+}
+
+impl HttpBody for Gathered {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.read.pop_front() {
+            Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.read.is_empty() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let read: u64 = self.read.iter().map(|piece| piece.len() as u64).sum();
+        let (rest, mut hint) = (self.rest.size_hint(), SizeHint::new());
+        hint.set_lower(rest.lower() + read);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + read);
+        }
+        hint
+    }
+}
 
 /// The response body that `incoming` brings. It holds `slot` until it ends or is dropped.
 pub(super) fn answer(incoming: Incoming, slot: Slot, idle_timeout: Duration, limit: u64) -> Body {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use http::uri::Scheme;
-use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, request, response};
+use http::{Extensions, HeaderValue, Request, Response, StatusCode, request, response};
 use hyper::body::Incoming;
 use hyper::ext::{ReasonPhrase, on_informational};
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
@@ -26,7 +26,7 @@ use super::wire::Link;
 use super::{Config, Protocol, body, restraint, tls};
 use crate::clock::{Clock, Stopwatch, SystemClock};
 use crate::message::body::Body;
-use crate::message::class::Standing;
+use crate::message::class::{Safe, Standing};
 use crate::message::framing::{Violation, content_length};
 use crate::message::interim::Interim;
 use crate::origin::{Origin, OriginError, backoff};
@@ -122,6 +122,9 @@ impl Remote {
         let interim = head.extensions.remove::<Interim>();
         let awaited = Standing::of(&head.extensions).class().is_awaited();
         self.outgoing.rewrite(&mut head)?;
+        // A client that sends its body slowly must not hold a slot meanwhile.
+        let body = body::gather(body, self.config.request_buffer).await;
+        let body = body.map_err(|error| OriginError::Reset(error.to_string()))?;
         let busy = |retry_after| OriginError::Busy { retry_after };
         let _admitted = self.restraint.admit(self.clock.now(), awaited).map_err(busy)?;
         let slot = self.slots.take().await?;
@@ -138,9 +141,8 @@ impl Remote {
         awaited: bool,
     ) -> Result<Response<Incoming>, OriginError> {
         let (watch, mut head, mut body) = (Stopwatch::start(), head, body);
-        let repeatable = matches!(head.method, Method::GET | Method::HEAD) && matches!(body, Body::Empty);
         for tries in 1.. {
-            let spare = (repeatable && tries <= self.config.retries).then(|| head.clone());
+            let spare = if tries <= self.config.retries { replica(&head, &body) } else { None };
             let answer = self.send(head, body, interim).await;
             let told = answer.as_ref().ok().map(|response| (response.status(), response.headers()));
             self.restraint.heard(self.clock.now(), told);
@@ -151,7 +153,7 @@ impl Remote {
                     drop(answer);
                     tokio::time::sleep(wait).await;
                     self.retried.fetch_add(1, Relaxed);
-                    (head, body) = (spare, Body::Empty);
+                    (head, body) = spare;
                 }
                 _ => return answer,
             }
@@ -159,19 +161,18 @@ impl Remote {
         Err(OriginError::Connect("never tried".to_owned()))
     }
 
-    /// Sends a request, twice if the first connection turns out to be stale and nothing can have happened.
+    /// Sends a request. A safe one is sent once more if its connection had served before and was closed without an answer.
     async fn send(
         &self,
         head: request::Parts,
         body: Body,
         interim: Option<&Interim>,
     ) -> Result<Response<Incoming>, OriginError> {
-        let repeatable = matches!(head.method, Method::GET | Method::HEAD) && matches!(body, Body::Empty);
-        let spare = repeatable.then(|| head.clone());
+        let spare = replica(&head, &body);
         match (self.attempt(Request::from_parts(head, body), interim).await, spare) {
-            (Err(Failed { stale: true, error }), Some(head)) => {
+            (Err(Failed { stale: true, error }), Some((head, body))) => {
                 tracing::debug!(%error, "stale connection, asking once more");
-                let again = self.attempt(Request::from_parts(head, Body::Empty), interim).await;
+                let again = self.attempt(Request::from_parts(head, body), interim).await;
                 again.map_err(|failed| failed.error)
             }
             (first, _) => first.map_err(|failed| failed.error),
@@ -262,6 +263,12 @@ impl Origin for Remote {
         }
         Box::pin(std::future::ready(()))
     }
+}
+
+/// A safe request once more, whatever method the service wants it by; none where its body is a stream.
+fn replica(head: &request::Parts, body: &Body) -> Option<(request::Parts, Body)> {
+    let body = Safe::is(&head.method, &head.extensions).then(|| body.again()).flatten()?;
+    Some((head.clone(), body))
 }
 
 /// Whether another try may do better: nobody was reached, or it says that this passes, and not when.

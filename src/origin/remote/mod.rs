@@ -56,13 +56,15 @@ pub struct Config {
     pub keep_alive: Duration,
     /// Requests at once to this origin; further ones wait up to `connect_timeout`, then the origin is busy.
     pub max_concurrent: usize,
+    /// Bytes of a request body that are read before the request takes one of these; the rest streams.
+    pub request_buffer: u64,
     /// Bytes of a response head.
     pub max_header_bytes: usize,
     /// Fields in a response head.
     pub max_header_count: usize,
     /// Bytes of a response body; a larger one breaks off.
     pub max_body_bytes: u64,
-    /// Times that a `GET` is sent again after no connection, or 502, 503, 504; within `first_byte_timeout` in all.
+    /// Times that a safe request is sent again after no connection, or 502, 503, 504; within `first_byte_timeout` in all.
     pub retries: u32,
     /// The first wait between two; each is twice as long.
     pub retry_base: Duration,
@@ -100,6 +102,7 @@ impl Config {
             max_idle_connections: 1,
             keep_alive: Duration::from_secs(10),
             max_concurrent: 4,
+            request_buffer: 64 << 10,
             max_header_bytes: 64 << 10,
             max_header_count: 100,
             max_body_bytes: 1 << 20,
@@ -157,6 +160,7 @@ mod tests {
             max_idle_connections: 1,
             keep_alive: Duration::from_secs(1),
             max_concurrent: 1,
+            request_buffer: 64 << 10,
             max_header_bytes: 1024,
             max_header_count: 10,
             max_body_bytes: 1024,

@@ -1,10 +1,9 @@
 //! The parameters of a request as they were given, by query or by JSON: names and values, nothing decided yet.
 
 use serde_json::Value;
-use url::form_urlencoded;
 
 use super::table;
-use crate::message::json;
+use crate::message::{form, json};
 
 /// Parameters that are read; a request with more is not read at all.
 pub(super) const MOST: usize = 256;
@@ -12,11 +11,18 @@ pub(super) const MOST: usize = 256;
 /// A name and its value, decoded.
 pub(super) type Pair = (String, String);
 
-/// The pairs of a raw query.
+/// The pairs of a raw query. `None` if there are too many, or one has octets that are not UTF-8 and is no URL: as text
+/// they cannot be kept, and two values would become one.
 pub(super) fn query(query: &str) -> Option<Vec<Pair>> {
-    let pairs: Vec<Pair> =
-        form_urlencoded::parse(query.as_bytes()).take(MOST + 1).map(|(n, v)| (n.into(), v.into())).collect();
-    (pairs.len() <= MOST).then_some(pairs)
+    let mut pairs = Vec::new();
+    for (name, value) in form::pairs(query) {
+        let is_kept = name.is_utf8 && (value.is_utf8 || name.text == "url");
+        if !is_kept || pairs.len() >= MOST {
+            return None;
+        }
+        pairs.push((name.text.into_owned(), value.text.into_owned()));
+    }
+    Some(pairs)
 }
 
 /// The pairs of a JSON object: lists as repeated names, objects as `name.member`, those of fields and cookies as pairs. `None` for what

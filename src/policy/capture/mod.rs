@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use url::{Url, form_urlencoded};
+use url::Url;
 
 use super::key;
+use crate::message::form;
 
 mod canonical;
 pub mod derivative;
@@ -44,7 +45,8 @@ impl Wishes {
     /// What a request wishes whose other parameters are in a dialect that is not known: the page in `url`, and whether it brings scripts.
     pub fn of_unknown(query: &str) -> Self {
         let (mut wishes, mut pages) = (Wishes::default(), 0);
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in form::pairs(query) {
+            let (name, value) = (name.text, value.text);
             match name.as_ref() {
                 "url" => {
                     wishes.ambiguous |= pages > 0;

@@ -10,7 +10,7 @@ use super::{FOREVER, Lifetime};
 use crate::clock::Timestamp;
 use crate::message::capture::is_incomplete;
 use crate::message::fields;
-use crate::policy::admission::{NotStored, SetCookie};
+use crate::policy::admission::{self, NotStored, SetCookie};
 use crate::policy::directives::{Qualified, ResponseDirectives};
 use crate::policy::freshness::{self, LifetimeSource};
 
@@ -103,7 +103,7 @@ impl Ruled {
     ) -> Applied {
         let (own, source) = freshness::lifetime(status, response, &said, received);
         // Neither what is one user's by its credentials nor what makes one by its cookie becomes everybody's.
-        let personal = request.contains_key(header::AUTHORIZATION)
+        let personal = admission::has_credentials(request)
             || (response.contains_key(header::SET_COOKIE) && set_cookie != SetCookie::Strip);
         let over = match self.over {
             Over::Everything if personal => Over::Nothing,

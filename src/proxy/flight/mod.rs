@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use http::StatusCode;
@@ -82,13 +83,24 @@ pub struct Flight {
     /// The leader's address.
     pub peer: IpAddr,
     landing: watch::Sender<Option<Landing>>,
+    stalled: AtomicBool,
 }
 
 impl Flight {
     /// A flight that is about to start.
     pub fn new(request: Parts, peer: IpAddr, sequence: u64, handles: Vec<Handle>) -> Arc<Self> {
         let (landing, _) = watch::channel(None);
-        Arc::new(Flight { request, sequence, handles, peer, landing })
+        Arc::new(Flight { request, sequence, handles, peer, landing, stalled: AtomicBool::new(false) })
+    }
+
+    /// Notes that a follower waited for the landing for too long: the next one to join begins another fetch.
+    pub fn set_stalled(&self) {
+        self.stalled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a follower waited for the landing for too long.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
     }
 
     /// Tells all who wait. The first landing counts.

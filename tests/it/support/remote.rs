@@ -32,6 +32,7 @@ pub(crate) fn remote_config(base: &str) -> Config {
         max_idle_connections: 10,
         keep_alive: Duration::from_secs(30),
         max_concurrent: 100,
+        request_buffer: 64 << 10,
         max_header_bytes: 32 * 1024,
         max_header_count: 100,
         max_body_bytes: 1 << 20,

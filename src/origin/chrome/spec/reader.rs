@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::Fault;
-use crate::message::json;
+use crate::message::{form, json};
 
 /// Characters of a bad value that are repeated to the client.
 pub(super) const MAX_FOUND: usize = 200;
@@ -103,7 +103,13 @@ impl Reader {
     /// Reads the names and values of a raw query.
     pub(super) fn new(query: &str) -> Self {
         let mut reader = Reader { given: HashMap::new(), faults: Vec::new() };
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, given) in form::pairs(query) {
+            let (name, value) = (name.text, given.text);
+            // In a URL they stay percent-encoded.
+            if !given.is_utf8 && name != "url" {
+                reader.fault(&name, &value, "UTF-8 text, percent-encoded");
+                continue;
+            }
             match reader.shape(&name, &value) {
                 None => {}
                 Some((known, Words)) => reader.add(known, value.split(',').map(str::to_owned).collect()),

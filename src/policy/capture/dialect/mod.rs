@@ -200,7 +200,7 @@ pub fn read(spoken: &Spoken, asked: &Asked<'_>) -> Meaning {
             parameter: "body".into(),
             found: "what cannot be read".into(),
             allowed: format!(
-                "a query, or content of the type that it names, with up to {} parameters",
+                "a query, or content of the type that it names, of UTF-8 text with up to {} parameters",
                 given::MOST
             ),
         };
