@@ -92,8 +92,7 @@ fn read(
             "true, as the dialect is that of a service for pictures",
         );
     }
-    // The built-in engine judges its pictures itself, and also captures as Markdown.
-    let only_pictures = s.optional_flag("only_pictures", None).unwrap_or(capture && !is_chrome);
+    let only_pictures = s.flag("only_pictures", false);
     if only_pictures && is_chrome {
         let allowed = "false: the built-in engine judges its pictures itself (docs/CAPTURE.md, Never worse)";
         s.refuse("only_pictures", Kind::Conflict, "true", allowed);
