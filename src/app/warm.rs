@@ -13,6 +13,7 @@ use url::Url;
 use super::Parts;
 use crate::admin::jobs::{Item, Taker, list};
 use crate::clock::Stopwatch;
+use crate::tasks;
 
 pub mod fetch;
 
@@ -58,7 +59,8 @@ pub(super) async fn run(parts: Arc<Parts>, taker: Arc<dyn Taker>, mut stopping: 
             let _ = upstream.ready().await;
         }
         drop(first);
-        warm(&config, &*taker).await;
+        // Readiness does not wait for what a panic cut short.
+        let _ = tasks::caught(warm(&config, &*taker)).await;
         parts.warming.store(false, Ordering::Relaxed);
     };
     tokio::select! {
@@ -77,9 +79,11 @@ async fn warm(config: &Config, taker: &dyn Taker) {
     let count = items.len();
     let one = |item: Item| async move {
         taker.yield_to_clients().await;
-        match tokio::time::timeout(config.timeout, taker.take(&item, false)).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(why)) => failed(&item, &why),
+        let taken = tasks::caught(taker.take(&item, false));
+        match tokio::time::timeout(config.timeout, taken).await {
+            Ok(Some(Ok(_))) => true,
+            Ok(Some(Err(why))) => failed(&item, &why),
+            Ok(None) => failed(&item, "internal fault"),
             Err(_) => failed(&item, "no picture in time"),
         }
     };

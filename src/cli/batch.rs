@@ -13,7 +13,7 @@ use tintype::app::warm::fetch;
 use url::Url;
 
 use super::control::{Control, ControlError, perform};
-use super::terminal::{Exit, Mark, Paint, complain, is_watched, print};
+use super::terminal::{Exit, Mark, Paint, complain, is_watched, put};
 use super::units::plain_lines;
 use super::whereabouts::ControlArgs;
 
@@ -148,8 +148,8 @@ async fn run(
     let bar = progress(items.len());
     let mut counts = Counts::default();
     for job in items.chunks(usize::from(wishes.job_size)) {
-        follow(&control, job, &config, wishes.json, &bar, &mut counts).await?;
-        if ends_early && counts.failed > 0 {
+        let reader = follow(&control, job, &config, wishes.json, &bar, &mut counts).await?;
+        if matches!(reader, Reader::Gone) || ends_early && counts.failed > 0 {
             break;
         }
     }
@@ -168,6 +168,12 @@ struct Counts {
     failed: usize,
 }
 
+/// Who reads standard output. Who has gone wants no further pictures.
+enum Reader {
+    There,
+    Gone,
+}
+
 /// Has one job done, and tells of each picture when it comes.
 async fn follow(
     control: &Control,
@@ -176,7 +182,7 @@ async fn follow(
     as_json: bool,
     bar: &ProgressBar,
     counts: &mut Counts,
-) -> Result<(), ControlError> {
+) -> Result<Reader, ControlError> {
     let accepted = control.post(PATH, &json!({ "items": items, "config": config })).await?;
     let id = accepted["job_id"].as_str().unwrap_or_default().to_owned();
     let mut told = vec![false; items.len()];
@@ -193,10 +199,12 @@ async fn follow(
             counts.cached += usize::from(one["cached"] == true);
             counts.failed += usize::from(!good);
             bar.inc(1);
-            bar.suspend(|| print(&line(one, item, as_json)));
+            if bar.suspend(|| put(&line(one, item, as_json))).is_err() {
+                return Ok(Reader::Gone);
+            }
         }
         if !matches!(results["status"].as_str(), Some("pending" | "processing")) {
-            return Ok(());
+            return Ok(Reader::There);
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -12,6 +12,7 @@ use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use tokio::sync::Semaphore;
 
 use crate::policy::capture::derivative::Make;
+use crate::tasks;
 
 mod picture;
 
@@ -115,7 +116,7 @@ impl Deriver {
         };
         let (turns, source) = (Arc::clone(&self.turns), source.clone());
         // A task of its own: whoever began it may go.
-        let task = tokio::spawn(async move {
+        let task = tasks::spawn("derivative", async move {
             let _entry = entry;
             let _turn = turns.acquire_owned().await;
             let made = tokio::task::spawn_blocking(move || picture::make(&source, make)).await;

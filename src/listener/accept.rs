@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::Connections;
 use super::crowd::Crowd;
 use super::{Config, Handler, tls};
+use crate::tasks;
 
 /// Why a listener cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -179,7 +180,7 @@ impl Listener {
             Connections::new(&now.config, handler.clone(), now.tls.clone(), draining.clone());
         let slots = Arc::new(Semaphore::new(most(&now.config)));
         let crowd = Crowd::default();
-        let mut tasks = JoinSet::new();
+        let mut connected = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         let mut pause = Duration::ZERO;
 
@@ -189,7 +190,7 @@ impl Listener {
                 tokio::select! {
                     biased;
                     () = &mut shutdown => break None,
-                    Some(ended) = tasks.join_next() => report(ended),
+                    Some(ended) = connected.join_next() => report(ended),
                     Ok(()) = tuned.changed() => {
                         let before = most(&now.config);
                         now = tuned.borrow_and_update().clone();
@@ -210,7 +211,7 @@ impl Listener {
                         tracing::debug!(%peer, "closed: too many connections from one address");
                         continue;
                     };
-                    tasks.spawn(connections.run(stream, peer, (slot, place)));
+                    connected.spawn(tasks::named("connection", connections.run(stream, peer, (slot, place))));
                 }
                 Some(Err(error)) => {
                     pause = backoff(&error, pause);
@@ -228,19 +229,19 @@ impl Listener {
                 let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
                 if let Ok(stream) = stream {
                     report_of.accepted += 1;
-                    tasks.spawn(connections.run(stream, peer, ()));
+                    connected.spawn(tasks::named("connection", connections.run(stream, peer, ())));
                 }
             }
         }
         drain.send_replace(true);
         let finish = async {
-            while let Some(ended) = tasks.join_next().await {
+            while let Some(ended) = connected.join_next().await {
                 report(ended);
             }
         };
         let in_time = tokio::time::timeout(now.config.drain_grace, finish).await;
-        report_of.cut = if in_time.is_ok() { 0 } else { tasks.len() };
-        tasks.shutdown().await;
+        report_of.cut = if in_time.is_ok() { 0 } else { connected.len() };
+        connected.shutdown().await;
         report_of
     }
 }
@@ -256,7 +257,7 @@ fn resize(slots: &Arc<Semaphore>, before: usize, now: usize) {
     let fewer = u32::try_from(before.saturating_sub(now)).unwrap_or(u32::MAX);
     if fewer > 0 {
         let slots = Arc::clone(slots);
-        tokio::spawn(async move {
+        tasks::spawn("fewer-connections", async move {
             if let Ok(taken) = slots.acquire_many(fewer).await {
                 taken.forget();
             }
