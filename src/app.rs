@@ -27,6 +27,7 @@ mod generation;
 mod handover;
 mod pictures;
 mod planes;
+pub mod preflight;
 pub mod purges;
 mod reload;
 pub mod warm;

@@ -22,7 +22,7 @@ use crate::tasks;
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address is taken, not ours, or not permitted.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}; {}", remedy(source))]
     Listen {
         /// The address to bind.
         address: SocketAddr,
@@ -30,7 +30,7 @@ pub enum BindError {
         source: io::Error,
     },
     /// A file of the TLS identity cannot be read or is not PEM of the right kind.
-    #[error("cannot use {}: {reason}", path.display())]
+    #[error("cannot use {}: {reason}; have it be a PEM file that this user may read", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
@@ -38,7 +38,11 @@ pub enum BindError {
         reason: String,
     },
     /// Certificate and key do not make an identity.
-    #[error("cannot use {} with {}: {reason}", certificate.display(), key.display())]
+    #[error(
+        "cannot use {} with {}: {reason}; have both be of the same certificate, leaf first",
+        certificate.display(),
+        key.display()
+    )]
     Identity {
         /// The certificate chain's file.
         certificate: PathBuf,
@@ -127,6 +131,15 @@ impl Listener {
         let tuned = watch::Sender::new(tuned);
         let listener = Listener { socket: Socket::Bound(socket), address, inherited: false, tuned };
         if shared { Ok(listener) } else { listener.listen() }
+    }
+
+    /// Whether [`bind`](Self::bind) would succeed. An address that somebody listens on already passes: it may be the
+    /// process that this one is to follow.
+    pub async fn check(config: Config) -> Result<(), BindError> {
+        match Self::bind(Config { reuse_port: true, ..config }).await {
+            Err(BindError::Listen { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => Ok(()),
+            bound => bound.map(drop),
+        }
     }
 
     /// Takes `socket`, which listens already and which others may hold too.
@@ -243,6 +256,18 @@ impl Listener {
         report_of.cut = if in_time.is_ok() { 0 } else { connected.len() };
         connected.shutdown().await;
         report_of
+    }
+}
+
+/// What to do about an address that cannot be bound.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "stop what listens there, or change listen",
+        io::ErrorKind::AddrNotAvailable => "change listen to an address of this machine",
+        io::ErrorKind::PermissionDenied => {
+            "take a port from 1024 on, or give this process the capability CAP_NET_BIND_SERVICE"
+        }
+        _ => "change listen",
     }
 }
 

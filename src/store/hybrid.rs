@@ -88,6 +88,10 @@ pub(super) fn is_locked(dir: &Path) -> bool {
     folder::is_locked(dir)
 }
 
+pub(super) fn check(dir: &Path, config: &Config) -> Result<(), OpenError> {
+    folder::check(dir, config.disk_bytes, config.block_bytes)
+}
+
 fn prepare(dir: &Path, config: &Config) -> Result<(Folder, Ledger), OpenError> {
     let folder = Folder::open(dir, config.disk_bytes, config.block_bytes)?;
     let path = folder.ledger();

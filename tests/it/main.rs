@@ -56,6 +56,7 @@ mod dialects;
 mod faults_clock;
 mod faults_origin;
 mod faults_process;
+mod field_check;
 mod field_consent;
 mod field_depth;
 mod field_devtools;
