@@ -99,6 +99,32 @@ async fn a_log_that_nobody_reads_costs_lines_which_it_tells_of_later() {
     drop(lines);
 }
 
+/// The announcement used to panic.
+#[tokio::test]
+async fn a_full_disk_under_standard_output_is_no_reason_to_end() {
+    let (origin, folder) = (storing().await, tempfile::tempdir().unwrap());
+    let config = configured(folder.path(), &origin, "");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tintype"));
+    command.args(["serve", "--config"]).arg(config).stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let stderr = child.stderr.take().unwrap();
+    let told = tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        let told = lines.find(|line| line.contains("tintype listens on http://"));
+        std::thread::spawn(move || lines.for_each(drop));
+        told
+    });
+    let told = within_long("the line that says so", told).await.unwrap().unwrap();
+    let address = told.split("listens on http://").nth(1).unwrap();
+    let end = address.find(|c: char| !c.is_ascii_digit() && !".:".contains(c)).unwrap_or(address.len());
+    assert_eq!(get(&format!("http://{}/a", &address[..end]), &[]).await.status, 200);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM)
+        .unwrap();
+    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap());
+    assert_eq!(within_long("the end", ended).await.unwrap().code(), Some(0));
+}
+
 /// What could not be written is a failure, where a reader that had enough is none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn verbs_end_quietly_without_a_reader_and_tell_of_a_full_disk() {

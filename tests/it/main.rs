@@ -62,6 +62,7 @@ mod field_depth;
 mod field_devtools;
 mod field_guard_ports;
 mod field_incomplete;
+mod field_lists;
 mod field_logs;
 mod field_page_errors;
 mod field_page_memory;
