@@ -304,12 +304,14 @@ mod tests {
     #[tokio::test]
     async fn ends_that_were_told_are_none() {
         let tasks = Tasks::default();
-        let told = tasks.scope(async { vital("told", || true, async { 7 }) }).await;
-        assert_eq!(told.await.unwrap(), Some(7));
-        let last = tasks.scope(async { vital("last", || false, std::future::pending::<()>()) }).await;
-        tasks.end();
-        tasks.cut("last");
-        assert!(last.await.unwrap_err().is_cancelled());
+        let ends = async {
+            assert_eq!(vital("told", || true, async { 7 }).await.unwrap(), Some(7));
+            let last = vital("last", || false, std::future::pending::<()>());
+            tasks.end();
+            tasks.cut("last");
+            assert!(last.await.unwrap_err().is_cancelled());
+        };
+        tasks.scope(ends).await;
         assert_eq!(tasks.failure(), None);
     }
 
@@ -317,11 +319,13 @@ mod tests {
     #[tokio::test]
     async fn owners_are_passed_on() {
         let tasks = Tasks::default();
-        tasks
-            .scope(async {
-                spawn("outer", async { spawn("between", async { vital("inner", || false, async {}) }).await })
-            })
-            .await;
+        let inner = async {
+            vital("inner", || false, async {}).await.unwrap();
+        };
+        let outer = async {
+            spawn("between", inner).await.unwrap();
+        };
+        tasks.scope(async { spawn("outer", outer).await.unwrap() }).await;
         assert_eq!(tasks.failed().await.task, "inner");
     }
 
