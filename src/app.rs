@@ -17,6 +17,7 @@ use crate::config::{Config, Sources};
 use crate::listener::{BindError, Inherited, Listener, ServeReport};
 use crate::origin::{Origin, chrome, remote};
 use crate::store::{self, Store};
+use crate::tasks::{self, Failure, Tasks};
 use crate::telemetry;
 use crate::telemetry::counters::Counters;
 
@@ -26,6 +27,7 @@ mod generation;
 mod handover;
 mod pictures;
 mod planes;
+pub mod preflight;
 pub mod purges;
 mod reload;
 pub mod warm;
@@ -78,6 +80,9 @@ pub enum Error {
     /// The log filter cannot be read.
     #[error("log.level: {0}")]
     LogLevel(String),
+    /// A task ended that must live.
+    #[error("{0}; the log has more")]
+    TaskEnded(Failure),
     /// The system refuses to tell us of signals.
     #[error("cannot wait for signals: {0}")]
     Signals(std::io::Error),
@@ -91,6 +96,7 @@ pub async fn run(sources: Sources, config: Config, inherited: Inherited) -> Resu
     use sd_notify::NotifyState;
     use tokio::signal::unix::{SignalKind, signal};
     telemetry::start(&config.log).map_err(|error| Error::LogLevel(error.to_string()))?;
+    tasks::count_panics();
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
@@ -118,6 +124,10 @@ pub async fn run(sources: Sources, config: Config, inherited: Inherited) -> Resu
                 let _ = app.reload().await;
                 notify(&[NotifyState::Ready]);
             }
+            failure = app.tasks.failed() => {
+                notify(&[NotifyState::Stopping]);
+                return Err(Error::TaskEnded(failure));
+            }
         }
     }
     notify(&[NotifyState::Stopping]);
@@ -142,8 +152,9 @@ pub struct App {
     jobs: Arc<Jobs>,
     store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
-    data_plane: JoinHandle<ServeReport>,
-    control_plane: Option<JoinHandle<ServeReport>>,
+    tasks: Tasks,
+    data_plane: JoinHandle<Option<ServeReport>>,
+    control_plane: Option<JoinHandle<Option<ServeReport>>>,
     stop_control: watch::Sender<bool>,
 }
 
@@ -170,6 +181,22 @@ impl App {
     /// # Errors
     /// As there.
     pub async fn begin(config: Config, clock: Arc<dyn Clock>, beginning: Beginning) -> Result<Self, Error> {
+        let tasks = Tasks::default();
+        Box::pin(tasks.scope(Self::compose(config, clock, beginning, tasks.clone()))).await
+    }
+
+    /// The owner of its tasks. For tests.
+    #[doc(hidden)]
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    async fn compose(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        beginning: Beginning,
+        tasks: Tasks,
+    ) -> Result<Self, Error> {
         let Beginning { sources, inherited } = beginning;
         let watched = sources.as_ref().filter(|_| config.watch);
         let watched = watched.map(|sources| (sources.clone(), watch_files::look_at_all(&config, sources)));
@@ -217,6 +244,7 @@ impl App {
             retiring: Mutex::default(),
             warming: AtomicBool::new(warms),
             to_reloader,
+            tasks: tasks.clone(),
         });
         let pictures = Pictures::new(Arc::clone(&parts), listener.local_addr());
         let jobs = Jobs::new(
@@ -229,7 +257,7 @@ impl App {
         if let Err(error) = tokio::task::spawn_blocking(move || resumed.resume()).await {
             tracing::error!(%error, "the jobs of an earlier process could not be taken up");
         }
-        tokio::spawn(warm::run(warmed, pictures, stopping.clone()));
+        tasks::spawn("warmer", warm::run(warmed, pictures, stopping.clone()));
         let control_parts = Arc::clone(&parts) as Arc<dyn Control>;
         let doors = Doors::new(&parts.current.load().config, &control_parts, &clock, &jobs, None);
         let doors = Arc::new(ArcSwap::from_pointee(doors));
@@ -242,9 +270,10 @@ impl App {
             sources,
             jobs: Arc::clone(&jobs),
         };
-        tokio::spawn(reloader.run(requests));
+        tasks::vital("reloader", is_told(&stopping), reloader.run(requests));
         if let Some((sources, known)) = watched {
-            tokio::spawn(watch_files::run(Arc::clone(&parts), sources, known, stopping.clone()));
+            let watching = watch_files::run(Arc::clone(&parts), sources, known, stopping.clone());
+            tasks::vital("config-watcher", is_told(&stopping), watching);
         }
         let data_plane = DataPlane { parts: Arc::clone(&parts), doors: Arc::clone(&doors) };
         Ok(App {
@@ -254,9 +283,20 @@ impl App {
             jobs,
             store,
             stop,
-            data_plane: tokio::spawn(listener.serve(data_plane, stopped(stopping))),
-            control_plane: control
-                .map(|control| tokio::spawn(control.serve(ControlPlane(doors), stopped(control_stopping)))),
+            tasks,
+            data_plane: tasks::vital(
+                "data-plane",
+                is_told(&stopping),
+                listener.serve(data_plane, stopped(stopping)),
+            ),
+            control_plane: control.map(|control| {
+                let is_told = is_told(&control_stopping);
+                tasks::vital(
+                    "control-plane",
+                    is_told,
+                    control.serve(ControlPlane(doors), stopped(control_stopping)),
+                )
+            }),
             stop_control,
         })
     }
@@ -271,6 +311,7 @@ impl App {
 
     /// Ends in order: no new connections, current exchanges finish, fetches are stored, browsers go, the disk is flushed.
     pub async fn shutdown(self) {
+        self.tasks.end();
         let server = self.parts.current.load().config.server.clone();
         // Before another process may have the folder.
         self.jobs.stop().await;
@@ -280,7 +321,8 @@ impl App {
         let stopping = Stopwatch::start();
         let _ = self.stop.send(true);
         match self.data_plane.await {
-            Ok(report) => tracing::info!(?report, "data plane drained"),
+            Ok(Some(report)) => tracing::info!(?report, "data plane drained"),
+            Ok(None) => tracing::error!("data plane ended abnormally"),
             Err(error) => tracing::error!(%error, "data plane ended abnormally"),
         }
         let last = self.parts.current.load_full();
@@ -315,16 +357,28 @@ impl App {
         }
     }
 
+    /// Says where it listens. In a thread of its own: nobody may read what it writes, or the disk may be full.
     fn announce(&self, try_path: &str) {
+        use std::fmt::Write as _;
         let secure = self.parts.current.load().config.server.tls.is_some();
         let scheme = if secure { "https" } else { "http" };
-        println!("tintype listens on {scheme}://{}", self.address);
+        let mut text = format!("tintype listens on {scheme}://{}\n", self.address);
         if let Some(admin) = self.admin_address {
-            println!(
-                "control plane on  http://{admin}  (/healthz /readyz /stats /metrics /explain /stored /purge /reload)"
-            );
+            let paths = "/healthz /readyz /stats /metrics /explain /stored /purge /reload";
+            let _ = writeln!(text, "control plane on  http://{admin}  ({paths})");
         }
-        println!("try: curl -sS -o picture -D - '{scheme}://{}{try_path}'", self.address);
+        let _ = writeln!(text, "try: curl -sS -o picture -D - '{scheme}://{}{try_path}'", self.address);
+        let write = move || {
+            use std::io::Write as _;
+            let mut stdout = std::io::stdout();
+            let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+            if let Err(error) = written {
+                tracing::warn!(%error, "standard output takes nothing: {}", text.trim_end());
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("announcement".to_owned()).spawn(write) {
+            tracing::warn!(%error, "no thread for the announcement");
+        }
     }
 }
 
@@ -350,6 +404,12 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// Whether what listens to `stop` has been told to end.
+fn is_told(stop: &watch::Receiver<bool>) -> impl Fn() -> bool + Send + 'static {
+    let stop = stop.clone();
+    move || *stop.borrow()
+}
+
 /// What both planes work with.
 struct Parts {
     /// The configuration in force.
@@ -364,6 +424,7 @@ struct Parts {
     /// `/readyz` waits for what is stored before anybody asks.
     warming: AtomicBool,
     to_reloader: mpsc::Sender<reload::Request>,
+    tasks: Tasks,
 }
 
 impl Parts {

@@ -12,6 +12,7 @@
 //! - [`origin`] is where answers come from: a remote server or headless Chrome.
 //! - [`admin`] is the control plane on its own listener.
 //! - [`telemetry`] sets up logs and counts.
+//! - [`tasks`] knows which tasks must live, and counts panics.
 //!
 //! Directions: `policy` and `message` know nobody above them; `origin` does not know that caching exists; `proxy` and
 //! `admin` meet only in `app`; modules do not import `config`.
@@ -30,4 +31,5 @@ pub mod origin;
 pub mod policy;
 pub mod proxy;
 pub mod store;
+pub mod tasks;
 pub mod telemetry;

@@ -2,7 +2,7 @@
 //!
 //! | request | answer |
 //! | --- | --- |
-//! | `GET /healthz` | 200 while the process runs |
+//! | `GET /healthz` | 200 while the process runs and every task that must live does, else 503 |
 //! | `GET /readyz` | 200 if the store and every origin can work, else 503; JSON names each |
 //! | `GET /health` | how the services are: 503 if none can answer |
 //! | `GET /stats` | figures as JSON |
@@ -71,6 +71,11 @@ impl std::fmt::Debug for Config {
 pub trait Control: Send + Sync + 'static {
     /// Each part that must work for a request to be answered, and whether it does.
     fn readiness(&self) -> Vec<(String, bool)>;
+
+    /// Why the process is about to end, if it is: a task that must live has ended.
+    fn failure(&self) -> Option<String> {
+        None
+    }
 
     /// Figures.
     fn stats(&self) -> Value;
@@ -152,7 +157,7 @@ impl Admin {
             };
         }
         match (request.method(), request.uri().path()) {
-            (&Method::GET | &Method::HEAD, "/healthz") => answer(StatusCode::OK, json!({ "status": "ok" })),
+            (&Method::GET | &Method::HEAD, "/healthz") => self.alive(),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/health") => self.health(),
             (&Method::GET | &Method::HEAD, "/openapi.json") => describe::openapi(),
@@ -191,8 +196,16 @@ impl Admin {
         }
     }
 
+    fn alive(&self) -> Response<Body> {
+        match self.control.failure() {
+            None => answer(StatusCode::OK, json!({ "status": "ok" })),
+            Some(why) => answer(StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "failed", "why": why })),
+        }
+    }
+
     fn health(&self) -> Response<Body> {
         let (works, health) = self.control.figures().health(&self.control.readiness());
+        let works = works && self.control.failure().is_none();
         answer(if works { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, health)
     }
 

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::io;
 
 use http::{Method, Request, Response, StatusCode, header};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -13,6 +14,7 @@ use super::{Control, stored::Item};
 use crate::clock::Stopwatch;
 use crate::message::body::Body;
 use crate::message::form;
+use crate::message::json::from_slice;
 use crate::policy::purge::{Mode, Named};
 
 /// URLs or tags in one purge.
@@ -196,7 +198,22 @@ struct PurgeRequest {
     all: bool,
     mode: Option<String>,
     dry_run: bool,
+    #[serde(deserialize_with = "number")]
     list: usize,
+}
+
+/// A number, or its text: forms and shells write it so.
+fn number<'de, D: Deserializer<'de>>(value: D) -> Result<usize, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Number(usize),
+        Text(String),
+    }
+    match Given::deserialize(value)? {
+        Given::Number(number) => Ok(number),
+        Given::Text(text) => text.trim().parse().map_err(D::Error::custom),
+    }
 }
 
 /// What a purge request asks for, by its query or its JSON body.
@@ -207,7 +224,7 @@ async fn wanted(request: Request<Body>) -> Result<Purge, Response<Body>> {
     let body = read_body(request).await?;
     let mut asked = match body.trim_ascii() {
         b"" => PurgeRequest::default(),
-        body => serde_json::from_slice(body).map_err(|error| bad(&format!("{USAGE} ({error})")))?,
+        body => from_slice(body).map_err(|error| bad(&format!("{USAGE} ({error})")))?,
     };
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let value = value.into_owned();

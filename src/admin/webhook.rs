@@ -19,6 +19,7 @@ use super::answer::{answer, not_allowed, read_body};
 use super::purge::{Purge, PurgeError};
 use crate::clock::{Clock, Timestamp};
 use crate::message::body::Body;
+use crate::message::json::from_slice;
 use crate::policy::purge::{Mode, Named};
 
 /// Where it is.
@@ -173,14 +174,16 @@ struct Signed {
 impl Signed {
     /// Fields that it does not know are the sender's own affair.
     fn read(body: &[u8]) -> Result<Signed, Refused> {
-        let body: Value = serde_json::from_slice(body).map_err(|_| Refused::Request("invalid JSON"))?;
+        let body: Value = from_slice(body).map_err(|_| Refused::Request("invalid JSON"))?;
         let urls = body["url"].as_str().into_iter().map(str::to_owned);
         let more = body["urls"].as_array().into_iter().flatten();
         let urls: Vec<String> = urls.chain(more.filter_map(|url| url.as_str().map(str::to_owned))).collect();
         let timestamp = match &body["timestamp"] {
             Value::Null => None,
             number => {
-                Some(number.as_f64().ok_or(Refused::Request("timestamp is not a number of seconds"))? as u64)
+                let seconds = number.as_f64().or_else(|| number.as_str()?.trim().parse().ok());
+                let seconds = seconds.filter(|seconds: &f64| seconds.is_finite());
+                Some(seconds.ok_or(Refused::Request("timestamp is not a number of seconds"))? as u64)
             }
         };
         let mode = match &body["mode"] {

@@ -16,10 +16,17 @@ impl Control for Parts {
         let upstreams = now.upstreams.iter();
         let mut parts: Vec<_> =
             upstreams.map(|one| (format!("upstream.{}", one.name), one.origin.is_ready())).collect();
+        if let Some(failure) = self.tasks.failure() {
+            parts.push((format!("task.{}", failure.task), false));
+        }
         if self.warming.load(Ordering::Relaxed) {
             parts.push(("warm".to_owned(), false));
         }
         parts
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.tasks.failure().map(|failure| failure.to_string())
     }
 
     fn stats(&self) -> Value {

@@ -11,6 +11,8 @@ use crate::config::{Config, Upstream};
 use crate::policy::rules::Lifetime;
 use crate::proxy::Route;
 use crate::proxy::explain::{Question, What};
+use crate::tasks;
+use crate::telemetry;
 use crate::telemetry::counters::Count;
 use crate::telemetry::exposition::Sample;
 use crate::telemetry::metric::Metric;
@@ -100,6 +102,8 @@ impl Parts {
             Sample::whole(Metric::Reloads, taken).of("taken"),
             Sample::whole(Metric::Reloads, refused).of("refused"),
             Sample::whole(Metric::GoodConfiguration, self.reloads.is_good().into()),
+            Sample::whole(Metric::LostLogLines, telemetry::output::lost_lines()),
+            Sample::whole(Metric::Panics, tasks::panics()),
             Sample::real(Metric::HitRatio, counters.snapshot().hit_rate),
             count(Metric::Collapsed, Count::Collapsed),
             count(Metric::NotModified, Count::NotModified),

@@ -14,6 +14,7 @@ use crate::policy::asking::Asking;
 use crate::policy::purge::{Mode, Named, shown};
 use crate::proxy::Proxy;
 use crate::store::{Kind, Listed, Query, Store};
+use crate::tasks;
 use crate::telemetry::counters::{Count, Counters};
 
 /// Stored responses that the listing is asked for at a time.
@@ -129,7 +130,7 @@ impl Purges {
         let (proxy, places, waiting) =
             (Arc::clone(&self.proxy), Arc::clone(&self.places), Arc::clone(&self.waiting));
         let (mut stopping, most) = (self.stopping.clone(), self.config.refresh_concurrency);
-        tokio::spawn(async move {
+        tasks::spawn("purge-refreshes", async move {
             // Given back whatever ends this.
             let left = AtomicUsize::new(all.len());
             let refreshing = async {
@@ -139,7 +140,7 @@ impl Purges {
                     let ours = most.saturating_sub(places.available_permits() + 1);
                     let _ = tokio::time::timeout(PATIENCE, proxy.yield_to_clients(ours)).await;
                     let (proxy, asking) = (Arc::clone(&proxy), Arc::clone(asking));
-                    tokio::spawn(async move {
+                    tasks::spawn("purge-refresh", async move {
                         if let Some(again) = &asking.again {
                             let fresh = proxy.refresh(again).await;
                             tracing::debug!(fresh, "fetched again after a purge");

@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Problems, Sources};
 use crate::listener::{BindError, Tuner};
 use crate::message::date;
+use crate::tasks;
 use crate::telemetry;
 
 /// How often an origin that is out of use is looked at.
@@ -191,7 +192,7 @@ impl Reloader {
         let (proxy, parts) = (Arc::downgrade(&old.proxy), Arc::clone(&self.parts));
         drop(old);
         let mut stopping = self.lasting.stopping.clone();
-        tokio::spawn(async move {
+        tasks::spawn("retired-upstreams", async move {
             let unused = async {
                 while proxy.strong_count() > 0 {
                     tokio::time::sleep(LOOK).await;
@@ -236,6 +237,7 @@ fn keep_what_stays(is: &Config, wanted: &mut Config) -> Vec<String> {
         "store.max_listed" is.store.max_listed, wanted.store.max_listed;
         "store.canary_interval" is.store.canary_interval, wanted.store.canary_interval;
         "log.format" is.log.format, wanted.log.format;
+        "log.max_buffer" is.log.max_buffer, wanted.log.max_buffer;
     }
     // Of no use to a store that is open.
     wanted.store.lock_timeout = is.store.lock_timeout;

@@ -1,7 +1,7 @@
 //! Warming: pictures that are taken at the start, before anybody asks. One that fails takes nothing from the others, and none of them holds
 //! up the start; `/readyz` waits for them if it is told to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,13 +11,20 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::Parts;
-use crate::admin::jobs::{Item, Taker, list};
+use crate::admin::jobs::list::{self, Bad, List};
+use crate::admin::jobs::{Item, Taker};
 use crate::clock::Stopwatch;
+use crate::policy::sitemap::Entry;
+use crate::tasks;
 
 pub mod fetch;
 
+use fetch::{Bounds, LeftOut, Listed};
+
 /// Bytes of a list.
 const MAX_LIST: u64 = 64 << 20;
+/// Characters of a bad entry in the log.
+const MAX_SHOWN: usize = 200;
 
 /// What is stored before anybody asks.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +35,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// A sitemap that lists more.
     pub sitemap: Option<Url>,
+    /// Hosts beside its own site whose sitemaps are read too.
+    pub allow_hosts: Vec<String>,
     /// Pages at most.
     pub max_urls: usize,
     /// Pictures at once.
@@ -58,7 +67,8 @@ pub(super) async fn run(parts: Arc<Parts>, taker: Arc<dyn Taker>, mut stopping: 
             let _ = upstream.ready().await;
         }
         drop(first);
-        warm(&config, &*taker).await;
+        // Readiness does not wait for what a panic cut short.
+        let _ = tasks::caught(warm(&config, &*taker)).await;
         parts.warming.store(false, Ordering::Relaxed);
     };
     tokio::select! {
@@ -69,54 +79,84 @@ pub(super) async fn run(parts: Arc<Parts>, taker: Arc<dyn Taker>, mut stopping: 
 
 async fn warm(config: &Config, taker: &dyn Taker) {
     let watch = Stopwatch::start();
-    let mut items = listed(config).await;
+    let (mut items, mut failures) = listed(config).await;
     if items.len() > config.max_urls {
         tracing::warn!(left_out = items.len() - config.max_urls, "more to warm than warm.max_urls");
         items.truncate(config.max_urls);
     }
+    if items.is_empty() {
+        return tracing::warn!(failed = failures, "nothing to warm was found");
+    }
     let count = items.len();
     let one = |item: Item| async move {
         taker.yield_to_clients().await;
-        match tokio::time::timeout(config.timeout, taker.take(&item, false)).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(why)) => failed(&item, &why),
-            Err(_) => failed(&item, "no picture in time"),
-        }
+        let taken = tasks::caught(taker.take(&item, false));
+        let why = match tokio::time::timeout(config.timeout, taken).await {
+            Ok(Some(Ok(_))) => return true,
+            Ok(Some(Err(why))) => why,
+            Ok(None) => "internal fault".to_owned(),
+            Err(_) => "no picture in time".to_owned(),
+        };
+        tracing::warn!(page = without_query(&item.url), why, "not warmed");
+        false
     };
     let taken = stream::iter(items).map(one).buffer_unordered(config.parallel);
     let taken = taken.filter(|taken| std::future::ready(*taken)).count().await;
-    tracing::info!(taken, failed = count - taken, took = ?watch.elapsed(), "warmed");
+    failures += count - taken;
+    tracing::info!(taken, failed = failures, took = ?watch.elapsed(), "warmed");
 }
 
-fn failed(item: &Item, why: &str) -> bool {
-    // Query strings hold secrets.
-    let page = item.url.split(['?', '#']).next().unwrap_or_default();
-    tracing::warn!(page, why, "not warmed");
-    false
+/// Query strings hold secrets.
+fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// Everything that is listed, in whatever way. A list that cannot be read takes nothing from the others.
-async fn listed(config: &Config) -> Vec<Item> {
-    let mut items = list::of_pages(config.urls.iter().cloned());
+/// Everything that is listed, in whatever way, and how many entries failed. What is bad takes nothing from the others.
+async fn listed(config: &Config) -> (Vec<Item>, usize) {
+    let urls = config.urls.iter().zip(1..).map(|(url, line)| Entry { url: url.clone(), line });
+    let mut lists = vec![list::of_pages("warm.urls", urls)];
+    let mut failures = 0;
     if let Some(file) = &config.file {
-        match read(file.clone()).await {
-            Ok(more) => items.extend(more),
-            Err(why) => tracing::warn!(file = %file.display(), why, "nothing is warmed from it"),
+        match read(file).await {
+            Ok(list) => lists.push(list),
+            Err(why) => {
+                failures += 1;
+                tracing::warn!(file = %file.display(), why, "nothing is warmed from it");
+            }
         }
     }
     if let Some(sitemap) = &config.sitemap {
-        match fetch::pages(sitemap, config.max_urls).await {
-            Ok(pages) => items.extend(list::of_pages(pages)),
-            Err(why) => tracing::warn!(host = sitemap.host_str(), why, "nothing is warmed from the sitemap"),
+        let bounds = Bounds { most: config.max_urls, hosts: &config.allow_hosts };
+        match fetch::pages(sitemap, bounds).await {
+            Ok(Listed { list, left_out }) => {
+                lists.push(list);
+                for LeftOut { what, why, place } in left_out {
+                    failures += usize::from(why.is_failure());
+                    tracing::warn!(sitemap = without_query(&what), %place, %why, "a sitemap is left out");
+                }
+            }
+            Err(why) => {
+                failures += 1;
+                tracing::warn!(host = sitemap.host_str(), why, "nothing is warmed from the sitemap");
+            }
         }
     }
-    items
+    let mut items = Vec::new();
+    for List { items: more, bad } in lists {
+        items.extend(more);
+        failures += bad.len();
+        for Bad { what, why, place } in bad {
+            let page: String = without_query(&what).chars().take(MAX_SHOWN).collect();
+            tracing::warn!(page, %place, why, "not warmed");
+        }
+    }
+    (items, failures)
 }
 
-async fn read(file: PathBuf) -> Result<Vec<Item>, String> {
+async fn read(file: &Path) -> Result<List, String> {
     use tokio::io::AsyncReadExt as _;
     let opened = tokio::fs::File::open(file).await.map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    opened.take(MAX_LIST).read_to_string(&mut text).await.map_err(|error| error.to_string())?;
-    list::read(&text).map_err(|error| error.to_string())
+    let mut octets = Vec::new();
+    opened.take(MAX_LIST).read_to_end(&mut octets).await.map_err(|error| error.to_string())?;
+    list::read(&file.display().to_string(), &octets, MAX_LIST).map_err(|error| error.to_string())
 }

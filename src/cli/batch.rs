@@ -1,6 +1,5 @@
 //! `tintype batch` and `tintype warm`: many pictures by a running tintype, in jobs of a bounded size, one after the other.
 
-use std::collections::HashSet;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,18 +7,20 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tintype::admin::jobs::{Item, PATH, list};
-use tintype::app::warm::fetch;
+use tintype::admin::jobs::list::{self, Bad, List, Place};
+use tintype::admin::jobs::{Item, PATH};
+use tintype::app::warm::fetch::{self, Bounds, LeftOut, Listed};
 use url::Url;
 
 use super::control::{Control, ControlError, perform};
-use super::terminal::{Exit, Mark, Paint, complain, is_watched, print};
+use super::terminal::{Exit, Mark, Paint, complain, is_watched, put};
 use super::units::plain_lines;
 use super::whereabouts::ControlArgs;
 
 pub(super) const BATCH_HELP: &str = "\
 FILE has a URL or a JSON object (url, width, height, format, id) on each line, or is the JSON of a job, or a
-sitemap; - is standard input. What fails takes nothing from the others, and makes the exit code 1.
+sitemap; - is standard input. What fails takes nothing from the others, and makes the exit code 1; an entry that is
+bad is named with its line. So does a list of nothing.
 
 Examples:
   tintype batch pages.txt
@@ -29,8 +30,10 @@ Examples:
 
 pub(super) const WARM_HELP: &str = "\
 Has the pictures of all pages stored, so that whoever asks finds them there. Requests of clients go first.
-Sitemaps that a sitemap lists are read too, if they are of the same origin. Pictures are shared with requests
-that ask for the same: give --width and the like as your clients do.
+Sitemaps that a sitemap lists are read too, if they are of the same site (with or without www., http or https) or of
+a host that --allow-host names; what is left out is listed. Sitemaps may be XML, RSS, Atom, lists of URLs or a
+robots.txt, and packed by gzip. Pictures are shared with requests that ask for the same: give --width and the like as
+your clients do. Exits with 1 if anything failed, and if nothing was found.
 
 Examples:
   tintype warm https://www.example.com/sitemap.xml
@@ -90,6 +93,9 @@ pub(super) struct WarmArgs {
     /// A list, - for standard input, or the URL of a sitemap
     #[arg(value_name = "FILE|SITEMAP-URL")]
     list: String,
+    /// Reads sitemaps of this host too, where the site's own list them; can be repeated
+    #[arg(long, value_name = "HOST")]
+    allow_host: Vec<String>,
     #[command(flatten)]
     wishes: Wishes,
 }
@@ -97,68 +103,104 @@ pub(super) struct WarmArgs {
 pub(super) fn batch(args: &BatchArgs) -> ExitCode {
     let config = json!({ "cache": !args.fresh, "fail_fast": args.fail_fast });
     perform(args.wishes.json, async {
-        let items = of_file(&args.file)?;
-        run(&args.wishes, items, config, args.fail_fast).await
+        let listed = Listed { list: of_file(&args.file)?, left_out: Vec::new() };
+        run(&args.wishes, listed, config, args.fail_fast).await
     })
 }
 
 pub(super) fn warm(args: &WarmArgs) -> ExitCode {
     perform(args.wishes.json, async {
-        let items = match Url::parse(&args.list).ok().filter(|url| matches!(url.scheme(), "http" | "https")) {
+        let listed = match Url::parse(&args.list).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+        {
             Some(sitemap) => {
-                let pages = fetch::pages(&sitemap, args.wishes.limit).await;
-                list::of_pages(pages.map_err(|why| ControlError::Failed(format!("the sitemap: {why}")))?)
+                let bounds = Bounds { most: args.wishes.limit, hosts: &args.allow_host };
+                let listed = fetch::pages(&sitemap, bounds).await;
+                listed.map_err(|why| ControlError::Failed(format!("the sitemap: {why}")))?
             }
-            None => of_file(&args.list)?,
+            None => Listed { list: of_file(&args.list)?, left_out: Vec::new() },
         };
-        run(&args.wishes, items, json!({}), false).await
+        run(&args.wishes, listed, json!({}), false).await
     })
 }
 
-fn of_file(file: &str) -> Result<Vec<Item>, ControlError> {
-    let mut text = String::new();
+fn of_file(file: &str) -> Result<List, ControlError> {
+    let mut octets = Vec::new();
     let read = match file {
-        "-" => std::io::stdin().take(MAX_LIST).read_to_string(&mut text),
+        "-" => std::io::stdin().take(MAX_LIST).read_to_end(&mut octets),
         file => std::fs::File::open(Path::new(file))
-            .and_then(|opened| opened.take(MAX_LIST).read_to_string(&mut text)),
+            .and_then(|opened| opened.take(MAX_LIST).read_to_end(&mut octets)),
     };
     read.map_err(|error| ControlError::Misused(format!("cannot read {file}: {error}")))?;
-    list::read(&text).map_err(|error| ControlError::Misused(format!("{file}: {error}")))
+    list::read(file, &octets, MAX_LIST).map_err(|error| ControlError::Misused(format!("{file}: {error}")))
 }
 
 async fn run(
     wishes: &Wishes,
-    mut items: Vec<Item>,
+    listed: Listed,
     mut config: Value,
     ends_early: bool,
 ) -> Result<Exit, ControlError> {
+    let Listed { list: List { mut items, bad }, left_out } = listed;
+    let beyond = items.len().saturating_sub(wishes.limit);
     items.truncate(wishes.limit);
-    let mut ids = HashSet::new();
     for item in &mut items {
         item.width = item.width.or(wishes.width);
         item.height = item.height.or(wishes.height);
         item.format = item.format.take().or_else(|| wishes.format.clone());
-        if !ids.insert(item.id.clone()) {
-            return Err(ControlError::Misused(format!("two pictures have the id {:?}", item.id)));
-        }
     }
     config["parallel"] = json!(wishes.parallel);
     config["timeout"] = json!(wishes.item_timeout.map(|time| time.as_secs().max(1)));
     let control = Control::of(&wishes.control)?;
+    let mut counts = Counts { left_out: left_out.len(), ..Counts::default() };
+    let mut reader = tell_bad(&bad, &left_out, wishes.json, &mut counts);
     let bar = progress(items.len());
-    let mut counts = Counts::default();
     for job in items.chunks(usize::from(wishes.job_size)) {
-        follow(&control, job, &config, wishes.json, &bar, &mut counts).await?;
-        if ends_early && counts.failed > 0 {
+        if matches!(reader, Reader::Gone) || ends_early && counts.failed > 0 {
             break;
         }
+        reader = follow(&control, job, &config, wishes.json, &bar, &mut counts).await?;
     }
     bar.finish_and_clear();
-    complain(&format!(
-        "{} taken, {} of them stored before, {} failed\n",
-        counts.good, counts.cached, counts.failed
-    ));
+    complain(&counts.to_text(beyond));
+    if items.is_empty() && bad.is_empty() {
+        complain("error: nothing was found to take\n");
+        return Ok(Exit::Failed);
+    }
     Ok(if counts.failed == 0 { Exit::Good } else { Exit::Failed })
+}
+
+/// Tells of what cannot be asked for.
+fn tell_bad(bad: &[Bad], left_out: &[LeftOut], as_json: bool, counts: &mut Counts) -> Reader {
+    for LeftOut { what, why, place } in left_out {
+        let word = if why.is_failure() { "error" } else { "left out" };
+        counts.failed += usize::from(why.is_failure());
+        counts.left_out -= usize::from(why.is_failure());
+        if put(&entry_line((word, "sitemap"), what, &why.to_string(), place, as_json)).is_err() {
+            return Reader::Gone;
+        }
+    }
+    for Bad { what, why, place } in bad {
+        counts.failed += 1;
+        if put(&entry_line(("error", "page"), what, why, place, as_json)).is_err() {
+            return Reader::Gone;
+        }
+    }
+    Reader::There
+}
+
+/// An entry of a list, for people or programs.
+fn entry_line((status, kind): (&str, &str), what: &str, why: &str, place: &Place, as_json: bool) -> String {
+    if as_json {
+        let mut line = json!({ "status": status, "error": why, "file": &*place.file, "line": place.line });
+        line[kind] = json!(what);
+        return format!("{line}\n");
+    }
+    let paint = Paint::of_stdout();
+    let mark = match status {
+        "error" => paint.mark(Mark::Failure, "failed"),
+        status => paint.mark(Mark::Warning, status),
+    };
+    format!("{mark} {}: {} ({})\n", plain_lines(what), plain_lines(why), plain_lines(&place.to_string()))
 }
 
 #[derive(Default)]
@@ -166,6 +208,29 @@ struct Counts {
     good: usize,
     cached: usize,
     failed: usize,
+    /// Sitemaps that are out of bounds.
+    left_out: usize,
+}
+
+impl Counts {
+    /// What came of it, and of `beyond` more items than were wanted.
+    fn to_text(&self, beyond: usize) -> String {
+        let Counts { good, cached, failed, left_out } = self;
+        let mut text = format!("{good} taken, {cached} of them stored before, {failed} failed");
+        if *left_out > 0 {
+            text += &format!(", {left_out} sitemaps left out");
+        }
+        if beyond > 0 {
+            text += &format!(", {beyond} beyond --limit");
+        }
+        text + "\n"
+    }
+}
+
+/// Who reads standard output. Who has gone wants no further pictures.
+enum Reader {
+    There,
+    Gone,
 }
 
 /// Has one job done, and tells of each picture when it comes.
@@ -176,7 +241,7 @@ async fn follow(
     as_json: bool,
     bar: &ProgressBar,
     counts: &mut Counts,
-) -> Result<(), ControlError> {
+) -> Result<Reader, ControlError> {
     let accepted = control.post(PATH, &json!({ "items": items, "config": config })).await?;
     let id = accepted["job_id"].as_str().unwrap_or_default().to_owned();
     let mut told = vec![false; items.len()];
@@ -193,10 +258,12 @@ async fn follow(
             counts.cached += usize::from(one["cached"] == true);
             counts.failed += usize::from(!good);
             bar.inc(1);
-            bar.suspend(|| print(&line(one, item, as_json)));
+            if bar.suspend(|| put(&line(one, item, as_json))).is_err() {
+                return Ok(Reader::Gone);
+            }
         }
         if !matches!(results["status"].as_str(), Some("pending" | "processing")) {
-            return Ok(());
+            return Ok(Reader::There);
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -4,16 +4,19 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use tintype::app::preflight::{self, Obstacle};
 use tintype::config::{Config, Upstream};
 use tintype::origin::chrome::{FilterList, FilterLists, Usage};
 
 use super::source::SourceArgs;
-use super::terminal::{Exit, Paint, complain, print};
+use super::terminal::{Exit, Mark, Paint, complain, print, with_causes};
 
 pub(super) const HELP: &str = "\
 Prints one line and exits with 0 if the configuration is good, and a line for each filter list: how many of its rules
 are used. Else prints each problem with its place, what was found and what is allowed, and exits with 2. The environment
-(TINTYPE_...) is checked too.
+(TINTYPE_...) is checked too, and what serve would stop at here: a TLS key of another certificate, an address that is not
+this machine's, a cache folder that this user may not write in or that has no room, a browser that is not there. Nobody is
+asked over the network.
 
 Examples:
   tintype check
@@ -30,14 +33,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    match (args.source.read(), args.json) {
-        (Ok(config), false) => {
-            print(&format!("{} is good: {}\n", args.source.name(), summary(&config)));
-            for list in filter_lists(&config) {
-                print(&format!("{}\n", list.line()));
-            }
-        }
-        (Ok(config), true) => print(&format!("{}\n", summary_json(&config))),
+    let config = match (args.source.read(), args.json) {
+        (Ok(config), _) => config,
         (Err(problems), false) => {
             complain(
                 &args.source.lesson().unwrap_or_else(|| problems.to_text(Paint::of_stderr().is_coloured())),
@@ -48,8 +45,58 @@ pub(super) fn run(args: &Args) -> ExitCode {
             print(&format!("{}\n", json!({ "ok": false, "problems": problems.to_json() })));
             return Exit::Misused.into();
         }
+    };
+    let obstacles = match obstacles(&config) {
+        Ok(obstacles) => obstacles,
+        Err(error) => {
+            complain(&format!("error: {error}\n"));
+            return Exit::Failed.into();
+        }
+    };
+    match (obstacles.is_empty(), args.json) {
+        (true, false) => {
+            print(&format!("{} is good: {}\n", args.source.name(), summary(&config)));
+            for list in filter_lists(&config) {
+                print(&format!("{}\n", list.line()));
+            }
+        }
+        (true, true) => print(&format!("{}\n", summary_json(&config))),
+        (false, false) => complain(&to_text(&args.source.name(), &obstacles)),
+        (false, true) => {
+            let problems: Value = obstacles.iter().map(to_json).collect();
+            print(&format!("{}\n", json!({ "ok": false, "problems": problems })));
+        }
     }
-    Exit::Good.into()
+    if obstacles.is_empty() { Exit::Good.into() } else { Exit::Misused.into() }
+}
+
+/// What `serve` would refuse here.
+fn obstacles(config: &Config) -> std::io::Result<Vec<Obstacle>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(preflight::obstacles(config)))
+}
+
+fn to_text(name: &str, obstacles: &[Obstacle]) -> String {
+    let paint = Paint::of_stderr();
+    let line = |one: &Obstacle| {
+        let setting = paint.mark(Mark::Failure, &one.setting);
+        format!("{}: {setting}\n  {}\n", paint.strong(name), with_causes(&one.error))
+    };
+    let mut text: String = obstacles.iter().map(line).collect();
+    let count = match obstacles.len() {
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    };
+    text += &format!("{count} that serve would stop at, on this machine and as this user\n");
+    text
+}
+
+/// As a problem of the configuration, with what `serve` says as what was found.
+fn to_json(one: &Obstacle) -> Value {
+    json!({
+        "path": one.setting, "kind": "refused", "file": null, "line": null, "column": null, "variable": null,
+        "argument": null, "found": with_causes(&one.error), "allowed": null, "help": null,
+    })
 }
 
 fn summary(config: &Config) -> String {

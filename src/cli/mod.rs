@@ -120,7 +120,7 @@ Every setting of proxy.toml can be set by environment as well: TINTYPE_STORE__ME
 /// Parses the arguments and does what they say.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
-    match cli.verb {
+    terminal::exit_of(match cli.verb {
         None => serve::run(&cli.source),
         Some(Verb::Serve(source)) => serve::run(&source),
         Some(Verb::Check(args)) => check::run(&args),
@@ -139,5 +139,5 @@ pub(crate) fn run() -> ExitCode {
         Some(Verb::Health(args)) => health::run(&args),
         Some(Verb::Completions(args)) => completions::completions(&args),
         Some(Verb::Man(args)) => completions::man(&args),
-    }
+    })
 }

@@ -2,9 +2,15 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::source::SourceArgs;
 use super::terminal::{Exit, Paint, complain, with_causes};
+
+/// Time for the last lines of the log.
+const LAST_LINES: Duration = Duration::from_secs(1);
+/// Time for threads that still work when a task has ended that must live.
+const LAST_TASKS: Duration = Duration::from_millis(200);
 
 pub(super) fn run(source: &SourceArgs) -> ExitCode {
     let config = match source.read() {
@@ -23,13 +29,29 @@ pub(super) fn run(source: &SourceArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    match runtime.block_on(tintype::app::run(source.sources(), config, inherited)) {
-        Ok(()) => Exit::Good.into(),
-        Err(error) => fail(&error),
+    let served = runtime.block_on(tintype::app::run(source.sources(), config, inherited));
+    if let Err(tintype::app::Error::TaskEnded(_)) = served {
+        // At once: what is under way has lost what it depends on.
+        runtime.shutdown_timeout(LAST_TASKS);
     }
+    let code = match &served {
+        Ok(()) => Exit::Good.into(),
+        Err(error) => fail(error),
+    };
+    tintype::telemetry::output::flush(LAST_LINES);
+    code
 }
 
 fn fail(error: &dyn Error) -> ExitCode {
-    complain(&format!("error: {}\n", with_causes(error)));
+    let text = format!("error: {}\n", with_causes(error));
+    let (done, is_done) = std::sync::mpsc::channel();
+    // Standard error may be a pipe that is full and that nobody reads.
+    let writing = std::thread::Builder::new().spawn(move || {
+        complain(&text);
+        let _ = done.send(());
+    });
+    if writing.is_ok() {
+        let _ = is_done.recv_timeout(LAST_LINES);
+    }
     Exit::Failed.into()
 }

@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 /// How every verb ends. Stable: scripts rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +40,31 @@ pub(super) fn print(text: &str) {
 /// Like [`print`], for those who have much to say: whether somebody still reads it.
 pub(super) fn put(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
+    noted(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// Why standard output took nothing more, where its reader did not just go away.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// Remembers a failure of standard output, such as a full disk.
+pub(super) fn noted(written: std::io::Result<()>) -> std::io::Result<()> {
+    written.inspect_err(|error| {
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            UNWRITTEN.get_or_init(|| error.to_string());
+        }
+    })
+}
+
+/// The exit code of a verb that ended with `code`: one whose result could not be written has failed. A reader that went
+/// away had enough.
+pub(super) fn exit_of(code: ExitCode) -> ExitCode {
+    match UNWRITTEN.get() {
+        Some(why) => {
+            complain(&format!("error: cannot write to standard output: {why}\n"));
+            Exit::Failed.into()
+        }
+        None => code,
+    }
 }
 
 /// Whether a list is to be lines of JSON: nobody looks at it.

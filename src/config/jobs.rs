@@ -108,6 +108,10 @@ pub(super) fn warm(mut s: Section<'_>) -> warm::Config {
         }),
         file: s.file("file", "a list of pages: URLs or JSON objects by line, or a sitemap"),
         sitemap: web(&mut s, "sitemap", "the http:// or https:// URL of a sitemap"),
+        allow_hosts: s.list("allow_hosts", Vec::new(), "a host name, such as \"cdn.example.com\"", |node| {
+            let host = node.text()?.to_ascii_lowercase();
+            if crate::origin::chrome::is_host(&host) { Ok(host) } else { Err(Kind::Malformed.into()) }
+        }),
         max_urls: s.number("max_urls", 10_000, 1..=1_000_000),
         parallel: s.number("parallel", 5, 1..=1000),
         timeout: s.duration("timeout", secs(60), secs(1)..=secs(3600)),

@@ -11,6 +11,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         format: s.choice("format", [("text", Format::Text), ("json", Format::Json)]),
         level: level(&mut s),
         access: s.flag("access", true),
+        max_buffer: s.size("max_buffer", 4 << 20, 64 << 10..=1 << 30),
     }
 }
 

@@ -439,7 +439,10 @@ fn bounds_are_taken_as_they_are_written() {
     let store = "memory = \"20MiB\"\ndisk = \"80MiB\"\nblock = \"4MiB\"\nwrite_buffer = \"5MiB\"\nmax_ledger_entries = 124\n\
                  max_listed = 25\nmax_stored_bytes = \"1MiB\"\nmax_fetch_buffer = \"2MiB\"\nhold_for_tag = \"3KiB\"\n\
                  max_variants = 26\nmax_prepared = 27";
-    let config = Config::from_toml(&format!("{}[store]\n{store}\n", with("server", server))).unwrap();
+    let log = "max_buffer = \"1MiB\"";
+    let config =
+        Config::from_toml(&format!("{}[store]\n{store}\n[log]\n{log}\n", with("server", server))).unwrap();
+    assert_eq!(config.log.max_buffer, 1 << 20);
     let secs = std::time::Duration::from_secs;
     let listener = &config.server;
     assert_eq!(

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::origin::OriginError;
 use crate::policy::capture::derivative::Make;
+use crate::tasks;
 
 mod judge;
 mod picture;
@@ -129,7 +130,7 @@ impl Deriver {
         };
         let (turns, source) = (Arc::clone(&self.turns), source.clone());
         // A task of its own: whoever began it may go.
-        let task = tokio::spawn(async move {
+        let task = tasks::spawn("derivative", async move {
             let _entry = entry;
             let _turn = turns.acquire_owned().await;
             let made = tokio::task::spawn_blocking(move || picture::make(&source, make)).await;

@@ -16,12 +16,13 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::Connections;
 use super::crowd::Crowd;
 use super::{Config, Handler, tls};
+use crate::tasks;
 
 /// Why a listener cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address is taken, not ours, or not permitted.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}; {}", remedy(source))]
     Listen {
         /// The address to bind.
         address: SocketAddr,
@@ -29,7 +30,7 @@ pub enum BindError {
         source: io::Error,
     },
     /// A file of the TLS identity cannot be read or is not PEM of the right kind.
-    #[error("cannot use {}: {reason}", path.display())]
+    #[error("cannot use {}: {reason}; have it be a PEM file that this user may read", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
@@ -37,7 +38,11 @@ pub enum BindError {
         reason: String,
     },
     /// Certificate and key do not make an identity.
-    #[error("cannot use {} with {}: {reason}", certificate.display(), key.display())]
+    #[error(
+        "cannot use {} with {}: {reason}; have both be of the same certificate, leaf first",
+        certificate.display(),
+        key.display()
+    )]
     Identity {
         /// The certificate chain's file.
         certificate: PathBuf,
@@ -128,6 +133,15 @@ impl Listener {
         if shared { Ok(listener) } else { listener.listen() }
     }
 
+    /// Whether [`bind`](Self::bind) would succeed. An address that somebody listens on already passes: it may be the
+    /// process that this one is to follow.
+    pub async fn check(config: Config) -> Result<(), BindError> {
+        match Self::bind(Config { reuse_port: true, ..config }).await {
+            Err(BindError::Listen { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => Ok(()),
+            bound => bound.map(drop),
+        }
+    }
+
     /// Takes `socket`, which listens already and which others may hold too.
     pub fn inherit(config: Config, socket: std::net::TcpListener) -> Result<Self, BindError> {
         let refused = |source| BindError::Listen { address: config.listen, source };
@@ -179,7 +193,7 @@ impl Listener {
             Connections::new(&now.config, handler.clone(), now.tls.clone(), draining.clone());
         let slots = Arc::new(Semaphore::new(most(&now.config)));
         let crowd = Crowd::default();
-        let mut tasks = JoinSet::new();
+        let mut connected = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         let mut pause = Duration::ZERO;
 
@@ -189,7 +203,7 @@ impl Listener {
                 tokio::select! {
                     biased;
                     () = &mut shutdown => break None,
-                    Some(ended) = tasks.join_next() => report(ended),
+                    Some(ended) = connected.join_next() => report(ended),
                     Ok(()) = tuned.changed() => {
                         let before = most(&now.config);
                         now = tuned.borrow_and_update().clone();
@@ -210,7 +224,7 @@ impl Listener {
                         tracing::debug!(%peer, "closed: too many connections from one address");
                         continue;
                     };
-                    tasks.spawn(connections.run(stream, peer, (slot, place)));
+                    connected.spawn(tasks::named("connection", connections.run(stream, peer, (slot, place))));
                 }
                 Some(Err(error)) => {
                     pause = backoff(&error, pause);
@@ -228,20 +242,32 @@ impl Listener {
                 let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
                 if let Ok(stream) = stream {
                     report_of.accepted += 1;
-                    tasks.spawn(connections.run(stream, peer, ()));
+                    connected.spawn(tasks::named("connection", connections.run(stream, peer, ())));
                 }
             }
         }
         drain.send_replace(true);
         let finish = async {
-            while let Some(ended) = tasks.join_next().await {
+            while let Some(ended) = connected.join_next().await {
                 report(ended);
             }
         };
         let in_time = tokio::time::timeout(now.config.drain_grace, finish).await;
-        report_of.cut = if in_time.is_ok() { 0 } else { tasks.len() };
-        tasks.shutdown().await;
+        report_of.cut = if in_time.is_ok() { 0 } else { connected.len() };
+        connected.shutdown().await;
         report_of
+    }
+}
+
+/// What to do about an address that cannot be bound.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "stop what listens there, or change listen",
+        io::ErrorKind::AddrNotAvailable => "change listen to an address of this machine",
+        io::ErrorKind::PermissionDenied => {
+            "take a port from 1024 on, or give this process the capability CAP_NET_BIND_SERVICE"
+        }
+        _ => "change listen",
     }
 }
 
@@ -256,7 +282,7 @@ fn resize(slots: &Arc<Semaphore>, before: usize, now: usize) {
     let fewer = u32::try_from(before.saturating_sub(now)).unwrap_or(u32::MAX);
     if fewer > 0 {
         let slots = Arc::clone(slots);
-        tokio::spawn(async move {
+        tasks::spawn("fewer-connections", async move {
             if let Ok(taken) = slots.acquire_many(fewer).await {
                 taken.forget();
             }

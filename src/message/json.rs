@@ -13,6 +13,8 @@ const REPLACEMENT: &[u8; 6] = br"\ufffd";
 /// # Errors
 /// If it is no JSON, or does not fit `T`.
 pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    // RFC 8259 section 8.1 lets a parser ignore the mark that some editors and shells put in front.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(bytes).or_else(|error| {
         let mut replaced = bytes.to_vec();
         match replace_unpaired_surrogates(&mut replaced) {
@@ -59,6 +61,8 @@ mod tests {
     fn unpaired_surrogates_are_replaced_and_nothing_else() {
         for (text, expected) in [
             (r#""a""#, Some(json!("a"))),
+            ("\u{feff}[1]", Some(json!([1]))),
+            ("\u{feff}\u{feff}[1]", None),
             (r#""\ud83d""#, Some(json!("\u{fffd}"))),
             (r#""\uD83D""#, Some(json!("\u{fffd}"))),
             (r#""\udc00""#, Some(json!("\u{fffd}"))),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt as _, StreamExt, stream};
 use http::header;
 use tokio::sync::Notify;
 
@@ -20,6 +20,7 @@ use crate::policy::admission::has_credentials;
 use crate::policy::reuse::Reuse;
 use crate::policy::rules::early;
 use crate::policy::stored::StoredResponse;
+use crate::tasks;
 use crate::telemetry::counters;
 
 /// How often the watch is looked at while something is on it.
@@ -218,8 +219,9 @@ impl Proxy {
     /// Fetches what is watched when it is due, in a task that ends with the proxy.
     pub(super) fn refresh_ahead(self: &Arc<Self>) {
         let (proxy, wake) = (Arc::downgrade(self), Arc::clone(&self.hot.wake));
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(watch(proxy, wake));
+        if tokio::runtime::Handle::try_current().is_ok() {
+            let gone = Weak::clone(&proxy);
+            tasks::vital("refresh-ahead", move || gone.strong_count() == 0, watch(proxy, wake));
         }
     }
 
@@ -246,7 +248,8 @@ async fn watch(proxy: Weak<Proxy>, wake: Arc<Notify>) {
     loop {
         let Some(strong) = proxy.upgrade() else { return };
         let due = strong.hot.due(strong.clock.now());
-        stream::iter(due).for_each_concurrent(AT_ONCE, |watched| strong.fetch_ahead(watched)).await;
+        let fetch = |watched| tasks::caught(strong.fetch_ahead(watched)).map(drop);
+        stream::iter(due).for_each_concurrent(AT_ONCE, fetch).await;
         let idle = strong.hot.watch().is_empty();
         drop(strong);
         if idle {

@@ -23,6 +23,7 @@ use crate::policy::admission::{self, NotStored, RequestFacts, Terms};
 use crate::policy::stored::Variant;
 use crate::policy::{reuse, validation};
 use crate::store::{CacheKey, Content, Record};
+use crate::tasks;
 use crate::telemetry::counters::Count;
 
 /// What a fetch has to do.
@@ -96,7 +97,7 @@ impl Proxy {
         let proxy = Arc::clone(self);
         let (flight, key) = (Arc::clone(&fetch.flight), fetch.key.clone());
         let end = End { proxy: Arc::clone(self), flight, key, awaited, orderly: false };
-        tokio::spawn(async move {
+        tasks::spawn("fetch", async move {
             proxy.fly(fetch, answer).await;
             end.in_order();
         });

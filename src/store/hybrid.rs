@@ -4,6 +4,7 @@
 //! its fetching and its `clear` are not. A lookup is `get_memory`, then the engine's index (no I/O), then one read.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -13,6 +14,7 @@ use super::front::{Found, Front};
 use super::ledger::Ledger;
 use super::{CacheKey, Config, Handle, Kind, OpenError, Page, Query, Record, Scope, Store, Usage, listing};
 use crate::clock::Timestamp;
+use crate::tasks;
 
 mod canary;
 mod disk;
@@ -31,7 +33,9 @@ const ATTEMPTS: usize = 3;
 /// Keeps records in memory and on disk. See the [module](self).
 pub struct HybridStore {
     inner: Arc<Inner>,
-    canary: Mutex<Option<JoinHandle<()>>>,
+    canary: Mutex<Option<JoinHandle<Option<()>>>>,
+    /// The end of the canary is wanted.
+    is_closing: Arc<AtomicBool>,
 }
 
 struct Inner {
@@ -63,11 +67,18 @@ impl HybridStore {
         }
         let inner = Arc::new(Inner { front, disk, listing: path });
         canary::check(&inner.disk).await;
-        let canary = tokio::spawn(canary::run(Arc::downgrade(&inner), config.canary_interval));
-        Ok(HybridStore { inner, canary: Mutex::new(Some(canary)) })
+        let is_closing = Arc::new(AtomicBool::new(false));
+        let is_told = {
+            let is_closing = Arc::clone(&is_closing);
+            move || is_closing.load(Ordering::Relaxed)
+        };
+        let checking = canary::run(Arc::downgrade(&inner), config.canary_interval);
+        let canary = tasks::vital("disk-check", is_told, checking);
+        Ok(HybridStore { inner, canary: Mutex::new(Some(canary)), is_closing })
     }
 
-    fn stop_canary(&self) -> Option<JoinHandle<()>> {
+    fn stop_canary(&self) -> Option<JoinHandle<Option<()>>> {
+        self.is_closing.store(true, Ordering::Relaxed);
         let canary = self.canary.lock().unwrap_or_else(PoisonError::into_inner).take();
         canary.inspect(JoinHandle::abort)
     }
@@ -75,6 +86,10 @@ impl HybridStore {
 
 pub(super) fn is_locked(dir: &Path) -> bool {
     folder::is_locked(dir)
+}
+
+pub(super) fn check(dir: &Path, config: &Config) -> Result<(), OpenError> {
+    folder::check(dir, config.disk_bytes, config.block_bytes)
 }
 
 fn prepare(dir: &Path, config: &Config) -> Result<(Folder, Ledger), OpenError> {

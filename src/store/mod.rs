@@ -37,6 +37,18 @@ pub async fn open(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
     }
 }
 
+/// Whether [`open`] would succeed, as far as that shows without creating or locking anything. A folder that another
+/// process has open passes.
+///
+/// # Errors
+/// As there.
+pub fn check(config: &Config) -> Result<(), OpenError> {
+    match &config.dir {
+        Some(dir) => hybrid::check(dir, config),
+        None => Ok(()),
+    }
+}
+
 /// How often a folder that another process has open is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 

@@ -51,6 +51,8 @@ metrics! {
     Uptime Gauge "tintype_uptime_seconds" [] "Time since the start."
     Reloads Counter "tintype_reloads" ["outcome"] "Reloads of the configuration: taken, or refused because of what was wrong with it."
     GoodConfiguration Gauge "tintype_good_configurations" [] "1 if the configuration that was read last is in force, 0 if it was refused and an older one goes on."
+    LostLogLines Counter "tintype_lost_log_lines" [] "Log lines that were lost, because nobody read them in time or they could not be written."
+    Panics Counter "tintype_panics" [] "Panics in any thread or task; each is a fault in tintype or a library, and is in the log."
 
     Requests Counter "tintype_requests" ["cache"] "Requests answered on the data plane, by what the cache did."
     ResponseTime Histogram "tintype_response_seconds" ["cache"] "Time from a request's head to the last byte of its answer being handed over, by what the cache did."

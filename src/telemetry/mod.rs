@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod hours;
 pub mod lag;
 pub mod metric;
+pub mod output;
 pub mod served;
 pub mod tally;
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub level: String,
     /// One line per exchange.
     pub access: bool,
+    /// Bytes of lines that wait to be written at most; beyond, lines are lost.
+    pub max_buffer: u64,
 }
 
 /// Form of log lines.
@@ -46,7 +49,10 @@ const QUIETER: &str = "foyer=warn,foyer_storage=warn,foyer_memory=warn";
 pub fn start(config: &Config) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter = filter(&config.level)?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let output = output::Output::to_stderr(config.max_buffer);
+    // Its own complaints would go to standard error, and panic where that is closed.
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(output).log_internal_errors(false);
     // A second call, as in tests, leaves the first one's subscriber in place.
     match config.format {
         Format::Text => {

@@ -52,9 +52,13 @@ async fn a_list_is_taken_and_one_failure_takes_nothing_from_the_others() {
 
     std::fs::write(folder.path().join("wrong"), "https://a.example/\nnonsense\n").unwrap();
     let wrong = folder.path().join("wrong");
-    let (code, _, errors) = in_pipe(asking(&running, &["batch", wrong.to_str().unwrap()]));
-    assert_eq!(code, Some(2));
-    assert!(errors.contains("line 2: neither"), "{errors}");
+    let (code, told, errors) = in_pipe(asking(&running, &["batch", wrong.to_str().unwrap()]));
+    assert_eq!(code, Some(1), "{told}{errors}");
+    assert!(
+        told.contains("failed nonsense: url: an http:// or https:// URL") && told.contains("wrong:2)"),
+        "{told}"
+    );
+    assert!(errors.contains("1 taken"), "{errors}");
     assert_eq!(in_pipe(asking(&running, &["batch", "no-such-file"])).0, Some(2));
     running.stop().await;
 }
@@ -85,7 +89,13 @@ async fn a_sitemap_is_warmed() {
     let running = Tintype::with(&origin, "capture = true\n").await;
     let (code, told, errors) = in_pipe(asking(&running, &["warm", &site.url("/sitemap.xml")]));
     assert_eq!(code, Some(1), "one of its pages has no picture: {told}{errors}");
-    assert!(errors.contains("1 taken, 0 of them stored before, 1 failed"), "{errors}");
+    // The other one that failed is the broken sitemap.
+    assert!(
+        errors.contains("1 taken, 0 of them stored before, 2 failed, 1 sitemaps left out"),
+        "{told}{errors}"
+    );
+    assert!(told.contains(&format!("failed {}: it answers 500", site.url("/2.xml"))), "{told}");
+    assert!(told.contains(&format!("left out {}: it is on another site", other.url("/3.xml"))), "{told}");
     let stored = running.get("/?url=https%3A%2F%2Fa.example%2F%3Fx%3D1%26y%3D2").await;
     assert_eq!(stored.header("x-cache"), Some("HIT"));
     assert_eq!(other.received(0).await.len(), 0, "it is not this site's");

@@ -84,6 +84,8 @@ fn the_dashboard_can_be_imported_and_names_metrics_that_there_are() {
         Metric::Uptime,
         Metric::Reloads,
         Metric::GoodConfiguration,
+        Metric::LostLogLines,
+        Metric::Panics,
         Metric::HitRatio,
         Metric::OriginRequests,
         Metric::Stored,

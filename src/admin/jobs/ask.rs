@@ -109,6 +109,21 @@ pub(super) fn read(body: &[u8], config: &Config) -> Result<Asked, Vec<Fault>> {
     if reader.faults.is_empty() { Ok(asked) } else { Err(reader.faults) }
 }
 
+/// The item in `value`, as a job would take it; its number is `at`.
+///
+/// # Errors
+/// In words, everything that is wrong with it.
+pub(super) fn item(value: &Value, at: usize) -> Result<Item, String> {
+    let mut reader = Reader { faults: Vec::new() };
+    let item = reader.item(value, "", at);
+    let fault = |fault: &Fault| match fault.parameter.as_str() {
+        "" => fault.reason.clone(),
+        parameter => format!("{parameter}: {}", fault.reason),
+    };
+    let faults: Vec<String> = reader.faults.iter().map(fault).collect();
+    item.filter(|_| faults.is_empty()).ok_or_else(|| faults.join("; "))
+}
+
 impl Reader {
     fn refuse(&mut self, parameter: impl Into<String>, reason: impl Into<String>) {
         self.faults.push(Fault { parameter: parameter.into(), reason: reason.into() });
@@ -132,42 +147,51 @@ impl Reader {
         let mut ids = HashSet::new();
         let mut read = Vec::with_capacity(items.len());
         for (at, item) in items.iter().enumerate() {
-            let path = format!("items[{at}]");
-            if !item.is_object() {
-                self.refuse(path, "an object with `url`, and perhaps width, height, format, id");
-                continue;
+            let Some(item) = self.item(item, &format!("items[{at}]"), at) else { continue };
+            if !ids.insert(item.id.clone()) {
+                self.refuse(format!("items[{at}].id"), "another item has it");
             }
-            self.only(item, &format!("{path}."), &["url", "width", "height", "format", "id"]);
-            let id = match &item["id"] {
-                Value::Null => format!("item-{}", at + 1),
-                Value::String(id) if (1..=LONGEST_ID).contains(&id.len()) => id.clone(),
-                _ => {
-                    self.refuse(format!("{path}.id"), format!("a text of 1 to {LONGEST_ID} bytes"));
-                    continue;
-                }
-            };
-            if !ids.insert(id.clone()) {
-                self.refuse(format!("{path}.id"), "another item has it");
-            }
-            let url = item["url"].as_str().filter(|url| url.len() <= LONGEST_URL && web(url).is_some());
-            if url.is_none() {
-                self.refuse(format!("{path}.url"), "an http:// or https:// URL");
-            }
-            let format = item["format"].as_str();
-            if !item["format"].is_null() && !format.is_some_and(|format| FORMATS.contains(&format)) {
-                self.refuse(format!("{path}.format"), FORMATS.join(", "));
-            }
-            let mut side = |name: &str| self.number(item, &format!("{path}.{name}"), name, LONGEST_SIDE);
-            let (width, height) = (side("width"), side("height"));
-            let url = url.unwrap_or_default().to_owned();
-            read.push(Item { id, url, width, height, format: format.map(str::to_owned) });
+            read.push(item);
         }
         read
     }
 
+    /// The item at `path`, which has its number for an id where it does not say.
+    fn item(&mut self, item: &Value, path: &str, at: usize) -> Option<Item> {
+        if !item.is_object() {
+            self.refuse(path, "an object with `url`, and perhaps width, height, format, id");
+            return None;
+        }
+        let dot = if path.is_empty() { "" } else { "." };
+        let named = |name: &str| format!("{path}{dot}{name}");
+        self.only(item, &named(""), &["url", "width", "height", "format", "id"]);
+        let id = match &item["id"] {
+            Value::Null => format!("item-{}", at + 1),
+            Value::String(id) if (1..=LONGEST_ID).contains(&id.len()) => id.clone(),
+            _ => {
+                self.refuse(named("id"), format!("a text of 1 to {LONGEST_ID} bytes"));
+                return None;
+            }
+        };
+        let url = item["url"].as_str().filter(|url| url.len() <= LONGEST_URL && web(url).is_some());
+        if url.is_none() {
+            self.refuse(named("url"), format!("an http:// or https:// URL of at most {LONGEST_URL} bytes"));
+        }
+        let format = item["format"].as_str();
+        if !item["format"].is_null() && !format.is_some_and(|format| FORMATS.contains(&format)) {
+            self.refuse(named("format"), FORMATS.join(", "));
+        }
+        let mut side = |name: &str| self.number(item, &named(name), name, LONGEST_SIDE);
+        let (width, height) = (side("width"), side("height"));
+        let url = url.unwrap_or_default().to_owned();
+        Some(Item { id, url, width, height, format: format.map(str::to_owned) })
+    }
+
     fn number(&mut self, object: &Value, path: &str, name: &str, most: u64) -> Option<u64> {
         let value = object.get(name).filter(|value| !value.is_null())?;
-        let number = value.as_u64().filter(|number| (1..=most).contains(number));
+        // Forms and shells write numbers as text.
+        let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+        let number = number.filter(|number| (1..=most).contains(number));
         if number.is_none() {
             self.refuse(path, format!("a whole number from 1 to {most}"));
         }
@@ -243,7 +267,7 @@ mod tests {
         assert_eq!(
             named(json!({
                 "items": [
-                    { "url": "ftp://a", "width": 0, "height": "x", "format": "gif", "id": "same" },
+                    { "url": "ftp://a", "width": "0", "height": "x", "format": "gif", "id": "same" },
                     { "url": "https://a.example", "id": "same", "delay": 1 },
                     7,
                 ],
@@ -271,6 +295,17 @@ mod tests {
                 "config.cache",
             ]
         );
+    }
+
+    #[test]
+    fn numbers_may_be_given_as_text() {
+        let body = json!({
+            "items": [{ "url": "https://a.example", "width": " 800 ", "height": "600" }],
+            "config": { "parallel": "2", "timeout": "7" },
+        });
+        let asked = read(body.to_string().as_bytes(), &Config::default()).expect("a job");
+        assert_eq!((asked.items[0].width, asked.items[0].height), (Some(800), Some(600)));
+        assert_eq!((asked.parallel, asked.timeout), (2, Duration::from_secs(7)));
     }
 
     #[test]

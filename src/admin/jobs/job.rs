@@ -211,7 +211,7 @@ impl Job {
             (Some(_), _, 0) => "completed",
             (Some(_), all, failed) if failed == all => "failed",
             (Some(_), ..) => "completed_with_errors",
-            (None, 0, _) => "pending",
+            // From the first answer on, as web2img has it.
             (None, ..) => "processing",
         }
     }

@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -27,6 +27,7 @@ use crate::message::body::Body;
 use crate::origin::chrome::guard::Guard;
 use crate::origin::chrome::{AllowedHost, AllowedRange};
 use crate::origin::guarded::{self, Poster};
+use crate::tasks;
 
 mod ask;
 mod job;
@@ -214,7 +215,8 @@ impl Jobs {
             running: Mutex::new(Some(JoinSet::new())),
         });
         let weak = Arc::downgrade(&jobs);
-        tokio::spawn(async move {
+        let gone = Weak::clone(&weak);
+        tasks::vital("job-sweeper", move || gone.strong_count() == 0, async move {
             loop {
                 tokio::time::sleep(SWEEP).await;
                 match weak.upgrade() {
@@ -346,7 +348,7 @@ impl Jobs {
         if let Some(running) = running.as_mut() {
             // Those that have ended leave.
             while running.try_join_next().is_some() {}
-            running.spawn(Arc::clone(self).run(job));
+            running.spawn(tasks::named("job", Arc::clone(self).run(job)));
         }
     }
 

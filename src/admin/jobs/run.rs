@@ -11,6 +11,7 @@ use super::ask::web;
 use super::job::{Done, Event, Job};
 use crate::admin::webhook;
 use crate::origin::backoff;
+use crate::tasks;
 
 impl Jobs {
     /// Runs `job` from where it stands to its end.
@@ -48,10 +49,11 @@ impl Jobs {
         if job.asked.fail_fast && job.has_failure() {
             return Done::Failed("not taken: another one failed (fail_fast)".to_owned());
         }
-        let taken = self.taker.take(item, !job.asked.cache);
+        let taken = tasks::caught(self.taker.take(item, !job.asked.cache));
         match tokio::time::timeout(job.asked.timeout, taken).await {
-            Ok(Ok(taken)) => Done::Taken { url: taken.url, cached: taken.cached },
-            Ok(Err(why)) => Done::Failed(why),
+            Ok(Some(Ok(taken))) => Done::Taken { url: taken.url, cached: taken.cached },
+            Ok(Some(Err(why))) => Done::Failed(why),
+            Ok(None) => Done::Failed("internal fault".to_owned()),
             Err(_) => Done::Failed(format!("no picture within {:?}", job.asked.timeout)),
         }
     }

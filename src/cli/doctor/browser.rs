@@ -106,6 +106,8 @@ fn unstartable(error: &StartError) -> Finding {
     let remedy = match error {
         StartError::NoProgram => "apt-get install chromium-headless-shell, or set program",
         StartError::NotThere(_) => "install it, or change program",
+        StartError::NotExecutable(_) => "make it executable, or change program",
+        StartError::Profile(_) => "have TMPDIR name a folder that this user may write to",
         StartError::SandboxAsRoot => "run tintype as another user, or set sandbox to \"auto\" or \"off\"",
         StartError::Unguarded => "set remote_unguarded = true if the network of those browsers is no secret",
         StartError::PageRoots(_) => "leave page_ca out, or name PEM files with certificates",

@@ -15,6 +15,7 @@ use super::spec::{Area, CaptureSpec, Fault, OnTimeout, Page, Until};
 use super::tab::{Milestone, Tab, TabError};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
+use crate::tasks;
 use page::Document;
 pub(super) use report::Report;
 
@@ -94,7 +95,7 @@ pub(super) async fn capture(
     limits: &Limits,
 ) -> Result<Shot, Failure> {
     // It is disposed of even if nobody waits for it any more.
-    let opening = tokio::spawn(opening);
+    let opening = tasks::spawn("tab-opening", opening);
     let mut tab = opening.await.map_err(|error| Failure::Page(format!("cannot open a tab: {error}")))??;
 
     // The page and its picture. A page whose bytes were cut is none, whatever came of it.

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::pipe::{Messages, write_all};
 use crate::clock::Stopwatch;
+use crate::tasks;
 use message::{Message, Unreadable};
 
 mod message;
@@ -175,7 +176,7 @@ impl Devtools {
         call_timeout: Duration,
     ) -> Self {
         let (outgoing, messages) = mpsc::channel(WRITE_QUEUE);
-        tokio::spawn(write_all(output, messages));
+        tasks::spawn("devtools-writer", write_all(output, messages));
         Self::over(Messages::new(input, max_message), outgoing, call_timeout)
     }
 
@@ -192,7 +193,7 @@ impl Devtools {
         });
         let (close, closed) = watch::channel(false);
         let reader = shared.clone();
-        tokio::spawn(async move {
+        tasks::spawn("devtools-reader", async move {
             loop {
                 match incoming.next().await {
                     Ok(Some(message)) => {

@@ -25,6 +25,7 @@ use super::guard::Barred;
 use super::roads::{Roads, Site, unreachable};
 use super::tls_bridge::TlsBridge;
 use crate::message::{body::Body, fields};
+use crate::tasks;
 
 /// Time for the browser to send a request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,7 +49,7 @@ impl ExitProxy {
         let (open, closed) = watch::channel(());
         let (cut, is_cut) = watch::channel(false);
         let exit = Exit { roads: roads.clone(), bridge, idle: Arc::default(), closed, is_cut };
-        tokio::spawn(exit.accept(listener));
+        tasks::spawn("exit", exit.accept(listener));
         Ok(ExitProxy { address, roads, cut, _open: open })
     }
 
@@ -109,7 +110,7 @@ impl Exit {
         let (mut closed, mut is_cut) = (self.closed.clone(), self.is_cut.clone());
         // Connections that come later live long enough to be refused.
         let later = *is_cut.borrow_and_update();
-        tokio::spawn(async move {
+        tasks::spawn("exit-connection", async move {
             tokio::select! {
                 _ = closed.changed() => {}
                 Ok(()) = is_cut.changed(), if !later => {}

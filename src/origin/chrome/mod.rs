@@ -62,7 +62,7 @@ pub use engine::{Engine, Stats};
 pub use exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
 pub use filter::{FilterList, FilterLists, MAX_LIST, Unused, Usage};
 pub use probe::Probe;
-pub use program::{StartError, find as find_program, sandboxed};
+pub use program::{StartError, check, find as find_program, sandboxed};
 pub use visitor::DefaultVisitor;
 
 /// Path of the engine's one resource.

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::devtools::{CallError, Devtools};
 use super::pending::Requests;
+use crate::tasks;
 
 const FREEZE: &str = include_str!("capture/freeze.js");
 /// Milliseconds of the page's time that a chain of timers and animation frames goes on from the task that began it.
@@ -117,7 +118,7 @@ impl PageClock {
             worker_looks: 0,
         };
         let idle = self.idle.clone();
-        self.running.get_or_insert_with(|| tokio::spawn(run.forever(idle)));
+        self.running.get_or_insert_with(|| tasks::spawn("page-clock", run.forever(idle)));
     }
 
     /// Time that is left to wait for the page.

@@ -20,6 +20,7 @@ use super::devtools::Devtools;
 use super::identity::{self, Version};
 use super::profile::Profile;
 use super::{program, vigil};
+use crate::tasks;
 
 /// DevTools speaks on descriptors 3 and 4. The shell moves our pipes there and becomes the browser, so that
 /// no unsafe code has to.
@@ -224,7 +225,7 @@ impl Said {
     fn listen(stderr: ChildStderr) -> (Self, JoinHandle<()>) {
         let said = Said::default();
         let lines = said.clone();
-        let listener = tokio::spawn(async move {
+        let listener = tasks::spawn("browser-stderr", async move {
             let mut input = BufReader::new(stderr);
             let mut line = Vec::new();
             while let Ok(1..) = (&mut input).take(MAX_LINE).read_until(b'\n', &mut line).await {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
+use super::profile::Profile;
+use super::tls_bridge::TlsBridge;
 use super::{Config, Sandbox};
 
 /// The programs themselves, not the launcher scripts that distributions put before them; headless shell
@@ -63,6 +65,12 @@ pub enum StartError {
     /// Remote browsers behind TLS, and no roots to know them by.
     #[error("cannot trust any `remote` browser: {0}")]
     Roots(String),
+    /// There is no place for the browser's profile.
+    #[error("{0}")]
+    Profile(String),
+    /// The file is there, and is no program that this user may run.
+    #[error("{} cannot be run by this user; make it executable (chmod +x) or change `program`", .0.display())]
+    NotExecutable(PathBuf),
     /// The roots of `page_ca` cannot be used.
     #[error("cannot use the roots of `page_ca`: {0}")]
     PageRoots(String),
@@ -88,6 +96,29 @@ pub fn find(config: &Config) -> Result<PathBuf, StartError> {
         .chain(along_path)
         .find(|place| place.is_file())
         .ok_or(StartError::NoProgram)
+}
+
+/// Whether an engine of this configuration would start, as far as that shows without launching a browser.
+///
+/// # Errors
+/// Why it would not.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    if !config.page_ca.is_empty() {
+        TlsBridge::new(&config.page_ca).map_err(StartError::PageRoots)?;
+    }
+    if !config.remote.is_empty() {
+        return match config.remote_unguarded {
+            true => Ok(()),
+            false => Err(StartError::Unguarded),
+        };
+    }
+    let program = find(config)?;
+    if rustix::fs::access(&program, rustix::fs::Access::EXEC_OK).is_err() {
+        return Err(StartError::NotExecutable(program));
+    }
+    sandboxed(config, rustix::process::geteuid().is_root())?;
+    let profile = Profile::create(&std::env::temp_dir());
+    profile.map(drop).map_err(|error| StartError::Profile(error.to_string()))
 }
 
 /// Whether Chrome's sandbox is on for a user who is `root` or not.

@@ -14,6 +14,7 @@ use super::roads::Roads;
 use super::spec::Visitor;
 use super::tab::{Tab, TabError};
 use super::tls_bridge::TlsBridge;
+use crate::tasks;
 
 /// The pages that lie ready.
 pub(super) struct Spares {
@@ -95,7 +96,7 @@ impl Spares {
             number
         };
         let browser = browser.clone();
-        tokio::spawn(async move {
+        tasks::spawn("spare-tab", async move {
             let opened = self.open(browser.clone()).await;
             let mut outlived = Box::pin(browser.outlived());
             drop(browser);

@@ -13,6 +13,7 @@ use super::browser::{Browser, Fate};
 use super::health::{self, Rules};
 use super::process::{Launch, Owner, launch};
 use crate::clock::Stopwatch;
+use crate::tasks;
 
 /// Pause after a launch that failed, doubled up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -54,7 +55,7 @@ enum Phase {
 pub(super) struct Supervisor {
     phase: watch::Receiver<Phase>,
     stop: watch::Sender<bool>,
-    keeper: Mutex<Option<JoinHandle<()>>>,
+    keeper: Mutex<Option<JoinHandle<Option<()>>>>,
     counts: Arc<Counts>,
 }
 
@@ -71,7 +72,10 @@ impl Supervisor {
         let (stop, stopped) = watch::channel(false);
         let counts = Arc::new(Counts::default());
         let keeper = Keeper { source, rules, phases, stop: stopped, counts: counts.clone() };
-        let keeper = Mutex::new(Some(tokio::spawn(keeper.keep())));
+        let told = keeper.stop.clone();
+        // The sender is dropped with the engine.
+        let is_told = move || *told.borrow() || told.has_changed().is_err();
+        let keeper = Mutex::new(Some(tasks::vital("browser-keeper", is_told, keeper.keep())));
         Supervisor { phase, stop, keeper, counts }
     }
 
@@ -144,7 +148,7 @@ impl Keeper {
                     self.counts.restarts.fetch_add(u64::from(launched), Ordering::Relaxed);
                     launched = true;
                     pause = FIRST_PAUSE;
-                    owners.spawn(owner.run(self.stop.clone()));
+                    owners.spawn(tasks::named("browser-owner", owner.run(self.stop.clone())));
                     self.phases.send_replace(Phase::Ready(browser.clone()));
                     self.serve(browser).await
                 }

@@ -23,6 +23,7 @@ use super::pending::Requests;
 use super::roads::{Destination, Roads};
 use super::slots::Place;
 use crate::clock::Stopwatch;
+use crate::tasks;
 
 mod error;
 
@@ -535,7 +536,7 @@ impl Drop for Context {
     fn drop(&mut self) {
         let (browser, id) = (self.browser.clone(), std::mem::take(&mut self.id));
         let (exit, place) = (self.exit.take(), self.place.take());
-        self.runtime.spawn(async move {
+        self.runtime.spawn(tasks::named("tab-disposal", async move {
             // No further byte for the page; its place is free once it is gone.
             drop(exit);
             let gone = browser.devtools.call(
@@ -548,7 +549,7 @@ impl Drop for Context {
                 browser.condemn();
             }
             drop(place);
-        });
+        }));
     }
 }
 

@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use url::Url;
 
 use super::devtools::Incoming;
+use crate::tasks;
 
 /// Bytes of the answer that tells where the websocket is.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -70,7 +71,7 @@ pub(super) async fn connect(
     // The error's text may hold the URL, and that a token.
     let refused = |_| io::Error::other("it takes no websocket here");
     let (sink, stream) = handshake.await.map_err(refused)?.0.split();
-    tokio::spawn(send_all(sink, outgoing, open.clone()));
+    tasks::spawn("devtools-writer", send_all(sink, outgoing, open.clone()));
     Ok(Received { stream, open })
 }
 
@@ -114,7 +115,7 @@ async fn ask(base: &Url, as_named: &Url, tls: &Arc<ClientConfig>) -> io::Result<
     let stream = TokioIo::new(dial(base, tls).await?);
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(stream).await.map_err(io::Error::other)?;
-    let connection = tokio::spawn(connection);
+    let connection = tasks::spawn("devtools-discovery", connection);
     let path = format!("{}/json/version", base.path().trim_end_matches('/'));
     let target = base.query().map_or(path.clone(), |query| format!("{path}?{query}"));
     let request = http::Request::get(target).header(http::header::HOST, authority(as_named));

@@ -12,10 +12,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
+use rustix::fs::{Access, FallocateFlags, FlockOperation, access, fallocate, flock, statvfs};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -31,6 +31,10 @@ const MAX_BLOCK: u64 = 1 << 31;
 const LEAST_BLOCKS: u64 = 4;
 /// Open files that the rest of the process is left with at least.
 const OTHER_FILES: u64 = 256;
+/// Open files that the rest of the process cannot do without.
+const LEAST_OTHER_FILES: u64 = 48;
+/// A low limit on open files leaves this part of the blocks at least.
+const LEAST_PART: u64 = 16;
 /// How foyer names the file of a block.
 const PREFIX: &str = "foyer-storage-direct-fs-";
 
@@ -39,6 +43,78 @@ pub(super) fn is_locked(path: &Path) -> bool {
     let Ok(folder) = File::open(path) else { return false };
     // Closing the file gives back what was got.
     flock(&folder, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+}
+
+/// Whether a folder could be opened at `path` and take its blocks. Creates and locks nothing.
+pub(super) fn check(path: &Path, disk_bytes: u64, block_bytes: u64) -> Result<(), OpenError> {
+    let (block_bytes, block_count) = geometry(disk_bytes, block_bytes)?;
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    affordable(block_count, maximum)?;
+    let refused =
+        |path: &Path, errno: Errno| OpenError::Folder { path: path.to_owned(), source: errno.into() };
+    let absolute =
+        std::path::absolute(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+    // What is there already of the way to it.
+    let Some(there) = absolute.ancestors().find(|path| path.exists()) else { return Ok(()) };
+    if !there.is_dir() {
+        return Err(refused(there, Errno::NOTDIR));
+    }
+    access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|errno| refused(there, errno))?;
+    let mut taken = 0;
+    if there == absolute {
+        let blocks = absolute.join("blocks");
+        for file in ["ledger", "geometry", "listing"]
+            .map(|name| absolute.join(name))
+            .iter()
+            .filter(|file| file.exists())
+        {
+            access(file, Access::READ_OK | Access::WRITE_OK).map_err(|errno| refused(file, errno))?;
+        }
+        if blocks.exists() {
+            access(&blocks, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
+                .map_err(|errno| refused(&blocks, errno))?;
+            let entries = std::fs::read_dir(&blocks);
+            let entries = entries.map_err(|source| OpenError::Folder { path: blocks.clone(), source })?;
+            let sizes = entries.flatten().filter_map(|entry| entry.metadata().ok());
+            taken = sizes.map(|file| file.blocks().saturating_mul(512)).sum();
+        }
+    }
+    let room = statvfs(there).map_err(|errno| refused(there, errno))?;
+    let free = room.f_bavail.saturating_mul(room.f_frsize);
+    let bytes = block_bytes * block_count;
+    if bytes.saturating_sub(taken) > free {
+        return Err(OpenError::NoSpace { path: path.to_owned(), bytes });
+    }
+    Ok(())
+}
+
+/// Size of a block in whole pages, and how many there are.
+fn geometry(disk_bytes: u64, block_bytes: u64) -> Result<(u64, u64), OpenError> {
+    let block_bytes = block_bytes.max(PAGE).div_ceil(PAGE).saturating_mul(PAGE);
+    let block_count = disk_bytes / block_bytes;
+    if block_bytes > MAX_BLOCK {
+        return Err(OpenError::BlockTooLarge { block_bytes, limit: MAX_BLOCK });
+    }
+    if block_count < LEAST_BLOCKS {
+        return Err(OpenError::TooSmall { disk_bytes, block_bytes, least: LEAST_BLOCKS });
+    }
+    Ok((block_bytes, block_count))
+}
+
+/// How many of `blocks` a process may have that may open `limit` files. With too few for all, others keep [`OTHER_FILES`] or
+/// half of them.
+///
+/// # Errors
+/// Others would not keep [`LEAST_OTHER_FILES`], or so few blocks would be left that the sizes are a mistake.
+fn affordable(blocks: u64, limit: Option<u64>) -> Result<u64, OpenError> {
+    let Some(limit) = limit.filter(|&limit| limit < blocks.saturating_add(OTHER_FILES)) else {
+        return Ok(blocks);
+    };
+    let fewer = limit.saturating_sub(OTHER_FILES).max(limit / 2).min(blocks);
+    match fewer >= LEAST_BLOCKS && fewer >= blocks / LEAST_PART && limit - fewer >= LEAST_OTHER_FILES {
+        true => Ok(fewer),
+        false => Err(OpenError::OpenFiles { blocks, limit }),
+    }
 }
 
 /// See the [module](self).
@@ -55,15 +131,16 @@ pub(super) struct Folder {
 impl Folder {
     /// Creates the folder if it is missing, and locks it against other processes.
     pub(super) fn open(path: &Path, disk_bytes: u64, block_bytes: u64) -> Result<Folder, OpenError> {
-        let block_bytes = block_bytes.max(PAGE).div_ceil(PAGE).saturating_mul(PAGE);
-        let block_count = disk_bytes / block_bytes;
-        if block_bytes > MAX_BLOCK {
-            return Err(OpenError::BlockTooLarge { block_bytes, limit: MAX_BLOCK });
+        let (block_bytes, wanted) = geometry(disk_bytes, block_bytes)?;
+        let block_count = allow_open_files(wanted)?;
+        if block_count < wanted {
+            tracing::warn!(
+                disk_bytes = block_count * block_bytes,
+                of = wanted * block_bytes,
+                "this process may open too few files for the whole disk cache, which is smaller for now; \
+                 raise the limit (ulimit -n, LimitNOFILE=), or raise block in [store]"
+            );
         }
-        if block_count < LEAST_BLOCKS {
-            return Err(OpenError::TooSmall { disk_bytes, block_bytes, least: LEAST_BLOCKS });
-        }
-        allow_open_files(block_count)?;
         let blocks = path.join("blocks");
         std::fs::create_dir_all(&blocks)
             .map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
@@ -228,22 +305,42 @@ fn write_durably(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Raises the soft limit on open files if the blocks need it, each of which is opened once, and a second time where that can be.
-fn allow_open_files(blocks: u64) -> Result<(), OpenError> {
+/// Gives back how many of them may be opened.
+fn allow_open_files(blocks: u64) -> Result<u64, OpenError> {
     let needed = blocks + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current.is_none_or(|current| current >= needed + blocks) {
-        return Ok(());
-    }
-    if let Some(limit) = maximum.filter(|&maximum| maximum < needed) {
-        return Err(OpenError::OpenFiles { blocks, limit });
+        return Ok(blocks);
     }
     // All that is allowed, not just what the blocks need: connections want files too.
-    let raised = Rlimit { current: maximum.or(Some(needed)), maximum };
-    match setrlimit(Resource::Nofile, raised) {
-        Err(_) if current.is_some_and(|current| current < needed) => {
-            Err(OpenError::OpenFiles { blocks, limit: current.unwrap_or_default() })
+    let raised = Rlimit { current: maximum.or(Some(needed + blocks)), maximum };
+    let limit = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => raised.current,
+        Err(_) => current,
+    };
+    affordable(blocks, limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_open_files_cost_blocks_before_they_cost_the_start() {
+        for (blocks, limit, expected) in [
+            (64, None, Some(64)),
+            (64, Some(320), Some(64)),
+            (700, Some(1024), Some(700)),
+            (3200, Some(1024), Some(768)),
+            (64, Some(256), Some(64)),
+            (200, Some(256), Some(128)),
+            (100, Some(100), Some(50)),
+            (100, Some(95), Some(47)),
+            (100, Some(90), None),
+            (8, Some(10), None),
+            (1 << 38, Some(1 << 20), None),
+        ] {
+            assert_eq!(affordable(blocks, limit).ok(), expected, "{blocks} blocks, {limit:?} files");
         }
-        // The second handles are not needed.
-        _ => Ok(()),
     }
 }

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 
 use super::value::Value;
 use crate::store::{CacheKey, Record};
+use crate::tasks;
 
 /// The moment: what a crash loses more.
 const MOMENT: Duration = Duration::from_millis(5);
@@ -83,12 +84,12 @@ impl Hold<'_> {
             self.hand_over();
         } else if !std::mem::replace(&mut self.waiting.expected, true) {
             let (waiting, cache) = (self.gathering.waiting.clone(), self.gathering.cache.clone());
-            self.gathering.runtime.spawn(async move {
+            self.gathering.runtime.spawn(tasks::named("disk-hand-over", async move {
                 tokio::time::sleep(MOMENT).await;
                 let mut waiting = lock(&waiting);
                 waiting.expected = false;
                 waiting.hand_over(&cache);
-            });
+            }));
         }
     }
 

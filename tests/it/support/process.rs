@@ -52,8 +52,10 @@ impl Process {
 
     /// Waits until it says where it listens.
     pub(crate) async fn launched(mut child: Child) -> Self {
-        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        std::thread::spawn(move || drain(stderr));
+        let stdout = child.stdout.take().unwrap();
+        if let Some(stderr) = child.stderr.take() {
+            std::thread::spawn(move || drain(stderr));
+        }
         let told = tokio::task::spawn_blocking(move || {
             let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
             let address = |line: Option<String>| {
@@ -82,12 +84,17 @@ impl Process {
     }
 
     /// SIGTERM, and whether it ended well.
-    pub(crate) async fn stop(mut self) -> bool {
+    pub(crate) async fn stop(self) -> bool {
         self.signal(Signal::TERM);
+        self.ended().await == Some(0)
+    }
+
+    /// Waits for its end, and gives back its exit code.
+    pub(crate) async fn ended(mut self) -> Option<i32> {
         super::within_long("the end of the process", async {
             loop {
                 if let Some(status) = self.child.try_wait().unwrap() {
-                    return status.success();
+                    return status.code();
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

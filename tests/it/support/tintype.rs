@@ -71,6 +71,11 @@ impl Tintype {
         Tintype { app: Some(app), address, admin, clock, client: Client::new() }
     }
 
+    /// The owner of its tasks.
+    pub(crate) fn tasks(&self) -> &tintype::tasks::Tasks {
+        self.app.as_ref().expect("it runs").tasks()
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
