@@ -6,13 +6,22 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use image::ImageReader;
 
-use crate::origin::{Flaw, OriginError};
+/// Why a response of an origin is not stored as a picture.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It is no picture, or not a whole one.
+    #[error("{0}")]
+    NotPicture(String),
+    /// All pixels are alike.
+    #[error("the picture is of one colour")]
+    Blank,
+}
 
 /// Whether the fields of a response name a picture type.
 ///
 /// # Errors
-/// [`Flaw::NotPicture`] with the type that was found.
-pub fn picture_type(fields: &HeaderMap) -> Result<(), OriginError> {
+/// [`Unfit::NotPicture`] with the type that was found.
+pub fn picture_type(fields: &HeaderMap) -> Result<(), Unfit> {
     let media_type = fields.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     match media_type {
         Some(found)
@@ -30,8 +39,8 @@ pub fn picture_type(fields: &HeaderMap) -> Result<(), OriginError> {
 /// PNG, JPEG and WebP of at most `max_pixels` are decoded. Of larger and other pictures the outer structure is checked.
 ///
 /// # Errors
-/// [`Flaw::NotPicture`] or [`Flaw::Blank`].
-pub(super) fn judge(body: &Bytes, max_pixels: u64, allow_blank: bool) -> Result<(), OriginError> {
+/// Either kind of [`Unfit`].
+pub(super) fn judge(body: &Bytes, max_pixels: u64, allow_blank: bool) -> Result<(), Unfit> {
     if body.is_empty() {
         return Err(not_picture("the origin answered with an empty picture".to_owned()));
     }
@@ -48,13 +57,13 @@ pub(super) fn judge(body: &Bytes, max_pixels: u64, allow_blank: bool) -> Result<
         Kind::Unknown => return Err(not_picture("the content is no picture of a known format".to_owned())),
     };
     if is_blank && !allow_blank {
-        return Err(OriginError::Flawed { flaw: Flaw::Blank, detail: "the picture is of one colour".into() });
+        return Err(Unfit::Blank);
     }
     Ok(())
 }
 
-fn not_picture(detail: String) -> OriginError {
-    OriginError::Flawed { flaw: Flaw::NotPicture, detail }
+fn not_picture(detail: String) -> Unfit {
+    Unfit::NotPicture(detail)
 }
 
 /// A format by its first bytes.
@@ -90,7 +99,7 @@ impl Kind {
 }
 
 /// Whether all pixels of a PNG or JPEG are alike.
-fn decoded(body: &Bytes, max_pixels: u64) -> Result<bool, OriginError> {
+fn decoded(body: &Bytes, max_pixels: u64) -> Result<bool, Unfit> {
     let unreadable =
         |error: image::ImageError| not_picture(format!("the picture cannot be decoded: {error}"));
     let reader = || ImageReader::new(Cursor::new(body.as_ref())).with_guessed_format();
@@ -105,7 +114,7 @@ fn decoded(body: &Bytes, max_pixels: u64) -> Result<bool, OriginError> {
 }
 
 /// Whether all pixels of a WebP are alike.
-fn webp(body: &Bytes, max_pixels: u64) -> Result<bool, OriginError> {
+fn webp(body: &Bytes, max_pixels: u64) -> Result<bool, Unfit> {
     let unreadable = || not_picture("the picture cannot be decoded as WebP, or ends early".to_owned());
     let features = webp::BitstreamFeatures::new(body).ok_or_else(unreadable)?;
     // libwebp's decoder of one picture takes no animations.
@@ -167,11 +176,12 @@ mod tests {
         octets.into()
     }
 
-    fn flaw(body: &[u8]) -> Option<Flaw> {
+    /// Whether it is blank, or no picture.
+    fn flaw(body: &[u8]) -> Option<&'static str> {
         match judge(&Bytes::copy_from_slice(body), 1 << 20, false) {
             Ok(()) => None,
-            Err(OriginError::Flawed { flaw, .. }) => Some(flaw),
-            Err(other) => panic!("{other}"),
+            Err(Unfit::Blank) => Some("blank"),
+            Err(Unfit::NotPicture(_)) => Some("no picture"),
         }
     }
 
@@ -182,16 +192,12 @@ mod tests {
         for (format, body) in &two {
             assert_eq!(flaw(body), None, "{format:?}");
             for cut in [1, 3, body.len() / 3, body.len() / 2] {
-                assert_eq!(
-                    flaw(&body[..body.len() - cut]),
-                    Some(Flaw::NotPicture),
-                    "{format:?} without {cut}"
-                );
+                assert_eq!(flaw(&body[..body.len() - cut]), Some("no picture"), "{format:?} without {cut}");
             }
         }
         for (format, body) in one {
             // Larger than what is decoded, and AVIF, is not looked at so closely.
-            let expected = (format != Format::Avif).then_some(Flaw::Blank);
+            let expected = (format != Format::Avif).then_some("blank");
             assert_eq!(flaw(&body), expected, "{format:?}");
             assert!(judge(&body, 1 << 20, true).is_ok() && judge(&body, 10, false).is_ok(), "{format:?}");
         }
@@ -216,7 +222,7 @@ mod tests {
             b"RIFF",
             b"ok",
         ] {
-            assert_eq!(flaw(body), Some(Flaw::NotPicture), "{:?}", String::from_utf8_lossy(body));
+            assert_eq!(flaw(body), Some("no picture"), "{:?}", String::from_utf8_lossy(body));
         }
         for body in [&b"GIF89a\x01\x00\x01\x00;"[..], b" <svg xmlns='http://www.w3.org/2000/svg'/>"] {
             assert_eq!(flaw(body), None, "{:?}", String::from_utf8_lossy(body));

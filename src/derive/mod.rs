@@ -11,14 +11,13 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use tokio::sync::Semaphore;
 
-use crate::origin::OriginError;
 use crate::policy::capture::derivative::Make;
 use crate::tasks;
 
 mod judge;
 mod picture;
 
-pub use judge::picture_type;
+pub use judge::{Unfit, picture_type};
 pub use picture::size;
 
 /// Bounds of making pictures out of pictures.
@@ -105,12 +104,12 @@ impl Deriver {
     /// Whether `body` is a whole picture, and of more than one colour unless `allow_blank`. Waits for a turn.
     ///
     /// # Errors
-    /// [`Flaw::NotPicture`](crate::origin::Flaw::NotPicture) or [`Flaw::Blank`](crate::origin::Flaw::Blank).
-    pub async fn judge(&self, body: &Bytes, allow_blank: bool) -> Result<(), OriginError> {
+    /// Either kind of [`Unfit`].
+    pub async fn judge(&self, body: &Bytes, allow_blank: bool) -> Result<(), Unfit> {
         let _turn = Arc::clone(&self.turns).acquire_owned().await;
         let (body, max_pixels) = (body.clone(), self.config.max_pixels);
         let judged = tokio::task::spawn_blocking(move || judge::judge(&body, max_pixels, allow_blank)).await;
-        judged.unwrap_or_else(|_| Err(OriginError::BadResponse("the picture cannot be decoded".into())))
+        judged.unwrap_or_else(|_| Err(Unfit::NotPicture("the picture cannot be decoded".into())))
     }
 
     fn join(&self, key: Vec<u8>, source: &Bytes, make: Make) -> Result<Making, DeriveError> {

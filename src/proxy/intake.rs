@@ -15,6 +15,7 @@ use super::fetch::{Fetch, Share, place};
 use super::flight::body::Reader;
 use super::flight::{Arrival, Arriving, Landing, NotKept, SharedBody};
 use super::lesson::Lesson;
+use super::route::unfit;
 use super::unstored::Reason;
 use crate::clock::Stopwatch;
 use crate::message::body::{Body, BodyError};
@@ -92,7 +93,7 @@ impl Proxy {
         if held && is_judged {
             let allow_blank = fetch.route.allows_blank(&fetch.flight.request.uri);
             if let Err(error) = self.deriver.judge(&whole, allow_blank).await {
-                return self.failed(&fetch, error);
+                return self.failed(&fetch, unfit(error));
             }
         }
         let head = match lesson.and_then(|lesson| lesson.of_body(&whole, &fetch.flight.request.headers)) {

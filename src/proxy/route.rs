@@ -9,8 +9,8 @@ use url::Url;
 use super::Config;
 use super::ahead::Refresh;
 use super::auth::Auth;
-use crate::derive;
-use crate::origin::{Origin, OriginError};
+use crate::derive::{self, Unfit};
+use crate::origin::{Flaw, Origin, OriginError};
 use crate::policy::admission::Terms;
 use crate::policy::audience::Audience;
 use crate::policy::capture::dialect::{Dialect, Spoken};
@@ -55,6 +55,15 @@ impl Default for Asking {
     }
 }
 
+/// The origin error of a response that is no good picture.
+pub(super) fn unfit(why: Unfit) -> OriginError {
+    let flaw = match &why {
+        Unfit::NotPicture(_) => Flaw::NotPicture,
+        Unfit::Blank => Flaw::Blank,
+    };
+    OriginError::Flawed { flaw, detail: why.to_string() }
+}
+
 /// A route at work.
 pub struct Route {
     /// Name in proxy.toml.
@@ -93,7 +102,10 @@ impl Route {
     /// # Errors
     /// [`Flaw::NotPicture`](crate::origin::Flaw::NotPicture).
     pub(super) fn judge_head(&self, status: StatusCode, fields: &HeaderMap) -> Result<(), OriginError> {
-        if self.only_pictures && status.is_success() { derive::picture_type(fields) } else { Ok(()) }
+        if self.only_pictures && status.is_success() {
+            return derive::picture_type(fields).map_err(unfit);
+        }
+        Ok(())
     }
 
     /// Whether the request for `target` takes a picture of one colour.

@@ -61,6 +61,7 @@ mod field_consent;
 mod field_depth;
 mod field_devtools;
 mod field_guard_ports;
+mod field_http;
 mod field_incomplete;
 mod field_lists;
 mod field_logs;

@@ -150,7 +150,7 @@ fn areas() {
     let clip = Area::Clip(Clip { x: 1, y: 2, width: 3, height: 4 });
     for (query, expected) in [
         ("full_page=false", Area::Viewport),
-        ("full_page=true", Area::FullPage(16_384)),
+        ("full_page=true", Area::FullPage(200_000)),
         ("selector=%23a", Area::Element("#a".into())),
         ("clip=1,2,3,4", clip.clone()),
     ] {
