@@ -134,12 +134,6 @@ impl Flaw {
 }
 
 impl OriginError {
-    /// Whether it is the origin's own answer to the request, or its verdict on the page, which another try would
-    /// only repeat. A connection that was refused, reset or closed is none.
-    pub fn is_answer(&self) -> bool {
-        !matches!(self, OriginError::Resolve { .. } | OriginError::Connect(_) | OriginError::Reset(_))
-    }
-
     /// A short, stable name for logs, metrics and `Cache-Status` details.
     pub fn name(&self) -> &'static str {
         match self {

@@ -51,7 +51,7 @@ impl Proxy {
                 Part::Leader(flight) => return self.lead(asked, found, flight, why).await,
                 Part::Follower(flight) => match self.follow(&asked, &flight, why, further).await {
                     // The first follower that comes here leads one further fetch for all of them.
-                    Followed::Accident => further = false,
+                    Followed::Stalled => further = false,
                     Followed::Answer(response) => return Ok(response),
                     Followed::Variant(key) if key != found.key => found.key = key,
                     Followed::Purged => {}
@@ -122,7 +122,7 @@ impl Proxy {
         Ok(self.led(&asked, landing, share, why).await)
     }
 
-    /// Waits for another request's fetch. `further` says whether the request may wait for one more if this one fails.
+    /// Waits for another request's fetch. `further` says whether the request may wait for another one if this one stalls.
     async fn follow(
         self: &Arc<Self>,
         asked: &Asked,
@@ -134,11 +134,8 @@ impl Proxy {
         let landing = tokio::time::timeout(self.config.collapse_timeout, flight.landing()).await;
         let Ok(landing) = landing else {
             flight.set_stalled();
-            return if further { Followed::Accident } else { Followed::Nothing };
+            return if further { Followed::Stalled } else { Followed::Nothing };
         };
-        if further && matches!(&landing, Landing::Failed(error) if !error.is_answer()) {
-            return Followed::Accident;
-        }
         if self.is_outdated_landing(&landing, flight) {
             return Followed::Purged;
         }
@@ -206,8 +203,8 @@ enum Followed {
     Variant(CacheKey),
     /// It was purged while it came.
     Purged,
-    /// It stalled, or failed without an answer: an accident of one connection, not an answer.
-    Accident,
+    /// It is too long in coming: the next request to join leads one further fetch.
+    Stalled,
     /// It is not for this request, or was too long in coming.
     Nothing,
 }

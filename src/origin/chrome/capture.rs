@@ -32,6 +32,9 @@ const STATUS_ERROR: &str = "net::ERR_HTTP_RESPONSE_CODE_FAILURE";
 /// What Chrome says of a navigation that was given up.
 const ABORTED: &str = "net::ERR_ABORTED";
 
+/// The status that the exit answers with once it is closed.
+const CLOSED_EXIT: u16 = 504;
+
 /// What is said of a shot without bytes.
 const NO_PICTURE: &str = "the browser gave no picture";
 
@@ -163,6 +166,10 @@ async fn picture(
         frames::hide(page.tab, filters, limits).await?;
         if document.frames > 0 {
             frames::still(page.tab, spec, limits).await?;
+        }
+        // A page that was stopped and goes elsewhere all the same gets no other document: its exit is closed.
+        if report.pending.is_some() && document.status == CLOSED_EXIT {
+            return Err(Failure::Late(limits.max_load));
         }
         check(page.tab, &document, spec).await?;
         frames::stop(page.tab).await?;

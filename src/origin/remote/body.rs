@@ -26,9 +26,12 @@ pub(super) async fn gather(mut body: Body, most: u64) -> Result<Body, BodyError>
     if matches!(body, Body::Empty | Body::Whole(_)) {
         return Ok(body);
     }
+    // One that announces no length is still sent, or not sent, as such.
+    let has_length = body.size_hint().exact().is_some();
     let (mut read, mut size) = (VecDeque::new(), 0_u64);
     while size < most {
         match body.frame().await {
+            None if !has_length => break,
             None => {
                 let whole: BytesMut = read.iter().flat_map(|piece: &Bytes| piece.iter().copied()).collect();
                 return Ok(Body::whole(whole.freeze()));
@@ -42,13 +45,14 @@ pub(super) async fn gather(mut body: Body, most: u64) -> Result<Body, BodyError>
             }
         }
     }
-    Ok(Body::stream(Gathered { read, rest: body }))
+    Ok(Body::stream(Gathered { read, rest: body, has_length }))
 }
 
 /// A body of which the beginning was read already.
 struct Gathered {
     read: VecDeque<Bytes>,
     rest: Body,
+    has_length: bool,
 }
 
 impl HttpBody for Gathered {
@@ -66,14 +70,14 @@ impl HttpBody for Gathered {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.read.is_empty() && self.rest.is_end_stream()
+        self.has_length && self.read.is_empty() && self.rest.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         let read: u64 = self.read.iter().map(|piece| piece.len() as u64).sum();
         let (rest, mut hint) = (self.rest.size_hint(), SizeHint::new());
         hint.set_lower(rest.lower() + read);
-        if let Some(upper) = rest.upper() {
+        if let Some(upper) = rest.upper().filter(|_| self.has_length) {
             hint.set_upper(upper + read);
         }
         hint
