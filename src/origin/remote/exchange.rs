@@ -124,7 +124,7 @@ impl Remote {
         self.outgoing.rewrite(&mut head)?;
         // A client that sends its body slowly must not hold a slot meanwhile.
         let body = body::gather(body, self.config.request_buffer).await;
-        let body = body.map_err(|error| OriginError::Reset(error.to_string()))?;
+        let body = body.map_err(|error| OriginError::Reset(format!("request body: {error}")))?;
         let busy = |retry_after| OriginError::Busy { retry_after };
         let _admitted = self.restraint.admit(self.clock.now(), awaited).map_err(busy)?;
         let slot = self.slots.take().await?;
