@@ -100,7 +100,7 @@ impl Route {
     /// Whether the head of a response may be that of a picture, on a route that takes nothing else.
     ///
     /// # Errors
-    /// [`Flaw::NotPicture`](crate::origin::Flaw::NotPicture).
+    /// [`Flaw::NotPicture`].
     pub(super) fn judge_head(&self, status: StatusCode, fields: &HeaderMap) -> Result<(), OriginError> {
         if self.only_pictures && status.is_success() {
             return derive::picture_type(fields).map_err(unfit);
