@@ -92,7 +92,7 @@ fn read(
             "true, as the dialect is that of a service for pictures",
         );
     }
-    let only_pictures = s.flag("only_pictures", false);
+    let only_pictures = s.flag("only_pictures", capture && !is_chrome);
     if only_pictures && is_chrome {
         let allowed = "false: the built-in engine judges its pictures itself (docs/CAPTURE.md, Never worse)";
         s.refuse("only_pictures", Kind::Conflict, "true", allowed);

@@ -134,6 +134,11 @@ impl Flaw {
 }
 
 impl OriginError {
+    /// Whether the connection could not be made, or ended before a response head came.
+    pub fn is_lost_connection(&self) -> bool {
+        matches!(self, OriginError::Connect(_) | OriginError::Reset(_))
+    }
+
     /// A short, stable name for logs, metrics and `Cache-Status` details.
     pub fn name(&self) -> &'static str {
         match self {

@@ -113,6 +113,15 @@ impl Proxy {
             None => validation::offer(&fetch.others),
         };
         let mut answer = self.ask(&fetch, &conditions).await;
+        // Followers share an answer, not the accident of one connection.
+        if let Err(error) = &answer
+            && error.is_lost_connection()
+            && !self.may_cover(&fetch)
+            && !self.flights.leave_without_followers(&fetch.key, &fetch.flight)
+        {
+            tracing::info!(route = %fetch.route.name, %error, "fetching once more for the followers");
+            answer = self.ask(&fetch, &conditions).await;
+        }
         if let Ok(Answer { response, sent, received, .. }) = &answer
             && response.status() == StatusCode::NOT_MODIFIED
             && !conditions.is_empty()
@@ -261,6 +270,11 @@ impl Proxy {
         tracing::warn!(route = %fetch.route.name, ?cause, "origin failed, a stored response covers it");
         self.land(fetch, Landing::Covered(Arc::clone(stored.record()), cause));
         true
+    }
+
+    /// Whether a stored response covers it if no answer comes now.
+    fn may_cover(&self, fetch: &Fetch) -> bool {
+        fetch.stored.as_ref().is_some_and(|stored| self.covers_error(stored, false, self.clock.now()))
     }
 
     /// Whether `stored` may cover an origin error now: its window says so, and it was not purged meanwhile.

@@ -72,7 +72,7 @@ async fn everything_is_purged() {
 #[tokio::test]
 async fn a_capture_route_purges_by_page() {
     let origin = storing().await;
-    let tintype = Tintype::with(&origin, "capture = true\n").await;
+    let tintype = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     let paths = [
         "/s?url=https%3A%2F%2Fexample.com&width=100",
         "/s?url=https://EXAMPLE.com/&width=200",

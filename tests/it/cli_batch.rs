@@ -21,7 +21,7 @@ async fn pictures() -> ScriptedOrigin {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_is_taken_and_one_failure_takes_nothing_from_the_others() {
     let origin = pictures().await;
-    let running = Tintype::with(&origin, "capture = true\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("pages.txt");
     std::fs::write(
@@ -86,7 +86,7 @@ async fn site(elsewhere: String) -> ScriptedOrigin {
 async fn a_sitemap_is_warmed() {
     let (origin, other) = (pictures().await, pictures().await);
     let site = site(other.url("/3.xml")).await;
-    let running = Tintype::with(&origin, "capture = true\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     let (code, told, errors) = in_pipe(asking(&running, &["warm", &site.url("/sitemap.xml")]));
     assert_eq!(code, Some(1), "one of its pages has no picture: {told}{errors}");
     // The other one that failed is the broken sitemap.
@@ -118,7 +118,7 @@ async fn what_is_named_is_warm_before_the_process_says_that_it_is_ready() {
     let running = Tintype::with(
         &origin,
         &format!(
-            "capture = true\n[warm]\nurls = [\"https://b.example/\", \"https://bad.example/\"]\nsitemap = \"{}\"\n\
+            "capture = true\nonly_pictures = false\n[warm]\nurls = [\"https://b.example/\", \"https://bad.example/\"]\nsitemap = \"{}\"\n\
              hold_ready = true\n",
             site.url("/sitemap.xml")
         ),
@@ -143,7 +143,7 @@ async fn what_is_named_is_warm_before_the_process_says_that_it_is_ready() {
 
     // A list that is not to be had is no reason not to start.
     let gone =
-        Tintype::with(&origin, "capture = true\n[warm]\nsitemap = \"http://127.0.0.1:1/s.xml\"\n").await;
+        Tintype::with(&origin, "capture = true\nonly_pictures = false\n[warm]\nsitemap = \"http://127.0.0.1:1/s.xml\"\n").await;
     assert_eq!(gone.client.get(&gone.admin_url("/readyz"), &[]).await.status, 200);
     gone.stop().await;
 }

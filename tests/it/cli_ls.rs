@@ -13,7 +13,7 @@ fn values(lines: &str) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pipe_gets_a_line_of_json_for_each() {
     let origin = storing().await;
-    let running = Tintype::with(&origin, "capture = true\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     assert_eq!(in_pipe(asking(&running, &["ls"])), (Some(0), String::new(), String::new()));
     for (host, page) in [("a", 1), ("a", 2), ("b", 1)] {
         running.get(&format!("/s?url=https://{host}.example/{page}")).await;

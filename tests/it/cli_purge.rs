@@ -38,7 +38,7 @@ async fn x_cache(running: &Tintype, path: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_name_hits_what_it_means() {
     let origin = storing().await;
-    let running = Tintype::with(&origin, "capture = true\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     let path = "/s?url=https://a.example/shop/1";
     for (arguments, said) in [
         (&["https://a.example/shop/1"][..], "purged 1 stored response\n"),

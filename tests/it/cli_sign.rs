@@ -32,7 +32,7 @@ fn links_are_signed_by_the_configuration_or_a_file() {
     std::fs::write(
         &config,
         "[upstream.o]\nkind = \"remote\"\nurl = \"http://127.0.0.1:9\"\n[route.shots]\npath = \"/shots\"\nupstream = \"o\"\n\
-         dialect = \"tintype\"\ncapture = true\nauth = \"signed\"\n[keys.web]\nsecret_file = \"secret\"\nrender = \"stale\"\n",
+         dialect = \"tintype\"\ncapture = true\nonly_pictures = false\nauth = \"signed\"\n[keys.web]\nsecret_file = \"secret\"\nrender = \"stale\"\n",
     )
     .expect("written");
     let (secret, config) = (secret.display().to_string(), config.display().to_string());

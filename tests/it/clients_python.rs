@@ -92,7 +92,7 @@ async fn a_python_client_finds_its_api_faster_and_otherwise_the_same() {
     let tintype = Tintype::with(
         &api,
         &format!(
-            "capture = true\npreset = \"none\"\ndefault_ttl = \"1h\"\nearly_refresh = 0.0\nstale_when_disconnected = \"0s\"\n\
+            "capture = true\nonly_pictures = false\npreset = \"none\"\ndefault_ttl = \"1h\"\nearly_refresh = 0.0\nstale_when_disconnected = \"0s\"\n\
              [upstream.origin.set_headers]\nx-api-key = \"{API_KEY}\"\n"
         ),
     )

@@ -192,7 +192,7 @@ async fn before(dialect: &str, upstream: &str) -> (ScriptedOrigin, Tintype) {
             .header("Content-Type", "image/png")
     })
     .await;
-    let more = format!("dialect = \"{dialect}\"\n[upstream.origin.{upstream}\n");
+    let more = format!("dialect = \"{dialect}\"\nonly_pictures = false\n[upstream.origin.{upstream}\n");
     let tintype = Tintype::with(&origin, &more).await;
     (origin, tintype)
 }
@@ -310,7 +310,7 @@ async fn routes_share_by_a_setting_or_by_their_upstream() {
     .await;
     let route = |name: &str, more: &str| {
         format!(
-            "[route.{name}]\npath = \"/{name}\"\nupstream = \"origin\"\ndialect = \"screenshotone\"\n{more}\n"
+            "[route.{name}]\npath = \"/{name}\"\nupstream = \"origin\"\ndialect = \"screenshotone\"\nonly_pictures = false\n{more}\n"
         )
     };
     let more =
@@ -333,9 +333,9 @@ async fn regression_what_the_service_is_asked_for_is_what_is_keyed() {
     })
     .await;
     let routes = "dialect = \"opaque\"\n\
-        [route.take]\npath = \"/take\"\nupstream = \"origin\"\ndialect = \"screenshotone\"\n\
-        [route.flash]\npath = \"/flash\"\nupstream = \"origin\"\ndialect = \"apiflash\"\nkey = \"flash\"\n\
-        [route.link]\npath = \"/link\"\nupstream = \"origin\"\ndialect = \"microlink\"\nkey = \"link\"\ncaller_ttl = false\n";
+        [route.take]\npath = \"/take\"\nupstream = \"origin\"\ndialect = \"screenshotone\"\nonly_pictures = false\n\
+        [route.flash]\npath = \"/flash\"\nupstream = \"origin\"\ndialect = \"apiflash\"\nonly_pictures = false\nkey = \"flash\"\n\
+        [route.link]\npath = \"/link\"\nupstream = \"origin\"\ndialect = \"microlink\"\nonly_pictures = false\nkey = \"link\"\ncaller_ttl = false\n";
     let tintype = Tintype::with(&origin, routes).await;
     let u = "url=https://a.example/";
     assert_eq!(tintype.get(&format!("/take/?{u}")).await.status, 301);
@@ -367,7 +367,7 @@ async fn regression_a_key_for_some_hosts_names_one_page_and_nothing_else() {
     let origin = ScriptedOrigin::start(|_| Reply::ok("picture").header("Cache-Control", "max-age=60")).await;
     let route = |name: &str, dialect: &str, more: &str| {
         format!(
-            "[route.{name}]\npath = \"/{name}\"\nupstream = \"origin\"\ncapture = true\nauth = \"key\"\n\
+            "[route.{name}]\npath = \"/{name}\"\nupstream = \"origin\"\ncapture = true\nonly_pictures = false\nauth = \"key\"\n\
              dialect = \"{dialect}\"\n{more}\n"
         )
     };

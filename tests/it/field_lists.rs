@@ -36,7 +36,7 @@ async fn a_bad_entry_fails_alone_and_is_named_with_its_line() {
     let text = urlset(&pages);
     let site = ScriptedOrigin::start(move |_| Reply::ok(text.clone())).await;
     let origin = pictures().await;
-    let running = Tintype::with(&origin, "capture = true\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("pages.txt");
     std::fs::write(
@@ -126,7 +126,7 @@ async fn sitemaps_are_followed_and_what_is_left_out_is_told() {
     let (origin, other) = (pictures().await, pictures().await);
     let elsewhere = other.url("/s.xml");
     let site = site(elsewhere.clone()).await;
-    let running = Tintype::with(&origin, "capture = true\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     let taken = |told: &str| -> Vec<String> {
         let mut pages: Vec<String> = told
             .lines()
@@ -181,7 +181,7 @@ async fn warming_at_the_start_takes_nothing_from_the_others_either() {
     let file = folder.path().join("pages.txt.gz");
     std::fs::write(&file, packed("/relative\nhttps://file.example/\n")).unwrap();
     let warm = format!(
-        "capture = true\n[warm]\nfile = {file:?}\nsitemap = \"{}\"\nallow_hosts = [\"localhost\"]\nhold_ready = true\n",
+        "capture = true\nonly_pictures = false\n[warm]\nfile = {file:?}\nsitemap = \"{}\"\nallow_hosts = [\"localhost\"]\nhold_ready = true\n",
         site.url("/sitemap.xml")
     );
     let running = Tintype::with(&origin, &warm).await;
@@ -204,7 +204,7 @@ async fn jobs_take_a_mark_and_numbers_as_text() {
     let gate = Gate::new();
     let held = gate.clone();
     let origin = ScriptedOrigin::start(move |_| Reply::ok("picture").hold(&held)).await;
-    let running = Tintype::with(&origin, "capture = true\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     let body = "\u{feff}{\"items\":[{\"url\":\"https://a.example\",\"width\":\"640\"}],\"config\":{\"parallel\":\"2\"}}";
     let url = running.admin_url("/batch/screenshots");
     let answer = running.client.request("POST", &url, &[], body).await;

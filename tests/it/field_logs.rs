@@ -129,7 +129,7 @@ async fn a_full_disk_under_standard_output_is_no_reason_to_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn verbs_end_quietly_without_a_reader_and_tell_of_a_full_disk() {
     let origin = storing().await;
-    let running = Tintype::with(&origin, "capture = true\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("pages.txt");
     let pages: Vec<String> = (0..5).map(|n| format!("https://{n}.example/\n")).collect();

@@ -37,7 +37,7 @@ impl Origin for Fixed {
 async fn the_short_way_of_a_hit_allocates_nothing() {
     let toml = "[store]\ndir = \"\"\n[upstream.u]\nkind = \"remote\"\nurl = \"http://127.0.0.1\"\n\
                 [route.all]\npath = \"/\"\nupstream = \"u\"\n\
-                [route.shot]\npath = \"/shot\"\nupstream = \"u\"\ncapture = true\ndialect = \"tintype\"\nderive = true\n";
+                [route.shot]\npath = \"/shot\"\nupstream = \"u\"\ncapture = true\nonly_pictures = false\ndialect = \"tintype\"\nderive = true\n";
     let config = Config::from_toml(toml).unwrap_or_else(|problems| panic!("{}", problems.to_text(false)));
     let routes =
         Routes::new(&config.proxy, |_| Some((Arc::new(Fixed) as Arc<dyn Origin>, false))).expect("routes");

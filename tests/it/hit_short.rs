@@ -194,9 +194,9 @@ async fn pictures() -> ScriptedOrigin {
     .await
 }
 
-const DERIVING: &str = "capture = true\ndialect = \"tintype\"\nderive = true\n\
-    [route.take]\npath = \"/take\"\nupstream = \"origin\"\ncapture = true\ndialect = \"screenshotone\"\n\
-    [route.link]\npath = \"/link\"\nupstream = \"origin\"\ncapture = true\ndialect = \"microlink\"\n";
+const DERIVING: &str = "capture = true\nonly_pictures = false\ndialect = \"tintype\"\nderive = true\n\
+    [route.take]\npath = \"/take\"\nupstream = \"origin\"\ncapture = true\nonly_pictures = false\ndialect = \"screenshotone\"\n\
+    [route.link]\npath = \"/link\"\nupstream = \"origin\"\ncapture = true\nonly_pictures = false\ndialect = \"microlink\"\n";
 const PICTURES: [&str; 8] = [
     "/shot?url=https://a.example/",
     "/shot?url=https://a.example/&format=jpeg&image_width=30",

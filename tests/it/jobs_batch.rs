@@ -55,7 +55,7 @@ async fn ended(client: &Client, admin: &str, id: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_is_as_web2img_has_it_and_its_pictures_are_stored() {
     let origin = pictures().await;
-    let running = Tintype::with(&origin, "capture = true\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     running.get("/?url=https%3A%2F%2Fa.example%2F&width=800").await;
     let job = json!({ "items": [
         { "url": "https://a.example/", "width": 800, "id": "known" },
@@ -106,7 +106,7 @@ async fn a_job_is_as_web2img_has_it_and_its_pictures_are_stored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_failure_ends_it_and_pictures_are_made_anew_where_that_is_asked_for() {
     let origin = pictures().await;
-    let running = Tintype::with(&origin, "capture = true\n[jobs]\nlistener = \"both\"\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n[jobs]\nlistener = \"both\"\n").await;
     let first = json!({ "items": [{ "url": "https://a.example/" }] });
     ended(&running.client, &running.url(""), &accepted(&running, &first).await).await;
     let job = json!({
@@ -128,7 +128,7 @@ async fn the_first_failure_ends_it_and_pictures_are_made_anew_where_that_is_aske
 async fn every_bad_parameter_is_named_and_bounds_are_settings() {
     let origin = pictures().await;
     let running =
-        Tintype::with(&origin, "capture = true\n[jobs]\nmax_items = 2\nmax_body = \"1KiB\"\nmax_jobs = 1\n")
+        Tintype::with(&origin, "capture = true\nonly_pictures = false\n[jobs]\nmax_items = 2\nmax_body = \"1KiB\"\nmax_jobs = 1\n")
             .await;
     let page = json!({ "url": "https://a.example/" });
     let answer =
@@ -169,7 +169,7 @@ async fn too_many_jobs_at_work_are_told_when_to_come_again_and_clients_go_first(
         if request.target.contains("viewer") { reply.hold(&held) } else { reply }
     })
     .await;
-    let running = Tintype::with(&origin, "capture = true\n[jobs]\nmax_jobs = 1\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n[jobs]\nmax_jobs = 1\n").await;
     let viewer = tokio::spawn({
         let (client, url) = (running.client.clone(), running.url("/?url=https://viewer.example/"));
         async move { client.get(&url, &[]).await }
@@ -210,7 +210,7 @@ async fn a_job_goes_on_after_a_kill() {
     .await;
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("proxy.toml");
-    let toml = Tintype::toml(&origin, "capture = true\n").replace(
+    let toml = Tintype::toml(&origin, "capture = true\nonly_pictures = false\n").replace(
         "dir = \"\"",
         "dir = \"cache\"\ndisk = \"64MiB\"\nblock = \"4MiB\"\nmax_stored_bytes = \"1MiB\"\nhold_for_tag = \"1MiB\"",
     );
@@ -254,7 +254,7 @@ async fn a_webhook_is_told_signed_and_again_where_that_failed() {
     let running = Tintype::with(
         &origin,
         &format!(
-            "capture = true\n[jobs]\nwebhook_secret = \"{SECRET}\"\nwebhook_retry_base = \"1ms\"\n\
+            "capture = true\nonly_pictures = false\n[jobs]\nwebhook_secret = \"{SECRET}\"\nwebhook_retry_base = \"1ms\"\n\
              allow_ranges = [\"127.0.0.0/8\"]\n"
         ),
     )
@@ -289,7 +289,7 @@ async fn a_webhook_at_a_private_address_is_refused_and_no_redirect_is_followed()
     let hook =
         ScriptedOrigin::start(move |_| Reply::status(307).header("Location", elsewhere.as_str())).await;
     let page = json!([{ "url": "https://a.example/" }]);
-    let running = Tintype::with(&origin, "capture = true\n").await;
+    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     for refused in [
         secret.url("/"),
         "http://169.254.169.254/latest".into(),
@@ -302,7 +302,7 @@ async fn a_webhook_at_a_private_address_is_refused_and_no_redirect_is_followed()
     }
     running.stop().await;
 
-    let more = "capture = true\n[jobs]\nallow_ranges = [\"127.0.0.0/8\"]\nwebhook_retry_base = \"1ms\"\n";
+    let more = "capture = true\nonly_pictures = false\n[jobs]\nallow_ranges = [\"127.0.0.0/8\"]\nwebhook_retry_base = \"1ms\"\n";
     let running = Tintype::with(&origin, more).await;
     let id = accepted(&running, &json!({ "items": page, "config": { "webhook": hook.url("/") } })).await;
     hook.received(1).await;
@@ -315,7 +315,7 @@ async fn a_webhook_at_a_private_address_is_refused_and_no_redirect_is_followed()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_is_admitted_where_a_stranger_is_not() {
     let origin = pictures().await;
-    let more = "capture = true\nauth = \"signed\"\n[keys.web]\nsecret = \"a-secret-of-some-length\"\n\
+    let more = "capture = true\nonly_pictures = false\nauth = \"signed\"\n[keys.web]\nsecret = \"a-secret-of-some-length\"\n\
                 [jobs]\nlistener = \"both\"\n";
     let toml = Tintype::toml(&origin, more)
         .replace("[admin]\n", "[admin]\ntoken = \"a-token-for-the-control-plane\"\n");

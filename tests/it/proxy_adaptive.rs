@@ -15,7 +15,7 @@ use crate::support::*;
 async fn adaptive(origin: &ScriptedOrigin, more: &str) -> Tintype {
     Tintype::with(
         origin,
-        &format!("capture = true\ndialect = \"tintype\"\nearly_refresh = 0.0\npreset = \"adaptive\"\n{more}"),
+        &format!("capture = true\nonly_pictures = false\ndialect = \"tintype\"\nearly_refresh = 0.0\npreset = \"adaptive\"\n{more}"),
     )
     .await
 }

@@ -23,7 +23,7 @@ async fn post(tintype: &Tintype, target: &str, body: &str) -> Answer {
 
 #[tokio::test]
 async fn one_picture_is_captured_once_however_it_is_asked_for() {
-    let (origin, tintype) = before("capture = true\ndialect = \"tintype\"").await;
+    let (origin, tintype) = before("capture = true\nonly_pictures = false\ndialect = \"tintype\"").await;
     let first = tintype.get("/shot?fullPage=1&url=https://Example.com&access_key=secret&ttl=60").await;
     assert_eq!(glance(&first), seen(200, "MISS", "picture 0"));
     for same in [
@@ -46,7 +46,7 @@ async fn one_picture_is_captured_once_however_it_is_asked_for() {
 
 #[tokio::test]
 async fn a_posted_picture_answers_gets_and_is_purged_with_its_page() {
-    let (origin, tintype) = before("capture = true\ndialect = \"tintype\"").await;
+    let (origin, tintype) = before("capture = true\nonly_pictures = false\ndialect = \"tintype\"").await;
     let ask = r#"{"url":"https://example.com/a","selector":"b"}"#;
     assert_eq!(glance(&post(&tintype, "/shot", ask).await), seen(200, "MISS", "picture 0"));
     let get = "/shot?selector=b&url=https://example.com/a";
@@ -61,7 +61,7 @@ async fn a_posted_picture_answers_gets_and_is_purged_with_its_page() {
 
 #[tokio::test]
 async fn a_request_too_long_for_a_query_goes_on_as_json() {
-    let (origin, tintype) = before("capture = true\ndialect = \"tintype\"").await;
+    let (origin, tintype) = before("capture = true\nonly_pictures = false\ndialect = \"tintype\"").await;
     let document = |n: usize| format!("{{\"html\":\"{}\",\"width\":300}}", "x".repeat(n));
     assert_eq!(glance(&post(&tintype, "/shot", &document(9000)).await), seen(200, "MISS", "picture 0"));
     assert_eq!(glance(&post(&tintype, "/shot", &document(9000)).await), seen(200, "HIT", "picture 0"));
@@ -76,7 +76,7 @@ async fn a_request_too_long_for_a_query_goes_on_as_json() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_for_the_origin_to_refuse() {
-    let (origin, tintype) = before("capture = true\ndialect = \"tintype\"").await;
+    let (origin, tintype) = before("capture = true\nonly_pictures = false\ndialect = \"tintype\"").await;
     for body in ["[]", "{", "5"] {
         let answer = post(&tintype, "/shot", body).await;
         assert_eq!(answer.header("x-cache"), Some("BYPASS"), "{body}");
@@ -89,7 +89,7 @@ async fn what_cannot_be_read_is_for_the_origin_to_refuse() {
 
 #[tokio::test]
 async fn an_unknown_dialect_is_sorted_and_otherwise_opaque() {
-    let (origin, tintype) = before("capture = true").await;
+    let (origin, tintype) = before("capture = true\nonly_pictures = false").await;
     assert_eq!(
         glance(&tintype.get("/s?b=%20&a=1&url=https://x.example").await),
         seen(200, "MISS", "picture 0")
@@ -120,7 +120,7 @@ async fn listed_parameters_are_no_part_of_the_key_or_not_even_sent() {
 
 #[tokio::test]
 async fn a_route_has_parameters_of_its_own() {
-    let more = "capture = true\ndialect = \"tintype\"\n[route.all.parameters]\nfull_page = true\nscale = 2\n\
+    let more = "capture = true\nonly_pictures = false\ndialect = \"tintype\"\n[route.all.parameters]\nfull_page = true\nscale = 2\n\
                 hide_selectors = [\".a\", \".b\"]";
     let (origin, tintype) = before(more).await;
     assert_eq!(glance(&tintype.get("/shot?url=https://example.com").await), seen(200, "MISS", "picture 0"));
@@ -139,7 +139,7 @@ async fn a_route_has_parameters_of_its_own() {
 async fn parameters_in_a_body_keep_within_its_bound() {
     let origin = ScriptedOrigin::start(|_| Reply::ok("picture")).await;
     for route in ["dialect = \"tintype\"", "dialect = \"screenshotone\""] {
-        let toml = Tintype::toml(&origin, &format!("capture = true\n{route}"))
+        let toml = Tintype::toml(&origin, &format!("capture = true\nonly_pictures = false\n{route}"))
             .replace("[server]", "[server]\nmax_request_body = 200");
         let tintype = Tintype::of(&toml).await;
         let asked = |length: usize| format!("{:length$}", r#"{"url":"https://a.example/"}"#);
@@ -170,7 +170,7 @@ async fn nothing_is_told_of_a_picture_that_is_larger_than_may_be_stored() {
         Reply::ok(vec![b'x'; size]).header("Content-Type", "image/png").header("Cache-Control", "max-age=60")
     })
     .await;
-    let toml = Tintype::toml(&origin, "dialect = \"screenshotone\"")
+    let toml = Tintype::toml(&origin, "dialect = \"screenshotone\"\nonly_pictures = false")
         .replace("dir = \"\"", "dir = \"\"\nmax_stored_bytes = \"4500B\"\nhold_for_tag = \"4000B\"");
     let tintype = Tintype::of(&toml).await;
     for (page, status) in [("small", 200), ("large", 502)] {

@@ -144,7 +144,7 @@ async fn a_leader_that_leaves_does_not_take_the_fetch_with_it() {
 }
 
 #[tokio::test]
-async fn an_origin_error_reaches_the_whole_herd_after_one_attempt() {
+async fn an_origin_error_reaches_the_whole_herd_after_one_further_attempt() {
     let gate = Gate::new();
     let origin = ScriptedOrigin::start({
         let gate = gate.clone();
@@ -158,7 +158,7 @@ async fn an_origin_error_reaches_the_whole_herd_after_one_attempt() {
     for one in herd {
         assert_eq!(one.await.unwrap().status, 502);
     }
-    assert_eq!(origin.count(), 1);
+    assert_eq!(origin.count(), 2);
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ fn shot(page: &str, more: &str) -> String {
 
 /// A capture route; no dice, so that every refresh is one that the test wants.
 async fn capturing(origin: &ScriptedOrigin, more: &str) -> Tintype {
-    Tintype::with(origin, &format!("capture = true\ndialect = \"tintype\"\nearly_refresh = 0.0\n{more}"))
+    Tintype::with(origin, &format!("capture = true\nonly_pictures = false\ndialect = \"tintype\"\nearly_refresh = 0.0\n{more}"))
         .await
 }
 

@@ -58,7 +58,7 @@ async fn conditions_come_before_ranges() {
 async fn on_a_capture_route_the_whole_is_fetched_and_cut() {
     let origin =
         ScriptedOrigin::start(|_| Reply::ok("0123456789").header("Cache-Control", "max-age=60")).await;
-    let tintype = Tintype::with(&origin, "capture = true\n").await;
+    let tintype = Tintype::with(&origin, "capture = true\nonly_pictures = false\n").await;
     let part = tintype.get_with("/a", &[("Range", "bytes=2-4")]).await;
     assert_eq!(glance(&part), seen(206, "MISS", "234"));
     assert_eq!(origin.requests()[0].header("range"), None);

@@ -29,7 +29,7 @@ const PATHS: [&str; 5] = [
 ];
 
 async fn filled(origin: &ScriptedOrigin) -> Tintype {
-    let tintype = Tintype::with(origin, "capture = true\n").await;
+    let tintype = Tintype::with(origin, "capture = true\nonly_pictures = false\n").await;
     for path in PATHS {
         for accept in ["image/png", "image/webp"] {
             tintype.get_with(path, &[("Accept", accept)]).await;

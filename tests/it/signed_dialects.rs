@@ -34,7 +34,7 @@ async fn before_with(origin: &ScriptedOrigin, auth: &str, key: &str) -> Tintype 
         [("one", "/take", "screenshotone"), ("box", "/v1", "urlbox"), ("micro", "/micro", "microlink")]
     {
         toml += &format!(
-            "[route.{name}]\npath = \"{path}\"\nupstream = \"origin\"\ndialect = \"{dialect}\"\nearly_refresh = 0.0\nauth = \"{auth}\"\n"
+            "[route.{name}]\npath = \"{path}\"\nupstream = \"origin\"\ndialect = \"{dialect}\"\nonly_pictures = false\nearly_refresh = 0.0\nauth = \"{auth}\"\n"
         );
     }
     toml += &format!("[keys.{ACCESS}]\nsecret = \"{SECRET}\"\napi_key = \"hunter2-hunter2\"\n{key}");

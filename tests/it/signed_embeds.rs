@@ -52,7 +52,7 @@ async fn pictures() -> ScriptedOrigin {
 /// Settings of the route, then keys.
 fn settings(route: &str) -> String {
     format!(
-        "dialect = \"tintype\"\ncapture = true\npreset = \"none\"\nearly_refresh = 0.0\n{route}\n\
+        "dialect = \"tintype\"\ncapture = true\nonly_pictures = false\npreset = \"none\"\nearly_refresh = 0.0\n{route}\n\
          [keys.web]\nsecret = \"{WEB}\"\n[keys.new]\nsecret = \"{NEW}\"\n"
     )
 }

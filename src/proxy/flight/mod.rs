@@ -84,13 +84,22 @@ pub struct Flight {
     pub peer: IpAddr,
     landing: watch::Sender<Option<Landing>>,
     stalled: AtomicBool,
+    has_followers: AtomicBool,
 }
 
 impl Flight {
     /// A flight that is about to start.
     pub fn new(request: Parts, peer: IpAddr, sequence: u64, handles: Vec<Handle>) -> Arc<Self> {
         let (landing, _) = watch::channel(None);
-        Arc::new(Flight { request, sequence, handles, peer, landing, stalled: AtomicBool::new(false) })
+        Arc::new(Flight {
+            request,
+            sequence,
+            handles,
+            peer,
+            landing,
+            stalled: AtomicBool::new(false),
+            has_followers: AtomicBool::new(false),
+        })
     }
 
     /// Notes that a follower waited for the landing for too long: the next one to join begins another fetch.
@@ -155,6 +164,7 @@ impl Flights {
         if let Some(known) = flights.get(key)
             && !is_void(known)
         {
+            known.has_followers.store(true, Ordering::Relaxed);
             return Part::Follower(Arc::clone(known));
         }
         // Flights leave once what they brought is stored, so that here it is seen for certain.
@@ -172,6 +182,18 @@ impl Flights {
         if flights.get(key).is_some_and(|known| Arc::ptr_eq(known, flight)) {
             flights.remove(key);
         }
+    }
+
+    /// Takes `flight` out unless a follower has joined it. Returns whether it had no follower.
+    pub fn leave_without_followers(&self, key: &CacheKey, flight: &Arc<Flight>) -> bool {
+        let mut flights = self.flights();
+        if flight.has_followers.load(Ordering::Relaxed) {
+            return false;
+        }
+        if flights.get(key).is_some_and(|known| Arc::ptr_eq(known, flight)) {
+            flights.remove(key);
+        }
+        true
     }
 
     /// Whether a fetch for `key` is under way that can be joined.
