@@ -18,6 +18,7 @@ use super::activity::{Activity, Turn};
 use super::interim::Interims;
 use super::upload;
 use crate::message::body::{Body, BodyError};
+use crate::message::class::LastOnConnection;
 use crate::message::plain::Plain;
 
 /// Who is at the other end of a connection.
@@ -107,7 +108,8 @@ pub(super) fn service<H: Handler>(
             // From here on it is the peer's turn, unless the body has to wait for its source: a peer that opens no
             // HTTP/2 window would otherwise count as being worked for.
             turn.theirs();
-            if !is_http2 && turn.is_last() {
+            let is_last = turn.is_last() || response.extensions().get::<LastOnConnection>().is_some();
+            if !is_http2 && is_last {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Ok(response.map(|body| Tracked { body, turn, piece: is_http2, rest: Bytes::new() }))

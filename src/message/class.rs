@@ -43,6 +43,11 @@ impl Safe {
     }
 }
 
+/// Marks the response to a malformed request. Over HTTP/1 the connection ends after it, because recipients may disagree on
+/// where the next request begins (RFC 9112 sections 3 and 11.2).
+#[derive(Clone, Copy, Debug)]
+pub struct LastOnConnection;
+
 /// The class of a fetch, which rises when somebody joins it who is more in a hurry. Goes with its request.
 #[derive(Clone, Debug)]
 pub struct Standing(Arc<AtomicU8>);

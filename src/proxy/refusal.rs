@@ -6,6 +6,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::derive::DeriveError;
 use crate::message::body::Body;
+use crate::message::class::LastOnConnection;
 use crate::origin::OriginError;
 use crate::policy::capture::dialect::Fault;
 use crate::policy::signing::Denial;
@@ -138,6 +139,9 @@ impl Refusal {
         }
         let mut response = Response::new(Body::whole(format!("{problem}\n")));
         *response.status_mut() = status;
+        if matches!(self, Refusal::BadHost | Refusal::BadTarget | Refusal::BodyBroken(_)) {
+            response.extensions_mut().insert(LastOnConnection);
+        }
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

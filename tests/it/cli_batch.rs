@@ -142,8 +142,11 @@ async fn what_is_named_is_warm_before_the_process_says_that_it_is_ready() {
     running.stop().await;
 
     // A list that is not to be had is no reason not to start.
-    let gone =
-        Tintype::with(&origin, "capture = true\nonly_pictures = false\n[warm]\nsitemap = \"http://127.0.0.1:1/s.xml\"\n").await;
+    let gone = Tintype::with(
+        &origin,
+        "capture = true\nonly_pictures = false\n[warm]\nsitemap = \"http://127.0.0.1:1/s.xml\"\n",
+    )
+    .await;
     assert_eq!(gone.client.get(&gone.admin_url("/readyz"), &[]).await.status, 200);
     gone.stop().await;
 }

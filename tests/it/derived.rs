@@ -386,7 +386,8 @@ async fn what_cannot_be_made_is_refused_by_name() {
 #[tokio::test]
 async fn without_derivation_formats_are_the_origins() {
     let origin = ScriptedOrigin::start(|_| Reply::ok("x").header("Cache-Control", "max-age=60")).await;
-    let tintype = Tintype::with(&origin, "capture = true\nonly_pictures = false\ndialect = \"tintype\"").await;
+    let tintype =
+        Tintype::with(&origin, "capture = true\nonly_pictures = false\ndialect = \"tintype\"").await;
     tintype.get(&format!("{U}&format=webp&image_width=5")).await;
     let asked = origin.requests().pop().expect("asked").target;
     assert_eq!(asked, "/shot?format=webp&image_width=5&url=https%3A%2F%2Fa.example%2F");

@@ -227,7 +227,8 @@ async fn what_lies_on_disk_stays_there() {
 #[tokio::test]
 async fn the_canonical_parameters_of_a_capture_are_told() {
     let origin = ScriptedOrigin::start(|_| Reply::ok("abc").header("Cache-Control", "max-age=60")).await;
-    let tintype = Tintype::with(&origin, "capture = true\nonly_pictures = false\ndialect = \"tintype\"\n").await;
+    let tintype =
+        Tintype::with(&origin, "capture = true\nonly_pictures = false\ndialect = \"tintype\"\n").await;
     let url = "/shot?width=800&url=https://example.com&ttl=60&viewport_height=720";
     let explained = explain(&tintype, url).await;
     assert_eq!(explained["route"]["reads_as"], "tintype");

@@ -223,3 +223,66 @@ async fn the_host_is_the_authority() {
         );
     }
 }
+
+/// Sends a POST with `trailers` on stream 1, then a GET on stream 3. Gives what becomes of both.
+async fn ask_with_trailers(tintype: &Tintype, trailers: &[u8]) -> (Comes, Comes) {
+    let post: Vec<Line<'_>> =
+        vec![(":method", b"POST"), (":path", b"/"), (":scheme", b"http"), (":authority", b"t")];
+    let get: Vec<Line<'_>> =
+        vec![(":method", b"GET"), (":path", b"/next"), (":scheme", b"http"), (":authority", b"t")];
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(SETTINGS, 0, 0, &[]));
+    bytes.extend(frame(HEADERS, END_HEADERS, 1, &block(&post)));
+    bytes.extend(frame(0, 0, 1, b"abc"));
+    bytes.extend(frame(HEADERS, END_HEADERS | END_STREAM, 1, trailers));
+    bytes.extend(frame(HEADERS, END_HEADERS | END_STREAM, 3, &block(&get)));
+    let mut stream = TcpStream::connect(tintype.address).await.expect("somebody listens");
+    stream.write_all(&bytes).await.expect("sent");
+    within("what becomes of two streams", async move {
+        let mut comes = [None, None];
+        while comes.contains(&None) {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.expect("the connection lasts");
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            let mut payload = vec![0; length];
+            stream.read_exact(&mut payload).await.expect("the connection lasts");
+            let what = match head[3] {
+                HEADERS => Comes::Answer(if payload.contains(&0x89) { 204 } else { 0 }),
+                RST_STREAM => Comes::Reset,
+                GOAWAY => panic!("the connection ends: {payload:?}"),
+                _ => continue,
+            };
+            // A response may come before the trailers are read; the reset counts then.
+            let of = &mut comes[usize::from(head[8] == 3)];
+            if of.is_none() || what == Comes::Reset {
+                *of = Some(what);
+            }
+        }
+        (comes[0].expect("the first"), comes[1].expect("the second"))
+    })
+    .await
+}
+
+// RFC 9113 section 8.1: trailers with a pseudo-header field are malformed. hyperium/h2 drops the field.
+#[tokio::test]
+async fn a_pseudo_header_field_in_trailers_is_a_stream_error() {
+    let origin = Recorder::start().await;
+    let tintype = before(&origin, "").await;
+    let good = [block(&[]), block(&[("x-checksum", b"1")]), vec![0xa1]];
+    for trailers in good {
+        let comes = ask_with_trailers(&tintype, &trailers).await;
+        assert_eq!(comes, (Comes::Answer(204), Comes::Answer(204)), "{trailers:x?}");
+    }
+    // As an indexed field, by a name of the static table, by name, and after a regular field.
+    let bad = [
+        vec![0x82],
+        vec![0x44, 1, b'/'],
+        block(&[(":path", b"/")]),
+        block(&[("x-checksum", b"1"), (":method", b"GET")]),
+        block(&[(":unknown", b"1")]),
+    ];
+    for trailers in bad {
+        let comes = ask_with_trailers(&tintype, &trailers).await;
+        assert_eq!(comes, (Comes::Reset, Comes::Answer(204)), "{trailers:x?}");
+    }
+}

@@ -106,7 +106,8 @@ async fn a_job_is_as_web2img_has_it_and_its_pictures_are_stored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_failure_ends_it_and_pictures_are_made_anew_where_that_is_asked_for() {
     let origin = pictures().await;
-    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n[jobs]\nlistener = \"both\"\n").await;
+    let running =
+        Tintype::with(&origin, "capture = true\nonly_pictures = false\n[jobs]\nlistener = \"both\"\n").await;
     let first = json!({ "items": [{ "url": "https://a.example/" }] });
     ended(&running.client, &running.url(""), &accepted(&running, &first).await).await;
     let job = json!({
@@ -127,9 +128,11 @@ async fn the_first_failure_ends_it_and_pictures_are_made_anew_where_that_is_aske
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_bad_parameter_is_named_and_bounds_are_settings() {
     let origin = pictures().await;
-    let running =
-        Tintype::with(&origin, "capture = true\nonly_pictures = false\n[jobs]\nmax_items = 2\nmax_body = \"1KiB\"\nmax_jobs = 1\n")
-            .await;
+    let running = Tintype::with(
+        &origin,
+        "capture = true\nonly_pictures = false\n[jobs]\nmax_items = 2\nmax_body = \"1KiB\"\nmax_jobs = 1\n",
+    )
+    .await;
     let page = json!({ "url": "https://a.example/" });
     let answer =
         post(&running, &json!({ "items": [{ "url": "a", "width": 0 }], "config": { "parallel": 11 } })).await;
@@ -169,7 +172,8 @@ async fn too_many_jobs_at_work_are_told_when_to_come_again_and_clients_go_first(
         if request.target.contains("viewer") { reply.hold(&held) } else { reply }
     })
     .await;
-    let running = Tintype::with(&origin, "capture = true\nonly_pictures = false\n[jobs]\nmax_jobs = 1\n").await;
+    let running =
+        Tintype::with(&origin, "capture = true\nonly_pictures = false\n[jobs]\nmax_jobs = 1\n").await;
     let viewer = tokio::spawn({
         let (client, url) = (running.client.clone(), running.url("/?url=https://viewer.example/"));
         async move { client.get(&url, &[]).await }

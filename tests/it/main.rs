@@ -65,6 +65,8 @@ mod field_http;
 mod field_incomplete;
 mod field_lists;
 mod field_logs;
+mod field_not_pictures;
+mod field_octets;
 mod field_page_errors;
 mod field_page_memory;
 mod field_page_tls;

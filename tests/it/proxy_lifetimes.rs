@@ -26,8 +26,11 @@ fn shot(page: &str, more: &str) -> String {
 
 /// A capture route; no dice, so that every refresh is one that the test wants.
 async fn capturing(origin: &ScriptedOrigin, more: &str) -> Tintype {
-    Tintype::with(origin, &format!("capture = true\nonly_pictures = false\ndialect = \"tintype\"\nearly_refresh = 0.0\n{more}"))
-        .await
+    Tintype::with(
+        origin,
+        &format!("capture = true\nonly_pictures = false\ndialect = \"tintype\"\nearly_refresh = 0.0\n{more}"),
+    )
+    .await
 }
 
 fn cache(answer: &Answer) -> (&str, &str) {

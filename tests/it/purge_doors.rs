@@ -24,7 +24,9 @@ fn signed(secret: &str, body: &str) -> String {
 }
 
 async fn hooked(origin: &ScriptedOrigin, listener: &str) -> Tintype {
-    let more = format!("capture = true\nonly_pictures = false\n[webhook]\nsecret = \"{SECRET}\"\nlistener = \"{listener}\"\n");
+    let more = format!(
+        "capture = true\nonly_pictures = false\n[webhook]\nsecret = \"{SECRET}\"\nlistener = \"{listener}\"\n"
+    );
     Tintype::with(origin, &more).await
 }
 
