@@ -20,6 +20,7 @@ pub mod no_vary_search;
 pub mod place;
 pub mod precondition;
 pub mod provoked;
+pub mod public_url;
 pub mod purge;
 pub mod query;
 pub mod range;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::Config;
+use crate::policy::public_url::PublicUrl;
 
 /// Bytes of an `id`, a URL and an `Authorization` value.
 const LONGEST_ID: usize = 256;
@@ -57,6 +58,9 @@ pub(super) struct Asked {
     pub(super) webhook_auth: Option<String>,
     pub(super) fail_fast: bool,
     pub(super) cache: bool,
+    /// What links to its pictures begin with, as far as the request told; an earlier version stored none.
+    #[serde(default)]
+    pub(super) base: Option<PublicUrl>,
 }
 
 /// A parameter that is bad.
@@ -105,6 +109,7 @@ pub(super) fn read(body: &[u8], config: &Config) -> Result<Asked, Vec<Fault>> {
         webhook_auth: reader.authorization(&wishes["webhook_auth"]),
         fail_fast: reader.flag(wishes, "fail_fast", false),
         cache: reader.flag(wishes, "cache", true),
+        base: None,
     };
     if reader.faults.is_empty() { Ok(asked) } else { Err(reader.faults) }
 }
