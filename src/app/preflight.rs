@@ -29,7 +29,8 @@ pub struct Warning {
 
 /// What links to pictures cannot be made right by, as far as `config` alone tells.
 pub fn warnings(config: &Config) -> Vec<Warning> {
-    const REMEDY: &str = "set it, or server.trusted_proxies if a proxy in front says which scheme and host clients use";
+    const REMEDY: &str =
+        "set it, or server.trusted_proxies if a proxy in front says which scheme and host clients use";
     let ip = config.server.listen.ip();
     let mut found = Vec::new();
     if config.proxy.public_url.is_some() {
@@ -51,7 +52,8 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
         }));
     }
     let jobs = &config.jobs;
-    let are_linked = jobs.public_url.is_some() || super::pictures::route(config).is_none_or(|r| r.public_url.is_some());
+    let are_linked =
+        jobs.public_url.is_some() || super::pictures::route(config).is_none_or(|r| r.public_url.is_some());
     // Jobs on the control plane do not say where clients find the data plane.
     let is_told = jobs.on_data && !jobs.on_control && trusts;
     if jobs.webhook.secret.is_some() && !are_linked && !is_told && (ip.is_loopback() || ip.is_unspecified()) {

@@ -267,8 +267,11 @@ pub fn base(configured: Option<&PublicUrl>, seen: &Seen<'_>) -> Option<PublicUrl
     let said = seen.said.unwrap_or(&none);
     let scheme = said.scheme.unwrap_or(Scheme::of(seen.secure));
     let candidates = [said.authority.as_deref(), seen.authority];
-    candidates.into_iter().flatten().filter_map(|authority| PublicUrl::of_authority(scheme, authority)).find_map(
-        |base| {
+    candidates
+        .into_iter()
+        .flatten()
+        .filter_map(|authority| PublicUrl::of_authority(scheme, authority))
+        .find_map(|base| {
             if base.is_this_machine() && !seen.is_local() {
                 return None;
             }
@@ -276,8 +279,7 @@ pub fn base(configured: Option<&PublicUrl>, seen: &Seen<'_>) -> Option<PublicUrl
                 Some(port) if base.port.is_none() => base.with_port(port),
                 _ => base,
             })
-        },
-    )
+        })
 }
 
 /// `path` after `base`, or alone where nothing is known.
@@ -383,7 +385,11 @@ mod tests {
             (&x, &[("x-forwarded-proto", "ftp"), ("x-forwarded-host", "s.example")], "http://s.example/a"),
             (&x, &[("x-forwarded-host", "s.example"), ("x-forwarded-port", "81")], "http://s.example:81/a"),
             (&x, &[("x-forwarded-host", "s.example"), ("x-forwarded-port", "80")], "http://s.example/a"),
-            (&x, &[("x-forwarded-host", "s.example:82"), ("x-forwarded-port", "81")], "http://s.example:82/a"),
+            (
+                &x,
+                &[("x-forwarded-host", "s.example:82"), ("x-forwarded-port", "81")],
+                "http://s.example:82/a",
+            ),
             (&x, &[("x-forwarded-host", "s.example"), ("x-forwarded-port", "0x1")], "http://s.example/a"),
             // What is no authority is not taken.
             (&x, &[("x-forwarded-host", "s.example/evil")], "http://10.0.0.9:8080/a"),
@@ -425,7 +431,10 @@ mod tests {
             ),
             (
                 &rfc,
-                &[("forwarded", "for=6.6.6.6;host=evil.example, for=192.0.2.1;host=s.example;proto=https, for=10.0.0.2;host=in")],
+                &[(
+                    "forwarded",
+                    "for=6.6.6.6;host=evil.example, for=192.0.2.1;host=s.example;proto=https, for=10.0.0.2;host=in",
+                )],
                 "https://s.example/a",
             ),
         ] {

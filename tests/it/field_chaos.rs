@@ -57,7 +57,8 @@ impl Chaos {
                     }
                     // Two hits, and a miss that no other request asks for.
                     let is_miss = n % 3 == 2;
-                    let path = if is_miss { format!("/miss-{number}-{n}") } else { format!("/hit-{}", n % 5) };
+                    let path =
+                        if is_miss { format!("/miss-{number}-{n}") } else { format!("/hit-{}", n % 5) };
                     let client = if number % 2 == 0 { kept.clone() } else { Client::new() };
                     let asked = ask(client, format!("http://{address}{path}"));
                     match tokio::time::timeout(BOUND, asked).await {

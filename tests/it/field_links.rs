@@ -41,12 +41,18 @@ async fn dialects(origin: &ScriptedOrigin, server: &str, route: &str) -> Tintype
 }
 
 fn json_of(answer: &Answer) -> Value {
-    serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("JSON: {} {}", answer.status, answer.text()))
+    serde_json::from_slice(&answer.body)
+        .unwrap_or_else(|_| panic!("JSON: {} {}", answer.status, answer.text()))
 }
 
 /// The link that a client with these fields gets in `dialect`.
-async fn link(running: &Tintype, (dialect, asked, place): (&str, &str, &str), fields: &[(&str, &str)]) -> String {
-    let path = if dialect == "urlbox" { "/urlbox/v1/KEY/TOKEN/png".to_owned() } else { format!("/{dialect}") };
+async fn link(
+    running: &Tintype,
+    (dialect, asked, place): (&str, &str, &str),
+    fields: &[(&str, &str)],
+) -> String {
+    let path =
+        if dialect == "urlbox" { "/urlbox/v1/KEY/TOKEN/png".to_owned() } else { format!("/{dialect}") };
     let answer = running.client.get(&running.url(&format!("{path}?{PAGE}&{asked}")), fields).await;
     assert_eq!(answer.status, 200, "{dialect}: {}", answer.text());
     let told = json_of(&answer);
@@ -98,7 +104,11 @@ async fn no_client_elsewhere_gets_an_address_of_this_machine() {
             let link = link(&running, dialect, fields).await;
             assert!(link.starts_with(&format!("/{}", dialect.0)), "{dialect:?}: {link}");
             let linked = running.get(&link).await;
-            assert_eq!((linked.header("x-cache"), linked.text().as_str()), (Some("HIT"), "picture"), "{link}");
+            assert_eq!(
+                (linked.header("x-cache"), linked.text().as_str()),
+                (Some("HIT"), "picture"),
+                "{link}"
+            );
         }
         let host = [("X-Forwarded-For", "192.0.2.1"), ("Host", "shots.example")];
         let link = link(&running, dialect, &host).await;
@@ -190,7 +200,11 @@ async fn links_of_jobs_work_for_whoever_asked_for_the_job() {
     for at in [running.url(""), running.admin_url("")] {
         let (location, results) = job(&running, &at, &[], None).await;
         let is_data = at == running.url("");
-        assert_eq!(location.starts_with("https://public.example/p/batch/screenshots/"), is_data, "{location}");
+        assert_eq!(
+            location.starts_with("https://public.example/p/batch/screenshots/"),
+            is_data,
+            "{location}"
+        );
         assert_eq!(url_of(&results), format!("https://public.example/p/?{PAGE}"));
     }
     running.stop().await;
