@@ -45,6 +45,11 @@ struct Chaos {
 
 impl Chaos {
     fn on(address: SocketAddr) -> Self {
+        Self::within(BOUND, address)
+    }
+
+    /// Load whose requests may last no longer than `bound`.
+    fn within(bound: Duration, address: SocketAddr) -> Self {
         let (stop, outcomes) = (Arc::new(AtomicBool::new(false)), Arc::new(Outcomes::default()));
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {
@@ -61,8 +66,8 @@ impl Chaos {
                         if is_miss { format!("/miss-{number}-{n}") } else { format!("/hit-{}", n % 5) };
                     let client = if number % 2 == 0 { kept.clone() } else { Client::new() };
                     let asked = ask(client, format!("http://{address}{path}"));
-                    match tokio::time::timeout(BOUND, asked).await {
-                        Err(_) => bad.push(format!("{path}: no end within {BOUND:?}")),
+                    match tokio::time::timeout(bound, asked).await {
+                        Err(_) => bad.push(format!("{path}: no end within {bound:?}")),
                         Ok(None) => count(&outcomes.unanswered),
                         Ok(Some((200, body))) if body == format!("body of {path}") => {
                             count(if is_miss { &outcomes.misses } else { &outcomes.hits });
@@ -93,12 +98,19 @@ impl Chaos {
         .await;
     }
 
+    /// Ends it: what hung, and what was wrong.
+    async fn bad(self) -> Vec<String> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.clients.join_all().await.concat()
+    }
+
     /// Ends it, and wants nothing to have hung or been wrong.
     async fn end(self, what: &str) -> Arc<Outcomes> {
-        self.stop.store(true, Ordering::Relaxed);
-        let bad = self.clients.join_all().await.concat();
-        assert!(bad.is_empty(), "{what}: {} bad of {:?}: {bad:?}", bad.len(), self.outcomes);
-        self.outcomes
+        let outcomes = Arc::clone(&self.outcomes);
+        let bad = self.bad().await;
+        eprintln!("{what}: {outcomes:?}");
+        assert!(bad.is_empty(), "{what}: {} bad of {outcomes:?}: {bad:?}", bad.len());
+        outcomes
     }
 
     /// As [`end`](Self::end), where every request is to be answered.
@@ -137,6 +149,23 @@ async fn serves_in_full(process: Process, what: &str) {
         assert_eq!((answer.status, answer.text()), (200, format!("body of {path}")), "{what}");
     }
     assert!(process.stop().await, "{what}: SIGTERM ends it with 0");
+}
+
+/// The load itself notices what the tests below are about.
+#[tokio::test]
+async fn the_load_notices_wrong_answers_and_requests_without_an_end() {
+    let wrong = ScriptedOrigin::start(|_| Reply::ok("body of /another")).await;
+    let load = Chaos::on(wrong.address());
+    wrong.received(CLIENTS).await;
+    let bad = load.bad().await;
+    assert!(!bad.is_empty() && bad.iter().all(|why| why.contains("200")), "{bad:?}");
+
+    // The kernel lets clients in, and nobody answers them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let load = Chaos::within(Duration::from_millis(200), silent.local_addr().unwrap());
+    tokio::task::yield_now().await;
+    let bad = load.bad().await;
+    assert!(!bad.is_empty() && bad.iter().all(|why| why.contains("no end")), "{bad:?}");
 }
 
 /// slint#11396 and omicron#4352.
