@@ -179,7 +179,7 @@ async fn a_log_that_cannot_be_written_disturbs_no_request() {
     let load = Chaos::on(process.address);
     load.goes_on(30).await;
     drop(read);
-    load.goes_on(100).await;
+    load.goes_on(300).await;
     load.all_answered("log reader killed").await;
     serves_in_full(process, "log reader killed").await;
 
@@ -194,7 +194,7 @@ async fn a_log_that_cannot_be_written_disturbs_no_request() {
         }
     })
     .await;
-    load.goes_on(100).await;
+    load.goes_on(300).await;
     load.all_answered("log pipe full").await;
     serves_in_full(process, "log pipe full").await;
     drop(unread);
@@ -202,7 +202,7 @@ async fn a_log_that_cannot_be_written_disturbs_no_request() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let process = logging_to(&config, full).await;
     let load = Chaos::on(process.address);
-    load.goes_on(100).await;
+    load.goes_on(300).await;
     assert!(lost(&process).await > 0);
     load.all_answered("disk full under the log").await;
     serves_in_full(process, "disk full under the log").await;
@@ -225,7 +225,7 @@ async fn a_process_that_was_stopped_answers_what_was_asked_meanwhile() {
     process.signal(Signal::STOP);
     tokio::time::sleep(Duration::from_secs(5)).await;
     process.signal(Signal::CONT);
-    load.goes_on(100).await;
+    load.goes_on(300).await;
     load.all_answered("stopped for 5 s").await;
     serves_in_full(process, "stopped for 5 s").await;
 }
@@ -257,7 +257,7 @@ async fn few_file_descriptors_leave_no_request_without_an_end() {
     let config = configured(folder.path(), &origin, "access = false");
     let process = Process::launched(Process::launch(&config, "ulimit -n 48")).await;
     let load = Chaos::on(process.address);
-    load.goes_on(100).await;
+    load.goes_on(300).await;
     load.end("ulimit -n 48").await;
     serves_in_full(process, "ulimit -n 48").await;
 
@@ -271,13 +271,13 @@ async fn few_file_descriptors_leave_no_request_without_an_end() {
     // Hits are answered, on the connections that are kept if on no others.
     let hits = load.outcomes.hits.load(Ordering::Relaxed);
     within_long("hits", async {
-        while load.outcomes.hits.load(Ordering::Relaxed) < hits + 50 {
+        while load.outcomes.hits.load(Ordering::Relaxed) < hits + 300 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await;
     prlimit(Some(process.pid()), Resource::Nofile, limit(1024)).unwrap();
-    load.goes_on(100).await;
+    load.goes_on(300).await;
     load.end("no descriptors left").await;
     serves_in_full(process, "no descriptors left").await;
 }

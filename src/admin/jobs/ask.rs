@@ -319,4 +319,17 @@ mod tests {
         let item = Item { id: "a".into(), url, width: Some(800), height: None, format };
         assert_eq!(item.query(), "url=https%3A%2F%2Fa.example%2F%3Fb%3Dc%26d&width=800&format=webp");
     }
+
+    /// What is on disk from before links had a base, or with one, is read.
+    #[test]
+    fn jobs_of_earlier_versions_are_read() {
+        let body = json!({ "items": [{ "url": "https://a.example" }] }).to_string();
+        let base = "https://shots.example:8443/p".parse().ok();
+        let asked = Asked { base, ..read(body.as_bytes(), &Config::default()).expect("a job") };
+        let mut stored = serde_json::to_value(&asked).expect("JSON");
+        assert_eq!(serde_json::from_value::<Asked>(stored.clone()).expect("a job"), asked);
+        stored.as_object_mut().expect("an object").remove("base");
+        let earlier = serde_json::from_value::<Asked>(stored).expect("a job");
+        assert_eq!(earlier, Asked { base: None, ..asked });
+    }
 }
