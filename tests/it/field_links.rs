@@ -117,6 +117,31 @@ async fn no_client_elsewhere_gets_an_address_of_this_machine() {
     running.stop().await;
 }
 
+/// tronbyt/server#508: without a proxy, the scheme of the connection and the authority of the request, over TLS and HTTP/2 too.
+#[tokio::test]
+async fn links_have_the_scheme_and_host_of_the_request() {
+    let (origin, folder, identity) = (pictures().await, tempfile::tempdir().unwrap(), Identity::new());
+    let (certificate, key) = identity.write(folder.path());
+    let server = format!("tls_certificate = {certificate:?}\ntls_key = {key:?}");
+    let secure = dialects(&origin, &server, "").await;
+    let plain = dialects(&origin, "", "").await;
+    let port = plain.url("").rsplit(':').next().unwrap().to_owned();
+    let secure_port = secure.url("").rsplit(':').next().unwrap().to_owned();
+    for (client, base) in [
+        (Client::h2(), format!("http://127.0.0.1:{port}")),
+        (Client::new(), format!("http://localhost:{port}")),
+        (Client::tls(&identity.certificate, false), format!("https://localhost:{secure_port}")),
+        (Client::tls(&identity.certificate, true), format!("https://localhost:{secure_port}")),
+    ] {
+        let answer = client.get(&format!("{base}/microlink?{PAGE}&screenshot=true"), &[]).await;
+        let link = json_of(&answer)["data"]["screenshot"]["url"].as_str().unwrap().to_owned();
+        assert!(link.starts_with(&format!("{base}/microlink?")), "{link}");
+        assert_eq!(client.get(&link, &[]).await.text(), "picture");
+    }
+    secure.stop().await;
+    plain.stop().await;
+}
+
 /// tronbyt/server#508: the setting decides, that of the route first.
 #[tokio::test]
 async fn links_begin_with_the_public_url_that_is_set() {
