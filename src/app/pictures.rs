@@ -10,14 +10,14 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use url::Url;
 
 use super::Parts;
-use crate::admin::jobs::{Item, Taken, Taker};
+use crate::admin::jobs::{Arrived, Item, Plane, Taken, Taker};
 use crate::config::Config;
 use crate::message::body::Body;
 use crate::message::class::Class;
 use crate::policy::capture::dialect::Dialect;
+use crate::policy::public_url::{self, PublicUrl, Scheme};
 use crate::proxy::Route;
 use crate::proxy::route::Asking;
 
@@ -40,47 +40,46 @@ impl Pictures {
         Arc::new(Pictures { parts, address })
     }
 
-    /// Where the picture of `item` is to be had.
-    fn link(&self, config: &Config, item: &Item) -> Option<Url> {
+    /// Where clients find this service if neither a setting nor a request says: the address of the listener, with the host of the route.
+    fn listening(&self, config: &Config, route: &Route) -> Option<PublicUrl> {
+        let scheme = Scheme::of(config.server.tls.is_some());
+        let base = PublicUrl::of_authority(scheme, &self.address.to_string())?;
+        Some(match &route.host {
+            Some(host) => base.with_host(host),
+            None => base,
+        })
+    }
+
+    /// What links to the pictures of a job begin with: a setting, else what its request told, else the listener.
+    fn base_of(&self, config: &Config, told: Option<&PublicUrl>) -> Option<PublicUrl> {
         let route = route(config)?;
-        let mut base = match &config.jobs.public_url {
-            Some(url) => url.clone(),
-            None => {
-                let scheme = if config.server.tls.is_some() { "https" } else { "http" };
-                let mut base = Url::parse(&format!("{scheme}://{}", self.address)).ok()?;
-                if let Some(host) = &route.host {
-                    base.set_host(Some(host)).ok()?;
-                }
-                base
-            }
-        };
-        let path = format!("{}{}", base.path().trim_end_matches('/'), route.path);
-        base.set_path(&path);
-        base.set_query(Some(&item.query()));
-        Some(base)
+        let listening = || self.listening(config, route).filter(|base| !is_unspecified(base));
+        configured(config, route).or(told).cloned().or_else(listening)
     }
 
     /// The request for it, as a client would make it.
-    fn request(config: &Config, link: &Url, anew: bool) -> Option<Request<Body>> {
+    fn request(&self, config: &Config, item: &Item, anew: bool) -> Option<(Request<Body>, bool)> {
         let route = route(config)?;
-        let authority = link.authority();
-        let target = format!("http://{authority}{}?{}", route.path, link.query().unwrap_or_default());
+        // Not what the client of a job says of the host: the host selects the route.
+        let base = configured(config, route).cloned().or_else(|| self.listening(config, route))?;
+        let authority = base.authority();
+        let target = format!("http://{authority}{}", target(route, item));
         let mut request = Request::get(target).header(header::HOST, authority).body(Body::Empty).ok()?;
         if anew {
             request.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
         request.extensions_mut().insert(Class::Warm);
-        Some(request)
+        Some((request, base.scheme() == Scheme::Https))
     }
 
-    async fn taken(&self, item: &Item, anew: bool) -> Result<Taken, String> {
+    async fn taken(&self, item: &Item, anew: bool, told: Option<&PublicUrl>) -> Result<Taken, String> {
         const NO_ROUTE: &str = "no route takes it";
         for _ in 0..MAX_BUSY {
             // As it is configured by now.
             let now = self.parts.current.load_full();
-            let link = self.link(&now.config, item).ok_or(NO_ROUTE)?;
-            let request = Self::request(&now.config, &link, anew).ok_or(NO_ROUTE)?;
-            let secure = link.scheme() == "https";
+            let (request, secure) = self.request(&now.config, item, anew).ok_or(NO_ROUTE)?;
+            let path = route(&now.config).map(|route| target(route, item)).ok_or(NO_ROUTE)?;
+            let link = public_url::link(self.base_of(&now.config, told).as_ref(), &path);
             let response = now.proxy.handle(request, IpAddr::V4(Ipv4Addr::LOCALHOST), secure).await;
             if let Some(wait) = busy_for(&response) {
                 drop(now);
@@ -102,8 +101,44 @@ impl Taker for Pictures {
         route(&self.parts.current.load().config).is_some()
     }
 
-    fn take<'a>(&'a self, item: &'a Item, anew: bool) -> BoxFuture<'a, Result<Taken, String>> {
-        Box::pin(self.taken(item, anew))
+    fn take<'a>(
+        &'a self,
+        item: &'a Item,
+        anew: bool,
+        base: Option<&'a PublicUrl>,
+    ) -> BoxFuture<'a, Result<Taken, String>> {
+        Box::pin(self.taken(item, anew, base))
+    }
+
+    fn base(&self, arrived: &Arrived) -> Option<PublicUrl> {
+        let now = self.parts.current.load();
+        let route = route(&now.config)?;
+        let base = match arrived.plane {
+            Plane::Data => arrived.base.clone(),
+            // What it names is the control plane. The data plane is at the same host if it is at every address of this machine.
+            Plane::Control => {
+                let listening = self.listening(&now.config, route)?;
+                let (host, port) = (arrived.named.as_ref()?.host(), self.address.port());
+                is_unspecified(&listening).then(|| listening.with_host(host).with_port(port))
+            }
+        }?;
+        // A route with a host of its own is not found by another.
+        Some(match &route.host {
+            Some(host) => base.with_host(host),
+            None => base,
+        })
+    }
+
+    fn told(&self, link: &str, is_local: bool) -> String {
+        let now = self.parts.current.load();
+        let is_configured = route(&now.config).is_some_and(|route| configured(&now.config, route).is_some());
+        if is_local || is_configured { link.to_owned() } else { public_url::elsewhere(link).into_owned() }
+    }
+
+    fn location(&self, arrived: &Arrived, path: &str) -> String {
+        let now = self.parts.current.load();
+        let base = now.config.proxy.public_url.as_ref().filter(|_| arrived.plane == Plane::Data);
+        public_url::link(base, path)
     }
 
     fn yield_to_clients(&self) -> BoxFuture<'_, ()> {
@@ -115,7 +150,7 @@ impl Taker for Pictures {
 }
 
 /// The route that takes pictures: the one that is named, or the first that captures and reads `url`, `width`, `height` and `format` so.
-fn route(config: &Config) -> Option<&Route> {
+pub(super) fn route(config: &Config) -> Option<&Route> {
     let mut routes = config.proxy.routes.iter();
     let fits = |route: &Route| match &route.asking {
         Asking::Tintype(_) | Asking::Opaque(_) => route.capture,
@@ -127,6 +162,20 @@ fn route(config: &Config) -> Option<&Route> {
     }
 }
 
+/// What a setting says that links to the pictures of `route` begin with.
+fn configured<'a>(config: &'a Config, route: &'a Route) -> Option<&'a PublicUrl> {
+    config.jobs.public_url.as_ref().or(route.public_url.as_ref()).or(config.proxy.public_url.as_ref())
+}
+
+/// Path and query of the picture of `item`.
+fn target(route: &Route, item: &Item) -> String {
+    format!("{}?{}", route.path, item.query())
+}
+
+fn is_unspecified(base: &PublicUrl) -> bool {
+    matches!(base.host(), "0.0.0.0" | "[::]")
+}
+
 /// How long the origin wants to be left alone, if it does.
 fn busy_for(response: &Response<Body>) -> Option<Duration> {
     let is_busy =
@@ -136,7 +185,7 @@ fn busy_for(response: &Response<Body>) -> Option<Duration> {
 }
 
 /// What `response` says, once it is whole: then it is stored, if it can be.
-async fn judged(response: Response<Body>, link: Url) -> Result<Taken, String> {
+async fn judged(response: Response<Body>, link: String) -> Result<Taken, String> {
     let (head, mut body) = response.into_parts();
     let is_good = head.status.is_success();
     let mut error = Vec::new();
@@ -149,7 +198,7 @@ async fn judged(response: Response<Body>, link: Url) -> Result<Taken, String> {
     if is_good {
         let said = head.headers.get("x-cache").map(HeaderValue::as_bytes).unwrap_or_default();
         let cached = matches!(said, b"HIT" | b"STALE" | b"REVALIDATED");
-        return Ok(Taken { url: link.into(), cached });
+        return Ok(Taken { url: link, cached });
     }
     let told = serde_json::from_slice::<serde_json::Value>(&error).ok();
     let detail =

@@ -8,7 +8,7 @@ use http::{Request, Response};
 
 use super::Parts;
 use super::generation::Generation;
-use crate::admin::jobs::Jobs;
+use crate::admin::jobs::{Arrived, Jobs, Plane};
 use crate::admin::webhook::{self, Webhook};
 use crate::admin::{self, Admin, Control};
 use crate::clock::{Clock, Stopwatch};
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::listener::{Handler, Peer};
 use crate::message::body::Body;
 use crate::message::plain::Plain;
+use crate::policy::public_url;
 use crate::proxy::lookup::Tier;
 use crate::proxy::respond::{Outcome, Verdict};
 use crate::proxy::short;
@@ -75,7 +76,7 @@ pub(super) struct DataPlane {
 }
 
 impl DataPlane {
-    async fn answer(&self, now: &Generation, request: Request<Body>, peer: Peer) -> Response<Body> {
+    async fn answer(&self, now: &Generation, mut request: Request<Body>, peer: Peer) -> Response<Body> {
         let address = peer.address.ip();
         if request.method().as_str() == "PURGE" && now.purges.allows(address) {
             return admin::purge::by_method(&*self.parts, request).await;
@@ -89,6 +90,8 @@ impl DataPlane {
             || Jobs::is_for(request.uri().path()) && self.doors.load().jobs_on_data
         {
             let shared = Arc::clone(&self.doors.load().shared);
+            let arrived = Arrived::new(Plane::Data, &request, peer);
+            request.extensions_mut().insert(arrived);
             return shared.handle_on_data(request).await;
         }
         now.proxy.handle(request, address, peer.tls).await
@@ -102,6 +105,8 @@ impl Handler for DataPlane {
         // Whose request is it, where a proxy in front of us is trusted to say so?
         if let Some(chain) = now.config.trust.chain(peer.address.ip(), request.headers()) {
             peer.address.set_ip(chain.client());
+            let said = public_url::said(&now.config.trust, &chain, request.headers());
+            request.extensions_mut().insert(said);
             request.extensions_mut().insert(chain);
         }
         let exchange = Exchange::begin(&request, peer.address);
@@ -138,10 +143,14 @@ impl Handler for DataPlane {
 pub(super) struct ControlPlane(pub(super) Arc<ArcSwap<Doors>>);
 
 impl Handler for ControlPlane {
-    async fn handle(&self, request: Request<Body>, _: Peer) -> Response<Body> {
+    async fn handle(&self, mut request: Request<Body>, peer: Peer) -> Response<Body> {
         let doors = self.0.load_full();
         match &doors.admin {
-            Some(admin) => admin.handle(request).await,
+            Some(admin) => {
+                let arrived = Arrived::new(Plane::Control, &request, peer);
+                request.extensions_mut().insert(arrived);
+                admin.handle(request).await
+            }
             // Whoever has no control plane has no listener for it.
             None => Response::new(Body::Empty),
         }

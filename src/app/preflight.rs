@@ -3,6 +3,8 @@
 use crate::config::{Config, Upstream};
 use crate::listener::{self, BindError, Listener};
 use crate::origin::{chrome, remote};
+use crate::policy::capture::dialect::Dialect;
+use crate::proxy::Route;
 use crate::store;
 
 use super::Error;
@@ -14,6 +16,56 @@ pub struct Obstacle {
     pub setting: String,
     /// What `serve` would say.
     pub error: Error,
+}
+
+/// A setting that a service needs which others are to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The setting, such as `server.public_url`.
+    pub setting: String,
+    /// What is wrong without it, and the remedy.
+    pub text: String,
+}
+
+/// What links to pictures cannot be made right by, as far as `config` alone tells.
+pub fn warnings(config: &Config) -> Vec<Warning> {
+    const REMEDY: &str =
+        "set it, or server.trusted_proxies if a proxy in front says which scheme and host clients use";
+    let ip = config.server.listen.ip();
+    let mut found = Vec::new();
+    if config.proxy.public_url.is_some() {
+        return found;
+    }
+    let trusts = !config.trust.ranges.is_empty();
+    // At a loopback address everybody elsewhere comes through a proxy, whose requests name this machine.
+    if ip.is_loopback() && !trusts {
+        let gives_links = |route: &&Route| {
+            let dialect = route.asking.dialect();
+            dialect.is_some_and(|dialect| dialect != Dialect::Imgproxy) && route.public_url.is_none()
+        };
+        found.extend(config.proxy.routes.iter().filter(gives_links).map(|route| Warning {
+            setting: format!("route.{}.public_url", route.name),
+            text: format!(
+                "answers with links to pictures may hold an address of this machine only, as server.listen is {}; {REMEDY}",
+                config.server.listen
+            ),
+        }));
+    }
+    let jobs = &config.jobs;
+    let are_linked =
+        jobs.public_url.is_some() || super::pictures::route(config).is_none_or(|r| r.public_url.is_some());
+    // Jobs on the control plane do not say where clients find the data plane.
+    let is_told = jobs.on_data && !jobs.on_control && trusts;
+    if jobs.webhook.secret.is_some() && !are_linked && !is_told && (ip.is_loopback() || ip.is_unspecified()) {
+        found.push(Warning {
+            setting: "jobs.public_url".to_owned(),
+            text: format!(
+                "webhooks may get links that only this machine can use, as server.listen is {}; set it, or server.public_url",
+                config.server.listen
+            ),
+        });
+    }
+    found
 }
 
 /// Everything that keeps `config` from being served by this user on this machine. What a running tintype holds, its

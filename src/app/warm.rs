@@ -90,7 +90,7 @@ async fn warm(config: &Config, taker: &dyn Taker) {
     let count = items.len();
     let one = |item: Item| async move {
         taker.yield_to_clients().await;
-        let taken = tasks::caught(taker.take(&item, false));
+        let taken = tasks::caught(taker.take(&item, false, None));
         let why = match tokio::time::timeout(config.timeout, taken).await {
             Ok(Some(Ok(_))) => return true,
             Ok(Some(Err(why))) => why,

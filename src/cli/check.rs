@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use tintype::app::preflight::{self, Obstacle};
+use tintype::app::preflight::{self, Obstacle, Warning};
 use tintype::config::{Config, Upstream};
 use tintype::origin::chrome::{FilterList, FilterLists, Usage};
 
@@ -13,7 +13,7 @@ use super::terminal::{Exit, Mark, Paint, complain, print, with_causes};
 
 pub(super) const HELP: &str = "\
 Prints one line and exits with 0 if the configuration is good, and a line for each filter list: how many of its rules
-are used. Else prints each problem with its place, what was found and what is allowed, and exits with 2. The environment
+are used, and a warning where clients may be given links that do not work for them. Else prints each problem with its place, what was found and what is allowed, and exits with 2. The environment
 (TINTYPE_...) is checked too, and what serve would stop at here: a TLS key of another certificate, an address that is not
 this machine's, a cache folder that this user may not write in or that has no room, a browser that is not there. Nobody is
 asked over the network.
@@ -58,6 +58,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
             print(&format!("{} is good: {}\n", args.source.name(), summary(&config)));
             for list in filter_lists(&config) {
                 print(&format!("{}\n", list.line()));
+            }
+            for Warning { setting, text } in preflight::warnings(&config) {
+                print(&format!("warning: {setting}: {text}\n"));
             }
         }
         (true, true) => print(&format!("{}\n", summary_json(&config))),
@@ -120,6 +123,8 @@ fn summary_json(config: &Config) -> Value {
     let routes = config.proxy.routes.iter().map(
         |r| json!({ "name": r.name, "host": r.host, "path": r.path, "upstream": r.upstream, "capture": r.capture }),
     );
+    let warnings = preflight::warnings(config).into_iter();
+    let warnings = warnings.map(|Warning { setting, text }| json!({ "path": setting, "text": text }));
     json!({
         "ok": true,
         "problems": [],
@@ -127,6 +132,7 @@ fn summary_json(config: &Config) -> Value {
         "control_plane": control_plane(config),
         "upstreams": upstreams.collect::<Value>(),
         "routes": routes.collect::<Value>(),
+        "warnings": warnings.collect::<Value>(),
         "filter_lists": filter_lists(config).iter().map(ListReport::to_json).collect::<Value>(),
     })
 }

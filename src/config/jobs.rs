@@ -39,7 +39,7 @@ pub(super) fn read(
         on_data: matches!(place, Where::Data | Where::Both),
         folder: store.map(|folder| folder.join("jobs")),
         route: route(&mut s, routes),
-        public_url: web(&mut s, "public_url", "http:// or https://, a host, and perhaps a port and a path"),
+        public_url: super::server::public_url(&mut s),
         max_body: s.size("max_body", MIB, KIB..=64 * MIB),
         max_items: s.number("max_items", 50, 1..=100_000),
         max_jobs: s.number("max_jobs", 1000, 1..=100_000),

@@ -205,6 +205,7 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
         hidden_tags,
         imgproxy,
         derive,
+        public_url: bounds.public_url,
     };
     Config {
         server,

@@ -122,6 +122,7 @@ fn read(
     let remote = Defaults { derive: derive.unwrap_or(false), ..Defaults::default() };
     let asking = asking(&mut s, spoken, capture, chrome, remote, no_vary_search);
     let (auth, audience) = access(&mut s, keys);
+    let public_url = super::server::public_url(&mut s);
     Route {
         name: name.to_owned(),
         host,
@@ -137,6 +138,7 @@ fn read(
         refresh: rules::refresh(&mut s, capture),
         auth,
         audience,
+        public_url,
     }
 }
 

@@ -13,6 +13,7 @@ use super::words::{GIB, KIB, MIB, days, secs};
 use crate::listener::{self, TlsFiles};
 use crate::message::forwarded::Spelling;
 use crate::policy::client::Trust;
+use crate::policy::public_url::PublicUrl;
 
 /// What `[server]` says beside the listener.
 pub(super) struct Bounds {
@@ -22,6 +23,7 @@ pub(super) struct Bounds {
     pub(super) max_request_body: u64,
     pub(super) trust: Trust,
     pub(super) watch_config: bool,
+    pub(super) public_url: Option<PublicUrl>,
 }
 
 /// Where the data plane listens unless told otherwise.
@@ -73,6 +75,7 @@ pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
             ),
         },
         watch_config: s.flag("watch_config", false),
+        public_url: public_url(&mut s),
     };
     listener.crowded.clone_from(&bounds.trust.ranges);
     if bounds.max_uri_bytes > listener.max_header_bytes {
@@ -81,6 +84,18 @@ pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
         s.refuse("max_uri_bytes", Kind::Conflict, found, &allowed);
     }
     (listener, bounds)
+}
+
+/// `public_url`: what links begin with.
+pub(super) fn public_url(s: &mut Section<'_>) -> Option<PublicUrl> {
+    const ALLOWED: &str = "http:// or https://, a host, and perhaps a port and a path, such as \"https://shots.example.com/prefix\"";
+    s.read("public_url", None, ALLOWED, |node| {
+        let refused = |error: crate::policy::public_url::PublicUrlError| super::section::Refusal {
+            kind: Kind::Malformed,
+            help: Some(error.to_string()),
+        };
+        node.text()?.parse().map_err(refused)
+    })
 }
 
 /// `listen`: an address and a port.

@@ -23,6 +23,11 @@ impl Chain {
         Chain(chain)
     }
 
+    /// Addresses that trusted proxies told: how many proxies the request passed that named whom they had it from.
+    pub fn hops(&self) -> usize {
+        self.0.len().saturating_sub(1)
+    }
+
     /// The client's address; the unspecified one if it is not known, which is in no sensible list.
     pub fn client(&self) -> IpAddr {
         self.0.first().copied().flatten().unwrap_or(IpAddr::from([0, 0, 0, 0]))
@@ -62,6 +67,14 @@ pub fn told_from_last(fields: &HeaderMap, spelling: Spelling) -> impl Iterator<I
         .collect();
     told.reverse();
     told.into_iter()
+}
+
+/// The value of the parameter called `name` in one element of `Forwarded`, without its quotes.
+pub fn parameter(element: &str, name: &str) -> Option<String> {
+    let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
+    let (_, value) = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+    Some(bare.to_owned())
 }
 
 /// The address in a pair of `Forwarded` whose name is `for`.

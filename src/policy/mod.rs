@@ -4,7 +4,7 @@
 //! may answer, [`short`] until when that is certain, [`rules`] what route and caller want beside, [`precondition`] whether a 304 will do, [`validation`] how to ask the origin and what its 304 changes,
 //! [`admission`] whether an answer may be stored, with [`directives`] or [`targeted`] ones and [`freshness`] for how long, [`range`] which
 //! parts of it are sent, [`invalidation`] and [`groups`] what an unsafe method spoils, [`purge`], [`tags`] and [`place`] by what it is purged,
-//! [`asking`] how it is asked for again, and [`audience`] what browsers and CDNs are told. [`sitemap`] lists what is worth storing ahead.
+//! [`asking`] how it is asked for again, [`audience`] what browsers and CDNs are told, and [`public_url`] what links begin with. [`sitemap`] lists what is worth storing ahead.
 
 pub mod admission;
 pub mod asking;
@@ -20,6 +20,7 @@ pub mod no_vary_search;
 pub mod place;
 pub mod precondition;
 pub mod provoked;
+pub mod public_url;
 pub mod purge;
 pub mod query;
 pub mod range;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -25,6 +25,7 @@ use crate::policy::capture::dialect::telling::{Facts, Trouble};
 use crate::policy::capture::dialect::{
     self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken, imgproxy,
 };
+use crate::policy::public_url::{self, PublicUrl, Said, Seen};
 
 /// Path of the one resource of the built-in engine, and of all pictures in keys.
 const PICTURES: &str = "/screenshot";
@@ -214,6 +215,7 @@ impl Proxy {
             }
         }
         let at = (Arc::clone(&route), request.uri.clone());
+        let base = self.links_begin_with(&route, &request, peer);
         let read = match admitted {
             Ok((leave, ticket)) => {
                 super::reading::read(&route, &mut request, body, self.config.max_request_body)
@@ -247,6 +249,7 @@ impl Proxy {
             in_its_words(dialect, &wanted.names, response).await
         } else if response.status() == StatusCode::OK {
             let link = self.link(dialect, &at.0, &at.1, &wanted);
+            let link = link.map(|link| public_url::link(base.as_ref(), &path_of(&link)));
             in_its_form(dialect, &wanted, link, response, self.config.max_stored_bytes).await
         } else {
             response
@@ -263,9 +266,9 @@ impl Proxy {
         keys.is_some_and(|keys| keys.verify(below(route, Dialect::Imgproxy, request.uri.path())))
     }
 
-    /// The URL by which a client finds the picture that it asked for at `target`: a signed one on a route in imgproxy's dialect over the same
+    /// The target by which a client finds the picture that it asked for at `target`: a signed one on a route in imgproxy's dialect over the same
     /// stored pictures, for clients of web2img, which has such; else one in the client's own dialect.
-    fn link(&self, dialect: Dialect, route: &Route, target: &Uri, wanted: &Wanted) -> Option<String> {
+    fn link(&self, dialect: Dialect, route: &Route, target: &Uri, wanted: &Wanted) -> Option<Uri> {
         let signed = || {
             let (keys, (query, size, format)) = (self.config.imgproxy.as_ref()?, wanted.capture.as_ref()?);
             let signing = self.routes.signing(&route.scope)?;
@@ -274,8 +277,24 @@ impl Proxy {
             replace(target, &format!("{prefix}{path}")).ok()
         };
         let signed = (dialect == Dialect::Web2img).then(signed).flatten();
-        signed.or_else(|| wanted.link.clone()).map(|link| link.to_string())
+        signed.or_else(|| wanted.link.clone())
     }
+
+    /// What links in the answer to `request` begin with, so that its client can use them. `None` where nothing is known.
+    fn links_begin_with(&self, route: &Route, request: &Parts, client: IpAddr) -> Option<PublicUrl> {
+        let configured = route.public_url.as_ref().or(self.config.public_url.as_ref());
+        let seen = Seen {
+            said: request.extensions.get::<Said>(),
+            secure: request.uri.scheme() == Some(&Scheme::HTTPS),
+            authority: request.uri.authority().map(Authority::as_str),
+            client,
+        };
+        public_url::base(configured, &seen)
+    }
+}
+
+fn path_of(link: &Uri) -> String {
+    link.path_and_query().map_or_else(|| "/".to_owned(), PathAndQuery::to_string)
 }
 
 /// What of `path` is the dialect's own: imgproxy's signature is of what follows the prefix of the route.

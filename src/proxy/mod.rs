@@ -22,6 +22,7 @@ use crate::policy::audience::Audience;
 use crate::policy::capture::Wishes;
 use crate::policy::capture::dialect::imgproxy;
 use crate::policy::directives::RequestDirectives;
+use crate::policy::public_url::PublicUrl;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
 use crate::policy::rules::{Lifetimes, Plan};
 use crate::policy::tags;
@@ -443,6 +444,8 @@ pub struct Config {
     pub imgproxy: Option<imgproxy::Keys>,
     /// Bounds of making pictures out of stored ones.
     pub derive: derive::Config,
+    /// What links begin with, unless a route says otherwise.
+    pub public_url: Option<PublicUrl>,
 }
 
 impl Config {
@@ -470,6 +473,7 @@ impl Default for Config {
             hidden_tags: vec![tags::SURROGATE_KEY, tags::XKEY],
             imgproxy: None,
             derive: derive::Config::default(),
+            public_url: None,
         }
     }
 }
@@ -505,4 +509,6 @@ pub struct Route {
     pub auth: Auth,
     /// Whom its answers are for.
     pub audience: Audience,
+    /// What links to its pictures begin with.
+    pub public_url: Option<PublicUrl>,
 }

@@ -15,6 +15,7 @@ use crate::policy::admission::Terms;
 use crate::policy::audience::Audience;
 use crate::policy::capture::dialect::{Dialect, Spoken};
 use crate::policy::capture::{Canonical, Defaults, Wishes};
+use crate::policy::public_url::PublicUrl;
 use crate::policy::rules::{Lifetimes, Plan};
 use crate::policy::{key, place, query};
 use crate::store::Handle;
@@ -82,6 +83,8 @@ pub struct Route {
     pub auth: Auth,
     /// Whom its answers are for.
     pub audience: Audience,
+    /// What links to its pictures begin with.
+    pub public_url: Option<PublicUrl>,
     /// Its query names a page to capture.
     pub capture: bool,
     /// A successful response that is not a good picture is an origin error.
@@ -241,6 +244,7 @@ impl Routes {
                 refresh: route.refresh,
                 auth: route.auth,
                 audience: route.audience,
+                public_url: route.public_url.clone(),
                 capture: route.capture,
                 only_pictures: route.only_pictures,
                 keyed_by_host,
@@ -329,6 +333,7 @@ mod tests {
                     refresh: Refresh::default(),
                     auth: Auth::default(),
                     audience: Audience::default(),
+                    public_url: None,
                 })
                 .collect(),
             ..Config::default()

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use percent_encoding::percent_decode_str;
 
 use super::refusal::Refusal;
+use crate::policy::public_url::is_plain_authority;
 
 /// Completes the target of `request` from its `Host`, and refuses what has none, or is too long.
 pub(crate) fn complete(request: &mut Parts, secure: bool, max_bytes: usize) -> Result<(), Refusal> {
@@ -91,7 +92,7 @@ fn authority(request: &mut Parts) -> Result<Authority, Refusal> {
         (None, None) if request.version <= Version::HTTP_10 => Authority::from_static("localhost"),
         _ => return Err(Refusal::BadHost),
     };
-    if !is_host(&authority) {
+    if !is_plain_authority(&authority) {
         return Err(Refusal::BadHost);
     }
     if authority.as_str().bytes().any(|octet| octet.is_ascii_uppercase()) {
@@ -107,21 +108,9 @@ fn host(fields: &HeaderMap) -> Result<Option<Authority>, Refusal> {
     let host: Option<Authority> =
         std::str::from_utf8(host.as_bytes()).ok().and_then(|host| host.parse().ok());
     match host {
-        Some(host) if second.is_none() && is_host(&host) => Ok(Some(host)),
+        Some(host) if second.is_none() && is_plain_authority(&host) => Ok(Some(host)),
         _ => Err(Refusal::BadHost),
     }
-}
-
-/// Whether it is a name or an address and perhaps a port, and nothing besides.
-fn is_host(authority: &Authority) -> bool {
-    let (whole, host) = (authority.as_str(), authority.host());
-    let good = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet)),
-    };
-    let port = whole.strip_prefix(host).map(|rest| rest.strip_prefix(':').unwrap_or(rest));
-    let port = port.is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok());
-    good && port && !host.is_empty()
 }
 
 #[cfg(test)]

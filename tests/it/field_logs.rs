@@ -13,14 +13,14 @@ use super::support::terminal::in_pipe;
 use crate::support::client::get;
 use crate::support::*;
 
-fn configured(folder: &Path, origin: &ScriptedOrigin, log: &str) -> PathBuf {
+pub(super) fn configured(folder: &Path, origin: &ScriptedOrigin, log: &str) -> PathBuf {
     let file = folder.join("proxy.toml");
     std::fs::write(&file, Tintype::toml(origin, &format!("[log]\n{log}\n"))).unwrap();
     file
 }
 
 /// Starts one whose standard error is `stderr`.
-async fn logging_to(config: &Path, stderr: impl Into<Stdio>) -> Process {
+pub(super) async fn logging_to(config: &Path, stderr: impl Into<Stdio>) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tintype"));
     command.args(["serve", "--config"]).arg(config);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();

@@ -10,8 +10,20 @@ use ::tintype::tasks::How;
 use crate::support::client::get;
 use crate::support::*;
 
+/// The vital tasks of [`everything`].
+pub(super) const VITAL: [&str; 8] = [
+    "browser-keeper",
+    "config-watcher",
+    "control-plane",
+    "data-plane",
+    "disk-check",
+    "job-sweeper",
+    "refresh-ahead",
+    "reloader",
+];
+
 /// One of each kind of vital task: a disk, a watched file, a refresh ahead of need, and a browser that never comes.
-fn everything(folder: &std::path::Path, origin: &ScriptedOrigin) -> String {
+pub(super) fn everything(folder: &std::path::Path, origin: &ScriptedOrigin) -> String {
     let store = format!(
         "dir = {:?}\ndisk = \"32MiB\"\nblock = \"2MiB\"\nmemory = \"8MiB\"\nmax_stored_bytes = \"64KiB\"\nhold_for_tag = \"64KiB\"",
         folder.join("cache")
@@ -25,24 +37,14 @@ fn everything(folder: &std::path::Path, origin: &ScriptedOrigin) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_any_vital_task_shows_in_health_checks() {
     let origin = ScriptedOrigin::start(|_| Reply::ok("x")).await;
-    let names = [
-        "browser-keeper",
-        "config-watcher",
-        "control-plane",
-        "data-plane",
-        "disk-check",
-        "job-sweeper",
-        "refresh-ahead",
-        "reloader",
-    ];
-    for name in names {
+    for name in VITAL {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("proxy.toml");
         std::fs::write(&file, everything(folder.path(), &origin)).unwrap();
         let running = Tintype::from_file(&file).await;
         let mut vital = running.tasks().vital();
         vital.sort_unstable();
-        assert_eq!(vital, names);
+        assert_eq!(vital, VITAL);
         let health = running.client.get(&running.admin_url("/healthz"), &[]).await;
         assert_eq!((health.status, running.tasks().failure()), (200, None));
 

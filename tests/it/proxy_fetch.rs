@@ -36,6 +36,7 @@ fn data_plane(origin: impl Origin, store: impl Store) -> Arc<Proxy> {
         refresh: tintype::proxy::ahead::Refresh::default(),
         auth: Default::default(),
         audience: Default::default(),
+        public_url: None,
     };
     let config = Config { routes: vec![route], ..Config::default() };
     let origin: Arc<dyn Origin> = Arc::new(origin);

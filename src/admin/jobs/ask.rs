@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::Config;
+use crate::policy::public_url::PublicUrl;
 
 /// Bytes of an `id`, a URL and an `Authorization` value.
 const LONGEST_ID: usize = 256;
@@ -57,6 +58,9 @@ pub(super) struct Asked {
     pub(super) webhook_auth: Option<String>,
     pub(super) fail_fast: bool,
     pub(super) cache: bool,
+    /// What links to its pictures begin with, as far as the request told; an earlier version stored none.
+    #[serde(default)]
+    pub(super) base: Option<PublicUrl>,
 }
 
 /// A parameter that is bad.
@@ -105,6 +109,7 @@ pub(super) fn read(body: &[u8], config: &Config) -> Result<Asked, Vec<Fault>> {
         webhook_auth: reader.authorization(&wishes["webhook_auth"]),
         fail_fast: reader.flag(wishes, "fail_fast", false),
         cache: reader.flag(wishes, "cache", true),
+        base: None,
     };
     if reader.faults.is_empty() { Ok(asked) } else { Err(reader.faults) }
 }
@@ -313,5 +318,18 @@ mod tests {
         let (url, format) = ("https://a.example/?b=c&d".to_owned(), Some("webp".to_owned()));
         let item = Item { id: "a".into(), url, width: Some(800), height: None, format };
         assert_eq!(item.query(), "url=https%3A%2F%2Fa.example%2F%3Fb%3Dc%26d&width=800&format=webp");
+    }
+
+    /// What is on disk from before links had a base, or with one, is read.
+    #[test]
+    fn jobs_of_earlier_versions_are_read() {
+        let body = json!({ "items": [{ "url": "https://a.example" }] }).to_string();
+        let base = "https://shots.example:8443/p".parse().ok();
+        let asked = Asked { base, ..read(body.as_bytes(), &Config::default()).expect("a job") };
+        let mut stored = serde_json::to_value(&asked).expect("JSON");
+        assert_eq!(serde_json::from_value::<Asked>(stored.clone()).expect("a job"), asked);
+        stored.as_object_mut().expect("an object").remove("base");
+        let earlier = serde_json::from_value::<Asked>(stored).expect("a job");
+        assert_eq!(earlier, Asked { base: None, ..asked });
     }
 }

@@ -176,8 +176,8 @@ impl Job {
         })
     }
 
-    /// What came of it, item by item.
-    pub(super) fn results(&self, now: Timestamp) -> Value {
+    /// What came of it, item by item; `told` makes of a link what its reader can use.
+    pub(super) fn results(&self, now: Timestamp, told: impl Fn(&str) -> String) -> Value {
         let state = self.state();
         let (completed, failed) = state.count();
         let took = state.ended.unwrap_or(now).since(self.created);
@@ -189,7 +189,7 @@ impl Job {
             .map(|(item, done)| match done {
                 None => json!({ "id": item.id, "status": "pending" }),
                 Some(Done::Taken { url, cached }) => {
-                    json!({ "id": item.id, "status": "success", "url": url, "cached": cached })
+                    json!({ "id": item.id, "status": "success", "url": told(url), "cached": cached })
                 }
                 Some(Done::Failed(error)) => json!({ "id": item.id, "status": "error", "error": error }),
             })

@@ -27,14 +27,17 @@ use crate::message::body::Body;
 use crate::origin::chrome::guard::Guard;
 use crate::origin::chrome::{AllowedHost, AllowedRange};
 use crate::origin::guarded::{self, Poster};
+use crate::policy::public_url::PublicUrl;
 use crate::tasks;
 
+mod arrived;
 mod ask;
 mod job;
 mod journal;
 pub mod list;
 mod run;
 
+pub use arrived::{Arrived, Plane};
 pub use ask::Item;
 use ask::{Asked, Fault};
 use job::{Event, Job};
@@ -56,8 +59,8 @@ pub struct Config {
     pub folder: Option<PathBuf>,
     /// The route that takes the pictures; without, the first one that captures and is asked so.
     pub route: Option<String>,
-    /// What the URLs of pictures begin with; without, the address of the data plane.
-    pub public_url: Option<url::Url>,
+    /// What the URLs of pictures begin with; without, as the route or `[server]` says.
+    pub public_url: Option<PublicUrl>,
     /// Bytes of a request.
     pub max_body: usize,
     /// Items of one job.
@@ -166,11 +169,25 @@ pub trait Taker: Send + Sync + 'static {
     /// Whether there is a route that takes them.
     fn can_take(&self) -> bool;
 
-    /// Takes one, or finds it stored; `anew` wants it confirmed or made now.
+    /// Takes one, or finds it stored; `anew` wants it confirmed or made now. Its link begins with `base` unless a setting says otherwise.
     ///
     /// # Errors
     /// In words, why there is none.
-    fn take<'a>(&'a self, item: &'a Item, anew: bool) -> BoxFuture<'a, Result<Taken, String>>;
+    fn take<'a>(
+        &'a self,
+        item: &'a Item,
+        anew: bool,
+        base: Option<&'a PublicUrl>,
+    ) -> BoxFuture<'a, Result<Taken, String>>;
+
+    /// What the links to the pictures of a job begin with that is asked for by `arrived`. `None`: nothing is known.
+    fn base(&self, arrived: &Arrived) -> Option<PublicUrl>;
+
+    /// `link` for a reader of results, who is on this machine if `is_local`.
+    fn told(&self, link: &str, is_local: bool) -> String;
+
+    /// Where the job at `path` is found by the client of `arrived`.
+    fn location(&self, arrived: &Arrived, path: &str) -> String;
 
     /// Waits, within bounds, for a moment in which no client waits for a fetch.
     fn yield_to_clients(&self) -> BoxFuture<'_, ()>;
@@ -265,6 +282,7 @@ impl Jobs {
     pub async fn handle(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let now = self.clock.now();
         self.sweep(now);
+        let is_local = request.extensions().get::<Arrived>().is_some_and(|arrived| arrived.is_local);
         let path = request.uri().path().to_owned();
         let rest = path.strip_prefix(PATH).unwrap_or_default().trim_start_matches('/');
         let (id, what) = rest.split_once('/').unwrap_or((rest, ""));
@@ -273,7 +291,7 @@ impl Jobs {
             (_, "", "") => not_allowed("POST"),
             (&Method::GET | &Method::HEAD, id, "" | "results") => match self.find(id) {
                 Some(job) if what.is_empty() => answer(StatusCode::OK, job.status(now)),
-                Some(job) => answer(StatusCode::OK, job.results(now)),
+                Some(job) => answer(StatusCode::OK, job.results(now, |link| self.taker.told(link, is_local))),
                 None => problem(StatusCode::NOT_FOUND, "there is no such job, or it is too long ago"),
             },
             (_, _, "" | "results") => not_allowed("GET, HEAD"),
@@ -283,8 +301,11 @@ impl Jobs {
 
     async fn submit(self: &Arc<Self>, request: Request<Body>) -> Result<Response<Body>, Response<Body>> {
         let set = self.set.load_full();
+        let arrived = request.extensions().get::<Arrived>().cloned();
         let body = read_body_of(request, set.config.max_body).await?;
         let asked = ask::read(&body, &set.config).map_err(|faults| bad(&faults))?;
+        let base = arrived.as_ref().and_then(|arrived| self.taker.base(arrived));
+        let asked = Asked { base, ..asked };
         if let Some(webhook) = asked.webhook.as_deref().and_then(ask::web)
             && let Err(failure @ guarded::Failure::Refused(_)) = guarded::vetted(&set.guard, &webhook).await
         {
@@ -312,7 +333,9 @@ impl Jobs {
         })?;
         tracing::info!(job = job.id, items = job.asked.items.len(), "job accepted");
         let mut response = answer(StatusCode::ACCEPTED, job.status(now));
-        if let Ok(location) = HeaderValue::try_from(format!("{PATH}/{}", job.id)) {
+        let path = format!("{PATH}/{}", job.id);
+        let location = arrived.map_or(path.clone(), |arrived| self.taker.location(&arrived, &path));
+        if let Ok(location) = HeaderValue::try_from(location) {
             response.headers_mut().insert(header::LOCATION, location);
         }
         Ok(response)

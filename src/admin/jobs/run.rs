@@ -11,6 +11,7 @@ use super::ask::web;
 use super::job::{Done, Event, Job};
 use crate::admin::webhook;
 use crate::origin::backoff;
+use crate::policy::public_url;
 use crate::tasks;
 
 impl Jobs {
@@ -49,7 +50,7 @@ impl Jobs {
         if job.asked.fail_fast && job.has_failure() {
             return Done::Failed("not taken: another one failed (fail_fast)".to_owned());
         }
-        let taken = tasks::caught(self.taker.take(item, !job.asked.cache));
+        let taken = tasks::caught(self.taker.take(item, !job.asked.cache, job.asked.base.as_ref()));
         match tokio::time::timeout(job.asked.timeout, taken).await {
             Ok(Some(Ok(taken))) => Done::Taken { url: taken.url, cached: taken.cached },
             Ok(Some(Err(why))) => Done::Failed(why),
@@ -61,7 +62,9 @@ impl Jobs {
     /// Tells the webhook, again and again within bounds.
     async fn tell(&self, job: &Job) {
         let Some(url) = job.asked.webhook.as_deref().and_then(web) else { return };
-        let body = Bytes::from(format!("{:#}\n", job.results(self.clock.now())));
+        let is_local = url.host_str().is_some_and(public_url::is_this_machine);
+        let results = job.results(self.clock.now(), |link| self.taker.told(link, is_local));
+        let body = Bytes::from(format!("{results:#}\n"));
         for tried in 1.. {
             let set = self.set.load_full();
             let how = &set.config.webhook;
