@@ -129,17 +129,14 @@ impl FrameReader {
         let mut seen = Seen { insertions: Vec::new(), partial: 0 };
         let mut at = 0;
         while at < octets.len() {
-            if let Some(start) = &mut self.trailers
-                && self.skip > 0
-            {
+            if let (Some(start), 1..) = (&mut self.trailers, self.skip) {
                 if start.is_before_fields(octets[at]) {
                     (self.skip, at) = (self.skip - 1, at + 1);
-                    continue;
+                } else {
+                    self.trailers = None;
+                    seen.insertions.push(at);
                 }
-                self.trailers = None;
-                seen.insertions.push(at);
-            }
-            if self.skip > 0 {
+            } else if self.skip > 0 {
                 let skipped = self.skip.min(octets.len() - at);
                 (self.skip, at) = (self.skip - skipped, at + skipped);
             } else if let Some(head) = octets[at..].first_chunk_mut::<9>() {

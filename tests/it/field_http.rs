@@ -104,7 +104,7 @@ async fn followers_of_a_leader_that_stalls_are_served_by_one_further_fetch() {
         }
     })
     .await;
-    let toml = Tintype::toml(&origin, "").replace("[server]", "[server]\ncollapse_timeout = \"200ms\"");
+    let toml = Tintype::toml(&origin, "").replace("[store]", "[store]\ncollapse_timeout = \"1s\"");
     let tintype = Tintype::of(&toml).await;
     let leader = tokio::spawn(Client::new().get(&tintype.url("/a"), &[]));
     origin.received(1).await;

@@ -9,6 +9,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Extensions, HeaderMap, HeaderValue, Uri, Version};
 
 use super::{Config, Error};
+use crate::message::class::Safe;
 use crate::message::forwarded::{Chain, Told};
 use crate::origin::OriginError;
 
@@ -79,7 +80,10 @@ impl Outgoing {
         }
         head.uri = self.target(&head.uri)?;
         head.version = Version::HTTP_11;
+        // Everything else there is about the client's connection.
+        let safe = head.extensions.remove::<Safe>();
         head.extensions = Extensions::new();
+        safe.map(|safe| head.extensions.insert(safe));
         // Without one the client sets the authority: as `Host` in HTTP/1.1, as `:authority` alone in HTTP/2.
         let host = head.headers.remove(HOST);
         if self.preserve_host
