@@ -39,6 +39,10 @@ pub struct Config {
     pub allow_hosts: Vec<String>,
     /// Pages at most.
     pub max_urls: usize,
+    /// Sitemaps at most that an index leads to, itself included.
+    pub max_sitemaps: usize,
+    /// Bytes of one sitemap, unpacked.
+    pub max_sitemap_bytes: u64,
     /// Pictures at once.
     pub parallel: usize,
     /// Time for each.
@@ -126,7 +130,12 @@ async fn listed(config: &Config) -> (Vec<Item>, usize) {
         }
     }
     if let Some(sitemap) = &config.sitemap {
-        let bounds = Bounds { most: config.max_urls, hosts: &config.allow_hosts };
+        let bounds = Bounds {
+            most: config.max_urls,
+            hosts: &config.allow_hosts,
+            files: config.max_sitemaps,
+            bytes: config.max_sitemap_bytes,
+        };
         match fetch::pages(sitemap, bounds).await {
             Ok(Listed { list, left_out }) => {
                 lists.push(list);

@@ -113,7 +113,12 @@ pub(super) fn warm(args: &WarmArgs) -> ExitCode {
         let listed = match Url::parse(&args.list).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
         {
             Some(sitemap) => {
-                let bounds = Bounds { most: args.wishes.limit, hosts: &args.allow_host };
+                let bounds = Bounds {
+                    most: args.wishes.limit,
+                    hosts: &args.allow_host,
+                    files: fetch::MAX_FILES,
+                    bytes: fetch::MAX_BYTES,
+                };
                 let listed = fetch::pages(&sitemap, bounds).await;
                 listed.map_err(|why| ControlError::Failed(format!("the sitemap: {why}")))?
             }

@@ -20,6 +20,7 @@ use super::upload;
 use crate::message::body::{Body, BodyError};
 use crate::message::class::LastOnConnection;
 use crate::message::plain::Plain;
+use crate::tasks;
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,12 +99,14 @@ pub(super) fn service<H: Handler>(
                 let request =
                     request.map(|body| upload::receive(body, limits.min_read_rate, limits.idle_timeout));
                 // An older client takes any response for the final one, and hyper has no place for others in HTTP/2.
-                if request.version() == Version::HTTP_11 {
-                    // hyper keeps room for this future as long as the connection, mostly idle, lasts; a box goes with the exchange.
-                    Box::pin(told(&handler, request, peer, &mut turn, &interims)).await
+                // hyper keeps room for this future as long as the connection, mostly idle, lasts; a box goes with the exchange.
+                let response = if request.version() == Version::HTTP_11 {
+                    Box::pin(tasks::caught(told(&handler, request, peer, &mut turn, &interims))).await
                 } else {
-                    Box::pin(handler.handle(request, peer)).await
-                }
+                    Box::pin(tasks::caught(handler.handle(request, peer))).await
+                };
+                // The panic is counted and logged by the hook. The other requests of the connection go on.
+                response.unwrap_or_else(|| refuse(StatusCode::INTERNAL_SERVER_ERROR))
             };
             // From here on it is the peer's turn, unless the body has to wait for its source: a peer that opens no
             // HTTP/2 window would otherwise count as being worked for.

@@ -103,3 +103,23 @@ async fn a_process_without_its_accept_loop_exits() {
         assert_eq!(process.ended().await, Some(1), "{name}");
     }
 }
+
+// hyper ends a connection whose handler panics: over HTTP/2 all its other requests fail with it.
+#[tokio::test]
+async fn a_panic_in_a_handler_is_a_500_of_its_request_alone() {
+    let handler = |request: http::Request<::tintype::message::body::Body>, _| async move {
+        assert_ne!(request.uri().path(), "/bad", "the fault of this test");
+        http::Response::new(::tintype::message::body::Body::whole("good"))
+    };
+    let serving = Serving::start(Serving::config(), handler).await;
+    let mut raw = RawClient::connect(serving.address).await;
+    for (target, status) in [("/bad", 500), ("/", 200)] {
+        raw.get(target, &[]).await;
+        assert_eq!(raw.response().await.status(), status, "{target}");
+    }
+    let client = Client::h2();
+    let good = client.get(&serving.url("/"), &[]);
+    let bad = client.get(&serving.url("/bad"), &[]);
+    let (good, bad) = tokio::join!(good, bad);
+    assert_eq!((good.status, bad.status), (200, 500));
+}

@@ -12,14 +12,14 @@ use crate::origin::Origin as _;
 use crate::origin::remote::{Config, Remote};
 use crate::policy::sitemap::{self, Entry, Kind, Sitemap};
 
-/// Files of one site.
-const MAX_FILES: usize = 200;
+/// Files of one site, unless configured.
+pub const MAX_FILES: usize = 200;
 /// Indexes on the way to a file.
 const MAX_DEPTH: usize = 5;
 /// Redirects on the way to a file.
 const MAX_REDIRECTS: usize = 5;
-/// Bytes of one file, unpacked: what the protocol allows.
-const MAX_BYTES: u64 = 50 << 20;
+/// Bytes of one file, unpacked, unless configured: what sitemaps.org allows.
+pub const MAX_BYTES: u64 = 50 << 20;
 /// Entries that are left out of an answer by name, so that a broken site costs no memory.
 const MAX_LEFT_OUT: usize = 10_000;
 
@@ -30,6 +30,10 @@ pub struct Bounds<'a> {
     pub most: usize,
     /// Further hosts whose sitemaps may be fetched.
     pub hosts: &'a [String],
+    /// Files.
+    pub files: usize,
+    /// Bytes of one file, unpacked.
+    pub bytes: u64,
 }
 
 /// What a site lists.
@@ -65,8 +69,8 @@ pub enum Why {
     #[error("more than {MAX_DEPTH} indexes lead to it")]
     TooDeep,
     /// There are enough.
-    #[error("more than {MAX_FILES} sitemaps are not read")]
-    TooMany,
+    #[error("more than {0} sitemaps are not read")]
+    TooMany(usize),
     /// It cannot be had, or read.
     #[error("{0}")]
     Failed(String),
@@ -91,7 +95,7 @@ struct Waiting {
 /// # Errors
 /// In words, why the first file cannot be had or read.
 pub async fn pages(url: &Url, bounds: Bounds<'_>) -> Result<Listed, String> {
-    let mut fetcher = Fetcher { site: url.clone(), hosts: bounds.hosts, remotes: HashMap::new() };
+    let mut fetcher = Fetcher { site: url.clone(), bounds, remotes: HashMap::new() };
     let mut listed = Listed::default();
     let first = Waiting { url: url.clone(), depth: 0, place: Place { file: url.as_str().into(), line: 1 } };
     let (mut waiting, mut known) = (VecDeque::from([first]), HashSet::from([url.clone()]));
@@ -127,7 +131,7 @@ pub async fn pages(url: &Url, bounds: Bounds<'_>) -> Result<Listed, String> {
                         Ok(_) if depth >= MAX_DEPTH => Why::TooDeep,
                         // One that is listed twice is read once.
                         Ok(next) if !known.insert(next.clone()) => continue,
-                        Ok(_) if files + waiting.len() >= MAX_FILES => Why::TooMany,
+                        Ok(_) if files + waiting.len() >= bounds.files => Why::TooMany(bounds.files),
                         Ok(url) => {
                             waiting.push_back(Waiting { url, depth: depth + 1, place });
                             continue;
@@ -163,7 +167,7 @@ impl Listed {
 /// Fetches files of one site.
 struct Fetcher<'a> {
     site: Url,
-    hosts: &'a [String],
+    bounds: Bounds<'a>,
     /// By origin.
     remotes: HashMap<String, Remote>,
 }
@@ -171,7 +175,8 @@ struct Fetcher<'a> {
 impl Fetcher<'_> {
     /// Whether `url` is of this site, or of a host that is allowed.
     fn allows(&self, url: &Url) -> bool {
-        let is_named = |host: &str| self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
+        let is_named =
+            |host: &str| self.bounds.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
         is_same_site(&self.site, url) || url.host_str().is_some_and(is_named)
     }
 
@@ -194,7 +199,7 @@ impl Fetcher<'_> {
                 return Err(format!("it answers {status}"));
             }
             let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-            return list::unpacked(&body, MAX_BYTES);
+            return list::unpacked(&body, self.bounds.bytes);
         }
         Err(format!("it leads on more than {MAX_REDIRECTS} times"))
     }
@@ -204,7 +209,7 @@ impl Fetcher<'_> {
         if !self.remotes.contains_key(&origin) {
             let base = origin.parse().map_err(|error| format!("{error}"))?;
             let mut config = Config::plain(base);
-            config.max_body_bytes = MAX_BYTES;
+            config.max_body_bytes = self.bounds.bytes;
             let remote = Remote::new(config).map_err(|error| error.to_string())?;
             self.remotes.insert(origin.clone(), remote);
         }
@@ -246,7 +251,8 @@ mod tests {
             assert_eq!(is_same_site(&site, &url(other)), expected, "{other}");
         }
         let hosts = ["CDN.example".to_owned()];
-        let fetcher = Fetcher { site, hosts: &hosts, remotes: HashMap::new() };
+        let bounds = Bounds { most: 1, hosts: &hosts, files: 1, bytes: MAX_BYTES };
+        let fetcher = Fetcher { site, bounds, remotes: HashMap::new() };
         assert!(fetcher.allows(&url("https://cdn.example/1.xml")));
         assert!(!fetcher.allows(&url("https://x.cdn.example/1.xml")));
     }
