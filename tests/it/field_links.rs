@@ -23,7 +23,7 @@ const LINKS: [(&str, &str, &str); 4] = [
 
 async fn pictures() -> ScriptedOrigin {
     ScriptedOrigin::start(|_| {
-        Reply::ok("picture").header("Content-Type", "image/png").header("Cache-Control", "max-age=600")
+        Reply::ok(picture(0)).header("Content-Type", "image/png").header("Cache-Control", "max-age=600")
     })
     .await
 }

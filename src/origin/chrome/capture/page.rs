@@ -136,7 +136,7 @@ impl Driver<'_> {
             let begun = self.tab.requests.begun();
             let want = json!({
                 "settle": true, "ms": millis(left()), "fullPage": full_page, "monitor": monitor::token(),
-                "arrived": arrived, "painted": !spec.rules.allow_blank,
+                "arrived": arrived, "painted": !spec.rules.allow_blank, "viewport": spec.area == Area::Viewport,
             });
             let answer = self.ask(&[Step::Rest], want).await?;
             let mut waiting = answer["waiting"].as_str().and_then(Waiting::of_script);

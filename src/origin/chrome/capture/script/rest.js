@@ -65,9 +65,11 @@ async ({ want, pause, frame, drawn, within, roots, all, left, inView }) => {
     const isPainted = () => performance.getEntriesByName('first-contentful-paint').length > 0;
 
     const seen = new Set();
+    // What is outside of the picture need not be decoded. Its request is waited for all the same, see pending.rs.
+    const isWanted = image => want.viewport ? inView(image)
+        : want.fullPage || image.loading !== 'lazy' || inView(image);
     const unseen = () => Array.from(document.images || [])
-        .filter(image => !seen.has(image.currentSrc || image.src))
-        .filter(image => want.fullPage || image.loading !== 'lazy' || inView(image));
+        .filter(image => !seen.has(image.currentSrc || image.src) && isWanted(image));
 
     // The place of the viewport, as a smooth scroll moves it between frames without an event of its own yet.
     let place = [scrollX, scrollY];
