@@ -251,8 +251,12 @@ pub struct Seen<'a> {
 
 impl Seen<'_> {
     /// Whether the client is known to be on this machine.
+    ///
+    /// A proxy that names no client passes on anybody's request. One that tells by which scheme or host the client came, and does not name
+    /// it, is taken to tell all there is.
     pub fn is_local(&self) -> bool {
-        let is_client = self.said.is_none_or(|said| said.names_client);
+        let tells = |said: &Said| said.names_client || said.scheme.is_some() || said.authority.is_some();
+        let is_client = self.said.is_none_or(tells);
         is_client && self.client.to_canonical().is_loopback()
     }
 }
@@ -454,6 +458,9 @@ mod tests {
         let passed_on = Seen { said: Some(&said), ..seen("127.0.0.1", "127.0.0.1:8080") };
         assert!(!passed_on.is_local());
         assert_eq!(shown(base(None, &passed_on)), "/a");
+        let said = Said { scheme: Some(Scheme::Https), ..said };
+        let told = Seen { said: Some(&said), ..passed_on };
+        assert_eq!(shown(base(None, &told)), "https://127.0.0.1:8080/a");
     }
 
     #[test]
