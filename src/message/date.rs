@@ -9,8 +9,7 @@ use crate::clock::Timestamp;
 /// Longest date that is looked at: an RFC 850 date with the longest weekday has 33 octets.
 const LONGEST: usize = 40;
 
-const WEEKDAYS: [&str; 7] =
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 /// Reads a date in any of the three forms, in any case and with any weekday. `None` for everything else.
 pub fn parse(text: &[u8]) -> Option<Timestamp> {

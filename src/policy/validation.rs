@@ -101,8 +101,11 @@ pub fn by_head(stored: &StoredResponse, length: u64, head: &HeaderMap) -> HeadSa
 /// Adds to the 200 to a HEAD that confirms `stored` the fields that only the stored response has: the origin may leave out of its
 /// answer to a HEAD what it knows only when it makes the content (RFC 9110 section 9.3.2).
 pub fn complete(head: &mut HeaderMap, stored: &StoredResponse) {
-    let missing: Vec<_> =
-        stored.fields.iter().filter(|(name, _)| !head.contains_key(*name) && *name != header::SET_COOKIE).collect();
+    let missing: Vec<_> = stored
+        .fields
+        .iter()
+        .filter(|(name, _)| !head.contains_key(*name) && *name != header::SET_COOKIE)
+        .collect();
     for (name, value) in missing {
         head.append(name.clone(), value.clone());
     }
@@ -279,8 +282,7 @@ mod tests {
     /// RFC 9111 section 4.3.5.
     #[test]
     fn a_head_confirms_or_contradicts_the_stored_get() {
-        let kept =
-            [("etag", "\"a\""), ("last-modified", OLD), ("content-md5", "rL0Y20zC+Fzt72VPzMSk2A==")];
+        let kept = [("etag", "\"a\""), ("last-modified", OLD), ("content-md5", "rL0Y20zC+Fzt72VPzMSk2A==")];
         for (said, expected) in [
             (vec![], HeadSays::Same),
             (vec![("etag", "\"a\""), ("last-modified", OLD), ("content-length", "5")], HeadSays::Same),

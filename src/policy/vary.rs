@@ -173,7 +173,8 @@ fn weight(parameter: &[u8]) -> Option<&[u8]> {
         [whole @ (b'0' | b'1'), b'.', digits @ ..] => (*whole, digits),
         _ => return None,
     };
-    let valid = digits.len() <= 3 && digits.iter().all(|b| b.is_ascii_digit() && (whole == b'0' || *b == b'0'));
+    let valid =
+        digits.len() <= 3 && digits.iter().all(|b| b.is_ascii_digit() && (whole == b'0' || *b == b'0'));
     let kept = digits.iter().rposition(|b| *b != b'0').map_or(1, |last| last + 3);
     valid.then(|| &value[..kept])
 }
