@@ -1,5 +1,7 @@
 //! HTTP dates (RFC 9110 section 5.6.7).
 
+use std::time::SystemTime;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clock::Timestamp;
@@ -7,13 +9,16 @@ use crate::clock::Timestamp;
 /// Longest date that is looked at: an RFC 850 date with the longest weekday has 33 octets.
 const LONGEST: usize = 40;
 
-/// Reads a date in any of the three forms, in any case. `None` for everything else.
+const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+/// Reads a date in any of the three forms, in any case and with any weekday. `None` for everything else.
 pub fn parse(text: &[u8]) -> Option<Timestamp> {
     let text = text.trim_ascii();
     if text.len() > LONGEST {
         return None;
     }
-    let date = httpdate::parse_http_date(&usual_case(text)?).ok()?;
+    let usual = usual_case(text)?;
+    let date = httpdate::parse_http_date(&usual).ok().or_else(|| with_another_weekday(&usual))?;
     Some(Timestamp::from_system(date))
 }
 
@@ -33,6 +38,15 @@ pub fn format(time: Timestamp) -> HeaderValue {
     let time = Timestamp::from_secs(time.as_secs().min(253_402_300_799));
     HeaderValue::try_from(httpdate::fmt_http_date(time.to_system()))
         .unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
+}
+
+/// Reads a date whose weekday is not that of its day. A recipient must accept whatever the grammar allows, and the grammar allows
+/// any weekday: it adds nothing to the date. `httpdate` refuses such dates, so the other weekdays are tried.
+fn with_another_weekday(text: &str) -> Option<SystemTime> {
+    let (said, rest) = text.split_at(text.find(|c: char| !c.is_ascii_alphabetic())?);
+    let forms: [fn(&str) -> &str; 2] = [|day| day, |day| &day[..3]];
+    let form = forms.into_iter().find(|form| WEEKDAYS.iter().any(|day| form(day) == said))?;
+    WEEKDAYS.iter().find_map(|day| httpdate::parse_http_date(&format!("{}{rest}", form(day))).ok())
 }
 
 /// The same letters in the case in which dates are written: `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -73,6 +87,32 @@ mod tests {
         }
     }
 
+    /// RFC 9110 section 5.6.7: the grammar does not tie the weekday to the date.
+    #[test]
+    fn reads_a_date_with_any_weekday() {
+        let expected = Some(Timestamp::from_secs(784_111_777));
+        for text in [
+            "Mon, 06 Nov 1994 08:49:37 GMT",
+            "Thursday, 06-Nov-94 08:49:37 GMT",
+            "Thu Nov  6 08:49:37 1994",
+            "THU NOV  6 08:49:37 1994",
+        ] {
+            assert_eq!(parse(text.as_bytes()), expected, "{text}");
+        }
+        for text in [
+            "Day, 06 Nov 1994 08:49:37 GMT",
+            ", 06 Nov 1994 08:49:37 GMT",
+            "06 Nov 1994 08:49:37 GMT",
+            "Monday Nov  6 08:49:37 1994",
+            "Mon Feb 31 08:49:37 1994",
+            "Mon Nov  6 08:49:37 1994 GMT",
+            "Mon Nov 6 08:49:37 1994",
+            "M\u{e4}rz",
+        ] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
     #[test]
     fn a_leap_second_is_the_second_before_it() {
         let expected = parse(b"Sat, 31 Dec 2016 23:59:59 GMT");
@@ -88,7 +128,6 @@ mod tests {
             "Sun, 06 Nov 1994 08:59:60 GMT",
             "Sun, 06 Nov 1994 08:49:61 GMT",
             "Sun, 06 Nov 1994 24:00:00 GMT",
-            "Mon, 06 Nov 1994 08:49:37 GMT",
             "Wed, 31 Feb 1994 08:49:37 GMT",
             "0",
             "-1",

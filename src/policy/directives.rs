@@ -197,7 +197,9 @@ fn shorten(known: &mut Option<Duration>, argument: Option<&[u8]>) {
 fn directives(fields: &HeaderMap) -> impl Iterator<Item = (String, Option<Vec<u8>>)> {
     fields::list(fields, &header::CACHE_CONTROL).map(|member| {
         let (name, argument) = match member.iter().position(|&b| b == b'=') {
-            // `name =value` is not the grammar, yet must not be read as less strict than it was meant.
+            // Blanks around `=` are not in the grammar of RFC 9111 section 5.2, but were in that of RFC 2616 section 2.1, where they mean
+            // nothing, and `private = x` ignored would be less strict than it was meant. So they are bad whitespace, and a recipient
+            // removes it (RFC 9110 section 5.6.3).
             Some(at) => (member[..at].trim_ascii(), Some(unquote(member[at + 1..].trim_ascii()))),
             None => (member, None),
         };
@@ -258,6 +260,12 @@ mod tests {
             (&["max-age=\"6\\0\""], seconds(60)),
             (&["max-age =60"], seconds(60)),
             (&["max-age= 60"], seconds(60)),
+            (&["max-age = 60"], seconds(60)),
+            (&["max-age\t=\t\"60\""], seconds(60)),
+            (&["max-age = "], seconds(0)),
+            (&["max-age = 6 0"], seconds(0)),
+            (&["max-age = 60, max-age=10"], seconds(10)),
+            (&["max age = 60"], None),
             (&["max-age=99999999999999999999999"], seconds(1 << 31)),
             (&["x=\"max-age=60\""], None),
             (&["xmax-age=60"], None),
@@ -285,6 +293,21 @@ mod tests {
         assert_eq!(of(&["no-cache=\"x-a, Vary\""]), Qualified::Whole);
         assert_eq!(of(&["no-cache=\"cache-control\""]), Qualified::Whole);
         assert_eq!(of(&["max-age=1"]), Qualified::Absent);
+    }
+
+    /// RFC 9110 section 5.6.3: every directive is read with blanks around `=`, those of requests as well.
+    #[test]
+    fn blanks_around_the_equals_sign_mean_nothing() {
+        let all = "MAX-AGE = 1, s-maxage = 2, stale-while-revalidate =3, stale-if-error= 4, \
+                   private = \"x-a\", no-cache = x-b";
+        let without = "max-age=1, s-maxage=2, stale-while-revalidate=3, stale-if-error=4, \
+                       private=\"x-a\", no-cache=x-b";
+        let read = ResponseDirectives::of(&fields(&[all]));
+        assert_eq!(read, ResponseDirectives::of(&fields(&[without])));
+        assert_eq!(read.private, Qualified::Fields(vec![HeaderName::from_static("x-a")]));
+        let asked = RequestDirectives::of(&fields(&["max-age = 1, min-fresh =2, max-stale= 3"]));
+        assert_eq!(asked, RequestDirectives::of(&fields(&["max-age=1, min-fresh=2, max-stale=3"])));
+        assert_eq!((asked.max_age, asked.max_stale), (seconds(1), seconds(3)));
     }
 
     /// RFC 9110 section 5.6.4: what follows a quote without an end is no part of a quoted string.

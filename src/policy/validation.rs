@@ -77,27 +77,89 @@ pub enum HeadSays {
     Other,
 }
 
-/// Compares the validators and the length that a HEAD's 200 has with what is stored (RFC 9111 section 4.3.5).
+/// Compares the validators, the length and the digests that a HEAD's 200 has with what is stored (RFC 9111 section 4.3.5).
 pub fn by_head(stored: &StoredResponse, length: u64, head: &HeaderMap) -> HeadSays {
-    let tag_differs = !stored.own_entity_tag
-        && head.contains_key(header::ETAG)
-        && EntityTag::of(head) != EntityTag::of(&stored.fields);
-    let date_differs = head.contains_key(header::LAST_MODIFIED)
-        && head.get(header::LAST_MODIFIED) != stored.fields.get(header::LAST_MODIFIED);
-    let said_length = head.get(header::CONTENT_LENGTH).map(|value| value.as_bytes());
-    let length_differs = said_length.is_some_and(|said| said != length.to_string().as_bytes());
+    // A tag that we made is none that the origin could have meant. One that cannot be read differs from one that can.
+    let known = EntityTag::of(&stored.fields).filter(|_| !stored.own_entity_tag);
+    let tag_differs = match (EntityTag::of(head), known) {
+        (Some(said), Some(known)) => said != known,
+        (None, Some(_)) => head.contains_key(header::ETAG),
+        (said, None) => said.is_some(),
+    };
+    let date_differs = head.contains_key(header::LAST_MODIFIED) && !same_modification(&stored.fields, head);
+    let length_differs = fields::list(head, &header::CONTENT_LENGTH).any(|said| !is_number(said, length));
     // Where there was nothing, there is something now.
     let status_differs = stored.status != StatusCode::OK;
-    if status_differs || tag_differs || date_differs || length_differs {
+    let digest_differs = digests_differ(&stored.fields, head);
+    if status_differs || tag_differs || date_differs || length_differs || digest_differs {
         HeadSays::Other
     } else {
         HeadSays::Same
     }
 }
 
+/// Adds to the 200 to a HEAD that confirms `stored` the fields that only the stored response has: the origin may leave out of its
+/// answer to a HEAD what it knows only when it makes the content (RFC 9110 section 9.3.2).
+pub fn complete(head: &mut HeaderMap, stored: &StoredResponse) {
+    let missing: Vec<_> = stored
+        .fields
+        .iter()
+        .filter(|(name, _)| !head.contains_key(*name) && *name != header::SET_COOKIE)
+        .collect();
+    for (name, value) in missing {
+        head.append(name.clone(), value.clone());
+    }
+}
+
+/// Whether both were last modified at the same time, however it is written.
+fn same_modification(a: &HeaderMap, b: &HeaderMap) -> bool {
+    let name = &header::LAST_MODIFIED;
+    match (date::of_field(a, name), date::of_field(b, name)) {
+        (Some(a), Some(b)) => a == b,
+        _ => a.get_all(name) == b.get_all(name),
+    }
+}
+
+fn is_number(text: &[u8], number: u64) -> bool {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    text.and_then(|text| text.parse().ok()) == Some(number)
+}
+
+/// The fields with digests of the whole representation, which the answer to a HEAD and a 304 can have as well (RFC 2616 section 14.15,
+/// RFC 3230, RFC 9530 section 3). `Content-Digest` is not among them: in a 304 it is that of no content.
+const DIGESTS: [HeaderName; 3] = [
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
+/// Whether both have a digest by the same algorithm and the two differ: it is another representation then, whatever its tag says.
+fn digests_differ(stored: &HeaderMap, said: &HeaderMap) -> bool {
+    DIGESTS.iter().any(|name| {
+        fields::list(said, name).map(digest).any(|(algorithm, value)| {
+            fields::list(stored, name)
+                .map(digest)
+                .any(|(other, known)| other.eq_ignore_ascii_case(algorithm) && known != value)
+        })
+    })
+}
+
+/// Algorithm and value of a digest. `Content-MD5` is a value alone, which may end in `=`.
+fn digest(member: &[u8]) -> (&[u8], &[u8]) {
+    let at = member.iter().position(|&b| b == b'=').filter(|&at| !member[at..].iter().all(|&b| b == b'='));
+    match at {
+        Some(at) => (member[..at].trim_ascii(), member[at + 1..].trim_ascii()),
+        None => (b"", member),
+    }
+}
+
 /// Whether a 304 with these fields speaks of `stored` (RFC 9111 section 4.3.4): a strong tag must equal its tag, a weak one
-/// must do so weakly, a modification date must be its own; a 304 without validators means the response that we asked about.
+/// must do so weakly, a modification date must be its own; a 304 without validators means the response that we asked about. One with
+/// a digest of other octets than those stored, or with tags that cannot be read in place of the known one, means another response.
 pub fn confirms(stored: &StoredResponse, not_modified: &HeaderMap) -> bool {
+    if digests_differ(&stored.fields, not_modified) {
+        return false;
+    }
     let said = EntityTag::of(not_modified);
     // A tag that we made is none that the origin could confirm.
     let known = EntityTag::of(&stored.fields).filter(|_| !stored.own_entity_tag);
@@ -105,6 +167,7 @@ pub fn confirms(stored: &StoredResponse, not_modified: &HeaderMap) -> bool {
         (Some(said), Some(known)) if said.weak => return known.weak_eq(said),
         (Some(said), Some(known)) => return known.strong_eq(said),
         (Some(said), None) if !said.weak => return false,
+        (None, Some(_)) if not_modified.contains_key(header::ETAG) => return false,
         _ => {}
     }
     match date::of_field(not_modified, &header::LAST_MODIFIED) {
@@ -219,7 +282,7 @@ mod tests {
     /// RFC 9111 section 4.3.5.
     #[test]
     fn a_head_confirms_or_contradicts_the_stored_get() {
-        let kept = [("etag", "\"a\""), ("last-modified", OLD)];
+        let kept = [("etag", "\"a\""), ("last-modified", OLD), ("content-md5", "rL0Y20zC+Fzt72VPzMSk2A==")];
         for (said, expected) in [
             (vec![], HeadSays::Same),
             (vec![("etag", "\"a\""), ("last-modified", OLD), ("content-length", "5")], HeadSays::Same),
@@ -227,10 +290,40 @@ mod tests {
             (vec![("etag", "W/\"a\"")], HeadSays::Other),
             (vec![("last-modified", NEW)], HeadSays::Other),
             (vec![("content-length", "6")], HeadSays::Other),
+            (vec![("content-length", "05")], HeadSays::Same),
+            (vec![("content-length", "+5")], HeadSays::Other),
+            (vec![("content-length", "5, 6")], HeadSays::Other),
+            (vec![("last-modified", "Sunday, 06-Nov-94 08:49:37 GMT")], HeadSays::Same),
+            (vec![("last-modified", "Sun Nov  6 08:49:37 1994")], HeadSays::Same),
+            (vec![("last-modified", "Sun Nov  6 08:49:38 1994")], HeadSays::Other),
+            (vec![("last-modified", "yesterday")], HeadSays::Other),
+            (vec![("etag", "b")], HeadSays::Other),
+            (vec![("etag", "\"a\""), ("etag", "\"b\"")], HeadSays::Other),
+            (vec![("etag", "\"a\""), ("content-md5", "rL0Y20zC+Fzt72VPzMSk2A==")], HeadSays::Same),
+            (vec![("etag", "\"a\""), ("content-md5", "N7UdGUp1E+RbVvZSTy1R8g==")], HeadSays::Other),
         ] {
             let (head, _) = stored(&kept);
             assert_eq!(by_head(&head, 5, &fields(&said)), expected, "{said:?}");
         }
+        // The stored response has no tag of the origin's: one that it says now is not that of what is stored.
+        let (mut head, _) = stored(&[("etag", "\"ours\"")]);
+        head.own_entity_tag = true;
+        for (said, expected) in [("\"ours\"", HeadSays::Other), ("unquoted", HeadSays::Same)] {
+            assert_eq!(by_head(&head, 5, &fields(&[("etag", said)])), expected, "{said}");
+        }
+    }
+
+    /// RFC 9110 section 9.3.2.
+    #[test]
+    fn the_answer_to_a_confirming_head_gets_the_fields_that_it_lacks() {
+        let (mut head, _) = stored(&[("x-a", "1"), ("x-a", "2"), ("x-b", "1"), ("etag", "\"a\"")]);
+        // The cookie of another client is not for this one.
+        head.fields.append(header::SET_COOKIE, HeaderValue::from_static("a=b"));
+        let mut said = fields(&[("x-b", "2"), ("x-c", "1")]);
+        complete(&mut said, &head);
+        let mut lines: Vec<_> = said.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap_or(""))).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, [("etag", "\"a\""), ("x-a", "1"), ("x-a", "2"), ("x-b", "2"), ("x-c", "1")]);
     }
 
     /// RFC 9111 section 4.3.4.
@@ -249,6 +342,10 @@ mod tests {
             (vec![("last-modified", OLD)], vec![("etag", "W/\"a\""), ("last-modified", OLD)], true),
             (vec![("last-modified", OLD)], vec![("etag", "W/\"a\""), ("last-modified", NEW)], false),
             (vec![("last-modified", OLD)], vec![("etag", "W/\"a\"")], false),
+            (vec![("last-modified", OLD)], vec![("last-modified", "Sun Nov  6 08:49:37 1994")], true),
+            (vec![("last-modified", OLD)], vec![("etag", "unquoted"), ("last-modified", OLD)], true),
+            (vec![("etag", "\"a\"")], vec![("etag", "b")], false),
+            (vec![("etag", "\"a\"")], vec![("etag", "\"a\""), ("etag", "\"b\"")], false),
         ] {
             let (mut head, _) = stored(&kept);
             assert_eq!(confirms(&head, &fields(&said)), expected, "{kept:?} {said:?}");
@@ -257,6 +354,30 @@ mod tests {
                 head.own_entity_tag = true;
                 assert_eq!(confirms(&head, &fields(&said)), expected, "own tag: {kept:?} {said:?}");
             }
+        }
+    }
+
+    /// RFC 9111 section 4.3.4: what has another digest is another representation.
+    #[test]
+    fn a_304_with_another_digest_speaks_of_another_response() {
+        const TAG: (&str, &str) = ("etag", "\"a\"");
+        const MD5: &str = "content-md5";
+        for (kept, said, expected) in [
+            ((MD5, "rL0Y20zC+Fzt72VPzMSk2A=="), (MD5, "rL0Y20zC+Fzt72VPzMSk2A=="), true),
+            ((MD5, "rL0Y20zC+Fzt72VPzMSk2A=="), (MD5, "N7UdGUp1E+RbVvZSTy1R8g=="), false),
+            ((MD5, "rL0Y20zC+Fzt72VPzMSk2A=="), ("x-other", "1"), true),
+            (("x-other", "1"), (MD5, "N7UdGUp1E+RbVvZSTy1R8g=="), true),
+            (("repr-digest", "sha-256=:YQ==:"), ("repr-digest", "sha-512=:Yg==:"), true),
+            (("repr-digest", "sha-256=:YQ==:"), ("repr-digest", "sha-512=:Yg==:,sha-256=:YQ==:"), true),
+            (("repr-digest", "sha-256=:YQ==:"), ("repr-digest", "sha-512=:Yg==:, sha-256=:Yw==:"), false),
+            (("digest", "SHA-256=YQ=="), ("digest", "sha-256=YQ=="), true),
+            (("digest", "SHA-256=YQ=="), ("digest", "sha-256=Yg=="), false),
+            // Of no content in a 304 (RFC 9530 section 2).
+            (("content-digest", "sha-256=:YQ==:"), ("content-digest", "sha-256=:Yg==:"), true),
+        ] {
+            let (head, _) = stored(&[TAG, kept]);
+            assert_eq!(confirms(&head, &fields(&[TAG, said])), expected, "{kept:?} {said:?}");
+            assert_eq!(confirms(&head, &fields(&[said])), expected, "without tag: {kept:?} {said:?}");
         }
     }
 

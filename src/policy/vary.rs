@@ -4,6 +4,25 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::message::fields;
 
+/// Fields that are comma-separated lists whose order has a meaning, or may have one: blanks around their members have none
+/// (RFC 9110 section 5.6.1). The lists of which the order means nothing are those of [`is_list`]. Of a field that is not known, nobody
+/// can say whether a comma separates.
+const ORDERED_LISTS: [HeaderName; 13] = [
+    HeaderName::from_static("a-im"),
+    header::ACCESS_CONTROL_REQUEST_HEADERS,
+    header::CACHE_CONTROL,
+    HeaderName::from_static("cdn-loop"),
+    header::FORWARDED,
+    HeaderName::from_static("prefer"),
+    HeaderName::from_static("priority"),
+    HeaderName::from_static("sec-ch-ua"),
+    HeaderName::from_static("sec-ch-ua-form-factors"),
+    HeaderName::from_static("sec-ch-ua-full-version-list"),
+    HeaderName::from_static("want-content-digest"),
+    HeaderName::from_static("want-repr-digest"),
+    HeaderName::from_static("x-forwarded-for"),
+];
+
 /// What `Vary` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selecting {
@@ -50,7 +69,8 @@ pub fn variant_key<'a>(
 }
 
 /// Appends the normalised value of a selecting field. Where the field's grammar is a list whose order means nothing, lines are
-/// joined, members sorted and whitespace around them goes; of other fields only the lines are joined (RFC 9110 section 5.3).
+/// joined, members sorted and whitespace around them goes; where the order may mean something, it is kept; of other fields only the
+/// lines are joined (RFC 9110 section 5.3).
 fn append_value(key: &mut Vec<u8>, name: &HeaderName, request: &HeaderMap) {
     let mut members: Vec<Vec<u8>> = if name == header::ACCEPT_ENCODING {
         admitted_codings(request)
@@ -59,6 +79,8 @@ fn append_value(key: &mut Vec<u8>, name: &HeaderName, request: &HeaderMap) {
             fields::list(request, name).map(|member| normal_member(name, member)).collect();
         members.sort_unstable();
         members
+    } else if ORDERED_LISTS.contains(name) {
+        fields::list(request, name).map(<[u8]>::to_vec).collect()
     } else {
         request.get_all(name).iter().map(|line| line.as_bytes().trim_ascii().to_vec()).collect()
     };
@@ -103,8 +125,8 @@ fn is_zero_weight(parameter: &[u8]) -> bool {
         && weight[1..].iter().all(|b| matches!(b, b'0' | b'.'))
 }
 
-/// One member of a list, without whitespace around its parameters and in lower case; but the case of a media type's
-/// parameters may matter (RFC 9110 section 8.3.1).
+/// One member of a list, without whitespace around its parameters, in lower case and with one spelling for each weight; but the case
+/// of a media type's parameters may matter (RFC 9110 section 8.3.1).
 fn normal_member(name: &HeaderName, member: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(member.len());
     if member.contains(&b'\\') {
@@ -117,9 +139,20 @@ fn normal_member(name: &HeaderName, member: &[u8]) -> Vec<u8> {
         quoted ^= b == b'"';
         b == b';' && !quoted
     });
-    for (i, part) in parameters.map(<[u8]>::trim_ascii).enumerate() {
+    let mut parts = parameters.map(<[u8]>::trim_ascii).enumerate().peekable();
+    while let Some((i, part)) = parts.next() {
+        let weight = weight(part).filter(|_| i > 0);
+        // A weight of 1 is the default (RFC 9110 section 12.4.2). What follows a weight is an extension, and stays one.
+        if weight == Some(b"1") && parts.peek().is_none() {
+            continue;
+        }
         if i > 0 {
             key.push(b';');
+        }
+        if let Some(weight) = weight {
+            key.extend_from_slice(b"q=");
+            key.extend_from_slice(weight);
+            continue;
         }
         let sensitive = match part.iter().position(|&b| b == b'=') {
             Some(at) if name == header::ACCEPT => at,
@@ -129,6 +162,21 @@ fn normal_member(name: &HeaderName, member: &[u8]) -> Vec<u8> {
         key.extend_from_slice(&part[sensitive..]);
     }
     key
+}
+
+/// The value of a parameter that is a weight, without the zeros at its end that add nothing: `0.5` of `q=0.500`, `1` of `q=1.0`. `None`
+/// for what the grammar does not allow (RFC 9110 section 12.4.2).
+fn weight(parameter: &[u8]) -> Option<&[u8]> {
+    let value = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="))?;
+    let (whole, digits) = match value {
+        [whole @ (b'0' | b'1')] => (*whole, &[][..]),
+        [whole @ (b'0' | b'1'), b'.', digits @ ..] => (*whole, digits),
+        _ => return None,
+    };
+    let valid =
+        digits.len() <= 3 && digits.iter().all(|b| b.is_ascii_digit() && (whole == b'0' || *b == b'0'));
+    let kept = digits.iter().rposition(|b| *b != b'0').map_or(1, |last| last + 3);
+    valid.then(|| &value[..kept])
 }
 
 /// The negotiation fields: lists of members that are case-insensitive, by and large (RFC 9110 section 12.5).
@@ -185,6 +233,31 @@ mod tests {
             ("x-a", vec!["1", "2"], vec!["2", "1"], false),
             ("x-a", vec!["1", "1"], vec!["1"], false),
             ("accept-language", vec!["de;q=0.5"], vec!["de; q=0.5"], true),
+            ("accept-language", vec!["en, de;q=0.5"], vec!["de;q=0.5,en"], true),
+            ("accept-language", vec!["en, de;q=0.5"], vec!["de;q=0.500 , EN;q=1.0"], true),
+            ("accept-language", vec!["en;q=1"], vec!["en"], true),
+            ("accept-language", vec!["en;q=0"], vec!["en;q=0.000"], true),
+            ("accept-language", vec!["en;q=0"], vec!["en"], false),
+            ("accept-language", vec!["en;q=0"], vec![""], false),
+            ("accept-language", vec!["en;q=0.5"], vec!["en;q=0.05"], false),
+            ("accept-language", vec!["en;q=0.5"], vec!["en;q=0.5000"], false),
+            ("accept-language", vec!["en;q=1"], vec!["en;q=1.001"], false),
+            ("accept-language", vec!["en;q=1"], vec!["en;q=10"], false),
+            ("accept-language", vec!["en, de;q=0.5"], vec!["de", "en;q=0.5"], false),
+            ("accept-language", vec!["en, de;q=0.5"], vec!["en", "de;q=0.5"], true),
+            ("accept-language", vec!["en, de"], vec!["fr;q=0.5, de"], false),
+            ("accept", vec!["a/b;q=1;x=1"], vec!["a/b;x=1"], false),
+            ("accept", vec!["a/b;x=1;q=1.000"], vec!["a/b;x=1"], true),
+            ("accept", vec!["q=1"], vec![""], false),
+            ("prefer", vec!["wait=5,return=minimal"], vec!["wait=5 ,\t return=minimal"], true),
+            ("prefer", vec!["wait=5, return=minimal"], vec!["wait=5", "return=minimal"], true),
+            ("prefer", vec!["wait=5, return=minimal"], vec!["return=minimal, wait=5"], false),
+            ("prefer", vec!["a=\"1, 2\""], vec!["a=\"1,2\""], false),
+            ("sec-ch-ua", vec!["\"A\";v=\"1\",\"B\""], vec!["\"A\";v=\"1\", \"B\""], true),
+            ("access-control-request-headers", vec!["x-a,x-b"], vec!["x-a, x-b"], true),
+            ("x-forwarded-for", vec!["1.2.3.4,5.6.7.8"], vec!["1.2.3.4, 5.6.7.8"], true),
+            ("x-a", vec!["1,2"], vec!["1, 2"], false),
+            ("x-a", vec![" 1, 2 "], vec!["1, 2"], true),
             ("accept-language", vec!["de"], vec!["en"], false),
             ("accept-language", vec!["de"], vec!["de", "en"], false),
             ("accept", vec!["Text/HTML; Q=0.5 , */*"], vec!["text/html;q=0.5,*/*"], true),

@@ -21,7 +21,7 @@ use crate::message::cache_status::Forward;
 use crate::policy::stored::StoredResponse;
 use crate::policy::validation::HeadSays;
 use crate::policy::{groups, invalidation, validation};
-use crate::store::{Handle, Scope};
+use crate::store::{Handle, Record, Scope};
 
 impl Proxy {
     /// A flight for a POST that is about to be sent, so that what is invalidated before its answer comes is known to concern it.
@@ -75,7 +75,8 @@ impl Proxy {
         }
     }
 
-    /// Updates the stored GET response that a HEAD's 200 speaks of, or makes it stale (RFC 9111 section 4.3.5).
+    /// Updates the stored GET response that a HEAD's 200 speaks of, or makes it stale (RFC 9111 section 4.3.5). Gives the
+    /// updated one if the 200 confirms it.
     pub(super) async fn heed_head(
         &self,
         asked: &Asked,
@@ -83,20 +84,28 @@ impl Proxy {
         said: &HeaderMap,
         sequence: u64,
         sent: Timestamp,
-    ) {
+    ) -> Option<Arc<Record>> {
         // What was purged or replaced meanwhile must not come back.
-        let now_stored = self.look_up(&asked.primary, &asked.request).await.stored;
-        if now_stored.is_none_or(|(now, _)| now.record().sequence != stored.record().sequence) {
-            return;
+        let found = self.look_up(&asked.primary, &asked.request).await;
+        if found.stored.is_none_or(|(now, _)| now.record().sequence != stored.record().sequence) {
+            return None;
         }
-        let Some((head, body)) = stored.parts() else { return };
-        let head = match validation::by_head(head, body.len() as u64, said) {
+        let (head, body) = stored.parts()?;
+        let says = validation::by_head(head, body.len() as u64, said);
+        let head = match says {
             HeadSays::Same => {
                 let (fields, now) = (&asked.request.headers, self.clock.now());
                 let terms = asked.route.terms_for(asked.plan);
                 match validation::freshen(head, said, fields, sent, now, &terms) {
                     Ok(fresh) => fresh,
-                    Err(_) => return,
+                    Err(_) => {
+                        // As after a 304: gone, unless it was this request alone that forbade to store it.
+                        let anybody = HeaderMap::new();
+                        if validation::freshen(head, said, &anybody, sent, now, &terms).is_err() {
+                            self.store.remove(&found.key);
+                        }
+                        return None;
+                    }
                 }
             }
             HeadSays::Other => StoredResponse { lifetime: std::time::Duration::ZERO, ..head.clone() },
@@ -106,7 +115,8 @@ impl Proxy {
         let page = asked.route.page(&asked.request.uri);
         let place =
             Place { primary: &asked.primary, request: &asked.request, sequence, handles, scope, page };
-        self.keep_as_is(place, head, body.clone()).await;
+        let record = self.keep_as_is(place, head, body.clone()).await;
+        (says == HeadSays::Same).then_some(record)
     }
 
     /// Takes in the answer to a POST that later GETs may be answered with (RFC 9110 section 9.3.3).

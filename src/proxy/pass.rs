@@ -18,7 +18,8 @@ use super::{Asked, Proxy, forward};
 use crate::clock::Stopwatch;
 use crate::message::body::{Body, BodyError};
 use crate::message::cache_status::{CacheStatus, Forward};
-use crate::policy::{admission, invalidation, reuse};
+use crate::policy::{admission, invalidation, reuse, validation};
+use crate::store::Content;
 use crate::telemetry::counters::Count;
 
 impl Proxy {
@@ -71,15 +72,19 @@ impl Proxy {
         let status = CacheStatus { forward: Some(why), ..CacheStatus::default() };
         let (sent, sequence) = (self.clock.now(), self.store.next_sequence());
         let mut answered = self.send_on(&asked.route, asked.request.clone(), body, asked.peer).await;
-        if let (Ok(response), Some(_)) = (&mut answered, asked.plan.refused) {
-            forbid_storing(response.headers_mut());
-        }
-        if let (Ok(response), Some((stored, _))) = (&answered, &found.stored)
+        if let (Ok(response), Some((stored, _))) = (&mut answered, &found.stored)
             && asked.request.method == Method::HEAD
             && response.status() == StatusCode::OK
         {
             let said = response.headers().clone();
-            self.heed_head(&asked, stored, &said, sequence, sent).await;
+            if let Some(updated) = self.heed_head(&asked, stored, &said, sequence, sent).await
+                && let Content::Response { head, .. } = &updated.content
+            {
+                validation::complete(response.headers_mut(), head);
+            }
+        }
+        if let (Ok(response), Some(_)) = (&mut answered, asked.plan.refused) {
+            forbid_storing(response.headers_mut());
         }
         let cause = match &answered {
             Ok(response) if reuse::is_error(response.status()) => Cause::Status(response.status()),

@@ -3,7 +3,8 @@
 //   node run.mjs SUITE-FOLDER BASE-URL EXPECTED.json RESULTS.json
 //
 // Prints passed of total for each kind and group and every failure with its reason. Exit code 0 only if every required and
-// every optimal test passed, but for those in EXPECTED.json; a listed test that passes is an error too.
+// every optimal test passed and every check was answered with yes, but for those in EXPECTED.json; a listed test that passes is an
+// error too.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { resolve } from 'node:path'
@@ -82,7 +83,7 @@ const failures = []
 for (const suite of suites) {
   for (const test of suite.tests) {
     const verdict = found.get(test.id)
-    if (['fail', 'setup', 'dependency'].includes(verdict)) {
+    if (['fail', 'setup', 'dependency', 'no'].includes(verdict)) {
       const kind = test.kind ?? 'required'
       failures.push({ id: test.id, kind, group: suite.name, name: test.name, verdict, reason: results[test.id]?.[1] ?? '' })
     }
@@ -94,13 +95,12 @@ for (const failure of failures) {
   const why = expected[failure.id] ? ` (expected: ${expected[failure.id]})` : ''
   console.log(`  ${failure.kind} ${failure.verdict} ${failure.id}: ${failure.reason}${why}`)
 }
-const judged = failures.filter(failure => failure.kind !== 'check')
-const unexpected = judged.filter(failure => !(failure.id in expected))
-const passedAfterAll = Object.keys(expected).filter(id => !judged.some(failure => failure.id === id))
+const unexpected = failures.filter(failure => !(failure.id in expected))
+const passedAfterAll = Object.keys(expected).filter(id => !failures.some(failure => failure.id === id))
 writeFileSync(resultsFile, JSON.stringify({ totals: summary.totals, groups: summary.rows, failures, results }, null, 2) + '\n')
 for (const failure of unexpected) console.log(`UNEXPECTED FAILURE ${failure.id}: ${failure.name}`)
 for (const id of passedAfterAll) console.log(`UNEXPECTED PASS ${id}: take it off the list of expected failures`)
-const { required, optimal } = summary.totals
-console.log(`\nrequired ${required.passed}/${required.total}, optimal ${optimal.passed}/${optimal.total}`)
+const counts = ['required', 'optimal', 'check'].map(kind => `${kind} ${summary.totals[kind].passed}/${summary.totals[kind].total}`)
+console.log(`\n${counts.join(', ')}`)
 // The suite keeps connections open.
 process.exit(unexpected.length + passedAfterAll.length > 0 ? 1 : 0)

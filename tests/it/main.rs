@@ -74,6 +74,7 @@ mod field_page_memory;
 mod field_page_tls;
 mod field_profile;
 mod field_rest;
+mod field_rules;
 mod field_same_bytes;
 mod field_tasks;
 mod field_visitor;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tintype::clock::{Clock, SystemClock, Timestamp};
+use tintype::message::date;
 
 use super::finding::Finding;
 
@@ -30,8 +31,8 @@ fn judge(now: Timestamp, made: Timestamp) -> Finding {
 }
 
 /// Compares with the `Date` of an origin, and the `Age` that its answer had.
-pub(super) fn compare(origin: &str, now: Timestamp, date: &str, age: u64) -> Option<Finding> {
-    let theirs = Timestamp::from_system(httpdate::parse_http_date(date).ok()?).as_secs().saturating_add(age);
+pub(super) fn compare(origin: &str, now: Timestamp, said: &str, age: u64) -> Option<Finding> {
+    let theirs = date::parse(said.as_bytes())?.as_secs().saturating_add(age);
     let ours = now.as_secs();
     let apart = ours.abs_diff(theirs);
     if apart <= TOLERANCE {
