@@ -458,7 +458,7 @@ mod tests {
         let passed_on = Seen { said: Some(&said), ..seen("127.0.0.1", "127.0.0.1:8080") };
         assert!(!passed_on.is_local());
         assert_eq!(shown(base(None, &passed_on)), "/a");
-        let said = Said { scheme: Some(Scheme::Https), ..said };
+        let said = Said { scheme: Some(Scheme::Https), ..Said::default() };
         let told = Seen { said: Some(&said), ..passed_on };
         assert_eq!(shown(base(None, &told)), "https://127.0.0.1:8080/a");
     }
