@@ -7,6 +7,8 @@ use std::time::Duration;
 use tintype::origin::Origin;
 use tintype::origin::chrome::{Config, Limits};
 
+use std::net::Ipv4Addr;
+
 use crate::chrome_site::{Answer, Pixels, Site, config, html, picture, shoot, start};
 
 const RED: [u8; 3] = [255, 0, 0];
@@ -186,5 +188,29 @@ async fn a_smooth_scroll_comes_to_its_end() {
         let shown = Pixels::decode(&picture(shoot(&engine, &site.url(path), "").await));
         assert_eq!(shown.at(5, 5), LIME, "{path}");
     }
+    engine.shutdown().await;
+}
+
+/// A newspaper with dozens of advertisements (donga.com of 2013): Chrome runs timers once a second in frames of other origins that are
+/// out of sight, and the page was not captured within 30 s because its frames were waited for one after the other.
+#[tokio::test]
+async fn frames_out_of_sight_are_waited_for_together() {
+    let advert = || {
+        html("<!doctype html><p>advert<script>setTimeout(() => document.body.append('more'), 50)</script>")
+    };
+    let adverts = Site::on(Ipv4Addr::new(127, 0, 0, 3), [("/advert", advert())]).await;
+    let url = adverts.url("/advert");
+    let frames: String = (0..40).map(|n| format!("<iframe src='{url}?{n}'></iframe>")).collect();
+    let site = Site::start([(
+        "/",
+        html(format!("<!doctype html><body style='margin:0;background:#0f0'>news<div style='height:4000px'></div>{frames}")),
+    )])
+    .await;
+    let engine = start(Config { deadline: Duration::from_secs(25), ..config() });
+    let answer = shoot(&engine, &site.url("/"), "").await;
+    let told = answer.as_ref().unwrap().headers()["x-capture"].to_str().unwrap().to_owned();
+    assert_eq!(Pixels::decode(&picture(answer)).at(5, 5), LIME);
+    assert!(told.starts_with("settled; "), "{told}");
+    assert_eq!(adverts.times("/advert"), 40);
     engine.shutdown().await;
 }

@@ -122,7 +122,9 @@ async fn picture(
         Page::Html(_) => HTML_URL,
     };
     let since = Stopwatch::start();
+    let phase = |name: &str| tracing::debug!(phase = name, after = ?since.elapsed(), "capture");
     let loader = navigate(tab, url).await?;
+    phase("navigated");
     let milestone = match spec.wait.until {
         Until::DomContentLoaded => Milestone::Parsed,
         Until::Load | Until::Settled | Until::NetworkIdle => Milestone::Loaded,
@@ -135,12 +137,14 @@ async fn picture(
         pending = Some(tab.stop_loading(&loader, milestone).await?);
     }
 
+    phase("loaded");
     tab.start_clock(limits.max_freeze);
 
     // What is changed about it, and waited for.
     let mut page = page::Driver { tab, loader: &loader, milestone };
     page.dress(spec).await?;
     page.run_scripts(&spec.look.js, limits.max_wait).await?;
+    phase("dressed");
     if spec.wait.until == Until::NetworkIdle {
         // A network that never rests is not waited for longer than this.
         let idle = page.tab.reached(&loader, Milestone::Idle);
@@ -160,19 +164,23 @@ async fn picture(
     loop {
         page.tab.run_out().await?;
         frames::hide(page.tab, filters, limits).await?;
+        phase("waited");
         let waiting = page.rest(spec, limits).await?;
+        phase("at rest");
         let report = Report { after: since.elapsed(), waiting, pending };
         let document = page.stand_still(spec, limits).await?;
         frames::hide(page.tab, filters, limits).await?;
         if document.frames > 0 {
             frames::still(page.tab, spec, limits).await?;
         }
+        phase("still");
         // A page that was stopped and goes elsewhere all the same gets no other document: its exit is closed.
         if report.pending.is_some() && document.status == CLOSED_EXIT {
             return Err(Failure::Late(limits.max_load));
         }
         check(page.tab, &document, spec).await?;
         frames::stop(page.tab).await?;
+        phase("stopped");
         match shoot::shoot(page.tab, spec, &document, limits).await.map(|shot| shot.reported(report)) {
             Err(error) if !tried && error.may_pass() => {
                 tracing::debug!(%error, "no picture, settling once more");

@@ -1,5 +1,6 @@
 //! One page in one isolated context: opened, listened to while it is called, and disposed of when dropped.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::browser::Browser;
-use super::devtools::{CallError, Event, UNREADABLE};
+use super::devtools::{CallError, Devtools, Event, UNREADABLE};
 use super::documents::Documents;
 pub(super) use super::documents::Milestone;
 use super::exit::ExitProxy;
@@ -65,6 +66,8 @@ pub(super) struct Tab {
     family: Family,
     /// Whom the page takes for its visitor.
     identity: Identity,
+    /// Ids of frames that did not answer.
+    pub(super) mute_frames: HashSet<String>,
 }
 
 impl Tab {
@@ -126,6 +129,7 @@ impl Tab {
             clock: None,
             family: Family::default(),
             identity,
+            mute_frames: HashSet::new(),
         })
     }
 
@@ -166,6 +170,27 @@ impl Tab {
     pub(super) async fn call(&mut self, method: &str, params: Value) -> Result<Value, TabError> {
         let session = self.session.clone();
         self.call_in(&session, method, params).await
+    }
+
+    /// The connection to the browser, for calls that are made at once. See [`attend`](Tab::attend).
+    pub(super) fn devtools(&self) -> Devtools {
+        self.context.browser.devtools.clone()
+    }
+
+    /// Waits for `calls` while the events of the page are handled.
+    pub(super) async fn attend<T>(&mut self, calls: impl Future<Output = T>) -> Result<T, TabError> {
+        tokio::pin!(calls);
+        loop {
+            tokio::select! {
+                // A crash is known before the call that it leaves hanging.
+                biased;
+                event = self.events.recv() => self.heed(event).await?,
+                answers = &mut calls => return Ok(answers),
+            }
+            if self.documents.restless {
+                return Err(TabError::Restless);
+            }
+        }
     }
 
     /// Calls a frame or worker of the page that has a session of its own, or the page.

@@ -1,16 +1,21 @@
-//! The frames of a page one by one, those of other origins and processes too: what is hidden in them, and that they stand
-//! still. A frame that does not answer costs no picture.
+//! The frames of a page, those of other origins and processes too: what is hidden in them, and that they stand still. A frame that
+//! does not answer costs no picture.
+//!
+//! Frames are asked all at once. In a frame of another origin that is out of sight Chrome runs timers once a second only (Chrome
+//! Platform Status 5701844080787456), and pages with advertisements have dozens of these.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::Failure;
 use super::page::millis;
 use super::report::Waiting;
 use super::script::{self, Step};
-use crate::clock::Stopwatch;
+use crate::origin::chrome::devtools::{CallError, Devtools};
 use crate::origin::chrome::filter::{Cosmetics, Filter};
 use crate::origin::chrome::intercept::{FILTER_SCRIPT, WORLD};
 use crate::origin::chrome::spec::CaptureSpec;
@@ -19,6 +24,9 @@ use crate::origin::chrome::{Limits, monitor, page_clock};
 
 /// Frames and workers that are asked; pages with more have most of them out of sight.
 const MAX_FRAMES: usize = 64;
+
+/// A frame that is there answers within this, whatever it does.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// One frame.
 struct Frame {
@@ -34,52 +42,54 @@ pub(super) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits
         return Ok(());
     }
     let is_by_name = filters.iter().any(|filter| filter.is_by_name());
-    let look = json!({ "step": "look", "names": is_by_name });
-    for frame in frames(tab).await? {
-        let expression = format!("({FILTER_SCRIPT})({look})");
-        let names = evaluate(tab, &frame, &expression, limits.max_settle).await?;
-        if names.is_null() {
-            continue;
-        }
-        let read = |names: &Value| -> Vec<String> {
-            let names = names.as_array().into_iter().flatten();
-            names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
-        };
-        let (classes, ids) = (read(&names["classes"]), read(&names["ids"]));
-        let (begun, known) = (names["begun"] == true, names["known"] == true);
-        let mut parts: Vec<Cosmetics> = Vec::new();
-        if !known {
-            parts.extend(filters.iter().map(|filter| filter.at(&frame.url)));
-        }
-        if !classes.is_empty() || !ids.is_empty() {
-            parts.extend(filters.iter().map(|filter| filter.named(&frame.url, &classes, &ids)));
-        }
-        parts.retain(|part| !part.is_empty());
-        if parts.is_empty() && begun {
-            continue;
-        }
-        let mut step = json!({ "step": "apply", "parts": parts });
-        if !begun {
-            let generic = filters.iter().filter_map(|filter| serde_json::from_str(filter.generic()).ok());
-            step["begin"] = generic.collect::<Vec<Value>>().into();
-        }
-        let expression = format!("({FILTER_SCRIPT})({step})");
-        evaluate(tab, &frame, &expression, limits.max_settle).await?;
-    }
+    let look = format!("({FILTER_SCRIPT})({})", json!({ "step": "look", "names": is_by_name }));
+    let frames = frames(tab).await?;
+    let looks = frames.iter().map(|frame| (frame, look.clone())).collect();
+    let found = evaluate_all(tab, looks, limits.max_settle).await?;
+    let hiding = frames.iter().zip(&found).filter_map(|(frame, found)| {
+        let step = hiding(filters, &frame.url, found)?;
+        Some((frame, format!("({FILTER_SCRIPT})({step})")))
+    });
+    let hiding = hiding.collect();
+    evaluate_all(tab, hiding, limits.max_settle).await?;
     Ok(())
+}
+
+/// The next step of the filter script in the frame at `url`, by what it has `found` there; none if nothing is to be hidden.
+fn hiding(filters: &[Arc<Filter>], url: &str, found: &Value) -> Option<Value> {
+    if found.is_null() {
+        return None;
+    }
+    let read = |names: &Value| -> Vec<String> {
+        let names = names.as_array().into_iter().flatten();
+        names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    };
+    let (classes, ids) = (read(&found["classes"]), read(&found["ids"]));
+    let (begun, known) = (found["begun"] == true, found["known"] == true);
+    let mut parts: Vec<Cosmetics> = Vec::new();
+    if !known {
+        parts.extend(filters.iter().map(|filter| filter.at(url)));
+    }
+    if !classes.is_empty() || !ids.is_empty() {
+        parts.extend(filters.iter().map(|filter| filter.named(url, &classes, &ids)));
+    }
+    parts.retain(|part| !part.is_empty());
+    if parts.is_empty() && begun {
+        return None;
+    }
+    let mut step = json!({ "step": "apply", "parts": parts });
+    if !begun {
+        let generic = filters.iter().filter_map(|filter| serde_json::from_str(filter.generic()).ok());
+        step["begin"] = generic.collect::<Vec<Value>>().into();
+    }
+    Some(step)
 }
 
 /// Waits until every frame below the page's own is at rest, for `patience` in all. Answers with what one still waits for.
 pub(super) async fn rest(tab: &mut Tab, patience: Duration) -> Result<Option<Waiting>, Failure> {
-    let since = Stopwatch::start();
-    let mut waiting = None;
-    for frame in frames(tab).await?.into_iter().skip(1) {
-        let left = patience.saturating_sub(since.elapsed());
-        let want = json!({ "settle": true, "inner": true, "ms": millis(left), "monitor": monitor::token() });
-        let answer = ask(tab, &frame, Step::Rest, &want, left).await?;
-        waiting = waiting.or(answer["waiting"].as_str().and_then(Waiting::of_script));
-    }
-    Ok(waiting)
+    let want = json!({ "settle": true, "inner": true, "ms": millis(patience), "monitor": monitor::token() });
+    let answers = ask_all(tab, &[Step::Rest], &want, patience).await?;
+    Ok(answers.iter().find_map(|answer| answer["waiting"].as_str().and_then(Waiting::of_script)))
 }
 
 /// Has every frame below the page's own stand still.
@@ -87,9 +97,7 @@ pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) ->
     let want = json!({
         "frozen": spec.freeze.map(|_| page_clock::token()), "patience": millis(tab.time_to_run_out()),
     });
-    for frame in frames(tab).await?.into_iter().skip(1) {
-        ask_all(tab, &frame, &[Step::Still, Step::Scripting], &want, limits.max_wait).await?;
-    }
+    ask_all(tab, &[Step::Still, Step::Scripting], &want, limits.max_wait).await?;
     Ok(())
 }
 
@@ -104,22 +112,34 @@ pub(super) async fn go_on(tab: &mut Tab) -> Result<(), Failure> {
 }
 
 async fn scripts_disabled(tab: &mut Tab, disabled: bool) -> Result<(), Failure> {
-    for session in tab.frame_sessions() {
-        let value = json!({ "value": disabled });
-        pardoned(tab.call_in(&session, "Emulation.setScriptExecutionDisabled", value).await)?;
-    }
+    let value = json!({ "value": disabled });
+    call_all(tab, "Emulation.setScriptExecutionDisabled", &value).await?;
     Ok(())
+}
+
+/// The answers of the page, and of its frames that have sessions of their own; null for a frame that has gone or does not answer.
+async fn call_all(tab: &mut Tab, method: &str, params: &Value) -> Result<Vec<(String, Value)>, Failure> {
+    let mut sessions = tab.frame_sessions();
+    let frames = sessions.split_off(1);
+    let own = sessions.swap_remove(0);
+    let answer = pardoned(tab.call_in(&own, method, params.clone()).await)?;
+    let mut answers = vec![(own, answer)];
+    let devtools = tab.devtools();
+    let calls =
+        frames.iter().map(|session| timeout(ANSWER, devtools.call(Some(session), method, params.clone())));
+    let called = tab.attend(join_all(calls)).await?;
+    for (session, answer) in frames.into_iter().zip(called) {
+        let answer = answer.map_or(Ok(Value::Null), |answer| pardoned(answer.map_err(TabError::from)))?;
+        answers.push((session, answer));
+    }
+    Ok(answers)
 }
 
 /// All frames, the page's own first.
 async fn frames(tab: &mut Tab) -> Result<Vec<Frame>, Failure> {
     let mut frames = Vec::new();
-    for session in tab.frame_sessions() {
-        if frames.len() >= MAX_FRAMES {
-            break;
-        }
-        let tree = tab.call_in(&session, "Page.getFrameTree", json!({})).await;
-        collect(&pardoned(tree)?["frameTree"], &session, &mut frames);
+    for (session, tree) in call_all(tab, "Page.getFrameTree", &json!({})).await? {
+        collect(&tree["frameTree"], &session, &mut frames);
     }
     // Chrome does not tell of frames that are nested more than some 145 deep ("CBOR: stack limit exceeded").
     if frames.is_empty() {
@@ -146,48 +166,73 @@ fn collect(tree: &Value, session: &str, found: &mut Vec<Frame>) {
     }
 }
 
-/// One step in one frame; nothing if it has gone or takes too long.
-async fn ask(
-    tab: &mut Tab,
-    frame: &Frame,
-    step: Step,
-    want: &Value,
-    patience: Duration,
-) -> Result<Value, Failure> {
-    ask_all(tab, frame, &[step], want, patience).await
-}
-
-/// Some steps in one frame.
+/// The answers of the frames below the page's own to some steps; null for those that have gone or take too long.
 async fn ask_all(
     tab: &mut Tab,
-    frame: &Frame,
     steps: &[Step],
     want: &Value,
     patience: Duration,
-) -> Result<Value, Failure> {
-    evaluate(tab, frame, &script::expression(steps, want), patience).await
+) -> Result<Vec<Value>, Failure> {
+    let frames = frames(tab).await?;
+    let expression = script::expression(steps, want);
+    let asked = frames.iter().skip(1).map(|frame| (frame, expression.clone())).collect();
+    evaluate_all(tab, asked, patience).await
 }
 
-/// The value of an expression in one frame; nothing if the frame has gone or takes too long.
-async fn evaluate(
+/// The value of an expression in each of these frames; null for a frame that has gone or takes too long. A frame that has not
+/// answered before is not asked.
+async fn evaluate_all(
     tab: &mut Tab,
-    frame: &Frame,
-    expression: &str,
+    asked: Vec<(&Frame, String)>,
     patience: Duration,
-) -> Result<Value, Failure> {
-    let asked = async {
-        let world = json!({ "frameId": frame.id, "worldName": WORLD });
-        let world = tab.call_in(&frame.session, "Page.createIsolatedWorld", world).await?;
-        let ask = json!({
-            "expression": expression, "contextId": world["executionContextId"],
-            "awaitPromise": true, "returnByValue": true,
+) -> Result<Vec<Value>, Failure> {
+    let devtools = tab.devtools();
+    let mute = tab.mute_frames.clone();
+    let answers = asked.iter().map(async |(frame, expression)| match mute.contains(&frame.id) {
+        true => Evaluated::Slow,
+        false => evaluate(&devtools, frame, expression, patience).await,
+    });
+    let answers = tab.attend(join_all(answers)).await?;
+    let mut values = Vec::with_capacity(answers.len());
+    for ((frame, _), answer) in asked.iter().zip(answers) {
+        values.push(match answer {
+            Evaluated::Answer(answer) => pardoned(answer.map_err(TabError::from))?,
+            Evaluated::Slow => Value::Null,
+            Evaluated::Mute => {
+                tracing::debug!(url = frame.url, "a frame does not answer");
+                tab.mute_frames.insert(frame.id.clone());
+                Value::Null
+            }
         });
-        let mut answer = tab.call_in(&frame.session, "Runtime.evaluate", ask).await?;
-        Ok(answer["result"]["value"].take())
+    }
+    Ok(values)
+}
+
+/// What came of an expression.
+enum Evaluated {
+    Answer(Result<Value, CallError>),
+    /// It takes too long.
+    Slow,
+    /// The frame does not answer at all.
+    Mute,
+}
+
+async fn evaluate(devtools: &Devtools, frame: &Frame, expression: &str, patience: Duration) -> Evaluated {
+    let session = Some(frame.session.as_str());
+    let world = json!({ "frameId": frame.id, "worldName": WORLD });
+    let making = devtools.call(session, "Page.createIsolatedWorld", world);
+    let world = match timeout(ANSWER, making).await {
+        Ok(Ok(world)) => world,
+        Ok(Err(error)) => return Evaluated::Answer(Err(error)),
+        Err(_) => return Evaluated::Mute,
     };
-    match tokio::time::timeout(patience.saturating_add(Duration::from_secs(1)), asked).await {
-        Ok(answer) => pardoned(answer),
-        Err(_) => Ok(Value::Null),
+    let ask = json!({
+        "expression": expression, "contextId": world["executionContextId"],
+        "awaitPromise": true, "returnByValue": true,
+    });
+    match timeout(patience.saturating_add(ANSWER), devtools.call(session, "Runtime.evaluate", ask)).await {
+        Ok(answer) => Evaluated::Answer(answer.map(|mut answer| answer["result"]["value"].take())),
+        Err(_) => Evaluated::Slow,
     }
 }
 
