@@ -8,7 +8,7 @@ const PAGES: [&str; 2] = ["caf%E9", "caf%E8"];
 
 #[tokio::test]
 async fn the_engine_asks_a_site_for_the_octets_of_the_request() {
-    let page = |colour: &str| html(&format!("<body style='margin:0;background:{colour}'><h1>Good</h1>"));
+    let page = |colour: &str| html(format!("<body style='margin:0;background:{colour}'><h1>Good</h1>"));
     let site = Site::start([("/caf%E9", page("lime")), ("/caf%E8", page("blue"))]).await;
     let tintype = Tintype::of(&format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\ndir = \"\"\n\
