@@ -15,7 +15,7 @@ pub enum Plane {
     Control,
 }
 
-/// See the [module](self). Travels with the request head.
+/// Where a request for jobs came from, as far as links depend on it. Travels with the request head.
 #[derive(Clone, Debug)]
 pub struct Arrived {
     /// The listener that it came to.
