@@ -206,7 +206,9 @@ async fn frames_out_of_sight_are_waited_for_together() {
         html(format!("<!doctype html><body style='margin:0;background:#0f0'>news<div style='height:4000px'></div>{frames}")),
     )])
     .await;
-    let engine = start(Config { deadline: Duration::from_secs(25), ..config() });
+    let mut config = Config { deadline: Duration::from_secs(25), ..config() };
+    config.allow_ranges.push("127.0.0.3/32".parse().unwrap());
+    let engine = start(config);
     let answer = shoot(&engine, &site.url("/"), "").await;
     let told = answer.as_ref().unwrap().headers()["x-capture"].to_str().unwrap().to_owned();
     assert_eq!(Pixels::decode(&picture(answer)).at(5, 5), LIME);
