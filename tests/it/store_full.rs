@@ -11,6 +11,7 @@ use std::time::Duration;
 use tintype::store::{self, Config, Handle, OpenError, Scope};
 
 use crate::store_fixture::{config, disk_only, get, key, open, put, record, reopen, sequence};
+use crate::support::{Process, Reply, ScriptedOrigin, Tintype, within_long};
 
 /// A mounted file system of some MiB; unmounted when dropped.
 struct Mount(tempfile::TempDir);
@@ -152,12 +153,12 @@ async fn a_disk_that_becomes_read_only_under_a_running_store_is_noticed_and_stil
     let store = reopen(store, &config).await;
     mount.fail();
     let noticed = async {
-        for n in 0.. {
-            put(&*store, format!("later {}", n % 10), 5000);
-            if !store.usage().disk_healthy {
-                return;
-            }
-            tokio::task::yield_now().await;
+        // Few: foyer empties blocks ahead of what is written, even where it then cannot write.
+        for n in 0..10 {
+            put(&*store, format!("later {n}"), 5000);
+        }
+        while store.usage().disk_healthy {
+            tokio::time::sleep(config.canary_interval).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(60), noticed).await.expect("the canary notices");
@@ -211,4 +212,51 @@ async fn a_writer_that_died_is_noticed_and_memory_serves_on() {
     let store = reopen(store, &config).await;
     assert_eq!(sequence(&*store, "again").await, Some(again));
     store.close().await;
+}
+
+/// omicron#4352, for the store. While the disk is full the process serves from memory; then the disk tier takes writes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_serves_from_memory_while_its_disk_is_full() {
+    let test = "a_process_serves_from_memory_while_its_disk_is_full";
+    let Some(mount) = Mount::new(40, test) else { return };
+    let origin =
+        ScriptedOrigin::start(|_| Reply::ok("x".repeat(5000)).header("cache-control", "max-age=600")).await;
+    let (dir, folder) = (mount.path().join("cache"), tempfile::tempdir().unwrap());
+    let store = format!(
+        "dir = {dir:?}\ndisk = \"16MiB\"\nblock = \"2MiB\"\nmemory = \"8MiB\"\nmax_stored_bytes = \"64KiB\"\n\
+         hold_for_tag = \"64KiB\"\ncanary_interval = \"1s\""
+    );
+    let config = folder.path().join("proxy.toml");
+    std::fs::write(&config, Tintype::toml(&origin, "").replace("dir = \"\"", &store)).unwrap();
+    let process = Process::start(&config).await;
+    let metrics = format!("http://{}/metrics", process.admin);
+    let is_healthy = async || {
+        let metrics = crate::support::client::get(&metrics, &[]).await.text();
+        metrics.lines().any(|line| line == "tintype_healthy_disks 1.0")
+    };
+    assert!(is_healthy().await);
+    for block in std::fs::read_dir(dir.join("blocks")).unwrap() {
+        OpenOptions::new().write(true).open(block.unwrap().path()).unwrap().set_len(0).unwrap();
+    }
+    mount.fill();
+    within_long("the disk to count as unhealthy", async {
+        for n in 0.. {
+            let answer = crate::support::client::get(&format!("http://{}/{n}", process.address), &[]).await;
+            assert_eq!(answer.status, 200);
+            if !is_healthy().await {
+                return;
+            }
+        }
+    })
+    .await;
+    let again = crate::support::client::get(&format!("http://{}/0", process.address), &[]).await;
+    assert_eq!((again.status, again.header("x-cache")), (200, Some("HIT")));
+    std::fs::remove_file(mount.path().join("filler")).unwrap();
+    within_long("the disk to count as healthy", async {
+        while !is_healthy().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    assert!(process.stop().await, "SIGTERM ends it with 0");
 }

@@ -1,25 +1,33 @@
-//! Notices that foyer's writer has died: it says nothing, and its `wait` returns as if all were well.
+//! Notices that foyer's writer takes no records: it only logs that, and its `wait` returns as if it had written.
 //!
 //! A mark is written under a key that no request has, and read back. That is done only when there is something to
 //! learn, after records were written or while the disk counts as unhealthy, so that an idle proxy does not
 //! slowly overwrite its disk with marks.
+//!
+//! The writer takes nothing for one of two reasons. Where the folder takes no writes either, the disk has failed or is
+//! full: memory serves on, because a restart would find the same disk, and foyer writes again once it can. Where the
+//! folder takes writes, the writer itself has ended, and only a restart brings it back: [`run`] returns, which ends the
+//! process ([`tasks`](crate::tasks)).
 
 use std::sync::Weak;
 use std::time::Duration;
 
 use super::Inner;
-use super::disk::Disk;
+use super::disk::{Disk, PATIENCE};
+use super::folder;
 use crate::store::CacheKey;
 
 /// Keys of requests begin with a method or a host; none begins with a zero octet.
 const KEY: &[u8] = b"\0tintype canary";
 
-/// Checks every `interval`, as long as the store is there.
+/// Checks every `interval`, as long as the store is there and its writer has not ended.
 pub(super) async fn run(store: Weak<Inner>, interval: Duration) {
     let mut seen = None;
     let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await;
+    // A writer that took nothing from the start would end the next process as well.
+    let mut took_writes = store.upgrade().is_some_and(|store| store.disk.is_healthy());
     loop {
         ticks.tick().await;
         let Some(store) = store.upgrade() else { return };
@@ -29,10 +37,15 @@ pub(super) async fn run(store: Weak<Inner>, interval: Duration) {
         }
         seen = writes;
         check(&store.disk).await;
+        took_writes |= store.disk.is_healthy();
+        if took_writes && has_ended(&store.disk).await {
+            tracing::error!("the writer of the disk cache has ended, and the disk takes writes");
+            return;
+        }
     }
 }
 
-/// Checks once, and says so when something has changed.
+/// Checks once, and logs a change.
 pub(super) async fn check(disk: &Disk) {
     let healthy = disk.probe(&CacheKey::new(KEY)).await;
     if disk.is_closed() || !disk.set_healthy(healthy) {
@@ -42,8 +55,58 @@ pub(super) async fn check(disk: &Disk) {
         tracing::info!("disk cache takes writes again");
     } else {
         tracing::error!(
-            "disk cache takes no more writes: new records stay in memory until a restart; \
+            "disk cache takes no more writes: new records stay in memory until it does; \
              look for a full or failing disk above in this log"
         );
+    }
+}
+
+/// Whether the writer takes nothing although the folder does.
+async fn has_ended(disk: &Disk) -> bool {
+    if disk.is_healthy() || disk.is_closed() {
+        return false;
+    }
+    let path = disk.folder().to_owned();
+    let written = tokio::task::spawn_blocking(move || folder::try_write(&path));
+    let Ok(Ok(Ok(()))) = tokio::time::timeout(PATIENCE, written).await else { return false };
+    // The disk may have come back between the two.
+    check(disk).await;
+    !disk.is_healthy() && !disk.is_closed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::Config;
+    use crate::store::hybrid::HybridStore;
+
+    /// typedb#7985, for the store: foyer's tasks end with their runtime, as they would by a panic.
+    #[test]
+    fn a_writer_that_ended_ends_the_check() {
+        let runtime = || tokio::runtime::Runtime::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            dir: None,
+            memory_bytes: 8 << 20,
+            disk_bytes: 16 << 20,
+            block_bytes: 2 << 20,
+            write_buffer_bytes: 4 << 20,
+            max_ledger_entries: 1000,
+            max_listed: 1000,
+            canary_interval: Duration::from_secs(60),
+            lock_timeout: Duration::ZERO,
+        };
+        let foyers = runtime();
+        let store = foyers.block_on(HybridStore::open(folder.path(), &config)).unwrap();
+        assert!(store.inner.disk.is_healthy());
+        foyers.shutdown_background();
+        let ended = async {
+            let check = run(Arc::downgrade(&store.inner), Duration::from_millis(1));
+            tokio::time::timeout(PATIENCE * 2, check).await
+        };
+        runtime().block_on(ended).expect("the check returns");
+        assert!(!store.inner.disk.is_healthy());
     }
 }

@@ -4,6 +4,7 @@
 //! and what is too much is refused here: then its key is known, and an older version on disk can be put out of
 //! reach. Foyer's own bounds lie above ours and are never met.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// See the [module](self).
 pub(super) struct Disk {
     cache: HybridCache<CacheKey, Value>,
+    folder: PathBuf,
     gathering: Gathering,
     places: Arc<Places>,
     queue: Arc<Queue>,
@@ -81,11 +83,13 @@ impl Disk {
             .build()
             .await
             .map_err(failed)?;
+        let path = folder.path().to_owned();
         let queue =
             Arc::new(Queue { pending: AtomicU64::new(0), dropped: AtomicU64::new(0), lock: folder.lock });
         Ok(Disk {
             gathering: Gathering::new(cache.clone(), limit),
             cache,
+            folder: path,
             places,
             queue,
             capacity,
@@ -248,6 +252,10 @@ impl Disk {
             matches!(loaded, Ok(Load::Entry { value: Value::WasGone(found), .. }) if Some(found) == mark)
         };
         tokio::time::timeout(PATIENCE, read_back).await.unwrap_or(false)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(super) fn is_healthy(&self) -> bool {

@@ -4,10 +4,11 @@
 //! geometry   sizes and format; if they differ from what is asked, the blocks are wiped
 //! ledger     the purge ledger
 //! listing    what is stored, from an orderly end to the next start
+//! check      there for a moment while the folder is tried
 //! blocks/    one file for each block, all their room taken ahead
 //! ```
 //!
-//! Foyer makes sparse files and its writer dies for good when the disk fills up. Taking the room here, before foyer
+//! Foyer makes sparse files, and its writer loses records while the disk is full. Taking the room here, before foyer
 //! opens the files, makes a full disk an error at the start, where somebody reads it.
 
 use std::fs::{File, OpenOptions};
@@ -43,6 +44,17 @@ pub(super) fn is_locked(path: &Path) -> bool {
     let Ok(folder) = File::open(path) else { return false };
     // Closing the file gives back what was got.
     flock(&folder, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+}
+
+/// Writes a page to a file of its own in the folder `path`, through to the disk, and removes it.
+pub(super) fn try_write(path: &Path) -> io::Result<()> {
+    let path = path.join("check");
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&[0; PAGE as usize])?;
+        file.sync_data()
+    });
+    let removed = std::fs::remove_file(&path);
+    written.and(removed)
 }
 
 /// Whether a folder could be opened at `path` and take its blocks. Creates and locks nothing.
