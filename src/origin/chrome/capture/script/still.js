@@ -9,6 +9,9 @@ async ({ want, frame, within, roots, all, sheet, runOut }) => {
     const running = () => roots().flatMap(root => root.getAnimations ? root.getAnimations() : []);
     // The ring that turns in the controls of a film that loads is in a tree of the browser, which no script can look into.
     // It inherits its visibility from the controls.
+    // Blink leaves out a background that an opaque image covers, and knows that an image is opaque once it is decoded. Boxes
+    // that were painted before that keep their background, which shows at round corners. A colour of column rules, which is
+    // computed from the one they have by default, has all boxes painted again.
     const steady = `
         *, *::before, *::after {
             caret-color: transparent !important;
@@ -16,6 +19,7 @@ async ({ want, frame, within, roots, all, sheet, runOut }) => {
             transition: none !important;
             animation-play-state: paused !important;
         }
+        :where(*) { column-rule-color: color-mix(in srgb, currentcolor, currentcolor); }
         video::-webkit-media-controls { visibility: hidden !important; }
         video::-webkit-media-controls-enclosure,
         video::-webkit-media-controls-overlay-enclosure { visibility: visible !important; }`;
