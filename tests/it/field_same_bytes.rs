@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use tintype::origin::Origin;
 use tintype::origin::chrome::{Config, Engine, Limits};
 
@@ -52,6 +54,33 @@ async fn tiles_are_drawn_as_a_whole() {
     let site = Site::start([("/", html(page))]).await;
     let engine = start(config());
     same(&engine, &site.url("/"), &["height=600"; 6]).await;
+    engine.shutdown().await;
+}
+
+/// F6: a background under an opaque image is left out once the image is decoded, which may be before or after its box is painted.
+#[tokio::test]
+async fn backgrounds_under_opaque_images_are_left_out() {
+    let source =
+        format!("data:image/png;base64,{}", BASE64_STANDARD.encode(crate::support::pictures::picture(9)));
+    let mut page = "<!doctype html><style>body{margin:0}div,img{width:60px;height:60px;display:block}\
+        section{background:red;border-radius:20px;overflow:hidden;width:60px;height:60px;margin:5px}</style>"
+        .to_owned();
+    for n in 0..12 {
+        let inside = match n % 2 {
+            0 => format!("<img src='{source}#{n}'>"),
+            _ => format!("<div style='background:url({source}#{n})'></div>"),
+        };
+        page += &format!("<section>{inside}</section>");
+    }
+    let site = Site::start([("/", html(page))]).await;
+    let engine = start(config());
+    let shown = same(&engine, &site.url("/"), &["width=100&height=800"; 6]).await;
+    for y in 0..800 {
+        for x in 0..100 {
+            let [red, green, _] = shown.at(x, y);
+            assert!(red <= green.saturating_add(8), "the red background shows at {x},{y}");
+        }
+    }
     engine.shutdown().await;
 }
 
