@@ -59,10 +59,8 @@ def side_by_side(ours, theirs, width=360, most=900):
         height = max(1, round(image.height * width / image.width))
         return image.resize((width, height), Image.Resampling.BOX).crop((0, 0, width, min(height, most)))
 
-    if theirs is None:
-        return [small(ours), None, None]
-    if ours is None:
-        return [None, small(theirs), None]
+    if ours is None or theirs is None:
+        return [picture if picture is None else small(picture) for picture in (ours, theirs)] + [None]
     mask = different(ours, theirs)
     faint = (theirs[:mask.shape[0], :mask.shape[1]] // 4 + 190).astype(numpy.uint8)
     # Thick enough to be seen when the picture is scaled down.

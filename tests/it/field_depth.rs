@@ -132,6 +132,33 @@ async fn each_screen_is_shown_for_a_while() {
 }
 
 // puppeteer#10744, playwright#12962, Kaboom#597: an element in something that scrolls by itself.
+// The header of the documentation of Node.js, which ignores what comes within 50 ms of its last change, and the bar of UIkit's sticky
+// component, which is fixed by a class while its screen is shown: found by the corpus.
+#[tokio::test]
+async fn scripts_that_react_to_scrolling_see_the_page_at_its_top_again() {
+    let header =
+        "<style>header{position:sticky;top:-1px;height:50px;background:#0f0}.pinned{background:#f00}</style>\
+        <header></header><div style='height:3000px'></div><script>
+        const header = document.querySelector('header'); let ignored = false;
+        new IntersectionObserver(([entry]) => {
+            const pinned = entry.intersectionRatio < 1;
+            if (header.classList.contains('pinned') === pinned || ignored) return;
+            ignored = true; setTimeout(() => { ignored = false }, 50);
+            header.classList.toggle('pinned', pinned);
+        }, { threshold: [1] }).observe(header)</script>";
+    let bar = "<style>section{height:50px}.bar{height:50px;background:#00f}.stuck{position:fixed;top:0;left:0;right:0}</style>\
+        <div style='height:2000px'></div><section><div class=bar></div></section><div style='height:4000px'></div><script>
+        const bar = document.querySelector('.bar');
+        addEventListener('scroll', () => bar.classList.toggle('stuck', scrollY > 1990))</script>";
+    let site = Site::start([("/header", page(header)), ("/bar", page(bar))]).await;
+    let engine = start(deep());
+    let whole = shown(&engine, &site, "/header", "full_page=true").await;
+    assert_eq!((whole.at(5, 5), count(&whole, 5, LIME)), (LIME, 50));
+    let whole = shown(&engine, &site, "/bar", "full_page=true").await;
+    assert_eq!((whole.at(5, 2025), count(&whole, 5, BLUE)), (BLUE, 50));
+    engine.shutdown().await;
+}
+
 #[tokio::test]
 async fn elements_in_scrollers_are_brought_out() {
     let inner = |style: &str, before: &str, after: &str| {

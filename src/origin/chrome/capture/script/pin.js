@@ -52,13 +52,22 @@ async page => {
     if (element) free(element);
 
     scrollTo({ top: 0, left: 0, behavior: 'instant' });
+    const look = element => {
+        const { position, opacity, visibility, display } = styleOf(element);
+        return { sticks: position === 'fixed' || position === 'sticky', opacity: visibility === 'visible' && display !== 'none' ? Number(opacity) : 0 };
+    };
     // What was shown on its own screen and is as before now, since it left that screen.
     for (const [element, attributes] of want.fullPage && globalThis.told || []) {
         if (!element.isConnected || touches(element)) continue;
         for (const [name, { first, seen }] of attributes) {
             if (seen === first || (element.getAttribute(name) || '') !== (first || '')) continue;
-            if (seen === null) element.removeAttribute(name);
-            else element.setAttribute(name, seen);
+            const put = value => value === null ? element.removeAttribute(name) : element.setAttribute(name, value);
+            const before = look(element);
+            const now = element.getAttribute(name);
+            put(seen);
+            const after = look(element);
+            // A bar that stuck to its screen, or what was hidden there, is shown better as it is now.
+            if (after.sticks > before.sticks || after.opacity < before.opacity) put(now);
         }
     }
     const root = document.documentElement;

@@ -1,7 +1,7 @@
 // Brings in what a page loads or shows by its place on the screen: scrolls through the wanted part
 // by screens, and waits on each until its images are there. Some libraries give up loading an image
 // that leaves the screen. `want.ms` bounds the scrolling, `want.patience` all of the waiting.
-async ({ want, pause, frame, drawn, roots, left, screen, onScreen, holds, touches, bring, range, shell, target }) => {
+async ({ want, pause, frame, roots, left, screen, onScreen, holds, touches, bring, range, shell, target }) => {
     const trees = roots();
     const every = selector => trees.flatMap(tree => Array.from(tree.querySelectorAll(selector)));
 
@@ -69,6 +69,14 @@ async ({ want, pause, frame, drawn, roots, left, screen, onScreen, holds, touche
         await arrived();
         listen();
     };
+    // Back to where the picture begins. Scripts that react to scrolling often ignore what comes within 50 ms of the last
+    // change, and look by timers of up to 100 ms: they see the end of the page, and then its beginning.
+    const back = async go => {
+        if (reacts) await pause(60);
+        go();
+        await frame();
+        if (want.listens) await pause(150);
+    };
     // From one end of something to the other, fast enough for `want.ms`.
     const through = async (top, bottom, go, height) => {
         const began = performance.now();
@@ -96,8 +104,7 @@ async ({ want, pause, frame, drawn, roots, left, screen, onScreen, holds, touche
             watch();
             await through(Math.min(end(), height * 0.8), end, go, height);
             changes.disconnect();
-            (inner || window).scrollTo({ top: 0, left: 0, behavior: 'instant' });
-            await frame();
+            await back(() => (inner || window).scrollTo({ top: 0, left: 0, behavior: 'instant' }));
         }
         return {};
     }
@@ -110,8 +117,7 @@ async ({ want, pause, frame, drawn, roots, left, screen, onScreen, holds, touche
             const [top, x] = [scrollY, scrollX];
             const end = () => top + onScreen(element).height - innerHeight;
             await through(top, end, top => scrollTo({ top, left: x, behavior: 'instant' }), innerHeight);
-            scrollTo({ top, left: x, behavior: 'instant' });
-            await frame();
+            await back(() => scrollTo({ top, left: x, behavior: 'instant' }));
         }
         return {};
     }
@@ -125,8 +131,7 @@ async ({ want, pause, frame, drawn, roots, left, screen, onScreen, holds, touche
         await stay();
         if (height > innerHeight) {
             await through(top, () => Math.min(y + height - innerHeight, range().bottom), top => scrollTo({ top, left, behavior: 'instant' }), innerHeight);
-            scrollTo({ top, left, behavior: 'instant' });
-            await frame();
+            await back(() => scrollTo({ top, left, behavior: 'instant' }));
         }
     }
     return {};
