@@ -152,6 +152,16 @@ async fn drawing_by_script_is_waited_for_until_it_ends() {
     }
 }
 
+/// Boxes that a page brings in one after the other, as UIkit's scrollspy does (corpus).
+#[tokio::test]
+async fn boxes_that_come_by_steps_are_waited_for() {
+    let script = "let n = 0; const next = () => { if (++n === 4) return done();\
+        document.body.append(n); setTimeout(next, 300) }; onload = () => setTimeout(next, 300)";
+    let site = Site::start([("/", page(script))]).await;
+    let (shown, told) = corner(&site).await;
+    assert_eq!(shown, LIME, "{told}");
+}
+
 #[tokio::test]
 async fn drawing_that_does_not_end_is_cut_off_and_reported() {
     let script =

@@ -8,6 +8,8 @@ async ({ want, pause, frame, drawn, within, roots, all, left, inView }) => {
     const DRAWING = 1500;
     // A change counts as part of a movement for so many milliseconds: some frames on a busy machine.
     const RECENT = 100;
+    // Boxes that come one after the other come at such steps.
+    const STEP = 350;
     // A worker answers within so many milliseconds, or not at all.
     const WORKER = 1000;
     // A script that has just arrived is compiled, and what it imports is requested, within so many.
@@ -87,7 +89,7 @@ async ({ want, pause, frame, drawn, within, roots, all, left, inView }) => {
         const elapsed = performance.now() - looked;
         calm = since < elapsed ? 0 : calm + 1;
         looked = performance.now();
-        drawing = frames && calm < CALM || goesOn && since < RECENT;
+        drawing = frames && calm < CALM || goesOn && since < RECENT || (timer ?? Infinity) <= STEP && since < STEP;
         const before = place;
         place = [scrollX, scrollY];
         if (document.fonts && document.fonts.status === 'loading') return 'font';
