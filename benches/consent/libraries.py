@@ -317,11 +317,11 @@ showCookieBar({ statusUrl: 'status.json', templateSelector: '#cookie-consent__co
         "packages": ["@hmcts/cookie-manager@1.1.0", "govuk-frontend@5.11.0"],
         # The template of its documentation is that of the GOV.UK design system. The library shows it.
         "head": "<link rel=stylesheet href='{m}/govuk-frontend/dist/govuk/govuk-frontend.min.css'>",
+        "entry": "import manager from '@hmcts/cookie-manager'; manager.init({ cookieManifest: [{ categoryName: 'analytics', "
+        "cookies: ['_ga'] }] });",
         "body": "<div class='cookie-banner govuk-cookie-banner' hidden role=region aria-label='Cookies on this service'><div "
         "class='govuk-cookie-banner__message govuk-width-container'><p class=govuk-body>We use cookies.</p><button type=button "
-        "class=cookie-banner-accept-button data-cm-action=accept>Accept</button></div></div>"
-        "<script src='{m}/@hmcts/cookie-manager/dist/cookie-manager.js'></script><script>"
-        "cookieManager.init({ cookieManifest: [{ categoryName: 'analytics', cookies: ['_ga'] }] })</script>",
+        "class=cookie-banner-accept-button data-cm-action=accept>Accept</button></div></div>",
     },
     {
         "name": "govuk-frontend",

@@ -256,7 +256,7 @@ async fn boxes_with_names_of_their_own_are_hidden() {
         for (query, expected) in [("", RED), (BLOCK, LIME)] {
             let query = format!("full_page=true&wait_for_selector=body[data-late]&{query}");
             let shown = Pixels::decode(&picture(shoot(&engine, &url, &query).await));
-            assert_eq!(shown.at(100, 250), expected, "{path} {query}");
+            assert_eq!(shown.at(100, 100), expected, "{path} {query}");
         }
     }
     let url = format!("http://page.test:{port}/article");
