@@ -59,6 +59,10 @@ program = {browser}
 allow_ranges = ["127.0.0.0/8"]
 allow_ports = [{port}]
 recycle_after = 1000000
+# A busy machine may take its time.
+deadline = "120s"
+max_load = "15s"
+max_settle = "5s"
 ad_lists = {ads}
 tracker_lists = {trackers}
 cookie_lists = {cookies}
