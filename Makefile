@@ -61,6 +61,11 @@ bench-consent: ## Capture a page with each consent library of npm (needs Node.js
 	$(CARGO) build --locked
 	benches/consent/run.py "$${CARGO_TARGET_DIR:-target}/debug/tintype" $(BENCH)
 
+.PHONY: bench-filters
+bench-filters: ## What filter lists cost on pages with very many elements, in wall and CPU time (BENCH="--full")
+	$(CARGO) build --release --locked
+	benches/filters/run.py "$${CARGO_TARGET_DIR:-target}/release/tintype" $(BENCH)
+
 .PHONY: check
 check: fmt lint doc ## Format, lints, documentation and all tests, without installing anything
 	$(CARGO) test --locked

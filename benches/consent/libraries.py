@@ -307,6 +307,58 @@ showCookieBar({ statusUrl: 'status.json', templateSelector: '#cookie-consent__co
         "<script>CookiesEuBanner.createCookiesBanner({ onAccept() {} })</script>",
     },
     {
+        "name": "canonical-cookie-policy",
+        "packages": ["@canonical/cookie-policy@3.10.0"],
+        "head": "<link rel=stylesheet href='{m}/@canonical/cookie-policy/build/css/cookie-policy.css'>",
+        "body": "<script src='{m}/@canonical/cookie-policy/build/js/cookie-policy.js'></script><script>cpNs.cookiePolicy()</script>",
+    },
+    {
+        "name": "hmcts-cookie-manager",
+        "packages": ["@hmcts/cookie-manager@1.1.0", "govuk-frontend@5.11.0"],
+        # The template of its documentation is that of the GOV.UK design system. The library shows it.
+        "head": "<link rel=stylesheet href='{m}/govuk-frontend/dist/govuk/govuk-frontend.min.css'>",
+        "entry": "import manager from '@hmcts/cookie-manager'; manager.init({ cookieManifest: [{ categoryName: 'analytics', "
+        "cookies: ['_ga'] }] });",
+        "body": "<div class='cookie-banner govuk-cookie-banner' hidden role=region aria-label='Cookies on this service'><div "
+        "class='govuk-cookie-banner__message govuk-width-container'><p class=govuk-body>We use cookies.</p><button type=button "
+        "class=cookie-banner-accept-button data-cm-action=accept>Accept</button></div></div>",
+    },
+    {
+        "name": "govuk-frontend",
+        "packages": ["govuk-frontend@5.11.0"],
+        # A service shows and hides the banner by itself: there is no script in the package.
+        "head": "<link rel=stylesheet href='{m}/govuk-frontend/dist/govuk/govuk-frontend.min.css'>",
+        "body": "<script>const banner = document.createElement('div'); banner.className = 'govuk-cookie-banner'; "
+        "banner.innerHTML = `<div class='govuk-cookie-banner__message govuk-width-container'><h2 class='govuk-heading-m'>Cookies "
+        "on this service</h2><p class=govuk-body>We use some essential cookies.</p></div>`; document.body.prepend(banner)</script>",
+    },
+    {
+        "name": "cookie-though",
+        "packages": ["cookie-though@1.7.3"],
+        "body": "<script src='{m}/cookie-though/dist/lib.js'></script><script>CookieThough.init({ policies: [{ id: 'essential', "
+        "label: 'Essential', description: 'x', category: 'essential' }, { id: 'functional', label: 'Functional', description: "
+        "'y', category: 'functional' }], permissionLabels: { accept: 'Accept', acceptAll: 'Accept all', decline: 'Decline' }, "
+        "header: { title: 'cookie though?', subTitle: 'You choose', description: 'z' }, cookiePolicy: { url: '/c', label: "
+        "'Read the policy' }, essentialLabel: 'Always on', customizeLabel: 'Customize' }); CookieThough.show()</script>",
+    },
+    {
+        "name": "cookie-bar",
+        "packages": ["cookie-bar@1.10.3"],
+        # It shows when the page has a cookie, unless it is called with always=1.
+        "body": "<script src='{m}/cookie-bar/cookiebar-latest.min.js?always=1&forceLang=en'></script>",
+    },
+    {
+        "name": "grrr-cookie-consent",
+        "packages": ["@grrr/cookie-consent@2.1.2"],
+        "entry": """
+import CookieConsent from '@grrr/cookie-consent';
+customElements.define('cookie-consent', CookieConsent);
+""",
+        "head": "<style>cookie-consent{position:fixed;bottom:0;left:0;right:0;background:#fd0}</style>",
+        "body": "<cookie-consent data-cookies='[{\"id\":\"functional\",\"label\":\"F\",\"description\":\"d\",\"required\":true}]'>"
+        "</cookie-consent>",
+    },
+    {
         "name": "react-cookie-consent",
         "packages": ["react-cookie-consent@10.0.2", *REACT18],
         "entry": MOUNT18 + "import C from 'react-cookie-consent'; mount(h(C.default || C, {}, 'This website uses cookies.'));",

@@ -210,6 +210,108 @@ async fn boxes_are_hidden_wherever_they_are() {
     engine.shutdown().await;
 }
 
+/// Boxes whose names were missing from the list, built as their libraries build them: a modal dialog at the end of the body (npm
+/// @canonical/cookie-policy 3.10.0), a host of a shadow tree before the content (npm cookie-though 1.7.3), a band in the flow
+/// (npm govuk-frontend 5.11.0). An article about cookies that has the class of the dialog stays.
+#[tokio::test]
+async fn boxes_with_names_of_their_own_are_hidden() {
+    let page = |script: &str| {
+        format!(
+            "<!doctype html><style>html,body{{margin:0;background:#0f0}}main{{display:block;height:900px;background:#0f0}}\
+             .box{{position:fixed;inset:0;width:100%;height:100%;max-width:none;max-height:none;border:0;background:#f00}}\
+             .band{{height:300px;background:#f00}}</style><main></main><script>{script};document.body.dataset.late = 1</script>"
+        )
+    };
+    let pages = vec![
+        (
+            "/dialog",
+            page(
+                "const box = document.createElement('dialog'); box.classList.add('cookie-policy', 'box'); box.open = true;\
+                 document.body.appendChild(box); box.close(); box.showModal()",
+            ),
+        ),
+        (
+            "/host",
+            page(
+                "const host = document.createElement('aside'); host.className = 'cookie-though';\
+                 host.attachShadow({ mode: 'open' }).innerHTML =\
+                 '<style>div{position:fixed;inset:0;background:#f00}</style><div class=ct-banner>box</div>';\
+                 document.body.prepend(host)",
+            ),
+        ),
+        (
+            "/band",
+            page(
+                "const band = document.createElement('div'); band.className = 'govuk-cookie-banner band';\
+                 document.body.prepend(band)",
+            ),
+        ),
+    ];
+    let paths: Vec<&str> = pages.iter().map(|(path, _)| *path).collect();
+    let article = page("document.querySelector('main').className = 'cookie-policy'");
+    let (_site, port) = site(pages.into_iter().chain([("/article", article)]).collect()).await;
+    let engine = engine(FilterLists::default());
+    for path in paths {
+        let url = format!("http://page.test:{port}{path}");
+        for (query, expected) in [("", RED), (BLOCK, LIME)] {
+            let query = format!("full_page=true&wait_for_selector=body[data-late]&{query}");
+            let shown = Pixels::decode(&picture(shoot(&engine, &url, &query).await));
+            assert_eq!(shown.at(100, 100), expected, "{path} {query}");
+        }
+    }
+    let url = format!("http://page.test:{port}/article");
+    let answer = shoot(&engine, &url, &format!("full_page=true&{BLOCK}")).await;
+    assert_eq!(answer.unwrap().headers()["x-page-height"], "900");
+    engine.shutdown().await;
+}
+
+/// Important styles that win over every sheet of the document: `:host(.cookie-though){display:block!important}` in the shadow
+/// tree of a box (npm cookie-though 1.7.3), and an important style of the box itself. What no rule is about, or an exception
+/// of the operator's list, stays.
+#[tokio::test]
+async fn a_box_is_hidden_whatever_its_own_style_says() {
+    let page = |script: &str| {
+        format!(
+            "<!doctype html><body style='margin:0;background:#0f0'><script>{script};document.body.dataset.late = 1</script>"
+        )
+    };
+    let red = "position:fixed;inset:0;background:#f00";
+    let host = |name: &str| {
+        page(&format!(
+            "const host = document.createElement('aside'); host.className = '{name}'; host.style.display = 'none';\
+             host.attachShadow({{ mode: 'open' }}).innerHTML =\
+             '<style>:host(.{name}){{display:block!important;{red}}}</style><p>box</p>'; document.body.prepend(host)"
+        ))
+    };
+    let inline = |name: &str| {
+        page(&format!(
+            "document.body.innerHTML = `<div class={name} style='display:block !important;{red}'>box</div>`"
+        ))
+    };
+    let pages = vec![
+        ("/host", host("cookie-though")),
+        ("/inline", inline("cookie-banner")),
+        ("/host-of-the-page", host("menu")),
+        ("/inline-of-the-page", inline("menu")),
+        ("/host-excepted", host("cookie-modal")),
+        ("/inline-excepted", inline("cookie-modal")),
+    ];
+    let paths: Vec<&str> = pages.iter().map(|(path, _)| *path).collect();
+    let (_site, port) = site(pages).await;
+    let list = FilterList { path: "own.txt".into(), text: "page.test#@#.cookie-modal".into() };
+    let engine = engine(FilterLists { cookies: vec![list], ..FilterLists::default() });
+    for path in paths {
+        let url = format!("http://page.test:{port}{path}");
+        let hidden = ["/host", "/inline"].contains(&path);
+        for (query, expected) in [("", RED), (BLOCK, if hidden { LIME } else { RED })] {
+            let query = format!("allow_blank=true&wait_for_selector=body[data-late]&{query}");
+            let shown = Pixels::decode(&picture(shoot(&engine, &url, &query).await));
+            assert_eq!(shown.at(100, 100), expected, "{path} {query}");
+        }
+    }
+    engine.shutdown().await;
+}
+
 /// EasyList Cookie unlocks pages by `:style()`, AdGuard by `#$#`; both remove elements, attributes and classes.
 #[tokio::test]
 async fn rules_with_an_action_are_carried_out() {

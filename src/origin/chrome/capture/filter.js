@@ -6,6 +6,7 @@ want => {
     const MAX_NAME = 128;
     const MAX_ROOTS = 500;
     const MAX_CHILDREN = 50;
+    const MAX_FORCED = 500;
     // Milliseconds between two searches for a consent box on a page that is locked.
     const SEARCH_STEP = 200;
 
@@ -24,6 +25,7 @@ want => {
         searched: -Infinity,
         released: new Set(),
         releaseSheet: undefined,
+        hostSheet: undefined,
         removals: [],
         // Class names and ids that were told, and those to be told next.
         names: new Set(),
@@ -116,6 +118,36 @@ want => {
         state.releaseSheet ||= addSheet([]);
         state.releaseSheet.replaceSync(layer(Array.from(state.released)));
         adopt(document);
+    };
+    // Two kinds of important styles win over every sheet of the document: that of the element itself, and that of `:host` in
+    // its shadow tree.
+    const force = () => {
+        const found = [];
+        for (const root of state.roots) {
+            if (root.host) found.push(root.host);
+            for (const element of root.querySelectorAll('[style*="important"]')) {
+                if (element.style && element.style.getPropertyPriority('display')) found.push(element);
+            }
+        }
+        const shown = found.slice(0, MAX_FORCED).filter(element => getComputedStyle(element).display !== 'none');
+        if (!shown.length || !state.hidden.size) return;
+        // A bad selector in `:is` spoils itself only.
+        const anyHidden = `:is(${Array.from(state.hidden).join(',')})`;
+        for (const element of shown) {
+            try {
+                if (!element.matches(anyHidden)) continue;
+                element.style.setProperty('display', 'none', 'important');
+                const root = element.shadowRoot;
+                if (!root) continue;
+                if (!state.hostSheet) {
+                    state.hostSheet = new CSSStyleSheet();
+                    state.hostSheet.replaceSync(layer(hiding([':host'])));
+                }
+                if (!root.adoptedStyleSheets.includes(state.hostSheet)) {
+                    root.adoptedStyleSheets = [...root.adoptedStyleSheets, state.hostSheet];
+                }
+            } catch { /* moved to another document */ }
+        }
     };
     const remove = () => {
         for (const { selector, attribute, name } of state.removals) {
@@ -216,6 +248,7 @@ want => {
             const dropped = new Set(withoutGeneric ? generic.hide : except);
             const counts = selector => !dropped.has(selector);
             const style = withoutGeneric ? [] : generic.style;
+            for (const selector of dropped) state.hidden.delete(selector);
             generic.sheet.replaceSync(layer([...hiding(generic.hide.filter(counts)), ...style]));
             state.consent = state.consent.filter(counts);
         }
@@ -227,6 +260,7 @@ want => {
     };
     const settle = () => {
         remove();
+        force();
         release(true);
     };
 
