@@ -332,7 +332,7 @@ fn tagged(of: &HeaderValue, made: &str) -> HeaderValue {
         hash.update(part);
         hash.update([0]);
     }
-    let digest: String = hash.finalize().iter().take(16).map(|octet| format!("{octet:02x}")).collect();
+    let digest = hex::encode(&hash.finalize()[..16]);
     let weak = if of.as_bytes().starts_with(b"W/") { "W/" } else { "" };
     HeaderValue::try_from(format!("{weak}\"{digest}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }

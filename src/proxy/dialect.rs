@@ -13,12 +13,13 @@ use serde_json::Value;
 
 use super::Proxy;
 use super::auth::Leave;
-use super::reading::{Payload, Reading, is_json, to_get, unconditional, whole};
+use super::reading::{Payload, Reading, to_get, unconditional, whole};
 use super::refusal::Refusal;
 use super::route::Route;
 use super::short::Ticket;
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
+use crate::message::json::is_json;
 use crate::policy::capture::Wishes;
 use crate::policy::capture::derivative::Format;
 use crate::policy::capture::dialect::telling::{Facts, Trouble};

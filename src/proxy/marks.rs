@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::clock::Timestamp;
 use crate::store::CacheKey;
@@ -53,7 +54,7 @@ pub struct Marks {
 impl Marks {
     /// What `key` is remembered for at `now`.
     pub fn of(&self, key: &CacheKey, now: Timestamp) -> Option<Mark> {
-        let marks = self.marks();
+        let marks = self.marks.lock();
         let (noted, since) = *marks.get(&self.hasher.hash_one(key))?;
         // A clock that is stepped back makes no mark last.
         let ago = now.apart(since);
@@ -77,12 +78,12 @@ impl Marks {
 
     /// All is well with `key` again.
     pub fn clear(&self, key: &CacheKey) {
-        self.marks().remove(&self.hasher.hash_one(key));
+        self.marks.lock().remove(&self.hasher.hash_one(key));
     }
 
     fn set(&self, key: &CacheKey, noted: Noted, now: Timestamp) {
         let key = self.hasher.hash_one(key);
-        let mut marks = self.marks();
+        let mut marks = self.marks.lock();
         if marks.len() >= MOST && !marks.contains_key(&key) {
             let mut ages: Vec<Timestamp> = marks.values().map(|(_, since)| *since).collect();
             let (_, median, _) = ages.select_nth_unstable(MOST / 2);
@@ -90,10 +91,6 @@ impl Marks {
             marks.retain(|_, (_, since)| *since > median);
         }
         marks.insert(key, (noted, now));
-    }
-
-    fn marks(&self) -> MutexGuard<'_, HashMap<u64, (Noted, Timestamp)>> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -124,6 +121,6 @@ mod tests {
         for i in 0..(MOST as u64 * 2) {
             marks.set_pass(&CacheKey::new(i.to_be_bytes()), Timestamp(i));
         }
-        assert!(marks.marks().len() <= MOST);
+        assert!(marks.marks.lock().len() <= MOST);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::clock::Timestamp;
 use crate::origin::OriginError;
@@ -60,7 +61,7 @@ impl Unstored {
     /// Remembers why nothing was stored for `key`.
     pub(super) fn note(&self, key: &CacheKey, reason: Reason) {
         let key = self.hasher.hash_one(key);
-        let mut reasons = self.reasons();
+        let mut reasons = self.reasons.lock();
         if reasons.len() >= MOST && !reasons.contains_key(&key) {
             let mut times: Vec<Timestamp> = reasons.values().map(|reason| reason.at).collect();
             let (_, median, _) = times.select_nth_unstable(MOST / 2);
@@ -72,16 +73,12 @@ impl Unstored {
 
     /// Something was stored for `key`.
     pub(super) fn forget(&self, key: &CacheKey) {
-        self.reasons().remove(&self.hasher.hash_one(key));
+        self.reasons.lock().remove(&self.hasher.hash_one(key));
     }
 
     /// Why nothing was stored for `key`, if that is remembered.
     pub(super) fn of(&self, key: &CacheKey) -> Option<Reason> {
-        self.reasons().get(&self.hasher.hash_one(key)).cloned()
-    }
-
-    fn reasons(&self) -> MutexGuard<'_, HashMap<u64, Reason>> {
-        self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reasons.lock().get(&self.hasher.hash_one(key)).cloned()
     }
 }
 
@@ -160,6 +157,6 @@ mod tests {
             let key = CacheKey::new(i.to_be_bytes());
             unstored.note(&key, Reason::refused(NotStored::NoStore, Timestamp(i)));
         }
-        assert!(unstored.reasons().len() <= MOST);
+        assert!(unstored.reasons.lock().len() <= MOST);
     }
 }

@@ -1,8 +1,8 @@
 //! What happened in each of the last 48 hours.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::served::Served;
@@ -61,7 +61,7 @@ impl Hours {
 
     /// Empties `hour` for the hour `number`. An answer that is counted at the same time may be lost.
     fn turn(&self, hour: &Hour, number: u64) {
-        let _one = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self.turning.lock();
         // A clock that was turned back leaves what came later as it is, until that hour has gone by.
         if hour.number.load(Ordering::Acquire) < number {
             hour.answers.iter().for_each(|field| field.store(0, Ordering::Relaxed));

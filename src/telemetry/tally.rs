@@ -1,10 +1,11 @@
 //! What is counted by kind: answers with their times, errors and refusals to store by name, fetch times by route, savings.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::histogram::{Histogram, Spread};
@@ -131,7 +132,7 @@ impl<T> Default for ByName<T> {
 
 impl<T: Default> ByName<T> {
     fn get(&self, name: &str) -> Arc<T> {
-        let mut named = self.named();
+        let mut named = self.0.lock();
         match named.get(name) {
             Some(known) => Arc::clone(known),
             None => Arc::clone(named.entry(name.to_owned()).or_default()),
@@ -139,17 +140,13 @@ impl<T: Default> ByName<T> {
     }
 
     fn all(&self) -> Vec<(String, Arc<T>)> {
-        self.named().iter().map(|(name, value)| (name.clone(), Arc::clone(value))).collect()
-    }
-
-    fn named(&self) -> MutexGuard<'_, BTreeMap<String, Arc<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().iter().map(|(name, value)| (name.clone(), Arc::clone(value))).collect()
     }
 }
 
 impl ByName<AtomicU64> {
     fn counts(&self) -> BTreeMap<String, u64> {
-        self.named().iter().map(|(name, count)| (name.clone(), count.load(Ordering::Relaxed))).collect()
+        self.0.lock().iter().map(|(name, count)| (name.clone(), count.load(Ordering::Relaxed))).collect()
     }
 }
 

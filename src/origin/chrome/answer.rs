@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::capture::Report;
 use super::guard::Barred;
 use super::spec::{Fault, Format};
 use crate::clock::Timestamp;
+use crate::message::body::Body;
 use crate::message::capture::X_CAPTURE;
-use crate::message::{body::Body, fields};
+use crate::message::entity_tag::{self, EntityTag, TagList};
 
 /// A picture, and when it was made.
 pub(super) struct Picture {
@@ -33,15 +33,15 @@ pub(super) fn picture(
     method: &Method,
     asked: &HeaderMap,
 ) -> Response<Body> {
-    let tag = entity_tag(&picture.bytes);
-    let unchanged = fields::list(asked, &header::IF_NONE_MATCH)
-        .any(|wanted| wanted == b"*" || wanted.strip_prefix(b"W/").unwrap_or(wanted) == tag.as_bytes());
+    let tag = entity_tag::of_body(&picture.bytes);
+    let unchanged = TagList::of(asked, &header::IF_NONE_MATCH)
+        .is_some_and(|listed| listed.matches_weakly(EntityTag::parse(tag.as_bytes())));
     let mut response = Response::new(Body::Empty);
+    response.headers_mut().insert(header::ETAG, tag.clone());
     let captured = httpdate::fmt_http_date(picture.captured.to_system());
     set(
         &mut response,
         &[
-            (header::ETAG, &tag),
             (header::LAST_MODIFIED, &captured),
             (header::CACHE_CONTROL, &format!("public, max-age={}", lifetime.as_secs())),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -66,13 +66,6 @@ pub(super) fn picture(
         *response.body_mut() = Body::whole(picture.bytes);
     }
     response
-}
-
-/// A strong tag: the first 16 hex digits of the bytes' SHA-256.
-fn entity_tag(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let hex: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
 }
 
 /// 404: the engine has one resource.

@@ -1,12 +1,13 @@
 //! The engine: one resource, `GET /screenshot`, answered with a fresh picture each time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response};
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
@@ -119,7 +120,7 @@ impl Counts {
             }
             (None, None) => "rest",
         };
-        *self.waiting_for.lock().unwrap_or_else(PoisonError::into_inner).entry(state).or_default() += 1;
+        *self.waiting_for.lock().entry(state).or_default() += 1;
     }
 }
 
@@ -190,8 +191,8 @@ impl Engine {
             probes_failed,
             captures: read(&self.counts.captures),
             failures: read(&self.counts.failures),
-            reasons: self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            waiting_for: self.counts.waiting_for.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            reasons: self.counts.reasons.lock().clone(),
+            waiting_for: self.counts.waiting_for.lock().clone(),
             bounded: read(&self.counts.bounded),
             incomplete: read(&self.counts.incomplete),
             refused: read(&self.counts.refused),
@@ -236,7 +237,7 @@ impl Engine {
             None => self.picture(&spec, &Standing::of(&head.extensions)).await,
         };
         if let Err(error) = &outcome {
-            let mut reasons = self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut reasons = self.counts.reasons.lock();
             *reasons.entry(error.name()).or_default() += 1;
         }
         match &outcome {

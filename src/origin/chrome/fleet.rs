@@ -1,11 +1,12 @@
 //! All browsers that take captures: our own one, or several that others run. Each capture goes to the one that has the
 //! least to do.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join_all, select_ok};
+use parking_lot::Mutex;
 
 use super::attach::Attach;
 use super::browser::{Browser, Lease};
@@ -113,7 +114,7 @@ impl Fleet {
 
     fn known_version(&self) -> Option<Version> {
         let ready = self.members.iter().find_map(Supervisor::ready).map(|browser| browser.version.clone());
-        let mut last = self.last_version.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last_version.lock();
         if ready.is_some() {
             last.clone_from(&ready);
         }

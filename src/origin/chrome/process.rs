@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -232,7 +233,7 @@ impl Said {
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
                 line.clear();
                 tracing::trace!(line = text, "browser");
-                let mut kept = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = lines.0.lock();
                 if kept.len() == KEPT_LINES {
                     kept.pop_front();
                 }
@@ -243,7 +244,7 @@ impl Said {
     }
 
     fn last(&self) -> String {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.0.lock();
         if kept.is_empty() {
             return String::new();
         }

@@ -8,12 +8,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use parking_lot::Mutex;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData};
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::server::Acceptor;
@@ -144,12 +145,12 @@ impl TlsBridge {
     }
 
     fn is_foreign(&self, site: &Site) -> bool {
-        let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        let foreign = self.foreign.lock();
         foreign.get(site).is_some_and(|since| since.elapsed() < FOREIGN_TTL)
     }
 
     fn remember_foreign(&self, site: &Site) {
-        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut foreign = self.foreign.lock();
         if foreign.len() >= MAX_FOREIGN {
             foreign.clear();
         }

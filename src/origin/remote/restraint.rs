@@ -1,10 +1,10 @@
 //! What keeps us from asking: an origin that wants to be left alone, one that fails again and again, a budget that is spent. Pure but for
 //! its lock: `now` is an argument.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
@@ -68,7 +68,7 @@ pub(super) struct Admitted<'a> {
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         if self.probe {
-            self.restraint.state().probing = false;
+            self.restraint.state.lock().probing = false;
         }
     }
 }
@@ -80,7 +80,7 @@ impl Restraint {
 
     /// Whether one may ask now; else when to come again.
     pub(super) fn admit(&self, now: Timestamp, awaited: bool) -> Result<Admitted<'_>, Duration> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let admitted = state.admit(&self.how, now, awaited);
         state.refused += u64::from(admitted.is_err());
         admitted.map(|probe| Admitted { restraint: self, probe })
@@ -88,12 +88,12 @@ impl Restraint {
 
     /// Whether one may ask once more on the same account.
     pub(super) fn again(&self, now: Timestamp, awaited: bool) -> bool {
-        self.state().spend(&self.how, now, awaited).is_ok()
+        self.state.lock().spend(&self.how, now, awaited).is_ok()
     }
 
     /// No answer came, or this one.
     pub(super) fn heard(&self, now: Timestamp, answer: Option<(StatusCode, &HeaderMap)>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let failed = answer.is_none_or(|(status, _)| matches!(status.as_u16(), 502..=504));
         if let Some((status, fields)) = answer
             && matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
@@ -119,7 +119,7 @@ impl Restraint {
 
     /// Figures.
     pub(super) fn stats(&self, now: Timestamp) -> Value {
-        let state = self.state();
+        let state = self.state.lock();
         let breaker = match state.opened {
             None => "closed",
             Some(opened) if now.apart(opened) >= self.how.reset => "half-open",
@@ -142,10 +142,6 @@ impl Restraint {
             "not_asked": state.refused,
             "budget": budget,
         })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
