@@ -15,7 +15,7 @@ use super::Parts;
 use crate::admin::jobs::{Arrived, Item, Plane, Taken, Taker};
 use crate::config::Config;
 use crate::message::body::Body;
-use crate::message::class::Class;
+use crate::message::class::{Caller, Class};
 use crate::policy::capture::dialect::Dialect;
 use crate::policy::public_url::{self, PublicUrl, Scheme};
 use crate::proxy::Route;
@@ -69,6 +69,7 @@ impl Pictures {
             request.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
         request.extensions_mut().insert(Class::Warm);
+        request.extensions_mut().insert(Caller::Operator);
         Some((request, base.scheme() == Scheme::Https))
     }
 

@@ -193,7 +193,7 @@ impl Count {
 impl Proxy {
     /// Counts a hit, and says whether it leads to a refresh now.
     pub(super) fn refreshes(&self, asked: &Asked, found: &Found, stored: &Stored, now: Timestamp) -> bool {
-        let (refresh, Some(head)) = (asked.route.refresh, stored.head()) else { return false };
+        let (refresh, head) = (asked.route.refresh, stored.head());
         if refresh.watched > 0 {
             self.hot.hit(asked, stored, head);
         }
@@ -220,9 +220,7 @@ impl Proxy {
         let Watched { asked, sequence, .. } = watched;
         let found = self.look_up(&asked.primary, &asked.request).await;
         let Some((stored, _)) = &found.stored else { return };
-        let fresh = stored
-            .head()
-            .is_some_and(|head| asked.plan.decide(head, &asked.directives, self.clock.now()) == Reuse::Fresh);
+        let fresh = asked.plan.decide(stored.head(), &asked.directives, self.clock.now()) == Reuse::Fresh;
         // Purged, replaced, or too late: then it is no longer ours to renew.
         if stored.record().sequence == sequence
             && fresh

@@ -10,13 +10,13 @@ use serde::Serialize;
 
 use super::histogram::{Histogram, Spread};
 use super::hours::Hours;
-use super::served::Served;
 use crate::clock::Timestamp;
+use crate::message::outcome::CacheResult;
 
 /// Counts that an answer from the store touches are arrays of atomics; those by name, behind a lock, are for the miss path only.
 #[derive(Debug, Default)]
 pub struct Tally {
-    answers: [Histogram; Served::ALL.len()],
+    answers: [Histogram; CacheResult::ALL.len()],
     hours: Hours,
     saved_micros: AtomicU64,
     saved_calls: AtomicU64,
@@ -29,7 +29,7 @@ pub struct Tally {
 
 impl Tally {
     /// Adds an answer that took so long and had `bytes` of body, at `now`.
-    pub fn answered(&self, served: Served, took: Duration, bytes: u64, now: Timestamp) {
+    pub fn answered(&self, served: CacheResult, took: Duration, bytes: u64, now: Timestamp) {
         self.answers[served as usize].observe(took);
         self.hours.add(served, bytes, now);
     }
@@ -70,8 +70,8 @@ impl Tally {
     }
 
     /// Times of answers, by how they were given.
-    pub fn answers(&self) -> impl Iterator<Item = (Served, Spread)> {
-        Served::ALL.into_iter().map(|served| (served, self.answers[served as usize].spread()))
+    pub fn answers(&self) -> impl Iterator<Item = (CacheResult, Spread)> {
+        CacheResult::ALL.into_iter().map(|served| (served, self.answers[served as usize].spread()))
     }
 
     /// Times of fetches, by route.
@@ -161,13 +161,13 @@ mod tests {
         tally.error("timeout");
         tally.not_stored("private");
         tally.fetched("shots", Duration::from_secs(2));
-        tally.answered(Served::Miss, Duration::from_secs(2), 7, Timestamp::default());
+        tally.answered(CacheResult::Miss, Duration::from_secs(2), 7, Timestamp::default());
         assert_eq!(tally.errors(), BTreeMap::from([("timeout".to_owned(), 2)]));
         assert_eq!(tally.not_stored_by_reason()["private"], 1);
         assert_eq!(tally.fetches()[0].1.count(), 1);
         let counted: Vec<_> = tally.answers().filter(|(_, times)| times.count() > 0).collect();
         assert_eq!(counted.len(), 1);
-        assert_eq!((counted[0].0, counted[0].1.seconds), (Served::Miss, 2.0));
+        assert_eq!((counted[0].0, counted[0].1.seconds), (CacheResult::Miss, 2.0));
     }
 
     #[test]

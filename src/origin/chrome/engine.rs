@@ -8,7 +8,6 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response};
 use parking_lot::Mutex;
-use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::answer::{self, Picture};
@@ -35,6 +34,7 @@ use super::{Config, Limits};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
 use crate::message::class::Standing;
+use crate::origin::stats::{CaptureStats, OriginStats};
 use crate::origin::{Flaw, Origin, OriginError};
 
 /// Times that one capture is tried.
@@ -53,45 +53,6 @@ pub struct Engine {
     /// One by one captures are tried again whose browser was killed for its memory.
     suspects: Semaphore,
     counts: Counts,
-}
-
-/// What befell the engine since its start, and how it stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Stats {
-    /// Pictures made.
-    pub captures: u64,
-    /// Captures that ended without a picture: errors of page, browser and time.
-    pub failures: u64,
-    /// Those by the name of their [`OriginError`], and requests that found no place.
-    pub reasons: BTreeMap<&'static str, u64>,
-    /// Pictures by what their page still waited for, or `rest`; `incomplete` where it was not loaded.
-    pub waiting_for: BTreeMap<&'static str, u64>,
-    /// Pictures of pages that were captured before they were at rest.
-    pub bounded: u64,
-    /// Pictures of pages that were not loaded.
-    pub incomplete: u64,
-    /// Requests with bad parameters or refused targets.
-    pub refused: u64,
-    /// Requests that found the queue full, or waited in it in vain.
-    pub busy: u64,
-    /// Pages asked whether they changed.
-    pub probes: u64,
-    /// Captures that this made needless.
-    pub probes_unchanged: u64,
-    /// Pages that could not be asked.
-    pub probes_failed: u64,
-    /// Browsers launched, or connected to, after the first; with remote ones, after the first of each.
-    pub restarts: u64,
-    /// Browsers given up because they hung or failed their check.
-    pub unhealthy: u64,
-    /// Browsers that take captures.
-    pub browsers: u64,
-    /// Captures under way.
-    pub running: u64,
-    /// Requests in the queue.
-    pub waiting: u64,
-    /// Process id of our own browser that takes captures; also the number of its process group.
-    pub browser: Option<u32>,
 }
 
 #[derive(Default)]
@@ -181,11 +142,11 @@ impl Engine {
     }
 
     /// Counts since start, and the present state.
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> CaptureStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let [probes, probes_unchanged, probes_failed] =
             self.prober.as_ref().map(Prober::counts).unwrap_or_default();
-        Stats {
+        CaptureStats {
             probes,
             probes_unchanged,
             probes_failed,
@@ -465,8 +426,8 @@ impl Origin for Engine {
         self.fleet.ready() > 0
     }
 
-    fn stats(&self) -> serde_json::Value {
-        serde_json::json!({ "ready": self.is_ready(), "captures": Engine::stats(self) })
+    fn stats(&self) -> OriginStats {
+        OriginStats { ready: self.is_ready(), captures: Some(Engine::stats(self)), remote: None }
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

@@ -30,6 +30,7 @@ use crate::message::body::Body;
 use crate::message::class::{Safe, Standing};
 use crate::message::framing::{Violation, content_length};
 use crate::message::interim::Interim;
+use crate::origin::stats::{OriginStats, RemoteStats};
 use crate::origin::{Origin, OriginError, backoff};
 
 /// The smallest buffer that hyper takes.
@@ -250,11 +251,10 @@ impl Origin for Remote {
         Box::pin(self.answer(request))
     }
 
-    fn stats(&self) -> serde_json::Value {
-        let mut stats = self.restraint.stats(self.clock.now());
-        stats["ready"] = self.is_ready().into();
-        stats["retries"] = self.retried.load(Relaxed).into();
-        stats
+    fn stats(&self) -> OriginStats {
+        let restraint = self.restraint.stats(self.clock.now());
+        let remote = RemoteStats { retries: self.retried.load(Relaxed), restraint };
+        OriginStats { ready: self.is_ready(), captures: None, remote: Some(remote) }
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use parking_lot::Mutex;
-use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 use crate::message::date;
+use crate::origin::stats::{BreakerState, BudgetStats, RestraintStats};
 
 /// The part of a budget that is kept for clients.
 const KEPT: u64 = 5;
@@ -118,30 +118,30 @@ impl Restraint {
     }
 
     /// Figures.
-    pub(super) fn stats(&self, now: Timestamp) -> Value {
+    pub(super) fn stats(&self, now: Timestamp) -> RestraintStats {
         let state = self.state.lock();
         let breaker = match state.opened {
-            None => "closed",
-            Some(opened) if now.apart(opened) >= self.how.reset => "half-open",
-            Some(_) => "open",
+            None => BreakerState::Closed,
+            Some(opened) if now.apart(opened) >= self.how.reset => BreakerState::HalfOpen,
+            Some(_) => BreakerState::Open,
         };
         let left_alone = state.alone_until.map_or(Duration::ZERO, |until| until.since(now));
         let budget = self.how.budget.map(|budget| {
             let used = if state.window == budget.window(now) { state.used } else { 0 };
-            json!({
-                "calls": budget.calls,
-                "used": used,
-                "left": budget.calls.saturating_sub(used),
-                "renewed_in_seconds": budget.left(now).as_secs(),
-            })
+            BudgetStats {
+                calls: budget.calls,
+                used,
+                left: budget.calls.saturating_sub(used),
+                renewed_in_seconds: budget.left(now).as_secs(),
+            }
         });
-        json!({
-            "breaker": breaker,
-            "failures_in_a_row": state.failures,
-            "left_alone_seconds": left_alone.as_secs(),
-            "not_asked": state.refused,
-            "budget": budget,
-        })
+        RestraintStats {
+            breaker,
+            failures_in_a_row: state.failures,
+            left_alone_seconds: left_alone.as_secs(),
+            not_asked: state.refused,
+            budget,
+        }
     }
 }
 
@@ -260,10 +260,10 @@ mod tests {
         assert_eq!(admitted(&restraint, 1, true), Ok(()), "two in a row");
         failed(1);
         assert_eq!(admitted(&restraint, 101, true), Err(200));
-        assert_eq!(restraint.stats(at(101))["breaker"], "open");
+        assert_eq!(restraint.stats(at(101)).breaker, BreakerState::Open);
         let probe = restraint.admit(at(301), true).unwrap();
         assert_eq!(admitted(&restraint, 301, true), Err(1), "one at a time");
-        assert_eq!(restraint.stats(at(301))["breaker"], "half-open");
+        assert_eq!(restraint.stats(at(301)).breaker, BreakerState::HalfOpen);
         // It failed: all over again.
         failed(302);
         drop(probe);
@@ -290,8 +290,8 @@ mod tests {
         assert_eq!(admitted(&restraint, 100, true), Ok(()));
         assert!(restraint.again(at(100), true));
         assert_eq!(admitted(&restraint, 400, true), Err(600));
-        assert_eq!(restraint.stats(at(400))["budget"]["left"], 0);
-        assert_eq!(restraint.stats(at(1000))["budget"]["left"], 10);
+        assert_eq!(restraint.stats(at(400)).budget.map(|budget| budget.left), Some(0));
+        assert_eq!(restraint.stats(at(1000)).budget.map(|budget| budget.left), Some(10));
         assert_eq!(admitted(&restraint, 1000, true), Ok(()));
     }
 }

@@ -9,6 +9,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
+use crate::message::outcome::ErrorReason;
+
 pub mod own;
 pub mod rate;
 pub mod screenshotone;
@@ -74,16 +76,16 @@ pub enum Denial {
 }
 
 impl Denial {
-    /// Its name in problems, logs and figures.
-    pub fn name(self) -> &'static str {
+    /// The same for problems, logs and figures.
+    pub fn reason(self) -> ErrorReason {
         match self {
-            Denial::Unsigned => "unsigned",
-            Denial::Altered => "altered",
-            Denial::Expired => "expired",
-            Denial::UnknownKey => "unknown-key",
-            Denial::Size => "size-not-allowed",
-            Denial::Host => "host-not-allowed",
-            Denial::NoKey => "no-key",
+            Denial::Unsigned => ErrorReason::Unsigned,
+            Denial::Altered => ErrorReason::Altered,
+            Denial::Expired => ErrorReason::Expired,
+            Denial::UnknownKey => ErrorReason::UnknownKey,
+            Denial::Size => ErrorReason::SizeNotAllowed,
+            Denial::Host => ErrorReason::HostNotAllowed,
+            Denial::NoKey => ErrorReason::NoKey,
         }
     }
 }

@@ -14,9 +14,10 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::lookup::Stored;
+use crate::message::outcome::StaleReason;
 use crate::origin::OriginError;
 use crate::policy::stored::StoredResponse;
-use crate::store::{CacheKey, Handle, Record};
+use crate::store::{CacheKey, Handle};
 
 pub mod body;
 pub use body::{Budget, NotKept, SharedBody};
@@ -25,11 +26,11 @@ pub use body::{Budget, NotKept, SharedBody};
 #[derive(Clone)]
 pub enum Landing {
     /// It is in the store, whole.
-    Stored(Arc<Record>, Arrival),
+    Stored(Stored, Arrival),
     /// It is arriving and will be stored if it ends whole.
     Arriving(Arc<Arriving>),
     /// It failed, and a stale response covers that.
-    Covered(Arc<Record>, Cause),
+    Covered(Stored, Cause),
     /// It failed.
     Failed(OriginError),
     /// It is for the leader alone; the others go on their own.
@@ -60,6 +61,15 @@ impl Cause {
     /// Whether the origin answered at all.
     pub fn is_answer(&self) -> bool {
         matches!(self, Cause::Status(_) | Cause::Incomplete)
+    }
+
+    /// Why a stale response is served.
+    pub fn stale_reason(&self) -> StaleReason {
+        match self {
+            Cause::Status(_) => StaleReason::IfError,
+            Cause::Incomplete => StaleReason::Incomplete,
+            Cause::NoAnswer(error) => StaleReason::OriginFailed(error.failure()),
+        }
     }
 }
 

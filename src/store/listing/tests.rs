@@ -3,7 +3,7 @@ use crate::policy::stored::VariantIndex;
 
 fn record(sequence: u64, handles: &[u64]) -> Record {
     let (head, _) = crate::policy::stored::tests::stored(&[("cache-control", "max-age=60")]);
-    let content = Content::Response { head, body: bytes::Bytes::from_static(b"abc") };
+    let content = Content::Response { head: head.into(), body: bytes::Bytes::from_static(b"abc") };
     Record::new(sequence, handles.iter().map(|&handle| Handle(handle)).collect(), content)
 }
 
