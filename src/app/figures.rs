@@ -156,13 +156,21 @@ impl Parts {
         samples
     }
 
-    pub(super) async fn explained(&self, ask: admin::explain::Ask) -> Result<Value, String> {
+    pub(super) async fn explained(
+        &self,
+        ask: admin::explain::Ask,
+    ) -> Result<Value, admin::explain::NotExplained> {
         let what = match ask.what {
             admin::explain::What::Request(url) => What::Request(url),
             admin::explain::What::Page(page) => What::Page(page),
         };
         let question = Question { what, method: ask.method, fields: ask.fields };
-        self.current.load_full().proxy.explain(question).await.map_err(|error| error.to_string())
+        self.current
+            .load_full()
+            .proxy
+            .explain(question)
+            .await
+            .map_err(|error| admin::explain::NotExplained(error.into()))
     }
 }
 

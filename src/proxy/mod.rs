@@ -50,6 +50,7 @@ mod part;
 mod pass;
 pub mod purge;
 mod reading;
+mod recent_keys;
 mod refresh;
 pub mod refusal;
 pub mod respond;

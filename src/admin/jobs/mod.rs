@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 
 use super::answer::{answer, not_allowed, problem, problem_with, read_body_of};
 use crate::clock::{Clock, Timestamp};
-use crate::message::body::Body;
+use crate::message::body::{Body, BodyError};
 use crate::origin::chrome::guard::Guard;
 use crate::origin::chrome::{AllowedHost, AllowedRange};
 use crate::origin::guarded::{self, Poster};
@@ -165,6 +165,28 @@ pub struct Taken {
     pub cached: bool,
 }
 
+/// Why there is no picture.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// No route captures pages.
+    #[error("no route takes it")]
+    NoRoute,
+    /// The origin had no time for it.
+    #[error("the origin is busy")]
+    Busy,
+    /// The response did not arrive whole.
+    #[error("it broke off: {0}")]
+    BrokeOff(BodyError),
+    /// The response has an error status.
+    #[error("{status}{}{}", if .detail.is_some() { ": " } else { "" }, .detail.as_deref().unwrap_or_default())]
+    Failed {
+        /// The status.
+        status: StatusCode,
+        /// What it says of the cause.
+        detail: Option<String>,
+    },
+}
+
 /// Takes pictures; `app` connects it to the data plane.
 pub trait Taker: Send + Sync + 'static {
     /// Whether there is a route that takes them.
@@ -173,13 +195,13 @@ pub trait Taker: Send + Sync + 'static {
     /// Takes one, or finds it stored; `anew` wants it confirmed or made now. Its link begins with `base` unless a setting says otherwise.
     ///
     /// # Errors
-    /// In words, why there is none.
+    /// Why there is none.
     fn take<'a>(
         &'a self,
         item: &'a Item,
         anew: bool,
         base: Option<&'a PublicUrl>,
-    ) -> BoxFuture<'a, Result<Taken, String>>;
+    ) -> BoxFuture<'a, Result<Taken, NotTaken>>;
 
     /// What the links to the pictures of a job begin with that is asked for by `arrived`. `None`: nothing is known.
     fn base(&self, arrived: &Arrived) -> Option<PublicUrl>;

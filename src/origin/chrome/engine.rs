@@ -353,7 +353,7 @@ impl Engine {
         let limits = Limits { max_load: self.config.limits.max_load.min(left / 2), ..self.config.limits };
         let filters = self.filters.of(&spec.filters).await;
         let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
-        let lease = self.fleet.browser().await.map_err(Try::Engine)?;
+        let lease = self.fleet.browser().await.map_err(|error| Try::Engine(error.to_string()))?;
         let (spares, browser) = (self.spares.clone(), lease.browser.clone());
         let identity = Identity::of(&browser.version, &spec.visitor, &self.config.visitor);
         let opening = async move {

@@ -9,7 +9,7 @@ use futures_util::future::{join_all, select_ok};
 use parking_lot::Mutex;
 
 use super::attach::Attach;
-use super::browser::{Browser, Lease};
+use super::browser::{Browser, Lease, NoBrowser};
 use super::health::Rules;
 use super::identity::Version;
 use super::process::{self, Launch};
@@ -65,7 +65,7 @@ impl Fleet {
     }
 
     /// A browser for one capture; waits while there may be one soon.
-    pub(super) async fn browser(&self) -> Result<Lease, String> {
+    pub(super) async fn browser(&self) -> Result<Lease, NoBrowser> {
         loop {
             if let Some(browser) = self.least_loaded() {
                 return Ok(Lease::new(browser, self.captures));

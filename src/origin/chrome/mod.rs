@@ -56,7 +56,7 @@ mod visitor;
 mod websocket;
 
 pub use attach::Endpoint;
-pub use certificates::{CertificateFault, PageRoots, PageRootsError};
+pub use certificates::{CertificateFault, PageRoots, PageRootsError, TlsSetupError};
 pub use egress::EgressProxy;
 pub use engine::Engine;
 pub use exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
