@@ -54,7 +54,7 @@ fn decisions(bench: &mut Criterion) {
     });
     bench.bench_function("admission", |b| b.iter(stored));
 
-    let content = Content::Response { head, body: Bytes::from(vec![7; 100_000]) };
+    let content = Content::Response { head: head.into(), body: Bytes::from(vec![7; 100_000]) };
     let record = Record::new(7, vec![Handle::of_key(b"a"), Handle::of_host("example.com")], content);
     let bytes: Bytes = [record.encode_head().expect("a head"), record.body().to_vec()].concat().into();
     bench.bench_function("record, encode", |b| b.iter(|| black_box(&record).encode_head()));

@@ -2,11 +2,12 @@
 //! `main`, tests and benches start here.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -333,7 +334,7 @@ impl App {
             tracing::warn!(fetches = last.proxy.fetches_under_way(), "fetches were cut");
         }
         let mut origins: Vec<_> = last.upstreams.iter().map(|one| Arc::clone(&one.origin)).collect();
-        origins.append(&mut self.parts.retiring());
+        origins.append(&mut self.parts.retiring.lock());
         generation::end(&origins).await;
         self.store.close().await;
         // Last, so that health and figures can be asked for to the end.
@@ -370,6 +371,7 @@ impl App {
         let _ = writeln!(text, "try: curl -sS -o picture -D - '{scheme}://{}{try_path}'", self.address);
         let write = move || {
             use std::io::Write as _;
+
             let mut stdout = std::io::stdout();
             let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
             if let Err(error) = written {
@@ -428,10 +430,6 @@ struct Parts {
 }
 
 impl Parts {
-    fn retiring(&self) -> MutexGuard<'_, Vec<Arc<dyn Origin>>> {
-        self.retiring.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn reload(&self) -> Result<Reloaded, NotReloaded> {
         let (answer, outcome) = oneshot::channel();
         // It fails only when the process is ending.

@@ -12,9 +12,10 @@ use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Once};
 
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -130,7 +131,7 @@ impl Tasks {
 
     /// Names of the vital tasks that run.
     pub fn vital(&self) -> Vec<&'static str> {
-        let mut vital = self.lock();
+        let mut vital = self.0.vital.lock();
         vital.retain(|(_, task)| !task.is_finished());
         vital.iter().map(|(name, _)| *name).collect()
     }
@@ -138,13 +139,9 @@ impl Tasks {
     /// Ends the vital tasks called `name` as a fault would. For tests.
     #[doc(hidden)]
     pub fn cut(&self, name: &str) {
-        for (_, task) in self.lock().iter().filter(|(known, _)| *known == name) {
+        for (_, task) in self.0.vital.lock().iter().filter(|(known, _)| *known == name) {
             task.abort();
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(&'static str, AbortHandle)>> {
-        self.0.vital.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fail(&self, failure: Failure) {
@@ -211,8 +208,8 @@ where
         ended.ok()
     });
     if let Some(owner) = owner {
-        owner.lock().retain(|(_, task)| !task.is_finished());
-        owner.lock().push((name, task.abort_handle()));
+        owner.0.vital.lock().retain(|(_, task)| !task.is_finished());
+        owner.0.vital.lock().push((name, task.abort_handle()));
     }
     task
 }

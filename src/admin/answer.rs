@@ -6,6 +6,7 @@ use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 
 use crate::message::body::Body;
+use crate::message::problem::{Layout, Problem};
 
 /// Bytes of a request body that are read.
 const MAX_BODY: usize = 64 * 1024;
@@ -34,16 +35,8 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
 
 /// A problem document with the members of `more` besides.
 pub(super) fn problem_with(status: StatusCode, detail: &str, mut more: Value) -> Response<Body> {
-    let title = status.canonical_reason().unwrap_or("Error");
-    let mut body =
-        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
-    if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object_mut()) {
-        body.append(more);
-    }
-    let mut response = answer(status, body);
-    let fields = response.headers_mut();
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response
+    let more = more.as_object_mut().map(std::mem::take).unwrap_or_default();
+    Problem { more, ..Problem::new(status, detail) }.into_response(Layout::Indented)
 }
 
 pub(super) fn answer(status: StatusCode, body: Value) -> Response<Body> {

@@ -29,8 +29,30 @@ pub enum What {
     Page(String),
 }
 
-const USAGE: &str = "name a request to this proxy (?url=URL or ?url=/path) or a page (?target=URL), \
-                     perhaps with &method=NAME and &header=Name:%20value";
+/// Why a request to explain names no request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum BadQuestion {
+    /// It names none, or two, or something else besides.
+    #[error(
+        "name a request to this proxy (?url=URL or ?url=/path) or a page (?target=URL), \
+         perhaps with &method=NAME and &header=Name:%20value"
+    )]
+    Usage,
+    /// The method is none.
+    #[error("`{0}` is no method")]
+    Method(String),
+    /// The field is none.
+    #[error("`{0}` is no field: write Name: value")]
+    Field(String),
+    /// There are too many fields.
+    #[error("more than {MAX_FIELDS} fields")]
+    TooManyFields,
+}
+
+/// Why nothing can be said of a request that is named.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct NotExplained(#[from] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// Whether this is for this module: figures in the forms of monitors, and explanations.
 pub(super) fn is_for(target: &Uri) -> bool {
@@ -52,9 +74,9 @@ impl Admin {
             _ => match asked(&request) {
                 Ok(ask) => match self.control.explain(ask).await {
                     Ok(explained) => answer(StatusCode::OK, explained),
-                    Err(detail) => problem(StatusCode::BAD_REQUEST, &detail),
+                    Err(error) => problem(StatusCode::BAD_REQUEST, &error.to_string()),
                 },
-                Err(detail) => problem(StatusCode::BAD_REQUEST, &detail),
+                Err(error) => problem(StatusCode::BAD_REQUEST, &error.to_string()),
             },
         }
     }
@@ -74,7 +96,7 @@ fn question_in(target: &Uri) -> Option<String> {
 }
 
 /// The question of a request; where it is its own question, its fields count.
-fn asked(request: &Request<Body>) -> Result<Ask, String> {
+fn asked(request: &Request<Body>) -> Result<Ask, BadQuestion> {
     if request.uri().path() != "/explain"
         && let Some(url) = question_in(request.uri())
     {
@@ -87,26 +109,26 @@ fn asked(request: &Request<Body>) -> Result<Ask, String> {
     let (mut what, mut method, mut fields) = (None, Method::GET, HeaderMap::new());
     for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
         match (&*name, value) {
-            ("url" | "target", _) if what.is_some() => return Err(USAGE.to_owned()),
+            ("url" | "target", _) if what.is_some() => return Err(BadQuestion::Usage),
             ("url", url) => what = Some(What::Request(url.into_owned())),
             ("target", page) => what = Some(What::Page(page.into_owned())),
             ("method", name) => {
-                method = name.parse().map_err(|_| format!("`{name}` is no method"))?;
+                method = name.parse().map_err(|_| BadQuestion::Method(name.into_owned()))?;
             }
             ("header", line) => {
-                let bad = || format!("`{line}` is no field: write Name: value");
+                let bad = || BadQuestion::Field(line.clone().into_owned());
                 let (name, value) = line.split_once(':').ok_or_else(bad)?;
                 let name: HeaderName = name.trim().parse().map_err(|_| bad())?;
                 let value = HeaderValue::from_str(value.trim()).map_err(|_| bad())?;
                 if fields.len() >= MAX_FIELDS {
-                    return Err(format!("more than {MAX_FIELDS} fields"));
+                    return Err(BadQuestion::TooManyFields);
                 }
                 fields.append(name, value);
             }
-            _ => return Err(USAGE.to_owned()),
+            _ => return Err(BadQuestion::Usage),
         }
     }
-    let what = what.ok_or(USAGE)?;
+    let what = what.ok_or(BadQuestion::Usage)?;
     Ok(Ask { what, method, fields })
 }
 
@@ -114,7 +136,7 @@ fn asked(request: &Request<Body>) -> Result<Ask, String> {
 mod tests {
     use super::*;
 
-    fn ask(target: &str) -> Result<Ask, String> {
+    fn ask(target: &str) -> Result<Ask, BadQuestion> {
         asked(&Request::get(target).body(Body::Empty).expect("a request"))
     }
 

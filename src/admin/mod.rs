@@ -90,7 +90,7 @@ pub trait Control: Send + Sync + 'static {
     ///
     /// # Errors
     /// In words, why nothing can be said.
-    fn explain(&self, ask: explain::Ask) -> BoxFuture<'_, Result<Value, String>>;
+    fn explain(&self, ask: explain::Ask) -> BoxFuture<'_, Result<Value, explain::NotExplained>>;
 
     /// Purges, durably when it returns.
     fn purge(&self, what: Purge) -> BoxFuture<'_, Result<Purged, PurgeError>>;

@@ -5,13 +5,12 @@
 //! one with a wrong signature.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
-use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use super::Control;
@@ -21,6 +20,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::message::body::Body;
 use crate::message::json::from_slice;
 use crate::policy::purge::{Mode, Named};
+use crate::policy::signing::hmac_sha256;
 
 /// Where it is.
 pub const PATH: &str = "/api/cache/invalidate";
@@ -114,7 +114,7 @@ impl Webhook {
             Err(error) => {
                 if taken {
                     // It did not happen: the sender may try again.
-                    self.seen().remove(&signature);
+                    self.seen.lock().remove(&signature);
                 }
                 Err(Refused::Purge(error))
             }
@@ -124,12 +124,8 @@ impl Webhook {
     /// Takes a signature, once, and only as long as its timestamp is near.
     fn take(&self, signature: Signature, timestamp: u64) -> Result<bool, Refused> {
         let (now, then) = (self.clock.now(), Timestamp::from_secs(timestamp));
-        remember(&mut self.seen(), signature, then, now, self.config.window)?;
+        remember(&mut self.seen.lock(), signature, then, now, self.config.window)?;
         Ok(true)
-    }
-
-    fn seen(&self) -> MutexGuard<'_, HashMap<Signature, Timestamp>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -213,11 +209,8 @@ fn verified(secret: &str, body: &[u8], given: &HeaderMap) -> Option<Signature> {
 
 /// The signature of `body`, as octets and in hexadecimal.
 pub(super) fn sign(secret: &str, body: &[u8]) -> Option<(Signature, String)> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
-    mac.update(body);
-    let signature: Signature = mac.finalize().into_bytes().into();
-    let hexadecimal = signature.iter().map(|octet| format!("{octet:02x}")).collect();
-    Some((signature, hexadecimal))
+    let signature: Signature = hmac_sha256(secret.as_bytes(), &[body])?;
+    Some((signature, hex::encode(signature)))
 }
 
 fn error(status: StatusCode, why: &str) -> Response<Body> {

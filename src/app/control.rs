@@ -41,7 +41,10 @@ impl Control for Parts {
         self.all_samples()
     }
 
-    fn explain(&self, ask: admin::explain::Ask) -> BoxFuture<'_, Result<Value, String>> {
+    fn explain(
+        &self,
+        ask: admin::explain::Ask,
+    ) -> BoxFuture<'_, Result<Value, admin::explain::NotExplained>> {
         Box::pin(self.explained(ask))
     }
 

@@ -1,5 +1,6 @@
 //! What the control plane shows: figures, metrics and explanations, gathered from the parts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use super::Parts;
 use crate::admin;
 use crate::admin::stats::Figures;
 use crate::config::{Config, Upstream};
+use crate::origin::stats::{CaptureStats, OriginStats};
 use crate::policy::rules::Lifetime;
 use crate::proxy::Route;
 use crate::proxy::explain::{Question, What};
@@ -52,8 +54,8 @@ impl Parts {
 
     pub(super) fn all_stats(&self) -> Value {
         let now = self.current.load();
-        let origins: serde_json::Map<String, Value> =
-            now.upstreams.iter().map(|one| (one.name.clone(), one.origin.stats())).collect();
+        let origins: BTreeMap<&str, OriginStats> =
+            now.upstreams.iter().map(|one| (one.name.as_str(), one.origin.stats())).collect();
         let (tally, figures) = (self.counters.tally(), self.cache_figures());
         let times: serde_json::Map<String, Value> = tally
             .answers()
@@ -149,53 +151,46 @@ impl Parts {
         for one in &now.upstreams {
             let (name, origin) = (one.name.as_str(), &one.origin);
             samples.push(Sample::whole(Metric::UpstreamReady, origin.is_ready().into()).of(name));
-            samples.extend(of_engine(name, &origin.stats()["captures"]));
+            samples.extend(origin.stats().captures.iter().flat_map(|captures| of_engine(name, captures)));
         }
         samples
     }
 
-    pub(super) async fn explained(&self, ask: admin::explain::Ask) -> Result<Value, String> {
+    pub(super) async fn explained(
+        &self,
+        ask: admin::explain::Ask,
+    ) -> Result<Value, admin::explain::NotExplained> {
         let what = match ask.what {
             admin::explain::What::Request(url) => What::Request(url),
             admin::explain::What::Page(page) => What::Page(page),
         };
         let question = Question { what, method: ask.method, fields: ask.fields };
-        self.current.load_full().proxy.explain(question).await.map_err(|error| error.to_string())
+        self.current
+            .load_full()
+            .proxy
+            .explain(question)
+            .await
+            .map_err(|error| admin::explain::NotExplained(error.into()))
     }
 }
 
-/// The figures of a capture engine; nothing for other origins.
-fn of_engine<'a>(name: &'a str, stats: &'a Value) -> impl Iterator<Item = Sample> + 'a {
-    const FIGURES: [(&str, Metric); 14] = [
-        ("browsers", Metric::Browsers),
-        ("running", Metric::RunningCaptures),
-        ("waiting", Metric::WaitingCaptures),
-        ("captures", Metric::Captures),
-        ("failures", Metric::FailedCaptures),
-        ("bounded", Metric::BoundedCaptures),
-        ("incomplete", Metric::IncompleteCaptures),
-        ("refused", Metric::RefusedCaptures),
-        ("busy", Metric::BusyCaptures),
-        ("probes", Metric::Probes),
-        ("probes_unchanged", Metric::UnchangedProbes),
-        ("probes_failed", Metric::FailedProbes),
-        ("restarts", Metric::BrowserRestarts),
-        ("unhealthy", Metric::UnhealthyBrowsers),
-    ];
-    let figure = |(field, metric): (&str, Metric)| Some((metric, stats.get(field)?.as_u64()?));
-    FIGURES.into_iter().filter_map(figure).map(move |(metric, value)| Sample::whole(metric, value).of(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::origin::chrome;
-
-    /// A figure of the engine that is renamed would vanish from the metrics.
-    #[test]
-    fn every_figure_of_the_engine_is_found() {
-        let stats = serde_json::to_value(chrome::Stats::default()).expect("JSON");
-        assert_eq!(of_engine("chrome", &stats).count(), 14);
-        assert_eq!(of_engine("api", &Value::Null).count(), 0);
-    }
+/// The figures of a capture engine.
+fn of_engine(name: &str, stats: &CaptureStats) -> [Sample; 14] {
+    [
+        (Metric::Browsers, stats.browsers),
+        (Metric::RunningCaptures, stats.running),
+        (Metric::WaitingCaptures, stats.waiting),
+        (Metric::Captures, stats.captures),
+        (Metric::FailedCaptures, stats.failures),
+        (Metric::BoundedCaptures, stats.bounded),
+        (Metric::IncompleteCaptures, stats.incomplete),
+        (Metric::RefusedCaptures, stats.refused),
+        (Metric::BusyCaptures, stats.busy),
+        (Metric::Probes, stats.probes),
+        (Metric::UnchangedProbes, stats.probes_unchanged),
+        (Metric::FailedProbes, stats.probes_failed),
+        (Metric::BrowserRestarts, stats.restarts),
+        (Metric::UnhealthyBrowsers, stats.unhealthy),
+    ]
+    .map(|(metric, value)| Sample::whole(metric, value).of(name))
 }

@@ -114,7 +114,7 @@ fn routes(config: &Config, upstreams: &[Running]) -> Result<Routes, Error> {
         let known = upstreams.iter().find(|known| known.name == name)?;
         Some((Arc::clone(&known.origin), known.is_told_host()))
     })
-    .map_err(Error::NoUpstream)
+    .map_err(|unknown| Error::NoUpstream(unknown.0))
 }
 
 impl Generation {

@@ -12,10 +12,12 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
 
 use super::Parts;
-use crate::admin::jobs::{Arrived, Item, Plane, Taken, Taker};
+use crate::admin::jobs::{Arrived, Item, NotTaken, Plane, Taken, Taker};
 use crate::config::Config;
 use crate::message::body::Body;
-use crate::message::class::Class;
+use crate::message::class::{Caller, Class};
+use crate::message::outcome::CacheOutcome;
+use crate::message::problem::Problem;
 use crate::policy::capture::dialect::Dialect;
 use crate::policy::public_url::{self, PublicUrl, Scheme};
 use crate::proxy::Route;
@@ -69,16 +71,16 @@ impl Pictures {
             request.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
         request.extensions_mut().insert(Class::Warm);
+        request.extensions_mut().insert(Caller::Operator);
         Some((request, base.scheme() == Scheme::Https))
     }
 
-    async fn taken(&self, item: &Item, anew: bool, told: Option<&PublicUrl>) -> Result<Taken, String> {
-        const NO_ROUTE: &str = "no route takes it";
+    async fn taken(&self, item: &Item, anew: bool, told: Option<&PublicUrl>) -> Result<Taken, NotTaken> {
         for _ in 0..MAX_BUSY {
             // As it is configured by now.
             let now = self.parts.current.load_full();
-            let (request, secure) = self.request(&now.config, item, anew).ok_or(NO_ROUTE)?;
-            let path = route(&now.config).map(|route| target(route, item)).ok_or(NO_ROUTE)?;
+            let (request, secure) = self.request(&now.config, item, anew).ok_or(NotTaken::NoRoute)?;
+            let path = route(&now.config).map(|route| target(route, item)).ok_or(NotTaken::NoRoute)?;
             let link = public_url::link(self.base_of(&now.config, told).as_ref(), &path);
             let response = now.proxy.handle(request, IpAddr::V4(Ipv4Addr::LOCALHOST), secure).await;
             if let Some(wait) = busy_for(&response) {
@@ -92,7 +94,7 @@ impl Pictures {
                 .await
                 .map(|taken| Taken { cached: taken.cached && !anew, ..taken });
         }
-        Err("the origin is busy".to_owned())
+        Err(NotTaken::Busy)
     }
 }
 
@@ -106,7 +108,7 @@ impl Taker for Pictures {
         item: &'a Item,
         anew: bool,
         base: Option<&'a PublicUrl>,
-    ) -> BoxFuture<'a, Result<Taken, String>> {
+    ) -> BoxFuture<'a, Result<Taken, NotTaken>> {
         Box::pin(self.taken(item, anew, base))
     }
 
@@ -185,26 +187,30 @@ fn busy_for(response: &Response<Body>) -> Option<Duration> {
 }
 
 /// What `response` says, once it is whole: then it is stored, if it can be.
-async fn judged(response: Response<Body>, link: String) -> Result<Taken, String> {
+async fn judged(response: Response<Body>, link: String) -> Result<Taken, NotTaken> {
     let (head, mut body) = response.into_parts();
     let is_good = head.status.is_success();
     let mut error = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let frame = frame.map_err(|error| format!("it broke off: {error}"))?;
+        let frame = frame.map_err(NotTaken::BrokeOff)?;
         if let Some(data) = frame.data_ref().filter(|_| !is_good && error.len() < MAX_ERROR) {
             error.extend_from_slice(data);
         }
     }
     if is_good {
-        let said = head.headers.get("x-cache").map(HeaderValue::as_bytes).unwrap_or_default();
-        let cached = matches!(said, b"HIT" | b"STALE" | b"REVALIDATED");
+        let cached = head.extensions.get::<CacheOutcome>().is_some_and(|outcome| outcome.is_from_store());
         return Ok(Taken { url: link, cached });
     }
-    let told = serde_json::from_slice::<serde_json::Value>(&error).ok();
-    let detail =
-        told.as_ref().and_then(|told| ["detail", "message"].iter().find_map(|name| told[name].as_str()));
-    Err(match detail {
-        Some(detail) => format!("{}: {}", head.status, detail.chars().take(500).collect::<String>()),
-        None => head.status.to_string(),
-    })
+    let detail = match head.extensions.get::<Problem>() {
+        Some(problem) => Some(problem.detail.clone()),
+        None => told_by_origin(&error),
+    };
+    let detail = detail.map(|detail| detail.chars().take(500).collect());
+    Err(NotTaken::Failed { status: head.status, detail })
+}
+
+/// What the error of a remote origin says.
+fn told_by_origin(error: &[u8]) -> Option<String> {
+    let told: serde_json::Value = serde_json::from_slice(error).ok()?;
+    ["detail", "message"].iter().find_map(|name| told[name].as_str()).map(str::to_owned)
 }

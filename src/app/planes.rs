@@ -17,10 +17,8 @@ use crate::listener::{Handler, Peer};
 use crate::message::body::Body;
 use crate::message::plain::Plain;
 use crate::policy::public_url;
-use crate::proxy::lookup::Tier;
-use crate::proxy::respond::{Outcome, Verdict};
 use crate::proxy::short;
-use crate::telemetry::access::{Answered, Exchange};
+use crate::telemetry::access::Exchange;
 
 /// What is beside the data plane's routes: who may use the control plane, and the webhook. A reload replaces it.
 pub(super) struct Doors {
@@ -111,29 +109,19 @@ impl Handler for DataPlane {
         }
         let exchange = Exchange::begin(&request, peer.address);
         let response = self.answer(&now, request, peer).await;
-        let answered = match response.extensions().get::<Outcome>() {
-            Some(outcome) => Answered {
-                cache: outcome.verdict.name(),
-                detail: outcome.detail.unwrap_or("-"),
-                served: Some(outcome.verdict.served(outcome.detail)),
-            },
-            None => Answered { cache: "-", detail: "-", served: None },
-        };
-        now.access.end(exchange, answered, response)
+        now.access.end(exchange, response)
     }
 
     fn short(&self, plain: &Plain<'_>, peer: Peer, head: &mut Vec<u8>) -> Option<Bytes> {
         let started = Stopwatch::start();
         let now = self.parts.current.load();
         let answer = now.proxy.short(plain, head)?;
-        let served = Some(short::Answer::SERVED);
-        let answered = Answered { cache: Verdict::Hit.name(), detail: Tier::Memory.name(), served };
         let sent = (answer.status, answer.body.len() as u64);
         let mut client = peer.address;
         if let Some(chain) = now.config.trust.chain_in(client.ip(), |name| plain.lines(name)) {
             client.set_ip(chain.client());
         }
-        now.access.answered(started, plain.target, client, answered, sent);
+        now.access.answered(started, plain.target, client, short::Answer::OUTCOME, sent);
         Some(answer.body)
     }
 }

@@ -1,10 +1,11 @@
 //! Another configuration for a running tintype. It is in force as a whole or not at all; what cannot change at work stays as it was.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
@@ -61,7 +62,7 @@ impl Reloads {
     fn note(&self, now: Timestamp, outcome: Result<Reloaded, NotReloaded>) {
         let count = if outcome.is_ok() { &self.taken } else { &self.refused };
         count.fetch_add(1, Ordering::Relaxed);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, outcome));
+        *self.last.lock() = Some((now, outcome));
     }
 
     /// Reloads that were taken, and that were refused.
@@ -71,13 +72,13 @@ impl Reloads {
 
     /// Whether what was read last is in force.
     pub(super) fn is_good(&self) -> bool {
-        !matches!(&*self.last.lock().unwrap_or_else(PoisonError::into_inner), Some((_, Err(_))))
+        !matches!(&*self.last.lock(), Some((_, Err(_))))
     }
 
     /// For `/stats`.
     pub(super) fn stats(&self) -> Value {
         let (taken, refused) = self.counts();
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.lock();
         let last = last.as_ref().map(|(at, outcome)| {
             let at = date::format(*at);
             let at = at.to_str().unwrap_or_default();
@@ -188,7 +189,7 @@ impl Reloader {
         if gone.is_empty() {
             return;
         }
-        self.parts.retiring().extend(gone.iter().cloned());
+        self.parts.retiring.lock().extend(gone.iter().cloned());
         let (proxy, parts) = (Arc::downgrade(&old.proxy), Arc::clone(&self.parts));
         drop(old);
         let mut stopping = self.lasting.stopping.clone();
@@ -205,7 +206,7 @@ impl Reloader {
             };
             if is_unused {
                 generation::end(&gone).await;
-                parts.retiring().retain(|one| !gone.iter().any(|gone| Arc::ptr_eq(gone, one)));
+                parts.retiring.lock().retain(|one| !gone.iter().any(|gone| Arc::ptr_eq(gone, one)));
             }
         });
     }

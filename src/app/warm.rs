@@ -97,7 +97,7 @@ async fn warm(config: &Config, taker: &dyn Taker) {
         let taken = tasks::caught(taker.take(&item, false, None));
         let why = match tokio::time::timeout(config.timeout, taken).await {
             Ok(Some(Ok(_))) => return true,
-            Ok(Some(Err(why))) => why,
+            Ok(Some(Err(why))) => why.to_string(),
             Ok(None) => "internal fault".to_owned(),
             Err(_) => "no picture in time".to_owned(),
         };
@@ -125,7 +125,7 @@ async fn listed(config: &Config) -> (Vec<Item>, usize) {
             Ok(list) => lists.push(list),
             Err(why) => {
                 failures += 1;
-                tracing::warn!(file = %file.display(), why, "nothing is warmed from it");
+                tracing::warn!(file = %file.display(), why = why.to_string(), "nothing is warmed from it");
             }
         }
     }
@@ -146,7 +146,11 @@ async fn listed(config: &Config) -> (Vec<Item>, usize) {
             }
             Err(why) => {
                 failures += 1;
-                tracing::warn!(host = sitemap.host_str(), why, "nothing is warmed from the sitemap");
+                tracing::warn!(
+                    host = sitemap.host_str(),
+                    why = why.to_string(),
+                    "nothing is warmed from the sitemap"
+                );
             }
         }
     }
@@ -162,10 +166,19 @@ async fn listed(config: &Config) -> (Vec<Item>, usize) {
     (items, failures)
 }
 
-async fn read(file: &Path) -> Result<List, String> {
+/// Why a file has no list.
+#[derive(Debug, thiserror::Error)]
+enum NoList {
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    #[error(transparent)]
+    Content(#[from] list::Unreadable),
+}
+
+async fn read(file: &Path) -> Result<List, NoList> {
     use tokio::io::AsyncReadExt as _;
-    let opened = tokio::fs::File::open(file).await.map_err(|error| error.to_string())?;
+    let opened = tokio::fs::File::open(file).await?;
     let mut octets = Vec::new();
-    opened.take(MAX_LIST).read_to_end(&mut octets).await.map_err(|error| error.to_string())?;
-    list::read(&file.display().to_string(), &octets, MAX_LIST).map_err(|error| error.to_string())
+    opened.take(MAX_LIST).read_to_end(&mut octets).await?;
+    Ok(list::read(&file.display().to_string(), &octets, MAX_LIST)?)
 }

@@ -8,6 +8,9 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
+use anstream::{AutoStream, ColorChoice, stream::RawStream};
+use console::measure_text_width;
+
 /// How every verb ends. Stable: scripts rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -126,12 +129,12 @@ pub(super) struct Paint {
 impl Paint {
     /// As standard output wants it.
     pub(super) fn of_stdout() -> Self {
-        Paint::of(std::io::stdout().is_terminal())
+        Paint::of(&std::io::stdout())
     }
 
     /// As standard error wants it.
     pub(super) fn of_stderr() -> Self {
-        Paint::of(std::io::stderr().is_terminal())
+        Paint::of(&std::io::stderr())
     }
 
     /// No colours.
@@ -140,10 +143,10 @@ impl Paint {
         Paint { colour: false }
     }
 
-    fn of(is_terminal: bool) -> Self {
-        let variable = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-        let (no, force) = (variable("NO_COLOR"), variable("CLICOLOR_FORCE"));
-        Paint { colour: wants_colour(no.as_deref(), force.as_deref(), is_terminal && !is_dumb()) }
+    /// NO_COLOR goes over CLICOLOR_FORCE, and that over what the stream is: <https://no-color.org>,
+    /// <https://bixense.com/clicolors>.
+    fn of(stream: &impl RawStream) -> Self {
+        Paint { colour: AutoStream::choice(stream) != ColorChoice::Never }
     }
 
     /// Whether there are colours.
@@ -175,12 +178,6 @@ impl Paint {
     }
 }
 
-/// <https://no-color.org> goes over <https://bixense.com/clicolors>, that over what the stream is.
-fn wants_colour(no: Option<&str>, force: Option<&str>, is_terminal: bool) -> bool {
-    let is_set = |value: Option<&str>| value.is_some_and(|value| !value.is_empty());
-    !is_set(no) && ((is_set(force) && force != Some("0")) || is_terminal)
-}
-
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
@@ -190,14 +187,20 @@ fn is_dumb() -> bool {
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let widths: Vec<usize> = (0..columns)
-        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| width(cell)).max().unwrap_or_default())
+        .map(|at| {
+            rows.iter()
+                .filter_map(|row| row.get(at))
+                .map(|cell| measure_text_width(cell))
+                .max()
+                .unwrap_or_default()
+        })
         .collect();
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
         for (cell, widest) in row.iter().zip(&widths) {
             line += cell;
-            line += &" ".repeat(widest - width(cell) + 2);
+            line += &" ".repeat(widest - measure_text_width(cell) + 2);
         }
         text += line.trim_end();
         text.push('\n');
@@ -205,40 +208,9 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Characters that `text` shows.
-fn width(text: &str) -> usize {
-    let mut shown = 0;
-    let mut escaped = false;
-    for c in text.chars() {
-        match c {
-            '\x1b' => escaped = true,
-            'm' if escaped => escaped = false,
-            _ if escaped => {}
-            _ => shown += 1,
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_color_goes_over_force_and_that_over_the_stream() {
-        for (no, force, is_terminal, expected) in [
-            (None, None, true, true),
-            (None, None, false, false),
-            (Some(""), None, true, true),
-            (Some("1"), None, true, false),
-            (Some("1"), Some("1"), true, false),
-            (None, Some("1"), false, true),
-            (None, Some("0"), false, false),
-            (None, Some(""), false, false),
-        ] {
-            assert_eq!(wants_colour(no, force, is_terminal), expected, "{no:?} {force:?} {is_terminal}");
-        }
-    }
 
     #[test]
     fn tables_are_aligned_with_and_without_colours() {

@@ -23,8 +23,6 @@ pub(super) fn read(mut s: Section<'_>, routes: &[Route]) -> Option<Keys> {
 }
 
 fn octets(node: &Node) -> Result<Vec<u8>, super::section::Refusal> {
-    let text = node.text()?.trim();
-    let octet = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let octets: Option<Vec<u8>> = (0..text.len()).step_by(2).map(octet).collect();
+    let octets = hex::decode(node.text()?.trim()).ok();
     octets.filter(|octets| (16..=256).contains(&octets.len())).ok_or_else(|| Kind::Malformed.into())
 }

@@ -4,11 +4,12 @@
 //! of pixels. What several want at once is made once, and goes on if they leave.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, Shared};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::policy::capture::derivative::Make;
@@ -113,7 +114,7 @@ impl Deriver {
     }
 
     fn join(&self, key: Vec<u8>, source: &Bytes, make: Make) -> Result<Making, DeriveError> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self.under_way.lock();
         if let Some(making) = under_way.get(&key) {
             return Ok(making.clone());
         }
@@ -153,7 +154,7 @@ struct Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.under_way.lock().remove(&self.key);
     }
 }
 

@@ -116,7 +116,7 @@ async fn one_is_made_for_all_and_no_more_wait_than_may() {
     drop((turn, again));
     assert!(first.await.is_ok() && second.await.is_ok());
     let last = deriver.derive(b"c".to_vec(), &source, (40, 40), make).await;
-    assert!(last.is_ok() && deriver.under_way.lock().unwrap().is_empty());
+    assert!(last.is_ok() && deriver.under_way.lock().is_empty());
     assert_eq!(deriver.waiting.load(Ordering::Relaxed), 0);
 }
 

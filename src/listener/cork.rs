@@ -5,9 +5,10 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that are held back at most.
@@ -30,10 +31,6 @@ impl<IO> Cork<IO> {
     pub(super) fn new(io: IO) -> Self {
         Cork(Arc::new(Mutex::new(Held { io, bytes: Vec::new(), sent: 0, broken: None })))
     }
-
-    fn held(&self) -> MutexGuard<'_, Held<IO>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<IO> Clone for Cork<IO> {
@@ -45,7 +42,7 @@ impl<IO> Clone for Cork<IO> {
 impl<IO: AsyncWrite + Unpin> Cork<IO> {
     /// Sends what was held back, as far as it goes. True if that failed, so that the connection has something to be told.
     pub(super) fn send(&self, cx: &mut Context<'_>) -> bool {
-        let mut held = self.held();
+        let mut held = self.0.lock();
         match held.poll_send(cx) {
             Poll::Ready(Err(error)) => {
                 held.broken = Some(error);
@@ -84,13 +81,13 @@ impl<IO: AsyncWrite + Unpin> Held<IO> {
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Cork<IO> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.held().io).poll_read(cx, buf)
+        Pin::new(&mut self.0.lock().io).poll_read(cx, buf)
     }
 }
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Cork<IO> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let mut held = self.held();
+        let mut held = self.0.lock();
         if ready!(held.poll_room(cx, data.len()))? {
             held.bytes.extend_from_slice(data);
             return Poll::Ready(Ok(data.len()));
@@ -103,7 +100,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Cork<IO> {
         cx: &mut Context<'_>,
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut held = self.held();
+        let mut held = self.0.lock();
         let length = data.iter().map(|part| part.len()).sum();
         if ready!(held.poll_room(cx, length))? {
             data.iter().for_each(|part| held.bytes.extend_from_slice(part));
@@ -118,11 +115,11 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Cork<IO> {
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Whoever polls the connection sends afterwards.
-        Poll::Ready(self.held().broken.take().map_or(Ok(()), Err))
+        Poll::Ready(self.0.lock().broken.take().map_or(Ok(()), Err))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut held = self.held();
+        let mut held = self.0.lock();
         ready!(held.poll_send(cx))?;
         Pin::new(&mut held.io).poll_shutdown(cx)
     }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use ipnet::IpNet;
+use parking_lot::Mutex;
 
 /// Connections by the network that one party is taken to have: an IPv4 address, or the first 64 bits of an IPv6 one.
 /// It is locked twice in the life of a connection.
@@ -23,7 +24,7 @@ impl Crowd {
             return Some(Place(None));
         }
         let party = party(address);
-        let mut counts = self.counts();
+        let mut counts = self.0.lock();
         let count = counts.get(&party).copied().unwrap_or(0);
         if count >= most {
             return None;
@@ -31,16 +32,12 @@ impl Crowd {
         counts.insert(party, count + 1);
         Some(Place(Some((self.clone(), party))))
     }
-
-    fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let Some((crowd, party)) = self.0.take() else { return };
-        let mut counts = crowd.counts();
+        let mut counts = crowd.0.lock();
         match counts.get_mut(&party) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(counts.remove(&party)),
@@ -84,6 +81,6 @@ mod tests {
         drop(first);
         assert!(enter("192.0.2.1").is_some());
         drop((other, six, next, trusted));
-        assert_eq!(crowd.counts().len(), 0);
+        assert_eq!(crowd.0.lock().len(), 0);
     }
 }

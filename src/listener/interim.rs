@@ -6,12 +6,13 @@
 //! answered. So at that moment the stream is exactly between two responses. The service, the flush and these writes are all
 //! polled by the one task of the connection; others only put bytes into the queue.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 use http::{HeaderMap, StatusCode, header};
+use parking_lot::Mutex;
 
 use crate::message::fields;
 use crate::message::interim::{Interim, Relay};
@@ -53,7 +54,7 @@ impl Interims {
     pub(super) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.any.load(Ordering::Acquire) {
             self.waker.register(cx.waker());
-            let mut queue = self.queue();
+            let mut queue = self.queue.lock();
             if queue.exchange != self.waiting.load(Ordering::Acquire) {
                 queue.bytes.clear();
             }
@@ -76,7 +77,7 @@ impl Interims {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
-        let mut queue = self.queue();
+        let mut queue = self.queue.lock();
         self.any.store(false, Ordering::Release);
         let bytes = std::mem::take(&mut queue.bytes);
         let current = queue.exchange == self.waiting.load(Ordering::Acquire);
@@ -85,16 +86,11 @@ impl Interims {
         self.waker.wake();
         (current && !bytes.is_empty()).then_some(bytes)
     }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        // Each statement leaves the queue consistent, so a panic elsewhere does not spoil it.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Relay for Interims {
     fn relay(&self, exchange: usize, status: StatusCode, fields: &HeaderMap) {
-        let mut queue = self.queue();
+        let mut queue = self.queue.lock();
         if exchange != self.waiting.load(Ordering::Acquire) {
             return;
         }

@@ -5,12 +5,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::rt::Executor;
+use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 
 use super::cork::Cork;
@@ -21,7 +22,7 @@ pub(super) struct Accepted(Arc<Mutex<Vec<BoxFuture<'static, ()>>>>);
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Accepted {
     fn execute(&self, stream: F) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(stream));
+        self.0.lock().push(Box::pin(stream));
     }
 }
 
@@ -46,7 +47,7 @@ impl<C, IO> Together<C, IO> {
 
     /// Polls streams as far as they come. True if one was new or ended, so that there may be something to send.
     fn poll_streams(&mut self, cx: &mut Context<'_>) -> bool {
-        let new = std::mem::take(&mut *self.accepted.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let new = std::mem::take(&mut *self.accepted.0.lock());
         let mut moved = !new.is_empty();
         self.streams.extend(new);
         while let Poll::Ready(Some(())) = self.streams.poll_next_unpin(cx) {

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::outcome::CacheOutcome;
+
 /// `Cache-Status`.
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -41,51 +43,78 @@ impl Forward {
     }
 }
 
-/// One member of the `Cache-Status` list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CacheStatus {
-    /// Answered from the store without going forward.
-    pub hit: bool,
-    /// Why the request went forward.
-    pub forward: Option<Forward>,
-    /// Status code of the origin's answer, where it differs from the one sent.
-    pub forward_status: Option<u16>,
-    /// Remaining freshness in seconds; negative when stale.
-    pub ttl: Option<i64>,
+/// How a request went forward, if it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Why; `None` if it did not.
+    pub why: Option<Forward>,
+    /// Status code of the origin's response, where it differs from the one sent.
+    pub status: Option<u16>,
     /// Whether the response was, or is being, stored.
     pub stored: bool,
-    /// Whether the request waited for another one's fetch.
+    /// Whether the request waited for the fetch of another one.
     pub collapsed: bool,
-    /// Tier of a hit, reason of a refusal, cause of an error: a token.
-    pub detail: Option<&'static str>,
+}
+
+impl Forwarded {
+    /// Forwarded for this reason.
+    pub fn because(why: Forward) -> Self {
+        Forwarded { why: Some(why), ..Forwarded::default() }
+    }
+}
+
+/// One member of the `Cache-Status` list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheStatus {
+    /// What the cache did.
+    pub outcome: CacheOutcome,
+    /// How the request went forward.
+    pub forwarded: Forwarded,
+    /// Remaining freshness in seconds; negative when stale.
+    pub ttl: Option<i64>,
     /// The rule and what of the origin's it overruled, beside the detail: printable ASCII; empty where nothing was.
     pub ruling: String,
 }
 
 impl CacheStatus {
+    /// `outcome` of a request that went forward as `forwarded` says.
+    pub fn new(outcome: CacheOutcome, forwarded: Forwarded) -> Self {
+        CacheStatus { outcome, forwarded, ttl: None, ruling: String::new() }
+    }
+
+    /// `outcome` of a request that did not go forward.
+    pub fn without_forward(outcome: CacheOutcome) -> Self {
+        CacheStatus::new(outcome, Forwarded::default())
+    }
+
+    /// Whether the response was obtained without going forward (RFC 9211 section 2.1).
+    fn is_hit(&self) -> bool {
+        self.outcome.is_from_store() && self.forwarded.why.is_none()
+    }
+
     /// The list member for the cache named `cache`, a token.
     pub fn to_member(&self, cache: &str) -> String {
         let mut member = String::with_capacity(64);
         member.push_str(cache);
-        if self.hit {
+        if self.is_hit() {
             member.push_str("; hit");
         }
-        if let Some(forward) = self.forward {
+        if let Some(forward) = self.forwarded.why {
             let _ = write!(member, "; fwd={}", forward.token());
         }
-        if let Some(status) = self.forward_status {
+        if let Some(status) = self.forwarded.status {
             let _ = write!(member, "; fwd-status={status}");
         }
         if let Some(ttl) = self.ttl {
             let _ = write!(member, "; ttl={ttl}");
         }
-        if self.stored {
+        if self.forwarded.stored {
             member.push_str("; stored");
         }
-        if self.collapsed {
+        if self.forwarded.collapsed {
             member.push_str("; collapsed");
         }
-        match (self.detail, self.ruling.as_str()) {
+        match (self.outcome.detail(), self.ruling.as_str()) {
             (None, "") => {}
             (Some(detail), "") => {
                 let _ = write!(member, "; detail={detail}");
@@ -141,33 +170,39 @@ pub fn add_key(fields: &mut HeaderMap, key: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::outcome::Tier;
+
+    const HIT: CacheOutcome = CacheOutcome::Hit(Tier::Memory);
 
     #[test]
     fn the_key_joins_our_own_member() {
         let mut fields = HeaderMap::new();
         fields.append(CACHE_STATUS, HeaderValue::from_static("inner; hit"));
-        CacheStatus { hit: true, ..CacheStatus::default() }.append_to(&mut fields, "t");
+        CacheStatus::without_forward(HIT).append_to(&mut fields, "t");
         add_key(&mut fields, b"r /a?\"b\"\n\xff");
         let all: Vec<_> = fields.get_all(CACHE_STATUS).iter().collect();
-        assert_eq!(all, ["inner; hit", "t; hit; key=\"r /a?\\\"b\\\"%0A%FF\""]);
+        assert_eq!(all, ["inner; hit", "t; hit; detail=memory; key=\"r /a?\\\"b\\\"%0A%FF\""]);
     }
 
     #[test]
     fn members_read_as_rfc_9211_writes_them() {
-        let hit = CacheStatus { hit: true, ttl: Some(376), detail: Some("memory"), ..Default::default() };
+        let hit = CacheStatus { ttl: Some(376), ..CacheStatus::without_forward(HIT) };
         assert_eq!(hit.to_member("tintype"), "tintype; hit; ttl=376; detail=memory");
         let ruling = "rule=docs over no-store".to_owned();
-        let ruled = CacheStatus { ruling, ..hit.clone() };
+        let ruled = CacheStatus { ruling: ruling.clone(), ..hit };
         assert_eq!(ruled.to_member("t"), "t; hit; ttl=376; detail=\"memory; rule=docs over no-store\"");
-        let ruled = CacheStatus { hit: false, detail: None, ttl: None, stored: true, ..ruled };
+        let stored = Forwarded { stored: true, ..Forwarded::default() };
+        let ruled = CacheStatus { ruling, ..CacheStatus::new(CacheOutcome::Miss(None), stored) };
         assert_eq!(ruled.to_member("t"), "t; stored; detail=\"rule=docs over no-store\"");
-        let miss = CacheStatus {
-            forward: Some(Forward::Stale),
-            forward_status: Some(304),
+        let miss = Forwarded {
+            status: Some(304),
             stored: true,
             collapsed: true,
-            ..Default::default()
+            ..Forwarded::because(Forward::Stale)
         };
-        assert_eq!(miss.to_member("t"), "t; fwd=stale; fwd-status=304; stored; collapsed");
+        for outcome in [CacheOutcome::Miss(None), CacheOutcome::Revalidated] {
+            let member = CacheStatus::new(outcome, miss).to_member("t");
+            assert_eq!(member, "t; fwd=stale; fwd-status=304; stored; collapsed");
+        }
     }
 }

@@ -19,6 +19,23 @@ pub enum Class {
     Warm,
 }
 
+/// Who sends a request, where that is known before it is authenticated. Goes with its request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// A client of the data plane.
+    #[default]
+    Client,
+    /// The operator, who proved that to the control plane or by the configuration: jobs and warming.
+    Operator,
+}
+
+impl Caller {
+    /// That of a request with these extensions.
+    pub fn of(extensions: &Extensions) -> Caller {
+        extensions.get().copied().unwrap_or_default()
+    }
+}
+
 impl Class {
     /// That of a request with these extensions.
     pub fn of(extensions: &Extensions) -> Class {

@@ -90,14 +90,7 @@ fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The strong tag that we give a body without one: the first 16 hex digits of its SHA-256, quoted.
 pub fn of_body(body: &[u8]) -> HeaderValue {
-    let digest = Sha256::digest(body);
-    let mut tag = String::with_capacity(18);
-    tag.push('"');
-    for byte in &digest[..8] {
-        tag.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-        tag.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-    }
-    tag.push('"');
+    let tag = format!("\"{}\"", hex::encode(&Sha256::digest(body)[..8]));
     HeaderValue::try_from(tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 

@@ -3,10 +3,18 @@
 //! A JavaScript string is any sequence of 16-bit units. Half of a surrogate pair alone is written as an escape such as
 //! `\ud83d`, by `JSON.stringify` (ECMA-262, QuoteJSONString) and by Chrome. serde_json refuses the whole text then.
 
+use http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 /// What stands in for half of a surrogate pair: U+FFFD, as in `String::from_utf8_lossy`.
 const REPLACEMENT: &[u8; 6] = br"\ufffd";
+
+/// Whether content is JSON as it stands, without a content coding.
+pub(crate) fn is_json(fields: &HeaderMap) -> bool {
+    let kind = fields.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+        && !fields.contains_key(header::CONTENT_ENCODING)
+}
 
 /// Reads JSON in which strings may hold unpaired surrogates.
 ///

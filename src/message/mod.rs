@@ -1,4 +1,4 @@
-//! HTTP vocabulary without I/O: bodies, fields, dates, entity tags, `Cache-Status`.
+//! HTTP vocabulary without I/O: bodies, fields, dates, entity tags, outcomes, problems.
 
 pub mod body;
 pub mod cache_status;
@@ -12,4 +12,6 @@ pub mod forwarded;
 pub(crate) mod framing;
 pub mod interim;
 pub(crate) mod json;
+pub mod outcome;
 pub mod plain;
+pub mod problem;

@@ -1,6 +1,5 @@
 //! How long to wait before one more try: twice as long each time, up to a bound, a little off so that many do not come at once.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// The part by which a wait is off at most, in either direction.
@@ -14,7 +13,7 @@ pub fn wait(tries: u32, base: Duration, most: Duration, dice: f64) -> Duration {
 
 /// A number from 0 to 1: good enough to be a little off, for nothing else.
 pub fn dice() -> f64 {
-    RandomState::new().hash_one(0) as f64 / u64::MAX as f64
+    fastrand::f64()
 }
 
 #[cfg(test)]

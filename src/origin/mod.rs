@@ -7,11 +7,15 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 
 use crate::message::body::Body;
+pub use crate::message::outcome::{Flaw, OriginFailure};
 
 pub mod backoff;
 pub mod chrome;
 pub mod guarded;
 pub mod remote;
+pub mod stats;
+
+use stats::OriginStats;
 
 /// A source of responses: a remote HTTP server or the capture engine.
 pub trait Origin: Send + Sync + 'static {
@@ -27,9 +31,9 @@ pub trait Origin: Send + Sync + 'static {
         true
     }
 
-    /// Figures of its own for `/stats`, as a JSON object.
-    fn stats(&self) -> serde_json::Value {
-        serde_json::json!({ "ready": self.is_ready() })
+    /// Figures for `/stats` and the metrics.
+    fn stats(&self) -> OriginStats {
+        OriginStats { ready: self.is_ready(), ..OriginStats::default() }
     }
 
     /// Ends everything this origin runs (connections, browsers) and waits until it is gone.
@@ -90,68 +94,30 @@ pub enum OriginError {
     },
 }
 
-/// What is wrong with a page or its picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Flaw {
-    /// Every pixel has the same colour.
-    Blank,
-    /// Fewer bytes than a picture has.
-    Small,
-    /// The page answered with a status that is no page.
-    Status,
-    /// The page says what it must not say.
-    Content,
-    /// The browser's own error page.
-    ErrorPage,
-    /// Nothing on the page is what was to be captured or waited for.
-    Selector,
-    /// The script that was given failed.
-    Script,
-    /// The URL is a file and not a page.
-    Download,
-    /// The page takes more memory than one may.
-    Memory,
-    /// The response of a remote service is no picture, or not a whole one.
-    NotPicture,
-}
-
-impl Flaw {
-    /// A short, stable name for logs, metrics and `Cache-Status` details.
-    pub fn name(self) -> &'static str {
-        match self {
-            Flaw::Blank => "capture-blank",
-            Flaw::Small => "capture-small",
-            Flaw::Status => "capture-status",
-            Flaw::Content => "capture-content",
-            Flaw::ErrorPage => "capture-error-page",
-            Flaw::Selector => "capture-selector",
-            Flaw::Script => "capture-script",
-            Flaw::Download => "capture-download",
-            Flaw::Memory => "capture-memory",
-            Flaw::NotPicture => "not-a-picture",
-        }
-    }
-}
-
 impl OriginError {
     /// Whether the connection could not be made, or ended before a response head came.
     pub fn is_lost_connection(&self) -> bool {
         matches!(self, OriginError::Connect(_) | OriginError::Reset(_))
     }
 
+    /// What kind of error it is.
+    pub fn failure(&self) -> OriginFailure {
+        match self {
+            OriginError::Resolve { .. } => OriginFailure::Resolve,
+            OriginError::Connect(_) => OriginFailure::Connect,
+            OriginError::Tls(_) => OriginFailure::Tls,
+            OriginError::Reset(_) => OriginFailure::Reset,
+            OriginError::TimedOut { .. } => OriginFailure::Timeout,
+            OriginError::BadResponse(_) => OriginFailure::BadResponse,
+            OriginError::Busy { .. } => OriginFailure::Busy,
+            OriginError::Browser(_) => OriginFailure::Browser,
+            OriginError::Capture(_) => OriginFailure::Capture,
+            OriginError::Flawed { flaw, .. } => OriginFailure::Flawed(*flaw),
+        }
+    }
+
     /// A short, stable name for logs, metrics and `Cache-Status` details.
     pub fn name(&self) -> &'static str {
-        match self {
-            OriginError::Resolve { .. } => "resolve",
-            OriginError::Connect(_) => "connect",
-            OriginError::Tls(_) => "tls",
-            OriginError::Reset(_) => "reset",
-            OriginError::TimedOut { .. } => "timeout",
-            OriginError::BadResponse(_) => "bad-response",
-            OriginError::Busy { .. } => "busy",
-            OriginError::Browser(_) => "browser",
-            OriginError::Capture(_) => "capture",
-            OriginError::Flawed { flaw, .. } => flaw.name(),
-        }
+        self.failure().name()
     }
 }

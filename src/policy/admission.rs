@@ -12,6 +12,7 @@ use super::stored::StoredResponse;
 use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
 use crate::message::fields::remove_hop_by_hop;
+pub use crate::message::outcome::NotStored;
 
 /// What a route says of storing: windows where the origin is silent, whose directives count, what becomes of cookies.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -79,72 +80,6 @@ pub enum SetCookie {
     Strip,
     /// It is not stored.
     Never,
-}
-
-/// Why a response is not stored. Each name reaches log and `Cache-Status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotStored {
-    /// The request method is not GET.
-    Method,
-    /// The status is interim, partial, a 304, or not understood where it must be.
-    Status,
-    /// An error that the request's fields may have provoked.
-    Provoked,
-    /// The request said `no-store`.
-    RequestNoStore,
-    /// The response said `no-store`.
-    NoStore,
-    /// The response is `private`.
-    Private,
-    /// The request had credentials and the response does not allow sharing.
-    Authorization,
-    /// The response varies on everything (`Vary: *`).
-    VaryAll,
-    /// The response has `Set-Cookie`, and no explicit freshness or a route that stores no such response.
-    SetCookie,
-    /// Nothing gives it a use: no lifetime, no validator, and no window in which it may be stale.
-    NoLifetime,
-    /// The body is longer than `max_stored_bytes`.
-    TooLarge,
-    /// All fetches together hold as much as they may.
-    BufferFull,
-    /// A rule says `never`.
-    Rule,
-    /// The target has a cache-busting parameter, and no rule is for such.
-    CacheBuster,
-    /// The request brings scripts, and no rule is for such.
-    Scripts,
-    /// The caller wants it so.
-    Caller,
-}
-
-impl NotStored {
-    /// The reason as a token.
-    pub fn name(self) -> &'static str {
-        match self {
-            NotStored::Method => "method",
-            NotStored::Status => "status",
-            NotStored::Provoked => "provoked",
-            NotStored::RequestNoStore => "request-no-store",
-            NotStored::NoStore => "no-store",
-            NotStored::Private => "private",
-            NotStored::Authorization => "authorization",
-            NotStored::VaryAll => "vary-all",
-            NotStored::SetCookie => "set-cookie",
-            NotStored::NoLifetime => "no-lifetime",
-            NotStored::TooLarge => "too-large",
-            NotStored::BufferFull => "buffer-full",
-            NotStored::Rule => "rule",
-            NotStored::CacheBuster => "cache-buster",
-            NotStored::Scripts => "scripts",
-            NotStored::Caller => "caller",
-        }
-    }
-
-    /// Whether it was known before the origin was asked: by rule, or as the caller's wish.
-    pub fn is_planned(self) -> bool {
-        matches!(self, NotStored::Rule | NotStored::CacheBuster | NotStored::Scripts | NotStored::Caller)
-    }
 }
 
 /// What of a request matters for storing its response.

@@ -73,7 +73,10 @@ pub fn keys_shown_as(text: &str) -> Vec<Vec<u8>> {
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
         let octet = match after {
-            [a, b, ..] if first == b'%' => hex(*a).zip(hex(*b)).map(|(a, b)| a * 16 + b),
+            [a, b, ..] if first == b'%' => {
+                let mut octet = [0];
+                hex::decode_to_slice([*a, *b], &mut octet).ok().map(|()| octet[0])
+            }
             _ => None,
         };
         match octet.filter(|octet| !(b' '..=b'~').contains(octet)) {
@@ -102,10 +105,6 @@ pub fn shown(key: &[u8]) -> String {
         }
     }
     text
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]

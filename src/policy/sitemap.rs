@@ -14,7 +14,30 @@ pub struct Sitemap {
     /// What it lists, as it is written there.
     pub entries: Vec<Entry>,
     /// Why it was not read to its end, if it was not.
-    pub fault: Option<String>,
+    pub fault: Option<SitemapError>,
+}
+
+/// Why a file was not read, or not to its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SitemapError {
+    /// There is nothing in it.
+    #[error("it is empty")]
+    Empty,
+    /// It is not in the encoding that its byte order mark names.
+    #[error("it is not in UTF-16, which its first octets say")]
+    NotUtf16,
+    /// It names no other encoding and is not in UTF-8.
+    #[error("it is not in UTF-8")]
+    NotUtf8,
+    /// It is not well-formed XML.
+    #[error("it is no XML: {0}")]
+    Xml(String),
+    /// It is XML of another kind.
+    #[error("it is no sitemap: neither urlset, sitemapindex, rss nor feed")]
+    OtherXml,
+    /// It ends before its root element does.
+    #[error("it ends in the middle")]
+    CutOff,
 }
 
 /// What the entries of a file are.
@@ -39,24 +62,24 @@ pub struct Entry {
 ///
 /// # Errors
 /// In words, why nothing can be read from it.
-pub fn read(octets: &[u8]) -> Result<Sitemap, String> {
+pub fn read(octets: &[u8]) -> Result<Sitemap, SitemapError> {
     let text = decoded(octets)?;
     let text = text.trim_start_matches('\u{feff}');
     let blank = text.len() - text.trim_start().len();
     let lines_before = newlines(&text[..blank]);
     match text.trim_start() {
-        "" => Err("it is empty".to_owned()),
+        "" => Err(SitemapError::Empty),
         xml if xml.starts_with('<') => read_xml(xml, lines_before),
         _ => Ok(read_lines(text)),
     }
 }
 
 /// The text of a file: UTF-8, UTF-16 with its mark, or ISO 8859-1 where it says so.
-pub fn decoded(octets: &[u8]) -> Result<Cow<'_, str>, String> {
+pub fn decoded(octets: &[u8]) -> Result<Cow<'_, str>, SitemapError> {
     let units = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
         let text: Result<String, _> = char::decode_utf16(units).collect();
-        text.map(Cow::Owned).map_err(|_| "it is not in UTF-16, which its first octets say".to_owned())
+        text.map(Cow::Owned).map_err(|_| SitemapError::NotUtf16)
     };
     match octets {
         [0xff, 0xfe, rest @ ..] => return units(rest, u16::from_le_bytes),
@@ -66,7 +89,7 @@ pub fn decoded(octets: &[u8]) -> Result<Cow<'_, str>, String> {
     match std::str::from_utf8(octets) {
         Ok(text) => Ok(Cow::Borrowed(text)),
         Err(_) if is_latin(octets) => Ok(Cow::Owned(octets.iter().map(|&octet| char::from(octet)).collect())),
-        Err(_) => Err("it is not in UTF-8".to_owned()),
+        Err(_) => Err(SitemapError::NotUtf8),
     }
 }
 
@@ -139,7 +162,7 @@ impl Form {
     }
 }
 
-fn read_xml(xml: &str, lines_before: usize) -> Result<Sitemap, String> {
+fn read_xml(xml: &str, lines_before: usize) -> Result<Sitemap, SitemapError> {
     let mut reader = Reader::from_str(xml);
     // Many sitemaps have query strings with a bare `&` in them.
     reader.config_mut().allow_dangling_amp = true;
@@ -148,7 +171,7 @@ fn read_xml(xml: &str, lines_before: usize) -> Result<Sitemap, String> {
     let fault = loop {
         let event = match reader.read_event() {
             Ok(event) => event,
-            Err(error) => break Some(format!("it is no XML: {error}")),
+            Err(error) => break Some(SitemapError::Xml(error.to_string())),
         };
         let position = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX).min(xml.len());
         line += newlines(xml.get(counted..position).unwrap_or_default());
@@ -158,10 +181,7 @@ fn read_xml(xml: &str, lines_before: usize) -> Result<Sitemap, String> {
             Event::Start(start) => {
                 let name = start.local_name().as_ref().to_owned();
                 if path.is_empty() {
-                    form = Some(
-                        Form::of(&name)
-                            .ok_or("it is no sitemap: neither urlset, sitemapindex, rss nor feed")?,
-                    );
+                    form = Some(Form::of(&name).ok_or(SitemapError::OtherXml)?);
                 }
                 if let Some(url) = atom_link(form, &path, &name, &start) {
                     entries.push(Entry { url, line });
@@ -172,10 +192,7 @@ fn read_xml(xml: &str, lines_before: usize) -> Result<Sitemap, String> {
             Event::Empty(start) => {
                 let name = start.local_name().as_ref().to_owned();
                 if path.is_empty() && form.is_none() {
-                    form = Some(
-                        Form::of(&name)
-                            .ok_or("it is no sitemap: neither urlset, sitemapindex, rss nor feed")?,
-                    );
+                    form = Some(Form::of(&name).ok_or(SitemapError::OtherXml)?);
                 }
                 if let Some(url) = atom_link(form, &path, &name, &start) {
                     entries.push(Entry { url, line });
@@ -201,7 +218,7 @@ fn read_xml(xml: &str, lines_before: usize) -> Result<Sitemap, String> {
                 path.pop();
             }
             Event::Eof if path.is_empty() => break None,
-            Event::Eof => break Some("it ends in the middle".to_owned()),
+            Event::Eof => break Some(SitemapError::CutOff),
             _ => {}
         }
     };
@@ -210,7 +227,7 @@ fn read_xml(xml: &str, lines_before: usize) -> Result<Sitemap, String> {
             Ok(Sitemap { kind: form.kind(), entries, fault })
         }
         (_, Some(fault)) => Err(fault),
-        _ => Err("it is empty".to_owned()),
+        _ => Err(SitemapError::Empty),
     }
 }
 
@@ -237,7 +254,7 @@ mod tests {
     use super::*;
 
     fn entries(octets: &[u8]) -> Result<(Kind, Vec<(String, usize)>), String> {
-        let sitemap = read(octets)?;
+        let sitemap = read(octets).map_err(|error| error.to_string())?;
         assert_eq!(sitemap.fault, None);
         Ok((sitemap.kind, sitemap.entries.into_iter().map(|entry| (entry.url, entry.line)).collect()))
     }

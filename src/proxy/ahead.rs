@@ -1,14 +1,13 @@
 //! Fetching anew what is still fresh, so that nobody has to wait for it: early, by the dice of a hit, and ahead, for what is asked for so often
 //! that the next one to ask is certain.
 
-use std::cell::Cell;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt, stream};
 use http::header;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::lookup::{Found, Stored};
@@ -75,7 +74,7 @@ impl Hot {
     pub(super) fn succeeded_by(&self, watches: bool, stays: impl Fn(&Arc<Route>) -> bool) -> Self {
         let next = Hot::new(watches);
         let (stay, go): (Vec<_>, Vec<_>) =
-            self.watch().drain(..).partition(|watched| stays(&watched.asked.route));
+            self.watch.lock().drain(..).partition(|watched| stays(&watched.asked.route));
         for (counter, known) in next.counters.iter().zip(&self.counters) {
             counter.store(known.load(Ordering::Relaxed), Ordering::Relaxed);
         }
@@ -86,7 +85,7 @@ impl Hot {
             }
         }
         if watches {
-            *next.watch() = stay;
+            *next.watch.lock() = stay;
         }
         self.stop();
         next
@@ -95,7 +94,7 @@ impl Hot {
     /// Watches nothing any more.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
-        self.watch().clear();
+        self.watch.lock().clear();
         self.wake.notify_one();
     }
 
@@ -120,11 +119,7 @@ impl Hot {
         if has_credentials(fields) || fields.contains_key(header::COOKIE) {
             return false;
         }
-        let mut watch = match self.watch.try_lock() {
-            Ok(watch) => watch,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return false,
-        };
+        let Some(mut watch) = self.watch.try_lock() else { return false };
         let sequence = stored.record().sequence;
         let of_route = watch.iter().filter(|other| Arc::ptr_eq(&other.asked.route, &asked.route)).count();
         let there = watch.iter().any(|other| other.sequence == sequence);
@@ -139,14 +134,10 @@ impl Hot {
     }
 
     fn due(&self, now: Timestamp) -> Vec<Watched> {
-        let mut watch = self.watch();
+        let mut watch = self.watch.lock();
         let (due, later) = watch.drain(..).partition(|watched| watched.due <= now);
         *watch = later;
         due
-    }
-
-    fn watch(&self) -> MutexGuard<'_, Vec<Watched>> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -202,7 +193,7 @@ impl Count {
 impl Proxy {
     /// Counts a hit, and says whether it leads to a refresh now.
     pub(super) fn refreshes(&self, asked: &Asked, found: &Found, stored: &Stored, now: Timestamp) -> bool {
-        let (refresh, Some(head)) = (asked.route.refresh, stored.head()) else { return false };
+        let (refresh, head) = (asked.route.refresh, stored.head());
         if refresh.watched > 0 {
             self.hot.hit(asked, stored, head);
         }
@@ -229,9 +220,7 @@ impl Proxy {
         let Watched { asked, sequence, .. } = watched;
         let found = self.look_up(&asked.primary, &asked.request).await;
         let Some((stored, _)) = &found.stored else { return };
-        let fresh = stored
-            .head()
-            .is_some_and(|head| asked.plan.decide(head, &asked.directives, self.clock.now()) == Reuse::Fresh);
+        let fresh = asked.plan.decide(stored.head(), &asked.directives, self.clock.now()) == Reuse::Fresh;
         // Purged, replaced, or too late: then it is no longer ours to renew.
         if stored.record().sequence == sequence
             && fresh
@@ -250,7 +239,7 @@ async fn watch(proxy: Weak<Proxy>, wake: Arc<Notify>) {
         let due = strong.hot.due(strong.clock.now());
         let fetch = |watched| tasks::caught(strong.fetch_ahead(watched)).map(drop);
         stream::iter(due).for_each_concurrent(AT_ONCE, fetch).await;
-        let idle = strong.hot.watch().is_empty();
+        let idle = strong.hot.watch.lock().is_empty();
         drop(strong);
         if idle {
             wake.notified().await;
@@ -260,20 +249,9 @@ async fn watch(proxy: Weak<Proxy>, wake: Arc<Notify>) {
     }
 }
 
-/// A random number above 0 and at most 1, without any lock: good enough for dice, for nothing else.
+/// A random number above 0 and at most 1.
 fn random() -> f64 {
-    thread_local! {
-        static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(0));
-    }
-    STATE.with(|state| {
-        // SplitMix64 (Steele, Lea and Flood, 2014).
-        let next = state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        state.set(next);
-        let mut z = next;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        early::uniform(z ^ (z >> 31))
-    })
+    1.0 - fastrand::f64()
 }
 
 #[cfg(test)]

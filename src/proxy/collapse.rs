@@ -8,13 +8,14 @@ use tokio::sync::oneshot;
 
 use super::fetch::Fetch;
 use super::flight::{Flight, Landing, Part};
-use super::lookup::{Found, Stored, Tier};
+use super::lookup::{Found, Stored};
 use super::marks::Mark;
 use super::refusal::Refusal;
 use super::{Asked, Proxy, Step, landing};
 use crate::message::body::Body;
-use crate::message::cache_status::Forward;
+use crate::message::cache_status::{CacheStatus, Forward};
 use crate::message::class::{Class, Standing};
+use crate::message::outcome::Tier;
 use crate::policy::reuse::Reuse;
 use crate::store::{CacheKey, Handle};
 use crate::telemetry::counters::Count;
@@ -41,10 +42,11 @@ impl Proxy {
             match self.join(&asked, &found) {
                 Part::Landed(stored) => {
                     found.stored = Some((stored, Tier::Memory));
-                    if let Step::Answer(stored, told) | Step::AnswerAndValidate(stored, told) =
+                    if let Step::Answer(stored, outcome) | Step::AnswerAndValidate(stored, outcome) =
                         self.decide(&asked, &found)
                     {
-                        return Ok(self.answer_from(&asked, stored, told));
+                        let status = CacheStatus::without_forward(outcome);
+                        return Ok(self.answer_from(&asked, stored, status));
                     }
                     break;
                 }
@@ -81,7 +83,7 @@ impl Proxy {
             return None;
         }
         let stored = self.stored(record)?;
-        let decision = asked.plan.decide(stored.head()?, &asked.directives, self.clock.now());
+        let decision = asked.plan.decide(stored.head(), &asked.directives, self.clock.now());
         (decision == Reuse::Fresh).then_some(stored)
     }
 
@@ -93,7 +95,10 @@ impl Proxy {
     /// Whether what `flight` brought was purged meanwhile by what only the response tells, such as a tag.
     fn is_outdated_landing(&self, landing: &Landing, flight: &Flight) -> bool {
         match landing {
-            Landing::Stored(record, _) => self.is_outdated(&record.handles, record.sequence),
+            Landing::Stored(stored, _) => {
+                let record = stored.record();
+                self.is_outdated(&record.handles, record.sequence)
+            }
             Landing::Arriving(arriving) => self.is_outdated(&arriving.handles, flight.sequence),
             Landing::Covered(..) | Landing::Failed(_) | Landing::NotShared => false,
         }

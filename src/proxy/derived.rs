@@ -13,10 +13,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::BodyExt as _;
 use sha2::{Digest, Sha256};
 
-use super::lookup::{Found, Stored, Tier};
+use super::lookup::{Found, Stored};
 use super::reading::{Reading, unconditional};
 use super::refusal::Refusal;
-use super::respond::{Told, Verdict, tell_audience};
+use super::respond::tell_audience;
 use super::route::Route;
 use super::short::{Made, Ticket};
 use super::{Asked, Proxy, part};
@@ -24,8 +24,9 @@ use crate::derive::{self, DeriveError};
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
 use crate::message::entity_tag::{self, EntityTag};
+use crate::message::outcome::{CacheOutcome, StaleReason, Tier};
+use crate::message::problem::Fault;
 use crate::policy::capture::derivative::{Derivative, Format, Make};
-use crate::policy::capture::dialect::Fault;
 use crate::policy::precondition;
 use crate::policy::reuse::{self, Reuse};
 use crate::store::{CacheKey, Content, Handle, Record};
@@ -89,17 +90,17 @@ impl Proxy {
         let alone = self.stored_alone(&wanted).await;
         let answered = match &alone {
             Some((stored, tier)) if self.is_fresh(&asked, stored) => {
-                let told = Told::new(Verdict::Hit, hit(tier.name()));
-                self.count_stored(&asked, stored, &told);
-                Ok(told_to(self.answer_alone(&wanted, stored, told)))
+                let outcome = CacheOutcome::Hit(*tier);
+                self.count_stored(&asked, stored, outcome);
+                Ok(told_to(self.answer_alone(&wanted, stored, outcome)))
             }
             _ => match self.answer_read(route, plain, reading, Body::Empty, peer).await {
                 Ok(picture) if picture.status() == StatusCode::OK => self.derive_of(&wanted, picture).await,
                 failed => Ok(match alone.filter(|(stored, _)| self.covers_failure(stored, &failed)) {
                     Some((stored, _)) => {
-                        let told = Told::new(Verdict::Stale, hit("stale-if-error"));
-                        self.count_stored(&asked, &stored, &told);
-                        told_to(self.answer_alone(&wanted, &stored, told))
+                        let outcome = CacheOutcome::Stale(StaleReason::IfError);
+                        self.count_stored(&asked, &stored, outcome);
+                        told_to(self.answer_alone(&wanted, &stored, outcome))
                     }
                     None => failed?,
                 }),
@@ -131,7 +132,7 @@ impl Proxy {
 
     fn is_fresh(&self, asked: &Asked, stored: &Stored) -> bool {
         let now = self.clock.now();
-        stored.head().is_some_and(|head| asked.plan.decide(head, &asked.directives, now) == Reuse::Fresh)
+        asked.plan.decide(stored.head(), &asked.directives, now) == Reuse::Fresh
     }
 
     fn covers_failure(&self, stored: &Stored, failed: &Result<Response<Body>, Refusal>) -> bool {
@@ -143,9 +144,9 @@ impl Proxy {
         self.covers_error(stored, answered, self.clock.now())
     }
 
-    fn answer_alone(&self, wanted: &Wanted<'_>, stored: &Stored, told: Told) -> Response<Body> {
-        let Some((head, body)) = stored.parts() else { return Response::new(Body::Empty) };
-        self.answer_stored(wanted.request, head, Body::whole(body.clone()), told, self.clock.now())
+    fn answer_alone(&self, wanted: &Wanted<'_>, stored: &Stored, outcome: CacheOutcome) -> Response<Body> {
+        let (body, status) = (Body::whole(stored.body().clone()), CacheStatus::without_forward(outcome));
+        self.answer_stored(wanted.request, stored.head(), body, status, self.clock.now())
     }
 
     /// Makes of an answer with a picture one with its derivative.
@@ -236,7 +237,7 @@ impl Proxy {
         let (derivative, fields) = (wanted.derivative, &wanted.request.headers);
         if let Some(ticket) = wanted.ticket
             && let Some((stored, _)) = &picture.stored
-            && let Some((head, whole)) = stored.parts()
+            && let (head, whole) = (stored.head(), stored.body())
             && let Some((_, make)) = plan(derivative, whole, fields)
             && let Content::Response { head: made_head, body } = &made.content
             && let tag = tagged(&tag_of(&head.fields, whole), &derivative.key(make.format))
@@ -265,13 +266,13 @@ impl Proxy {
         let key = key_of(&picture.key, wanted.derivative, make.format);
         let tag = fields.get(header::ETAG);
         if let Some((record, tier)) = self.read(&key).await
-            && let Some((head, body)) = self.stored(Arc::clone(&record)).as_ref().and_then(Stored::parts)
-            && head.fields.get(header::ETAG) == tag
+            && let Some(made) = self.stored(Arc::clone(&record))
+            && made.head().fields.get(header::ETAG) == tag
         {
             if tier == Tier::Memory {
                 self.prepare_derived(wanted, &picture, &record);
             }
-            return Ok(body.clone());
+            return Ok(made.body().clone());
         }
         let mut job = key.as_bytes().to_vec();
         // Of these octets: an origin may give others the same tag.
@@ -281,13 +282,12 @@ impl Proxy {
         // Not before: the picture may have been stored only while it was worked on.
         let picture = self.look_up(&wanted.asked.primary, &wanted.asked.request).await;
         if let Some((stored, _)) = &picture.stored
-            && let Some((head, octets)) = stored.parts()
-            && head.fields.get(header::ETAG) == of.get(header::ETAG)
-            && octets == whole
+            && stored.head().fields.get(header::ETAG) == of.get(header::ETAG)
+            && stored.body() == whole
             && (made.len() as u64) <= self.config.max_stored_bytes
         {
             let key = key_of(&picture.key, wanted.derivative, make.format);
-            let mut head = head.clone();
+            let mut head = stored.head().clone();
             if let Some(tag) = tag {
                 dress(&mut head.fields, &make, tag.clone());
             }
@@ -296,16 +296,12 @@ impl Proxy {
             let record = stored.record();
             let mut handles = record.handles.clone();
             handles.push(Handle::of_key(key.as_bytes()));
-            let content = Content::Response { head, body: made.clone() };
+            let content = Content::Response { head: Arc::new(head), body: made.clone() };
             self.store.put(key, Arc::new(Record::new(record.sequence, handles, content)));
             self.counters.add(Count::Stored);
         }
         Ok(made)
     }
-}
-
-fn hit(detail: &'static str) -> CacheStatus {
-    CacheStatus { hit: true, detail: Some(detail), ..CacheStatus::default() }
 }
 
 /// `#` stands in no path and in no canonical query.
@@ -332,7 +328,7 @@ fn tagged(of: &HeaderValue, made: &str) -> HeaderValue {
         hash.update(part);
         hash.update([0]);
     }
-    let digest: String = hash.finalize().iter().take(16).map(|octet| format!("{octet:02x}")).collect();
+    let digest = hex::encode(&hash.finalize()[..16]);
     let weak = if of.as_bytes().starts_with(b"W/") { "W/" } else { "" };
     HeaderValue::try_from(format!("{weak}\"{digest}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }

@@ -9,19 +9,20 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use serde_json::Value;
 
 use super::Proxy;
 use super::auth::Leave;
-use super::reading::{Payload, Reading, is_json, to_get, unconditional, whole};
+use super::reading::{Payload, Reading, to_get, unconditional, whole};
 use super::refusal::Refusal;
 use super::route::Route;
 use super::short::Ticket;
 use crate::message::body::Body;
-use crate::message::cache_status::CacheStatus;
+use crate::message::cache_status::Forwarded;
+use crate::message::json::is_json;
+use crate::message::problem::{self, Problem};
 use crate::policy::capture::Wishes;
 use crate::policy::capture::derivative::Format;
-use crate::policy::capture::dialect::telling::{Facts, Trouble};
+use crate::policy::capture::dialect::telling::Facts;
 use crate::policy::capture::dialect::{
     self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken, imgproxy,
 };
@@ -211,7 +212,7 @@ impl Proxy {
                 false => Some(Refusal::Method(request.method.clone())),
             };
             if let Some(refusal) = refusal {
-                return in_its_words(dialect, &[], self.refuse(&refusal, CacheStatus::default())).await;
+                return in_its_words(dialect, &[], self.refuse(&refusal, Forwarded::default())).await;
             }
         }
         let at = (Arc::clone(&route), request.uri.clone());
@@ -244,7 +245,7 @@ impl Proxy {
             }
             Err(refusal) => (Err(refusal), Wanted::default()),
         };
-        let response = answered.unwrap_or_else(|refusal| self.refuse(&refusal, CacheStatus::default()));
+        let response = answered.unwrap_or_else(|refusal| self.refuse(&refusal, Forwarded::default()));
         let mut response = if is_problem(&response) {
             in_its_words(dialect, &wanted.names, response).await
         } else if response.status() == StatusCode::OK {
@@ -328,10 +329,9 @@ async fn in_its_form(
     };
     let mut facts = Facts { url: link, format: format.to_owned(), size: 0, pixels: None };
     let Ok(picture) = body.limited(limit).0.collect().await else {
-        let trouble =
-            Trouble { status: 502, detail: "the picture did not arrive whole".into(), ..Trouble::default() };
-        head.status = StatusCode::BAD_GATEWAY;
-        return tell(head, dialect.error(&trouble));
+        let problem = Problem::new(StatusCode::BAD_GATEWAY, "the picture did not arrive whole");
+        head.status = problem.status;
+        return tell(head, dialect.error(&problem));
     };
     let picture = picture.to_bytes();
     facts.size = picture.len() as u64;
@@ -342,42 +342,30 @@ async fn in_its_form(
     }
 }
 
-/// A problem of ours as the service would tell it, in the client's names.
+/// A problem as the service would tell it, in the client's names.
 async fn in_its_words(
     dialect: Dialect,
     names: &[(&'static str, String)],
     response: Response<Body>,
 ) -> Response<Body> {
-    let (head, body) = response.into_parts();
-    let said = match body.limited(LONGEST_PROBLEM).0.collect().await {
-        Ok(body) => serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null),
-        Err(_) => Value::Null,
-    };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let given = |name: String| match names.iter().find(|(ours, _)| *ours == name) {
-        Some((_, theirs)) => theirs.clone(),
-        None => name,
-    };
-    let kind = text(&said["type"]);
-    let trouble = Trouble {
-        status: head.status.as_u16(),
-        reason: match said["reason"].as_str() {
-            Some(reason) => reason.to_owned(),
-            None => kind.rsplit(':').next().unwrap_or_default().to_owned(),
+    let (mut head, body) = response.into_parts();
+    let mut problem = match head.extensions.remove::<Problem>() {
+        Some(problem) => problem,
+        // The document of a remote origin.
+        None => match body.limited(LONGEST_PROBLEM).0.collect().await {
+            Ok(body) => Problem::parse(head.status, &body.to_bytes()),
+            Err(_) => Problem::parse(head.status, b""),
         },
-        detail: said["detail"].as_str().or(said["title"].as_str()).unwrap_or("error").to_owned(),
-        faults: said["errors"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|fault| Fault {
-                parameter: given(text(&fault["parameter"])),
-                found: text(&fault["found"]),
-                allowed: text(&fault["allowed"]),
-            })
-            .collect(),
     };
-    tell(head, dialect.error(&trouble))
+    for fault in &mut problem.faults {
+        if let Some((_, theirs)) = names.iter().find(|(ours, _)| *ours == fault.parameter) {
+            fault.parameter.clone_from(theirs);
+        }
+    }
+    let told = dialect.error(&problem);
+    problem.detail = problem.sentence();
+    head.extensions.insert(problem);
+    tell(head, told)
 }
 
 /// `text` in place of what the head was made for.
@@ -402,7 +390,7 @@ fn tell(mut head: http::response::Parts, (kind, text): (&'static str, String)) -
 
 fn is_problem(response: &Response<Body>) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    kind.starts_with(b"application/problem+json") && !response.status().is_success()
+    kind.starts_with(problem::MEDIA_TYPE.as_bytes()) && !response.status().is_success()
 }
 
 fn is_form(fields: &HeaderMap) -> bool {

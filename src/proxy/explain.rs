@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
 use super::auth::Auth;
-use super::lookup::{Found, Tier, select};
+use super::lookup::{Found, select};
 use super::refusal::Refusal;
-use super::respond::Verdict;
 use super::{Asked, Proxy, Step, forward, keep, pass, reading, target};
 use crate::message::body::Body;
 use crate::message::cache_status::Forward;
+use crate::message::outcome::{CacheOutcome, Tier};
 use crate::policy::admission::NotStored;
 use crate::policy::signing::own;
 use crate::policy::stored::Variant;
@@ -130,14 +130,14 @@ impl Proxy {
                 "force": wishes.force,
                 "no_cache": wishes.no_cache,
             },
-            "stored": stored.and_then(|(stored, tier)| of_stored(stored, *tier)),
+            "stored": stored.map(|(stored, tier)| of_stored(stored, *tier)),
             "variants": seen.variants.as_ref().map(|variants| of_variants(variants, &seen.found.key)),
             "rule": {
                 "matched": asked.route.lifetimes.rule(asked.plan),
                 "refused": asked.plan.refused.map(NotStored::name),
-                "overruled": stored.and_then(|(stored, _)| Some(stored.head()?.ruling.as_ref()?.told.clone())),
+                "overruled": stored.and_then(|(stored, _)| Some(stored.head().ruling.as_ref()?.told.clone())),
             },
-            "freshness": stored.and_then(|(stored, _)| Some(of_freshness(stored.head()?, &asked, now))),
+            "freshness": stored.map(|(stored, _)| of_freshness(stored.head(), &asked, now)),
             "now": self.outcome(&asked, &seen.found, passes),
             "purge": {
                 "purged": seen.purged.is_some(),
@@ -233,17 +233,17 @@ impl Proxy {
             return json!({ "answer": "bypass", "rule": refused.name(), "asks_origin": true });
         }
         let under_way = self.flights.is_under_way(&found.key);
-        let head = found.stored.as_ref().and_then(|(stored, _)| stored.head());
+        let head = found.stored.as_ref().map(|(stored, _)| stored.head());
         match self.weigh(asked, found) {
-            Step::Answer(_, told) | Step::AnswerAndValidate(_, told) if told.verdict == Verdict::Hit => {
-                let tier = told.status.detail;
-                json!({ "answer": "hit", "rule": "fresh", "tier": tier, "asks_origin": false })
+            Step::Answer(_, CacheOutcome::Hit(tier))
+            | Step::AnswerAndValidate(_, CacheOutcome::Hit(tier)) => {
+                json!({ "answer": "hit", "rule": "fresh", "tier": tier.name(), "asks_origin": false })
             }
-            Step::Answer(_, told) => {
-                json!({ "answer": "stale", "rule": told.status.detail, "asks_origin": false })
+            Step::Answer(_, outcome) => {
+                json!({ "answer": "stale", "rule": outcome.detail(), "asks_origin": false })
             }
-            Step::AnswerAndValidate(_, told) => json!({
-                "answer": "stale", "rule": told.status.detail, "asks_origin": "behind", "fetch_under_way": under_way,
+            Step::AnswerAndValidate(_, outcome) => json!({
+                "answer": "stale", "rule": outcome.detail(), "asks_origin": "behind", "fetch_under_way": under_way,
             }),
             Step::Forward(_) if asked.leave.is_restricted() => {
                 json!({ "answer": "error", "rule": "not-rendered", "status": 404, "asks_origin": false })

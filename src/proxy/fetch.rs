@@ -18,11 +18,12 @@ use crate::clock::{Stopwatch, Timestamp};
 use crate::message::body::Body;
 use crate::message::capture::is_incomplete;
 use crate::message::class::Standing;
+use crate::message::problem::Problem;
 use crate::origin::OriginError;
 use crate::policy::admission::{self, NotStored, RequestFacts, Terms};
 use crate::policy::stored::Variant;
 use crate::policy::{reuse, validation};
-use crate::store::{CacheKey, Content, Record};
+use crate::store::CacheKey;
 use crate::tasks;
 use crate::telemetry::counters::Count;
 
@@ -48,7 +49,7 @@ pub(super) struct Fetch {
 impl Fetch {
     /// Whether the response is an incomplete picture and the stored one is complete.
     fn would_replace_complete(&self, response: &HeaderMap) -> bool {
-        let stored = self.stored.as_ref().and_then(Stored::head);
+        let stored = self.stored.as_ref().map(Stored::head);
         is_incomplete(response) && stored.is_some_and(|stored| !is_incomplete(&stored.fields))
     }
 }
@@ -58,7 +59,7 @@ pub(super) enum Share {
     /// An answer that is not for sharing, and why it is not stored.
     Whole(Response<Body>, NotStored),
     /// What was stored, confirmed by a 304 that may not be stored itself.
-    Confirmed(Arc<Record>),
+    Confirmed(Stored),
     /// Its way through the shared body, and the fields that are for it alone.
     Reader(Reader, HeaderMap),
     /// The fields that are for it alone, of what was stored.
@@ -107,7 +108,7 @@ impl Proxy {
         if let Some(answer) = answer {
             return self.take_in(fetch, answer).await;
         }
-        let conditions = match fetch.stored.as_ref().and_then(Stored::head) {
+        let conditions = match fetch.stored.as_ref().map(Stored::head) {
             _ if fetch.anew => Vec::new(),
             Some(head) => validation::conditions(head),
             None => validation::offer(&fetch.others),
@@ -201,7 +202,7 @@ impl Proxy {
         received: Timestamp,
     ) -> bool {
         let kept = fetch.stored.as_ref().filter(|stored| !self.was_purged(stored));
-        let Some((head, body)) = kept.and_then(Stored::parts) else {
+        let Some((head, body)) = kept.map(|stored| (stored.head(), stored.body())) else {
             return false;
         };
         if !validation::confirms(head, said) {
@@ -212,13 +213,13 @@ impl Proxy {
         let landing = match validation::freshen(head, said, &request.headers, sent, received, terms) {
             Ok(head) => {
                 let withheld = admission::withheld(said, terms);
-                let record = self.keep_as_is(place(fetch), head, body.clone()).await;
+                let stored = self.keep_as_is(place(fetch), head, body.clone()).await;
                 if !withheld.is_empty()
                     && let Some(leader) = fetch.leader.take()
                 {
                     let _ = leader.send(Share::Withheld(withheld));
                 }
-                Landing::Stored(record, Arrival::Validated)
+                Landing::Stored(stored, Arrival::Validated)
             }
             Err(head) => {
                 // Nobody finds it any more, unless it was the request that forbade to store it.
@@ -226,10 +227,10 @@ impl Proxy {
                 if validation::freshen(&head, said, &anybody, sent, received, terms).is_err() {
                     self.forget(fetch);
                 }
-                let content = Content::Response { head: *head, body: body.clone() };
-                let record = Record::new(fetch.flight.sequence, fetch.flight.handles.clone(), content);
+                let (sequence, handles) = (fetch.flight.sequence, fetch.flight.handles.clone());
+                let confirmed = Stored::record_of(sequence, handles, Arc::default(), *head, body.clone());
                 if let Some(leader) = fetch.leader.take() {
-                    let _ = leader.send(Share::Confirmed(Arc::new(record)));
+                    let _ = leader.send(Share::Confirmed(confirmed));
                 }
                 Landing::NotShared
             }
@@ -268,7 +269,7 @@ impl Proxy {
             return false;
         }
         tracing::warn!(route = %fetch.route.name, ?cause, "origin failed, a stored response covers it");
-        self.land(fetch, Landing::Covered(Arc::clone(stored.record()), cause));
+        self.land(fetch, Landing::Covered(stored.clone(), cause));
         true
     }
 
@@ -279,7 +280,7 @@ impl Proxy {
 
     /// Whether `stored` may cover an origin error now: its window says so, and it was not purged meanwhile.
     pub(super) fn covers_error(&self, stored: &Stored, answered: bool, now: Timestamp) -> bool {
-        stored.head().is_some_and(|head| reuse::covers_error(head, answered, now)) && !self.was_purged(stored)
+        reuse::covers_error(stored.head(), answered, now) && !self.was_purged(stored)
     }
 
     pub(super) fn was_purged(&self, stored: &Stored) -> bool {
@@ -321,7 +322,9 @@ impl Proxy {
                         self.marks.set_pass(&fetch.key, answer.received);
                     }
                 }
+                let problem = parts.extensions.remove::<Problem>();
                 parts.extensions.clear();
+                problem.map(|problem| parts.extensions.insert(problem));
                 if let Some(leader) = fetch.leader.take() {
                     let _ = leader.send(Share::Whole(Response::from_parts(parts, body), reason));
                 }

@@ -21,7 +21,7 @@ use crate::message::cache_status::Forward;
 use crate::policy::stored::StoredResponse;
 use crate::policy::validation::HeadSays;
 use crate::policy::{groups, invalidation, validation};
-use crate::store::{Handle, Record, Scope};
+use crate::store::{Handle, Scope};
 
 impl Proxy {
     /// A flight for a POST that is about to be sent, so that what is invalidated before its answer comes is known to concern it.
@@ -84,13 +84,13 @@ impl Proxy {
         said: &HeaderMap,
         sequence: u64,
         sent: Timestamp,
-    ) -> Option<Arc<Record>> {
+    ) -> Option<Stored> {
         // What was purged or replaced meanwhile must not come back.
         let found = self.look_up(&asked.primary, &asked.request).await;
         if found.stored.is_none_or(|(now, _)| now.record().sequence != stored.record().sequence) {
             return None;
         }
-        let (head, body) = stored.parts()?;
+        let (head, body) = (stored.head(), stored.body());
         let says = validation::by_head(head, body.len() as u64, said);
         let head = match says {
             HeadSays::Same => {
@@ -115,8 +115,8 @@ impl Proxy {
         let page = asked.route.page(&asked.request.uri);
         let place =
             Place { primary: &asked.primary, request: &asked.request, sequence, handles, scope, page };
-        let record = self.keep_as_is(place, head, body.clone()).await;
-        (says == HeadSays::Same).then_some(record)
+        let updated = self.keep_as_is(place, head, body.clone()).await;
+        (says == HeadSays::Same).then_some(updated)
     }
 
     /// Takes in the answer to a POST that later GETs may be answered with (RFC 9110 section 9.3.3).

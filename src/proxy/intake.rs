@@ -105,14 +105,14 @@ impl Proxy {
             let (target, sequence) = (&fetch.flight.request.uri, fetch.flight.sequence);
             fetch.primary = self.learn_search(&fetch.route, target, &head.fields, sequence);
         }
-        let record = self.keep(place(&fetch), head, whole).await;
+        let stored = self.keep(place(&fetch), head, whole).await;
         self.marks.clear(&fetch.key);
         if !withheld.is_empty()
             && let Some(leader) = fetch.leader.take()
         {
             let _ = leader.send(Share::Withheld(withheld));
         }
-        self.land(&fetch, Landing::Stored(record, Arrival::Fetched));
+        self.land(&fetch, Landing::Stored(stored, Arrival::Fetched));
     }
 
     /// Whether the head waits until the body is whole, so that its first answer has an entity tag: a picture,

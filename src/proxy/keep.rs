@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 
 use super::Proxy;
 use super::dialect;
+use super::lookup::Stored;
 use super::reading::Payload;
 use crate::message::entity_tag::{self, EntityTag};
 use crate::message::fields;
@@ -52,51 +53,45 @@ impl Place<'_> {
 }
 
 impl Proxy {
-    /// Stores `body` whole under `head`, and gives the record. Adds what only the whole body tells: its length, and
+    /// Stores `body` whole under `head`, and gives what is stored. Adds what only the whole body tells: its length, and
     /// an entity tag where the origin gave none.
-    pub(super) async fn keep(&self, place: Place<'_>, mut head: StoredResponse, body: Bytes) -> Arc<Record> {
+    pub(super) async fn keep(&self, place: Place<'_>, mut head: StoredResponse, body: Bytes) -> Stored {
         complete(&mut head, &body);
         self.keep_as_is(place, head, body).await
     }
 
     /// Stores `body` under a head that is complete already.
-    pub(super) async fn keep_as_is(
-        &self,
-        place: Place<'_>,
-        mut head: StoredResponse,
-        body: Bytes,
-    ) -> Arc<Record> {
+    pub(super) async fn keep_as_is(&self, place: Place<'_>, mut head: StoredResponse, body: Bytes) -> Stored {
         fields::own(&mut head.fields);
         let selecting = vary::selecting(&head.fields);
         let entity_tag = (!head.own_entity_tag)
             .then(|| head.fields.get(header::ETAG).map(|tag| tag.as_bytes().to_vec()))
             .flatten();
-        let mut record =
-            Record::new(place.sequence, place.handles_of(&head), Content::Response { head, body });
+        let mut handles = place.handles_of(&head);
         let names = if let Selecting::Fields(names) = &selecting { names.as_slice() } else { &[] };
         let in_dialect = dialect::as_asked(place.request);
         let request = in_dialect.as_ref().unwrap_or(place.request);
         let mut asking = Asking::of(request, place.page.clone(), names);
         // What was asked for with content is not asked for again by its URL alone.
         asking.again = asking.again.filter(|_| place.request.extensions.get::<Payload>().is_none());
-        record.asking = Arc::new(asking);
+        let asking = Arc::new(asking);
         self.counters.add(Count::Stored);
         self.unstored.forget(place.primary);
         match selecting {
             Selecting::Fields(names) => {
                 let key = vary::variant_key(place.primary.as_bytes(), &names, &place.request.headers);
-                record.handles.push(Handle::of_key(&key));
-                let record = Arc::new(record);
+                handles.push(Handle::of_key(&key));
+                let stored = Stored::record_of(place.sequence, handles, asking, head, body);
                 let names = names.iter().map(|name| name.as_str().to_owned()).collect();
-                self.store.put(CacheKey::new(key.clone()), Arc::clone(&record));
+                self.store.put(CacheKey::new(key.clone()), Arc::clone(stored.record()));
                 self.index(&place, names, Variant { key, entity_tag }).await;
-                record
+                stored
             }
             // `Vary: *` is never admitted.
             Selecting::Nothing | Selecting::All => {
-                let record = Arc::new(record);
-                self.store.put(place.primary.clone(), Arc::clone(&record));
-                record
+                let stored = Stored::record_of(place.sequence, handles, asking, head, body);
+                self.store.put(place.primary.clone(), Arc::clone(stored.record()));
+                stored
             }
         }
     }

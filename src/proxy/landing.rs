@@ -1,7 +1,5 @@
 //! From what came of a fetch to the answer of one who waited for it.
 
-use std::sync::Arc;
-
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use tokio::sync::oneshot;
@@ -11,22 +9,20 @@ use super::flight::body::Reader;
 use super::flight::{Arrival, Arriving, Cause, Landing};
 use super::lookup::Stored;
 use super::refusal::Refusal;
-use super::respond::{Told, Verdict, forbid_storing};
+use super::respond::forbid_storing;
 use super::{Asked, Proxy};
 use crate::message::body::Body;
-use crate::message::cache_status::{CacheStatus, Forward};
+use crate::message::cache_status::{CacheStatus, Forward, Forwarded};
+use crate::message::outcome::CacheOutcome;
 use crate::origin::OriginError;
 use crate::policy::vary::{self, Selecting};
-use crate::store::{CacheKey, Content, Record};
+use crate::store::CacheKey;
 use crate::telemetry::counters::Count;
 
 /// The key that a follower selects if it is not the variant that the leader's request brought.
 pub(super) fn other_variant(landing: &Landing, follower: &Asked, leader: &Parts) -> Option<CacheKey> {
     let head = match landing {
-        Landing::Stored(record, _) | Landing::Covered(record, _) => match &record.content {
-            Content::Response { head, .. } => head,
-            Content::Variants(_) => return None,
-        },
+        Landing::Stored(stored, _) | Landing::Covered(stored, _) => stored.head(),
         Landing::Arriving(arriving) => &arriving.head,
         Landing::Failed(_) | Landing::NotShared => return None,
     };
@@ -63,10 +59,10 @@ impl Proxy {
         mut share: oneshot::Receiver<Share>,
         why: Forward,
     ) -> Response<Body> {
-        let status = CacheStatus { forward: Some(why), ..CacheStatus::default() };
+        let forwarded = Forwarded::because(why);
         if !matches!(landing, Landing::Arriving(_) | Landing::NotShared) {
-            let answer = self.shared(asked, landing, status.clone());
-            let mut answer = answer.unwrap_or_else(|| self.lost(status));
+            let answer = self.shared(asked, landing, forwarded);
+            let mut answer = answer.unwrap_or_else(|| self.lost(forwarded));
             if let Ok(Share::Withheld(fields)) = share.try_recv() {
                 give(&mut answer, fields);
             }
@@ -74,18 +70,17 @@ impl Proxy {
         }
         match (share.await, landing) {
             (Ok(Share::Reader(reader, fields)), Landing::Arriving(arriving)) => {
-                let mut answer = self.arriving(asked, &arriving, reader, status);
+                let mut answer = self.arriving(asked, &arriving, reader, forwarded);
                 give(&mut answer, fields);
                 answer
             }
             (Ok(Share::Whole(response, reason)), _) => {
-                let status = CacheStatus { detail: Some(reason.name()), ..status };
-                let (count, verdict) = match reason.is_planned() {
-                    true => (Count::Bypassed, Verdict::Bypass),
-                    false => (Count::Misses, Verdict::Miss),
+                let (count, outcome) = match reason.is_planned() {
+                    true => (Count::Bypassed, CacheOutcome::Bypass(Some(reason))),
+                    false => (Count::Misses, CacheOutcome::Miss(Some(reason))),
                 };
                 self.counters.add(count);
-                let mut response = self.answer_passed(response, Told::new(verdict, status));
+                let mut response = self.answer_passed(response, CacheStatus::new(outcome, forwarded));
                 if reason.is_planned() {
                     forbid_storing(response.headers_mut());
                 }
@@ -95,42 +90,37 @@ impl Proxy {
                 }
                 response
             }
-            (Ok(Share::Confirmed(record)), _) => {
-                let answer = self.confirmed(asked, record, status.clone());
-                answer.unwrap_or_else(|| self.lost(status))
-            }
-            _ => self.lost(status),
+            (Ok(Share::Confirmed(stored)), _) => self.confirmed(asked, &stored, forwarded),
+            _ => self.lost(forwarded),
         }
     }
 
     /// Answers the follower `asked` with `landing`; `None` if there is nothing in it for others than the leader.
     pub(super) fn followed(&self, asked: &Asked, landing: Landing, why: Forward) -> Option<Response<Body>> {
-        let status = CacheStatus { forward: Some(why), collapsed: true, ..CacheStatus::default() };
-        self.shared(asked, landing, status)
+        let forwarded = Forwarded { collapsed: true, ..Forwarded::because(why) };
+        self.shared(asked, landing, forwarded)
     }
 
-    fn shared(&self, asked: &Asked, landing: Landing, status: CacheStatus) -> Option<Response<Body>> {
+    fn shared(&self, asked: &Asked, landing: Landing, forwarded: Forwarded) -> Option<Response<Body>> {
         match landing {
-            Landing::Stored(record, arrival) => {
-                let status = CacheStatus { stored: true, ..status };
-                match arrival {
+            Landing::Stored(stored, arrival) => {
+                let forwarded = Forwarded { stored: true, ..forwarded };
+                Some(match arrival {
                     Arrival::Fetched => {
-                        let stored = Stored::new(record)?;
                         self.counters.add(Count::Misses);
-                        Some(self.answer_from(asked, &stored, Told::new(Verdict::Miss, status)))
+                        let status = CacheStatus::new(CacheOutcome::Miss(None), forwarded);
+                        self.answer_from(asked, &stored, status)
                     }
-                    Arrival::Validated => self.confirmed(asked, record, status),
-                }
+                    Arrival::Validated => self.confirmed(asked, &stored, forwarded),
+                })
             }
             // It may have turned out too large by now: then it began without this reader.
             Landing::Arriving(arriving) => {
                 let reader = arriving.body.reader()?;
-                Some(self.arriving(asked, &arriving, reader, status))
+                Some(self.arriving(asked, &arriving, reader, forwarded))
             }
-            Landing::Covered(record, cause) => {
-                Some(self.covering(asked, &Stored::new(record)?, &cause, status))
-            }
-            Landing::Failed(error) => Some(self.refuse(&Refusal::Origin(error), status)),
+            Landing::Covered(stored, cause) => Some(self.covering(asked, &stored, &cause, forwarded)),
+            Landing::Failed(error) => Some(self.refuse(&Refusal::Origin(error), forwarded)),
             Landing::NotShared => None,
         }
     }
@@ -141,25 +131,21 @@ impl Proxy {
         asked: &Asked,
         stored: &Stored,
         cause: &Cause,
-        status: CacheStatus,
+        mut forwarded: Forwarded,
     ) -> Response<Body> {
         self.counters.add(Count::StaleOnError);
-        let status = match cause {
-            Cause::Status(code) => {
-                CacheStatus { forward_status: Some(code.as_u16()), detail: Some("stale-if-error"), ..status }
-            }
-            Cause::Incomplete => CacheStatus { detail: Some("incomplete"), ..status },
-            Cause::NoAnswer(error) => CacheStatus { detail: Some(error.name()), ..status },
-        };
-        self.answer_from(asked, stored, Told::new(Verdict::Stale, status))
+        if let Cause::Status(status) = cause {
+            forwarded.status = Some(status.as_u16());
+        }
+        let outcome = CacheOutcome::Stale(cause.stale_reason());
+        self.answer_from(asked, stored, CacheStatus::new(outcome, forwarded))
     }
 
     /// The answer with what a 304 confirmed.
-    fn confirmed(&self, asked: &Asked, record: Arc<Record>, status: CacheStatus) -> Option<Response<Body>> {
-        let stored = Stored::new(record)?;
+    fn confirmed(&self, asked: &Asked, stored: &Stored, forwarded: Forwarded) -> Response<Body> {
         self.counters.add(Count::Revalidated);
-        let status = CacheStatus { forward_status: Some(304), ..status };
-        Some(self.answer_from(asked, &stored, Told::new(Verdict::Revalidated, status)))
+        let forwarded = Forwarded { status: Some(304), ..forwarded };
+        self.answer_from(asked, stored, CacheStatus::new(CacheOutcome::Revalidated, forwarded))
     }
 
     fn arriving(
@@ -167,16 +153,17 @@ impl Proxy {
         asked: &Asked,
         arriving: &Arriving,
         reader: Reader,
-        status: CacheStatus,
+        forwarded: Forwarded,
     ) -> Response<Body> {
         self.counters.add(Count::Misses);
-        let told = Told::new(Verdict::Miss, CacheStatus { stored: true, ..status });
+        let forwarded = Forwarded { stored: true, ..forwarded };
+        let status = CacheStatus::new(CacheOutcome::Miss(None), forwarded);
         let now = self.clock.now();
-        self.answer_stored(&asked.request, &arriving.head, Body::stream(reader), told, now)
+        self.answer_stored(&asked.request, &arriving.head, Body::stream(reader), status, now)
     }
 
     /// What was announced to the leader is not there: a fault of ours.
-    fn lost(&self, status: CacheStatus) -> Response<Body> {
-        self.refuse(&Refusal::Origin(OriginError::BadResponse("the response was gone".into())), status)
+    fn lost(&self, forwarded: Forwarded) -> Response<Body> {
+        self.refuse(&Refusal::Origin(OriginError::BadResponse("the response was gone".into())), forwarded)
     }
 }

@@ -42,7 +42,7 @@ impl Proxy {
         let terms = &fetch.terms;
         terms.ruled.adaptive?;
         let stored = fetch.stored.as_ref().filter(|stored| !self.was_purged(stored))?;
-        let head = stored.head()?;
+        let head = stored.head();
         let same = match (EntityTag::of(&head.fields), EntityTag::of(&answer.headers)) {
             (Some(before), Some(now)) => before.weak_eq(now),
             _ => false,
@@ -67,7 +67,7 @@ impl Lesson {
     /// The head to store, decided anew, where the whole body says that nothing changed against what the head had made one think.
     pub(super) fn of_body(self, body: &Bytes, request: &HeaderMap) -> Option<StoredResponse> {
         let Doubt { stored, terms, answer, sent, received } = *self.doubt?;
-        let (head, before) = stored.parts()?;
+        let (head, before) = (stored.head(), stored.body());
         if before != body || head.status != answer.status {
             return None;
         }

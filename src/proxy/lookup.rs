@@ -2,32 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::HeaderName;
 use http::request::Parts;
 
 use super::Proxy;
+use crate::message::outcome::Tier;
+use crate::policy::asking::Asking;
 use crate::policy::stored::{StoredResponse, Variant, VariantIndex};
 use crate::policy::{purge, vary};
-use crate::store::{CacheKey, Content, Record};
-
-/// Where a stored response was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tier {
-    /// In memory.
-    Memory,
-    /// On disk.
-    Disk,
-}
-
-impl Tier {
-    /// The tier as a token.
-    pub fn name(self) -> &'static str {
-        match self {
-            Tier::Memory => "memory",
-            Tier::Disk => "disk",
-        }
-    }
-}
+use crate::store::{CacheKey, Content, Handle, Record};
 
 /// What a look-up gives.
 pub struct Found {
@@ -46,32 +30,49 @@ impl Found {
     }
 }
 
-/// A record that is known to hold a response, and its head as a soft purge left it.
+/// A stored response: a record that holds one, and its head as a soft purge left it.
 #[derive(Clone)]
-pub struct Stored(Arc<Record>, Option<Arc<StoredResponse>>);
+pub struct Stored {
+    record: Arc<Record>,
+    head: Arc<StoredResponse>,
+    body: Bytes,
+}
 
 impl Stored {
-    /// `record`, if it holds a response.
+    /// The response in `record`; `None` if it holds none.
     pub fn new(record: Arc<Record>) -> Option<Self> {
-        matches!(record.content, Content::Response { .. }).then_some(Stored(record, None))
+        let Content::Response { head, body } = &record.content else { return None };
+        let (head, body) = (Arc::clone(head), body.clone());
+        Some(Stored { record, head, body })
     }
 
-    /// Head and body.
-    pub fn parts(&self) -> Option<(&StoredResponse, &bytes::Bytes)> {
-        match &self.0.content {
-            Content::Response { head, body } => Some((self.1.as_deref().unwrap_or(head), body)),
-            Content::Variants(_) => None,
-        }
+    /// A new record of a response that was fetched as `asking` says.
+    pub(super) fn record_of(
+        sequence: u64,
+        handles: Vec<Handle>,
+        asking: Arc<Asking>,
+        head: StoredResponse,
+        body: Bytes,
+    ) -> Self {
+        let head = Arc::new(head);
+        let content = Content::Response { head: Arc::clone(&head), body: body.clone() };
+        let record = Arc::new(Record { asking, ..Record::new(sequence, handles, content) });
+        Stored { record, head, body }
     }
 
     /// The head.
-    pub fn head(&self) -> Option<&StoredResponse> {
-        self.parts().map(|(head, _)| head)
+    pub fn head(&self) -> &StoredResponse {
+        &self.head
+    }
+
+    /// The body, whole.
+    pub fn body(&self) -> &Bytes {
+        &self.body
     }
 
     /// The record.
     pub fn record(&self) -> &Arc<Record> {
-        &self.0
+        &self.record
     }
 }
 
@@ -79,8 +80,8 @@ impl Proxy {
     /// `record`, if it holds a response: stale since the soft purge that hit it, if one did.
     pub(super) fn stored(&self, record: Arc<Record>) -> Option<Stored> {
         let mut stored = Stored::new(record)?;
-        if let Some(since) = self.store.stale_since(&stored.0) {
-            stored.1 = stored.head().map(|head| Arc::new(purge::soften(head, since)));
+        if let Some(since) = self.store.stale_since(&stored.record) {
+            stored.head = Arc::new(purge::soften(&stored.head, since));
         }
         Some(stored)
     }

@@ -1,11 +1,9 @@
 //! What is remembered of keys without a stored response to remember it: that their answers are not for sharing, and that their
 //! origin failed a short while ago.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::recent_keys::RecentKeys;
 use crate::clock::Timestamp;
 use crate::store::CacheKey;
 
@@ -40,21 +38,15 @@ enum Noted {
     Failed { answered: bool },
 }
 
-/// The marks, bounded; the oldest go first when there are too many.
-///
-/// They are kept by the hash of their key: keys are as long as clients make them. Two that share a hash share a mark, which costs
-/// a fetch side by side, or one that is not made for a few seconds.
+/// The marks, bounded. Two keys whose hashes are equal share a mark, which costs a fetch side by side, or
+/// one that is not made for a few seconds.
 #[derive(Default)]
-pub struct Marks {
-    hasher: RandomState,
-    marks: Mutex<HashMap<u64, (Noted, Timestamp)>>,
-}
+pub struct Marks(RecentKeys<Noted, MOST>);
 
 impl Marks {
     /// What `key` is remembered for at `now`.
     pub fn of(&self, key: &CacheKey, now: Timestamp) -> Option<Mark> {
-        let marks = self.marks();
-        let (noted, since) = *marks.get(&self.hasher.hash_one(key))?;
+        let (noted, since) = self.0.get(key)?;
         // A clock that is stepped back makes no mark last.
         let ago = now.apart(since);
         match noted {
@@ -67,33 +59,17 @@ impl Marks {
 
     /// The answer for `key` could not be shared.
     pub fn set_pass(&self, key: &CacheKey, now: Timestamp) {
-        self.set(key, Noted::Pass, now);
+        self.0.insert(key, Noted::Pass, now);
     }
 
     /// The origin failed for `key`: by an answer, or by none.
     pub fn set_failed(&self, key: &CacheKey, answered: bool, now: Timestamp) {
-        self.set(key, Noted::Failed { answered }, now);
+        self.0.insert(key, Noted::Failed { answered }, now);
     }
 
     /// All is well with `key` again.
     pub fn clear(&self, key: &CacheKey) {
-        self.marks().remove(&self.hasher.hash_one(key));
-    }
-
-    fn set(&self, key: &CacheKey, noted: Noted, now: Timestamp) {
-        let key = self.hasher.hash_one(key);
-        let mut marks = self.marks();
-        if marks.len() >= MOST && !marks.contains_key(&key) {
-            let mut ages: Vec<Timestamp> = marks.values().map(|(_, since)| *since).collect();
-            let (_, median, _) = ages.select_nth_unstable(MOST / 2);
-            let median = *median;
-            marks.retain(|_, (_, since)| *since > median);
-        }
-        marks.insert(key, (noted, now));
-    }
-
-    fn marks(&self) -> MutexGuard<'_, HashMap<u64, (Noted, Timestamp)>> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.remove(key);
     }
 }
 
@@ -124,6 +100,6 @@ mod tests {
         for i in 0..(MOST as u64 * 2) {
             marks.set_pass(&CacheKey::new(i.to_be_bytes()), Timestamp(i));
         }
-        assert!(marks.marks().len() <= MOST);
+        assert!(marks.0.len() <= MOST);
     }
 }

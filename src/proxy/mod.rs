@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::derive::{self, Deriver};
 use crate::message::body::Body;
-use crate::message::cache_status::{self, CacheStatus, Forward};
+use crate::message::cache_status::{self, CacheStatus, Forward, Forwarded};
+use crate::message::outcome::{CacheOutcome, StaleReason};
 use crate::policy::admission::Terms;
 use crate::policy::audience::Asker;
 use crate::policy::audience::Audience;
@@ -49,6 +50,7 @@ mod part;
 mod pass;
 pub mod purge;
 mod reading;
+mod recent_keys;
 mod refresh;
 pub mod refusal;
 pub mod respond;
@@ -66,7 +68,6 @@ use lookup::{Found, Stored};
 use marks::{Mark, Marks};
 use reading::Reading;
 use refusal::Refusal;
-use respond::{Told, Verdict};
 use route::{Asking, Route as Routed, Routes};
 use search::SearchRules;
 use short::{Prepareds, Ticket};
@@ -164,7 +165,7 @@ impl Proxy {
         self.counters.add(Count::Requests);
         match self.answer(request, peer, secure).await {
             Ok(response) => response,
-            Err(refusal) => self.refuse(&refusal, CacheStatus::default()),
+            Err(refusal) => self.refuse(&refusal, Forwarded::default()),
         }
     }
 
@@ -267,15 +268,15 @@ impl Proxy {
         let key = self.config.tell_key.then(|| found.key.clone());
         let (audience, asker) = (asked.route.audience, asked.leave.asker());
         let answered = match self.decide(&asked, &found) {
-            Step::Answer(stored, told) => {
-                if let Some(ticket) = ticket.filter(|_| told.verdict == Verdict::Hit) {
+            Step::Answer(stored, outcome) => {
+                if let Some(ticket) = ticket.filter(|_| matches!(outcome, CacheOutcome::Hit(_))) {
                     self.prepare(ticket, &asked, &found, stored, None);
                 }
-                Ok(self.answer_from(&asked, stored, told))
+                Ok(self.answer_from(&asked, stored, CacheStatus::without_forward(outcome)))
             }
-            Step::AnswerAndValidate(stored, told) => {
-                let early = told.verdict == Verdict::Hit;
-                let response = self.answer_from(&asked, stored, told);
+            Step::AnswerAndValidate(stored, outcome) => {
+                let early = matches!(outcome, CacheOutcome::Hit(_));
+                let response = self.answer_from(&asked, stored, CacheStatus::without_forward(outcome));
                 if asked.leave.may_ask(self.clock.now()).is_err() {
                     // What is stored will do for now.
                 } else if self.validate_behind(asked, &found).is_some() && early {
@@ -318,15 +319,15 @@ impl Proxy {
     fn decide<'a>(&self, asked: &Asked, found: &'a Found) -> Step<'a> {
         let step = match self.weigh(asked, found) {
             step if asked.leave.is_restricted() => step,
-            Step::Answer(stored, told)
-                if told.verdict == Verdict::Hit && self.refreshes(asked, found, stored, self.clock.now()) =>
+            Step::Answer(stored, outcome @ CacheOutcome::Hit(_))
+                if self.refreshes(asked, found, stored, self.clock.now()) =>
             {
-                Step::AnswerAndValidate(stored, told)
+                Step::AnswerAndValidate(stored, outcome)
             }
             step => step,
         };
-        if let Step::Answer(stored, told) | Step::AnswerAndValidate(stored, told) = &step {
-            self.count_stored(asked, stored, told);
+        if let Step::Answer(stored, outcome) | Step::AnswerAndValidate(stored, outcome) = &step {
+            self.count_stored(asked, stored, *outcome);
         }
         step
     }
@@ -345,22 +346,18 @@ impl Proxy {
                 Forward::VaryMiss
             });
         };
-        let Some(head) = stored.head() else {
-            return Step::Forward(Forward::UriMiss);
-        };
-        let now = self.clock.now();
-        let told = |verdict, detail| {
-            Told::new(verdict, CacheStatus { hit: true, detail: Some(detail), ..CacheStatus::default() })
-        };
+        let (head, now) = (stored.head(), self.clock.now());
         match asked.plan.decide(head, &asked.directives, now) {
-            Reuse::Fresh => Step::Answer(stored, told(Verdict::Hit, tier.name())),
-            Reuse::Stale(StaleUse::MaxStale) => Step::Answer(stored, told(Verdict::Stale, "max-stale")),
+            Reuse::Fresh => Step::Answer(stored, CacheOutcome::Hit(*tier)),
+            Reuse::Stale(StaleUse::MaxStale) => {
+                Step::Answer(stored, CacheOutcome::Stale(StaleReason::MaxStale))
+            }
             Reuse::Stale(StaleUse::WhileRevalidate) => {
-                let told = told(Verdict::Stale, "stale-while-revalidate");
+                let stale = CacheOutcome::Stale(StaleReason::WhileRevalidate);
                 match self.marks.of(&found.key, now) {
                     // It failed just now: not again for each request in the window.
-                    Some(Mark::Failed { just_now: true, .. }) => Step::Answer(stored, told),
-                    _ => Step::AnswerAndValidate(stored, told),
+                    Some(Mark::Failed { just_now: true, .. }) => Step::Answer(stored, stale),
+                    _ => Step::AnswerAndValidate(stored, stale),
                 }
             }
             Reuse::Validate(why) => {
@@ -368,11 +365,11 @@ impl Proxy {
                     && why == MustValidate::Stale
                     && reuse::covers_error(head, answered, now)
                 {
-                    let told = told(Verdict::Stale, "stale-if-error");
+                    let stale = CacheOutcome::Stale(StaleReason::IfError);
                     return if just_now {
-                        Step::Answer(stored, told)
+                        Step::Answer(stored, stale)
                     } else {
-                        Step::AnswerAndValidate(stored, told)
+                        Step::AnswerAndValidate(stored, stale)
                     };
                 }
                 let stale = head.current_age(now) >= head.lifetime;
@@ -384,14 +381,9 @@ impl Proxy {
         }
     }
 
-    fn answer_from(&self, asked: &Asked, stored: &Stored, told: Told) -> Response<Body> {
-        match stored.parts() {
-            Some((head, body)) => {
-                let body = Body::whole(body.clone());
-                self.answer_stored(&asked.request, head, body, told, self.clock.now())
-            }
-            None => self.refuse(&Refusal::NoRoute, CacheStatus::default()),
-        }
+    fn answer_from(&self, asked: &Asked, stored: &Stored, status: CacheStatus) -> Response<Body> {
+        let body = Body::whole(stored.body().clone());
+        self.answer_stored(&asked.request, stored.head(), body, status, self.clock.now())
     }
 }
 
@@ -403,9 +395,9 @@ fn via(config: &Config) -> HeaderValue {
 /// What comes of looking at what is stored.
 enum Step<'a> {
     /// Answer with it.
-    Answer(&'a Stored, Told),
+    Answer(&'a Stored, CacheOutcome),
     /// Answer with it, and ask the origin in the background.
-    AnswerAndValidate(&'a Stored, Told),
+    AnswerAndValidate(&'a Stored, CacheOutcome),
     /// Ask the origin.
     Forward(Forward),
 }

@@ -88,7 +88,7 @@ fn boundary(whole: &Bytes, parts: &[Range<u64>]) -> String {
     for part in parts {
         hash.update(part.start.to_be_bytes());
     }
-    hash.finalize()[..12].iter().map(|octet| format!("{octet:02x}")).collect()
+    hex::encode(&hash.finalize()[..12])
 }
 
 fn content_range(part: &Range<u64>, length: u64) -> String {

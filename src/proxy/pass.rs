@@ -12,14 +12,14 @@ use super::flight::Cause;
 use super::lookup::Found;
 use super::reading::Reading;
 use super::refusal::Refusal;
-use super::respond::{Told, Verdict, forbid_storing};
+use super::respond::forbid_storing;
 use super::route::Route;
 use super::{Asked, Proxy, forward};
 use crate::clock::Stopwatch;
 use crate::message::body::{Body, BodyError};
-use crate::message::cache_status::{CacheStatus, Forward};
+use crate::message::cache_status::{CacheStatus, Forward, Forwarded};
+use crate::message::outcome::CacheOutcome;
 use crate::policy::{admission, invalidation, reuse, validation};
-use crate::store::Content;
 use crate::telemetry::counters::Count;
 
 impl Proxy {
@@ -58,7 +58,7 @@ impl Proxy {
             let response = answered?;
             return Ok(self.take_in_post(asked, response, sent).await);
         }
-        self.passed(answered, CacheStatus { forward: Some(why), ..CacheStatus::default() })
+        self.passed(answered, Forwarded::because(why))
     }
 
     /// Passes a HEAD or a range on. What is stored covers an origin error (RFC 5861 section 4).
@@ -69,7 +69,7 @@ impl Proxy {
         body: Body,
         why: Forward,
     ) -> Result<Response<Body>, Refusal> {
-        let status = CacheStatus { forward: Some(why), ..CacheStatus::default() };
+        let forwarded = Forwarded::because(why);
         let (sent, sequence) = (self.clock.now(), self.store.next_sequence());
         let mut answered = self.send_on(&asked.route, asked.request.clone(), body, asked.peer).await;
         if let (Ok(response), Some((stored, _))) = (&mut answered, &found.stored)
@@ -77,10 +77,8 @@ impl Proxy {
             && response.status() == StatusCode::OK
         {
             let said = response.headers().clone();
-            if let Some(updated) = self.heed_head(&asked, stored, &said, sequence, sent).await
-                && let Content::Response { head, .. } = &updated.content
-            {
-                validation::complete(response.headers_mut(), head);
+            if let Some(updated) = self.heed_head(&asked, stored, &said, sequence, sent).await {
+                validation::complete(response.headers_mut(), updated.head());
             }
         }
         if let (Ok(response), Some(_)) = (&mut answered, asked.plan.refused) {
@@ -89,27 +87,30 @@ impl Proxy {
         let cause = match &answered {
             Ok(response) if reuse::is_error(response.status()) => Cause::Status(response.status()),
             Err(Refusal::Origin(error)) => Cause::NoAnswer(error.clone()),
-            _ => return self.passed(answered, status),
+            _ => return self.passed(answered, forwarded),
         };
         if let Some((stored, _)) = &found.stored {
             let (now, answered) = (self.clock.now(), cause.is_answer());
             self.marks.set_failed(&found.key, answered, now);
             if self.covers_error(stored, answered, now) {
-                return Ok(self.covering(&asked, stored, &cause, status));
+                return Ok(self.covering(&asked, stored, &cause, forwarded));
             }
         }
-        self.passed(answered, status)
+        self.passed(answered, forwarded)
     }
 
     fn passed(
         &self,
         answered: Result<Response<Body>, Refusal>,
-        status: CacheStatus,
+        forwarded: Forwarded,
     ) -> Result<Response<Body>, Refusal> {
         self.counters.add(Count::Bypassed);
         match answered {
-            Ok(response) => Ok(self.answer_passed(response, Told::new(Verdict::Bypass, status))),
-            Err(refusal @ Refusal::Origin(_)) => Ok(self.refuse(&refusal, status)),
+            Ok(response) => {
+                let status = CacheStatus::new(CacheOutcome::Bypass(None), forwarded);
+                Ok(self.answer_passed(response, status))
+            }
+            Err(refusal @ Refusal::Origin(_)) => Ok(self.refuse(&refusal, forwarded)),
             Err(refusal) => Err(refusal),
         }
     }

@@ -14,6 +14,7 @@ use super::refusal::Refusal;
 use super::route::{Asking, Route};
 use super::short::Ticket;
 use crate::message::body::{Body, BodyError};
+use crate::message::json::is_json;
 use crate::policy::capture::derivative::Derivative;
 use crate::policy::capture::{Canonical, Wishes};
 use crate::policy::precondition::CONDITIONS;
@@ -114,12 +115,6 @@ pub(super) fn unconditional(fields: &mut HeaderMap) {
     for name in CONDITIONS.iter().chain(&[header::RANGE, header::EXPECT]) {
         fields.remove(name);
     }
-}
-
-pub(super) fn is_json(fields: &HeaderMap) -> bool {
-    let kind = fields.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
-        && !fields.contains_key(header::CONTENT_ENCODING)
 }
 
 pub(super) async fn whole(body: Body, limit: u64) -> Result<Bytes, Refusal> {

@@ -31,8 +31,8 @@ impl Proxy {
         let asked = self.asked(route, request, IpAddr::V4(Ipv4Addr::LOCALHOST), reading);
         let found = self.look_up(&asked.primary, &asked.request).await;
         let any = RequestDirectives::default();
-        if let Some(head) = found.stored.as_ref().and_then(|(stored, _)| stored.head())
-            && asked.plan.decide(head, &any, self.clock.now()) == Reuse::Fresh
+        if let Some((stored, _)) = &found.stored
+            && asked.plan.decide(stored.head(), &any, self.clock.now()) == Reuse::Fresh
         {
             return true;
         }

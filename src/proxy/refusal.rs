@@ -7,8 +7,9 @@ use http::{HeaderValue, Response, StatusCode, header};
 use crate::derive::DeriveError;
 use crate::message::body::Body;
 use crate::message::class::LastOnConnection;
+use crate::message::outcome::ErrorReason;
+use crate::message::problem::{Fault, Layout, Problem};
 use crate::origin::OriginError;
-use crate::policy::capture::dialect::Fault;
 use crate::policy::signing::Denial;
 use crate::policy::signing::rate::Rate;
 
@@ -101,50 +102,46 @@ impl Refusal {
         }
     }
 
+    /// What the cause is.
+    pub fn reason(&self) -> ErrorReason {
+        match self {
+            Refusal::NoRoute => ErrorReason::NoRoute,
+            Refusal::BadHost => ErrorReason::BadHost,
+            Refusal::BadTarget => ErrorReason::BadTarget,
+            Refusal::Signature => ErrorReason::Signature,
+            Refusal::Expectation => ErrorReason::Expectation,
+            Refusal::UriTooLong { .. } => ErrorReason::UriTooLong,
+            Refusal::BodyTooLarge { .. } => ErrorReason::BodyTooLarge,
+            Refusal::BodyBroken(_) => ErrorReason::BodyBroken,
+            Refusal::Method(_) => ErrorReason::Method,
+            Refusal::Parameters(_) => ErrorReason::BadParameters,
+            Refusal::OnlyIfCached => ErrorReason::OnlyIfCached,
+            Refusal::Denied(denial) => denial.reason(),
+            Refusal::NotRendered => ErrorReason::NotRendered,
+            Refusal::TooMany { .. } => ErrorReason::TooMany,
+            Refusal::Derive(DeriveError::Busy) => ErrorReason::Busy,
+            Refusal::Derive(_) => ErrorReason::Derive,
+            Refusal::Origin(error) => ErrorReason::Origin(error.failure()),
+        }
+    }
+
     /// A short, stable name for logs, metrics and `Cache-Status`.
     pub fn name(&self) -> &'static str {
-        match self {
-            Refusal::NoRoute => "no-route",
-            Refusal::BadHost => "bad-host",
-            Refusal::BadTarget => "bad-target",
-            Refusal::Signature => "signature",
-            Refusal::Expectation => "expectation",
-            Refusal::UriTooLong { .. } => "uri-too-long",
-            Refusal::BodyTooLarge { .. } => "body-too-large",
-            Refusal::BodyBroken(_) => "body-broken",
-            Refusal::Method(_) => "method",
-            Refusal::Parameters(_) => "bad-parameters",
-            Refusal::OnlyIfCached => "only-if-cached",
-            Refusal::Denied(denial) => denial.name(),
-            Refusal::NotRendered => "not-rendered",
-            Refusal::TooMany { .. } => "too-many",
-            Refusal::Derive(DeriveError::Busy) => "busy",
-            Refusal::Derive(_) => "derive",
-            Refusal::Origin(error) => error.name(),
-        }
+        self.reason().name()
     }
 
     /// The answer: a problem document (RFC 9457), never to be stored.
     pub fn to_response(&self) -> Response<Body> {
-        let status = self.status();
-        let mut problem = serde_json::json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or("Error"),
-            "status": status.as_u16(),
-            "detail": self.to_string(),
-            "reason": self.name(),
-        });
+        let mut problem = Problem::new(self.status(), self.to_string());
+        problem.reason = Some(self.reason());
         if let Refusal::Parameters(faults) = self {
-            problem["errors"] = serde_json::json!(faults);
+            problem.faults.clone_from(faults);
         }
-        let mut response = Response::new(Body::whole(format!("{problem}\n")));
-        *response.status_mut() = status;
+        let mut response = problem.into_response(Layout::Line);
         if matches!(self, Refusal::BadHost | Refusal::BadTarget | Refusal::BodyBroken(_)) {
             response.extensions_mut().insert(LastOnConnection);
         }
         let fields = response.headers_mut();
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Refusal::Denied(Denial::NoKey) = self {
             fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -220,6 +220,11 @@ fn covers(prefix: &str, path: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// A route names an upstream that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no upstream {0:?}")]
+pub struct UnknownUpstream(pub String);
+
 /// All routes, the most specific first: a named host before any host, then the longest path.
 pub struct Routes(Vec<Arc<Route>>);
 
@@ -227,14 +232,15 @@ impl Routes {
     /// Composes the routes of `config`; `origin` gives the origin of a name, and whether it is told the client's host.
     ///
     /// # Errors
-    /// The name of an upstream that does not exist.
+    /// If an upstream does not exist.
     pub fn new(
         config: &Config,
         mut origin: impl FnMut(&str) -> Option<(Arc<dyn Origin>, bool)>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, UnknownUpstream> {
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
-            let (origin, keyed_by_host) = origin(&route.upstream).ok_or_else(|| route.upstream.clone())?;
+            let (origin, keyed_by_host) =
+                origin(&route.upstream).ok_or_else(|| UnknownUpstream(route.upstream.clone()))?;
             routes.push(Arc::new(Route {
                 name: route.name.clone(),
                 scope: route.key.clone().unwrap_or_else(|| route.name.clone()),

@@ -4,9 +4,9 @@
 //! told apart octet by octet, which only costs fetches.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, Uri};
+use parking_lot::Mutex;
 
 use super::Proxy;
 use super::route::Route;
@@ -35,7 +35,7 @@ impl SearchRules {
         let Some(query) = target.query().filter(|_| route.no_vary_search) else {
             return;
         };
-        let rules = self.rules();
+        let rules = self.0.lock();
         if let Some(Learnt { rule, sequence }) = rules.get(&place(route, target)) {
             key.truncate(key.len() - query.len());
             key.extend_from_slice(rule.canonical(query).as_bytes());
@@ -70,7 +70,7 @@ impl SearchRules {
             return;
         }
         let place = place(route, target);
-        let mut rules = self.rules();
+        let mut rules = self.0.lock();
         match Rule::of(response) {
             Some(rule) => {
                 if rules.len() >= MOST && !rules.contains_key(&place) {
@@ -84,10 +84,6 @@ impl SearchRules {
                 rules.remove(&place);
             }
         }
-    }
-
-    fn rules(&self) -> MutexGuard<'_, HashMap<String, Learnt>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,9 +1,6 @@
 //! What came of the last fetch for a key of which nothing was stored: so that it can be told why.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use super::recent_keys::RecentKeys;
 use crate::clock::Timestamp;
 use crate::origin::OriginError;
 use crate::policy::admission::NotStored;
@@ -47,41 +44,25 @@ impl Reason {
     }
 }
 
-/// The last reasons, bounded; the oldest go first. Written on the miss path only.
-///
-/// Kept by the hash of the key, as keys are as long as clients make them.
+/// The last reasons, bounded. Written on the miss path only.
 #[derive(Default)]
-pub(super) struct Unstored {
-    hasher: RandomState,
-    reasons: Mutex<HashMap<u64, Reason>>,
-}
+pub(super) struct Unstored(RecentKeys<Reason, MOST>);
 
 impl Unstored {
     /// Remembers why nothing was stored for `key`.
     pub(super) fn note(&self, key: &CacheKey, reason: Reason) {
-        let key = self.hasher.hash_one(key);
-        let mut reasons = self.reasons();
-        if reasons.len() >= MOST && !reasons.contains_key(&key) {
-            let mut times: Vec<Timestamp> = reasons.values().map(|reason| reason.at).collect();
-            let (_, median, _) = times.select_nth_unstable(MOST / 2);
-            let median = *median;
-            reasons.retain(|_, reason| reason.at > median);
-        }
-        reasons.insert(key, reason);
+        let at = reason.at;
+        self.0.insert(key, reason, at);
     }
 
     /// Something was stored for `key`.
     pub(super) fn forget(&self, key: &CacheKey) {
-        self.reasons().remove(&self.hasher.hash_one(key));
+        self.0.remove(key);
     }
 
     /// Why nothing was stored for `key`, if that is remembered.
     pub(super) fn of(&self, key: &CacheKey) -> Option<Reason> {
-        self.reasons().get(&self.hasher.hash_one(key)).cloned()
-    }
-
-    fn reasons(&self) -> MutexGuard<'_, HashMap<u64, Reason>> {
-        self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.get(key).map(|(reason, _)| reason)
     }
 }
 
@@ -160,6 +141,6 @@ mod tests {
             let key = CacheKey::new(i.to_be_bytes());
             unstored.note(&key, Reason::refused(NotStored::NoStore, Timestamp(i)));
         }
-        assert!(unstored.reasons().len() <= MOST);
+        assert!(unstored.0.len() <= MOST);
     }
 }

@@ -4,10 +4,11 @@
 //! its fetching and its `clear` are not. A lookup is `get_memory`, then the engine's index (no I/O), then one read.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use super::front::{Found, Front};
@@ -79,7 +80,7 @@ impl HybridStore {
 
     fn stop_canary(&self) -> Option<JoinHandle<Option<()>>> {
         self.is_closing.store(true, Ordering::Relaxed);
-        let canary = self.canary.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let canary = self.canary.lock().take();
         canary.inspect(JoinHandle::abort)
     }
 }

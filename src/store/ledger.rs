@@ -16,7 +16,8 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+
+use parking_lot::{Mutex, RwLock};
 
 use super::{Handle, Kind, Scope};
 use crate::clock::Timestamp;
@@ -101,7 +102,7 @@ impl Ledger {
         let reserved = state.reserved;
         state.reserved = start;
         let ledger = Self::from_state(state, reserved, max_entries, Some(file));
-        ledger.fold(&mut write(&ledger.purges));
+        ledger.fold(&mut ledger.purges.write());
         Ok(ledger)
     }
 
@@ -125,7 +126,7 @@ impl Ledger {
 
     /// Writes nothing any more: from now on every purge is an error, and no new number is durable.
     pub fn close(&self) {
-        let mut file = self.lock_file();
+        let mut file = self.file.lock();
         self.closed.store(true, Ordering::Release);
         *file = None;
         self.reserved.store(0, Ordering::Release);
@@ -154,7 +155,7 @@ impl Ledger {
         if sequence < self.floor.load(Ordering::Acquire) {
             return true;
         }
-        self.read().is_purged(handles, sequence)
+        self.purges.read().is_purged(handles, sequence)
     }
 
     /// Since when a record with these handles and this sequence counts as stale, by the first soft purge after it. One
@@ -163,7 +164,7 @@ impl Ledger {
         if sequence >= self.newest_soft.load(Ordering::Acquire) {
             return None;
         }
-        self.read().stale_since(handles, sequence)
+        self.purges.read().stale_since(handles, sequence)
     }
 
     /// A number that each purge raises, once it holds.
@@ -176,7 +177,7 @@ impl Ledger {
     pub fn purge(&self, scopes: &[Scope], kind: Kind) -> io::Result<()> {
         let sequence = self.next_sequence();
         {
-            let mut purges = write(&self.purges);
+            let mut purges = self.purges.write();
             for &scope in scopes {
                 match (scope, kind) {
                     (Scope::Handle(handle), Kind::Hard) => purges.harden(handle, sequence),
@@ -197,7 +198,7 @@ impl Ledger {
             };
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
-        let mut file = self.lock_file();
+        let mut file = self.file.lock();
         if self.closed.load(Ordering::Acquire) {
             return Err(io::Error::other("this process is ending, and another one may have the ledger"));
         }
@@ -208,7 +209,7 @@ impl Ledger {
 
     /// Purges by handle that are kept one by one.
     pub fn len(&self) -> usize {
-        self.read().len()
+        self.purges.read().len()
     }
 
     /// Whether no purge by handle is kept.
@@ -237,20 +238,17 @@ impl Ledger {
         State {
             reserved: self.reserved.load(Ordering::Acquire),
             floor: self.floor.load(Ordering::Acquire),
-            entries: self.read().clone(),
+            entries: self.purges.read().clone(),
         }
     }
 
     fn reserve(&self, sequence: u64) {
         let mut file = if self.is_durable(sequence) {
             // Half a block is left: one caller does it, the others go on.
-            match self.file.try_lock() {
-                Ok(file) => file,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return,
-            }
+            let Some(file) = self.file.try_lock() else { return };
+            file
         } else {
-            self.lock_file()
+            self.file.lock()
         };
         if sequence < self.reserve_at.load(Ordering::Relaxed) || self.closed.load(Ordering::Acquire) {
             return;
@@ -274,18 +272,6 @@ impl Ledger {
             }
         }
     }
-
-    fn read(&self) -> RwLockReadGuard<'_, Entries> {
-        self.purges.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_file(&self) -> MutexGuard<'_, Option<LedgerFile>> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn write(purges: &RwLock<Entries>) -> RwLockWriteGuard<'_, Entries> {
-    purges.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@
 //! begins empty and learns anew.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::{CacheKey, Content, Handle, Record};
 use crate::clock::Timestamp;
@@ -121,7 +123,7 @@ impl Listing {
             // An index of variants takes the place of a response that did not vary.
             return self.forget_key(key.as_bytes());
         };
-        let mut index = self.lock();
+        let mut index = self.index.lock();
         let known = index.by_key.get(key).and_then(|number| index.entries.get(number));
         let hits = known.map(|known| Arc::clone(&known.hits)).unwrap_or_default();
         record.seen.count_in(&hits);
@@ -148,7 +150,7 @@ impl Listing {
 
     /// Takes `entries` over from the last process.
     pub(super) fn take_over(&self, entries: Vec<Entry>, complete: bool) {
-        let mut index = self.lock();
+        let mut index = self.index.lock();
         index.partial |= !complete;
         for entry in entries {
             index.forget_key(entry.key.as_bytes());
@@ -159,27 +161,27 @@ impl Listing {
 
     /// Forgets what is under `key`.
     pub(super) fn forget_key(&self, key: &[u8]) {
-        self.lock().forget_key(key);
+        self.index.lock().forget_key(key);
     }
 
     /// Forgets the entry of this number.
     pub(super) fn forget(&self, number: u64) {
-        self.lock().forget(number);
+        self.index.lock().forget(number);
     }
 
     /// Whether everything stored is listed, as far as is known.
     pub(super) fn is_complete(&self) -> bool {
-        !self.lock().partial
+        !self.index.lock().partial
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lock().entries.len()
+        self.index.lock().entries.len()
     }
 
     /// Up to `limit` entries after number `after` that `query` is about, with their numbers; and the last number that was looked
     /// at, if there may be more.
     pub(super) fn page(&self, query: &Query, after: u64, limit: usize) -> (Vec<(u64, Entry)>, Option<u64>) {
-        let index = self.lock();
+        let index = self.index.lock();
         let numbers: Vec<u64> = match query.0.first() {
             None => index.entries.range(after + 1..).take(limit).map(|(&number, _)| number).collect(),
             Some(handles) => {
@@ -203,12 +205,8 @@ impl Listing {
 
     /// All entries, and whether they are all there is.
     pub(super) fn all(&self) -> (Vec<Entry>, bool) {
-        let index = self.lock();
+        let index = self.index.lock();
         (index.entries.values().cloned().collect(), !index.partial)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

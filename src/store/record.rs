@@ -52,12 +52,11 @@ pub struct Record {
 
 /// The two things a key can hold.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(clippy::large_enum_variant, reason = "nearly all are responses, and a box would cost each hit a hop")]
 pub enum Content {
     /// A stored response with its whole body.
     Response {
         /// Head and decisions.
-        head: StoredResponse,
+        head: Arc<StoredResponse>,
         /// The body, whole.
         body: Bytes,
     },
@@ -117,7 +116,7 @@ impl Record {
     pub fn encode_head(&self) -> Result<Vec<u8>, EncodeError> {
         match &self.content {
             Content::Response { head, body } => {
-                self.encode_as(RESPONSE, head, body.len() as u64, MAX_RESPONSE_HEAD)
+                self.encode_as(RESPONSE, &**head, body.len() as u64, MAX_RESPONSE_HEAD)
             }
             Content::Variants(index) => self.encode_as(VARIANTS, index, 0, MAX_VARIANTS_HEAD),
         }
@@ -157,7 +156,7 @@ impl Record {
         }
         if kind == RESPONSE {
             let (sequence, handles, asking, head) = from_postcard(head)?;
-            let content = Content::Response { head, body: bytes.slice_ref(body) };
+            let content = Content::Response { head: Arc::new(head), body: bytes.slice_ref(body) };
             Ok(Record { asking: Arc::new(asking), ..Record::new(sequence, handles, content) })
         } else if body.is_empty() {
             let (sequence, handles, asking, index) = from_postcard(head)?;

@@ -11,9 +11,9 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::counters::{Count, Counters};
-use super::served::Served;
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::{Body, BodyError};
+use crate::message::outcome::CacheOutcome;
 
 /// Writes access lines and counts what is sent.
 #[derive(Clone)]
@@ -45,27 +45,18 @@ impl Exchange {
     }
 }
 
-/// What the line says of the answer.
-#[derive(Clone, Copy, Debug)]
-pub struct Answered {
-    /// As in `X-Cache`; `-` where there is none.
-    pub cache: &'static str,
-    /// As the detail in `Cache-Status`.
-    pub detail: &'static str,
-    /// As in the metrics, if the data plane answered.
-    pub served: Option<Served>,
-}
-
 impl AccessLog {
     /// A log that writes lines if `enabled`, and counts in any case.
     pub fn new(enabled: bool, counters: Arc<Counters>, clock: Arc<dyn Clock>) -> Self {
         AccessLog { enabled, counters, clock }
     }
 
-    /// Writes the line now if the body is in one piece, else when it ends.
-    pub fn end(&self, exchange: Exchange, answered: Answered, response: Response<Body>) -> Response<Body> {
+    /// Writes the line now if the body is in one piece, else when it ends. A response without a
+    /// [`CacheOutcome`] is not one of the data plane.
+    pub fn end(&self, exchange: Exchange, response: Response<Body>) -> Response<Body> {
+        let outcome = response.extensions().get().copied();
         let mut line =
-            Line { log: self.clone(), status: response.status(), exchange, answered, bytes: 0, whole: false };
+            Line { log: self.clone(), status: response.status(), exchange, outcome, bytes: 0, whole: false };
         let (head, body) = response.into_parts();
         let body = match body {
             Body::Empty => {
@@ -90,23 +81,27 @@ impl AccessLog {
         started: Stopwatch,
         target: &str,
         client: SocketAddr,
-        answered: Answered,
+        outcome: CacheOutcome,
         sent: (StatusCode, u64),
     ) {
         let (status, bytes) = sent;
         let (took, now) = (started.elapsed(), self.clock.now());
         self.counters.add_many(Count::BytesSent, bytes);
-        if let Some(served) = answered.served {
-            self.counters.tally().answered(served, took, bytes, now);
-        }
+        self.counters.tally().answered(outcome.result(), took, bytes, now);
         if self.enabled {
-            write(&answered, (&Method::GET, target, Version::HTTP_11), client, took, (status, bytes, true));
+            write(
+                Some(outcome),
+                (&Method::GET, target, Version::HTTP_11),
+                client,
+                took,
+                (status, bytes, true),
+            );
         }
     }
 }
 
 fn write(
-    answered: &Answered,
+    outcome: Option<CacheOutcome>,
     (method, target, version): (&Method, impl std::fmt::Display, Version),
     client: SocketAddr,
     took: Duration,
@@ -121,8 +116,8 @@ fn write(
         status = status.as_u16(),
         bytes,
         ms = took.as_micros() as f64 / 1000.0,
-        cache = answered.cache,
-        detail = answered.detail,
+        cache = outcome.map_or("-", CacheOutcome::x_cache),
+        detail = outcome.and_then(CacheOutcome::detail).unwrap_or("-"),
         whole,
     );
 }
@@ -199,7 +194,7 @@ impl std::fmt::Write for Masking<'_, '_> {
 struct Line {
     log: AccessLog,
     exchange: Exchange,
-    answered: Answered,
+    outcome: Option<CacheOutcome>,
     status: StatusCode,
     bytes: u64,
     whole: bool,
@@ -209,15 +204,20 @@ impl Drop for Line {
     fn drop(&mut self) {
         let AccessLog { counters, clock, .. } = &self.log;
         counters.add_many(Count::BytesSent, self.bytes);
-        if let Some(served) = self.answered.served {
-            counters.tally().answered(served, self.exchange.started.elapsed(), self.bytes, clock.now());
+        if let Some(outcome) = self.outcome {
+            counters.tally().answered(
+                outcome.result(),
+                self.exchange.started.elapsed(),
+                self.bytes,
+                clock.now(),
+            );
         }
         if !self.log.enabled {
             return;
         }
         let Exchange { method, target, version, client, started } = &self.exchange;
         let sent = (self.status, self.bytes, self.whole);
-        write(&self.answered, (method, target, *version), *client, started.elapsed(), sent);
+        write(self.outcome, (method, target, *version), *client, started.elapsed(), sent);
     }
 }
 

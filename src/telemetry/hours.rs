@@ -1,12 +1,12 @@
 //! What happened in each of the last 48 hours.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::served::Served;
 use crate::clock::Timestamp;
+use crate::message::outcome::CacheResult;
 
 /// Hours that are remembered, the present one included.
 pub const HOURS: usize = 48;
@@ -42,18 +42,20 @@ const BYTES: usize = 5;
 
 impl Hours {
     /// Adds an answer with `bytes` of body at `now`.
-    pub fn add(&self, served: Served, bytes: u64, now: Timestamp) {
+    pub fn add(&self, served: CacheResult, bytes: u64, now: Timestamp) {
         let number = now.as_secs() / SECONDS + 1;
         let hour = &self.ring[number as usize % HOURS];
         if hour.number.load(Ordering::Acquire) != number {
             self.turn(hour, number);
         }
         let field = match served {
-            Served::HitMemory | Served::HitDisk | Served::Revalidated => HITS,
-            Served::Miss => MISSES,
-            Served::StaleWhileRevalidate | Served::StaleAllowed | Served::StaleIfError => STALE,
-            Served::Error => ERRORS,
-            Served::Bypass => BYPASSED,
+            CacheResult::HitMemory | CacheResult::HitDisk | CacheResult::Revalidated => HITS,
+            CacheResult::Miss => MISSES,
+            CacheResult::StaleWhileRevalidate | CacheResult::StaleAllowed | CacheResult::StaleIfError => {
+                STALE
+            }
+            CacheResult::Error => ERRORS,
+            CacheResult::Bypass => BYPASSED,
         };
         hour.answers[field].fetch_add(1, Ordering::Relaxed);
         hour.answers[BYTES].fetch_add(bytes, Ordering::Relaxed);
@@ -61,7 +63,7 @@ impl Hours {
 
     /// Empties `hour` for the hour `number`. An answer that is counted at the same time may be lost.
     fn turn(&self, hour: &Hour, number: u64) {
-        let _one = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self.turning.lock();
         // A clock that was turned back leaves what came later as it is, until that hour has gone by.
         if hour.number.load(Ordering::Acquire) < number {
             hour.answers.iter().for_each(|field| field.store(0, Ordering::Relaxed));
@@ -124,9 +126,9 @@ mod tests {
     fn hours_come_and_go() {
         let hours = Hours::default();
         let at = |minutes: u64| START + Duration::from_secs(minutes * 60);
-        hours.add(Served::HitMemory, 10, at(0));
-        hours.add(Served::Miss, 5, at(59));
-        hours.add(Served::StaleIfError, 1, at(60));
+        hours.add(CacheResult::HitMemory, 10, at(0));
+        hours.add(CacheResult::Miss, 5, at(59));
+        hours.add(CacheResult::StaleIfError, 1, at(60));
         let series = hours.series(at(61));
         assert_eq!(series.len(), HOURS);
         let [.., first, second] = series.as_slice() else { panic!("two hours") };
@@ -139,7 +141,7 @@ mod tests {
         let later = at(48 * 60);
         assert_eq!(hours.series(later)[0].stale, 1);
         assert!(hours.series(later).iter().all(|hour| hour.hits == 0));
-        hours.add(Served::Error, 0, later);
+        hours.add(CacheResult::Error, 0, later);
         let last = hours.series(later).pop().expect("an hour");
         assert_eq!((last.hits, last.errors, last.bytes), (0, 1, 0));
     }
@@ -148,8 +150,8 @@ mod tests {
     fn a_clock_that_is_turned_back_spoils_nothing() {
         let hours = Hours::default();
         let late = START + Duration::from_secs(49 * 3600);
-        hours.add(Served::Miss, 0, late);
-        hours.add(Served::Miss, 0, START + Duration::from_secs(3600));
+        hours.add(CacheResult::Miss, 0, late);
+        hours.add(CacheResult::Miss, 0, START + Duration::from_secs(3600));
         assert!(hours.series(late).last().is_some_and(|hour| hour.misses >= 1));
         assert_eq!(hours.series(Timestamp::default()).len(), 1);
     }

@@ -13,7 +13,6 @@ pub mod hours;
 pub mod lag;
 pub mod metric;
 pub mod output;
-pub mod served;
 pub mod tally;
 
 /// What is logged, and how.

@@ -181,9 +181,9 @@ impl Write for Line<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
 
     use super::*;
+    use parking_lot::Mutex;
 
     /// A disk that has room for so many bytes more.
     #[derive(Clone, Default)]
@@ -191,17 +191,17 @@ mod tests {
 
     impl Disk {
         fn has_room_for(&self, bytes: usize) {
-            self.0.lock().unwrap().0 = bytes;
+            self.0.lock().0 = bytes;
         }
 
         fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap().1.clone()).unwrap()
+            String::from_utf8(self.0.lock().1.clone()).unwrap()
         }
     }
 
     impl Write for Disk {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let (room, written) = &mut *self.0.lock().unwrap();
+            let (room, written) = &mut *self.0.lock();
             let fits = bytes.len().min(*room);
             if fits == 0 {
                 return Err(io::ErrorKind::StorageFull.into());

@@ -1,21 +1,22 @@
 //! What is counted by kind: answers with their times, errors and refusals to store by name, fetch times by route, savings.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::histogram::{Histogram, Spread};
 use super::hours::Hours;
-use super::served::Served;
 use crate::clock::Timestamp;
+use crate::message::outcome::CacheResult;
 
 /// Counts that an answer from the store touches are arrays of atomics; those by name, behind a lock, are for the miss path only.
 #[derive(Debug, Default)]
 pub struct Tally {
-    answers: [Histogram; Served::ALL.len()],
+    answers: [Histogram; CacheResult::ALL.len()],
     hours: Hours,
     saved_micros: AtomicU64,
     saved_calls: AtomicU64,
@@ -28,7 +29,7 @@ pub struct Tally {
 
 impl Tally {
     /// Adds an answer that took so long and had `bytes` of body, at `now`.
-    pub fn answered(&self, served: Served, took: Duration, bytes: u64, now: Timestamp) {
+    pub fn answered(&self, served: CacheResult, took: Duration, bytes: u64, now: Timestamp) {
         self.answers[served as usize].observe(took);
         self.hours.add(served, bytes, now);
     }
@@ -69,8 +70,8 @@ impl Tally {
     }
 
     /// Times of answers, by how they were given.
-    pub fn answers(&self) -> impl Iterator<Item = (Served, Spread)> {
-        Served::ALL.into_iter().map(|served| (served, self.answers[served as usize].spread()))
+    pub fn answers(&self) -> impl Iterator<Item = (CacheResult, Spread)> {
+        CacheResult::ALL.into_iter().map(|served| (served, self.answers[served as usize].spread()))
     }
 
     /// Times of fetches, by route.
@@ -131,7 +132,7 @@ impl<T> Default for ByName<T> {
 
 impl<T: Default> ByName<T> {
     fn get(&self, name: &str) -> Arc<T> {
-        let mut named = self.named();
+        let mut named = self.0.lock();
         match named.get(name) {
             Some(known) => Arc::clone(known),
             None => Arc::clone(named.entry(name.to_owned()).or_default()),
@@ -139,17 +140,13 @@ impl<T: Default> ByName<T> {
     }
 
     fn all(&self) -> Vec<(String, Arc<T>)> {
-        self.named().iter().map(|(name, value)| (name.clone(), Arc::clone(value))).collect()
-    }
-
-    fn named(&self) -> MutexGuard<'_, BTreeMap<String, Arc<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().iter().map(|(name, value)| (name.clone(), Arc::clone(value))).collect()
     }
 }
 
 impl ByName<AtomicU64> {
     fn counts(&self) -> BTreeMap<String, u64> {
-        self.named().iter().map(|(name, count)| (name.clone(), count.load(Ordering::Relaxed))).collect()
+        self.0.lock().iter().map(|(name, count)| (name.clone(), count.load(Ordering::Relaxed))).collect()
     }
 }
 
@@ -164,13 +161,13 @@ mod tests {
         tally.error("timeout");
         tally.not_stored("private");
         tally.fetched("shots", Duration::from_secs(2));
-        tally.answered(Served::Miss, Duration::from_secs(2), 7, Timestamp::default());
+        tally.answered(CacheResult::Miss, Duration::from_secs(2), 7, Timestamp::default());
         assert_eq!(tally.errors(), BTreeMap::from([("timeout".to_owned(), 2)]));
         assert_eq!(tally.not_stored_by_reason()["private"], 1);
         assert_eq!(tally.fetches()[0].1.count(), 1);
         let counted: Vec<_> = tally.answers().filter(|(_, times)| times.count() > 0).collect();
         assert_eq!(counted.len(), 1);
-        assert_eq!((counted[0].0, counted[0].1.seconds), (Served::Miss, 2.0));
+        assert_eq!((counted[0].0, counted[0].1.seconds), (CacheResult::Miss, 2.0));
     }
 
     #[test]

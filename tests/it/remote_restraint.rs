@@ -28,7 +28,7 @@ async fn a_get_is_sent_again_where_that_may_help() {
         let answer = ask(&remote, "/a").await;
         assert_eq!(answer.ok().map(|answer| answer.status().as_u16()), status);
         assert_eq!(origin.received(requests).await.len(), requests);
-        assert_eq!(remote.stats()["retries"], requests as u64 - 1);
+        assert_eq!(remote.stats().remote.map(|stats| stats.retries), Some(requests as u64 - 1));
     }
     let origin = ScriptedOrigin::sequence([Reply::status(502), ok()]).await;
     let remote = remote_at(&origin.base(), |config| config.retries = 3);

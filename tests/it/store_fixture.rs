@@ -67,7 +67,7 @@ pub(crate) fn record(sequence: u64, handles: &[Handle], bytes: usize) -> Arc<Rec
         ruling: None,
         history: None,
     };
-    let content = Content::Response { head, body: body.into() };
+    let content = Content::Response { head: head.into(), body: body.into() };
     Arc::new(Record::new(sequence, handles.to_vec(), content))
 }
 

@@ -70,6 +70,19 @@ pub(super) struct Fault {
     pub(super) reason: String,
 }
 
+/// Everything that is wrong with an item.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", in_a_row(.0))]
+pub(super) struct BadItem(Vec<Fault>);
+
+fn in_a_row(faults: &[Fault]) -> String {
+    let fault = |fault: &Fault| match fault.parameter.as_str() {
+        "" => fault.reason.clone(),
+        parameter => format!("{parameter}: {}", fault.reason),
+    };
+    faults.iter().map(fault).collect::<Vec<_>>().join("; ")
+}
+
 /// Reads parameters one by one, and goes on after a bad one.
 struct Reader {
     faults: Vec<Fault>,
@@ -117,16 +130,12 @@ pub(super) fn read(body: &[u8], config: &Config) -> Result<Asked, Vec<Fault>> {
 /// The item in `value`, as a job would take it; its number is `at`.
 ///
 /// # Errors
-/// In words, everything that is wrong with it.
-pub(super) fn item(value: &Value, at: usize) -> Result<Item, String> {
+/// Everything that is wrong with it.
+pub(super) fn item(value: &Value, at: usize) -> Result<Item, BadItem> {
     let mut reader = Reader { faults: Vec::new() };
     let item = reader.item(value, "", at);
-    let fault = |fault: &Fault| match fault.parameter.as_str() {
-        "" => fault.reason.clone(),
-        parameter => format!("{parameter}: {}", fault.reason),
-    };
-    let faults: Vec<String> = reader.faults.iter().map(fault).collect();
-    item.filter(|_| faults.is_empty()).ok_or_else(|| faults.join("; "))
+    let faults = reader.faults;
+    item.filter(|_| faults.is_empty()).ok_or(BadItem(faults))
 }
 
 impl Reader {

@@ -1,8 +1,8 @@
 //! One job: what was asked, what came of it so far, and how that is told.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -94,14 +94,14 @@ impl Job {
         let mut events = events.into_iter();
         let Some(Event::Accepted { id, at, asked }) = events.next() else { return None };
         let job = Job::new(id, asked, at, Some(journal));
-        events.for_each(|event| job.state().apply(&event));
+        events.for_each(|event| job.state.lock().apply(&event));
         Some(job)
     }
 
     /// Notes what happened. Waits for the disk.
     pub(super) fn note(&self, event: Event) {
         // Under the lock: the journal has them in the order in which they held.
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.apply(&event);
         if let Some(journal) = &self.journal
             && let Err(error) = journal.append(&event)
@@ -112,23 +112,23 @@ impl Job {
 
     /// Items that are not done.
     pub(super) fn pending(&self) -> Vec<usize> {
-        let state = self.state();
+        let state = self.state.lock();
         state.done.iter().enumerate().filter(|(_, done)| done.is_none()).map(|(at, _)| at).collect()
     }
 
     /// Whether an item failed.
     pub(super) fn has_failure(&self) -> bool {
-        self.state().count().1 > 0
+        self.state.lock().count().1 > 0
     }
 
     /// When it ended.
     pub(super) fn ended(&self) -> Option<Timestamp> {
-        self.state().ended
+        self.state.lock().ended
     }
 
     /// Whether somebody is still to be told of its end.
     pub(super) fn is_to_be_told(&self) -> bool {
-        self.asked.webhook.is_some() && !self.state().told
+        self.asked.webhook.is_some() && !self.state.lock().told
     }
 
     /// Takes its journal away.
@@ -140,7 +140,7 @@ impl Job {
 
     /// How long it will take from `now` on, as its items went so far.
     pub(super) fn left(&self, now: Timestamp) -> Duration {
-        let (state, total) = (self.state(), self.asked.items.len());
+        let (state, total) = (self.state.lock(), self.asked.items.len());
         let (completed, _) = state.count();
         if state.ended.is_some() {
             return Duration::ZERO;
@@ -158,7 +158,7 @@ impl Job {
     /// How it stands.
     pub(super) fn status(&self, now: Timestamp) -> Value {
         let left = self.left(now);
-        let state = self.state();
+        let state = self.state.lock();
         let (completed, failed) = state.count();
         let estimated = match state.ended {
             Some(_) => Value::Null,
@@ -178,7 +178,7 @@ impl Job {
 
     /// What came of it, item by item; `told` makes of a link what its reader can use.
     pub(super) fn results(&self, now: Timestamp, told: impl Fn(&str) -> String) -> Value {
-        let state = self.state();
+        let state = self.state.lock();
         let (completed, failed) = state.count();
         let took = state.ended.unwrap_or(now).since(self.created);
         let results: Vec<Value> = self
@@ -214,10 +214,6 @@ impl Job {
             // From the first answer on, as web2img has it.
             (None, ..) => "processing",
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Item;
 use super::ask;
 use crate::message::json::from_slice;
-use crate::policy::sitemap::{self, Entry, Kind, Sitemap};
+use crate::policy::sitemap::{self, Entry, Kind, Sitemap, SitemapError};
 
 /// Times that a file may be packed over.
 const MAX_LAYERS: usize = 3;
@@ -54,12 +54,29 @@ impl fmt::Display for Place {
 /// Why nothing can be read from a list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// What is wrong with it.
-    #[error("{0}")]
-    Whole(String),
+    /// It cannot be unpacked.
+    #[error(transparent)]
+    Packing(#[from] UnpackError),
+    /// Its content is no list.
+    #[error(transparent)]
+    Whole(#[from] SitemapError),
     /// It is an index of further sitemaps, which are to be fetched.
     #[error("it lists further sitemaps; name it by its URL")]
     Index,
+}
+
+/// Why a packed file cannot be unpacked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnpackError {
+    /// The packing is broken.
+    #[error("it is packed wrongly: {0}")]
+    Broken(String),
+    /// It is too large when unpacked.
+    #[error("it has more than {max_bytes} bytes when it is unpacked")]
+    TooLarge {
+        /// The bound.
+        max_bytes: u64,
+    },
 }
 
 /// Reads the list in `octets`, of the file called `name`, packed or not. Unpacked it may have `max_bytes`.
@@ -67,19 +84,19 @@ pub enum Unreadable {
 /// # Errors
 /// If nothing can be read from it.
 pub fn read(name: &str, octets: &[u8], max_bytes: u64) -> Result<List, Unreadable> {
-    let octets = unpacked(octets, max_bytes).map_err(Unreadable::Whole)?;
-    let text = sitemap::decoded(&octets).map_err(Unreadable::Whole)?;
+    let octets = unpacked(octets, max_bytes)?;
+    let text = sitemap::decoded(&octets)?;
     let text = text.trim_start_matches('\u{feff}');
     let mut reader = Reader::new(name);
     if text.trim_start().starts_with('<') {
-        let Sitemap { kind, entries, fault } = sitemap::read(text.as_bytes()).map_err(Unreadable::Whole)?;
+        let Sitemap { kind, entries, fault } = sitemap::read(text.as_bytes())?;
         if kind == Kind::Index {
             return Err(Unreadable::Index);
         }
         let last = entries.last().map_or(1, |entry| entry.line);
         entries.into_iter().for_each(|entry| reader.page(entry));
         if let Some(why) = fault {
-            reader.refuse("what follows".to_owned(), why, last);
+            reader.refuse("what follows".to_owned(), why.to_string(), last);
         }
         return Ok(reader.list);
     }
@@ -116,7 +133,7 @@ pub fn of_pages(name: &str, pages: impl IntoIterator<Item = Entry>) -> List {
 ///
 /// # Errors
 /// In words, what is wrong with the packing.
-pub fn unpacked(octets: &[u8], max_bytes: u64) -> Result<Vec<u8>, String> {
+pub fn unpacked(octets: &[u8], max_bytes: u64) -> Result<Vec<u8>, UnpackError> {
     let mut octets = octets.to_vec();
     for _ in 0..MAX_LAYERS {
         if !octets.starts_with(&[0x1f, 0x8b]) {
@@ -127,11 +144,11 @@ pub fn unpacked(octets: &[u8], max_bytes: u64) -> Result<Vec<u8>, String> {
         let read = reader.take(max_bytes.saturating_add(1)).read_to_end(&mut inner);
         match read {
             // What follows the last member is padding.
-            Err(error) if inner.is_empty() => return Err(format!("it is packed wrongly: {error}")),
+            Err(error) if inner.is_empty() => return Err(UnpackError::Broken(error.to_string())),
             _ => octets = inner,
         }
         if octets.len() as u64 > max_bytes {
-            return Err(format!("it has more than {max_bytes} bytes when it is unpacked"));
+            return Err(UnpackError::TooLarge { max_bytes });
         }
     }
     Ok(octets)
@@ -160,7 +177,7 @@ impl Reader {
         match ask::item(item, number) {
             Ok(item) if self.ids.insert(item.id.clone()) => self.list.items.push(item),
             Ok(item) => self.refuse(what(), format!("another one has the id {:?}", item.id), line),
-            Err(why) => self.refuse(what(), why, line),
+            Err(bad) => self.refuse(what(), bad.to_string(), line),
         }
     }
 

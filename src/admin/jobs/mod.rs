@@ -11,19 +11,20 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::answer::{answer, not_allowed, problem, problem_with, read_body_of};
 use crate::clock::{Clock, Timestamp};
-use crate::message::body::Body;
+use crate::message::body::{Body, BodyError};
 use crate::origin::chrome::guard::Guard;
 use crate::origin::chrome::{AllowedHost, AllowedRange};
 use crate::origin::guarded::{self, Poster};
@@ -164,6 +165,28 @@ pub struct Taken {
     pub cached: bool,
 }
 
+/// Why there is no picture.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// No route captures pages.
+    #[error("no route takes it")]
+    NoRoute,
+    /// The origin had no time for it.
+    #[error("the origin is busy")]
+    Busy,
+    /// The response did not arrive whole.
+    #[error("it broke off: {0}")]
+    BrokeOff(BodyError),
+    /// The response has an error status.
+    #[error("{status}{}{}", if .detail.is_some() { ": " } else { "" }, .detail.as_deref().unwrap_or_default())]
+    Failed {
+        /// The status.
+        status: StatusCode,
+        /// What it says of the cause.
+        detail: Option<String>,
+    },
+}
+
 /// Takes pictures; `app` connects it to the data plane.
 pub trait Taker: Send + Sync + 'static {
     /// Whether there is a route that takes them.
@@ -172,13 +195,13 @@ pub trait Taker: Send + Sync + 'static {
     /// Takes one, or finds it stored; `anew` wants it confirmed or made now. Its link begins with `base` unless a setting says otherwise.
     ///
     /// # Errors
-    /// In words, why there is none.
+    /// Why there is none.
     fn take<'a>(
         &'a self,
         item: &'a Item,
         anew: bool,
         base: Option<&'a PublicUrl>,
-    ) -> BoxFuture<'a, Result<Taken, String>>;
+    ) -> BoxFuture<'a, Result<Taken, NotTaken>>;
 
     /// What the links to the pictures of a job begin with that is asked for by `arrived`. `None`: nothing is known.
     fn base(&self, arrived: &Arrived) -> Option<PublicUrl>;
@@ -250,7 +273,7 @@ impl Jobs {
         let set = self.set.load_full();
         let Some(folder) = &set.config.folder else { return };
         for job in journal::all(folder).into_iter().map(Arc::new) {
-            self.known().insert(job.id.clone(), Arc::clone(&job));
+            self.known.lock().insert(job.id.clone(), Arc::clone(&job));
             if job.ended().is_none() || job.is_to_be_told() {
                 tracing::info!(job = job.id, left = job.pending().len(), "a job goes on");
                 self.start(job);
@@ -267,7 +290,7 @@ impl Jobs {
 
     /// Begins nothing any more, and waits until nothing is at work. What is not done is taken up by the next start.
     pub async fn stop(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let running = self.running.lock().take();
         if let Some(mut running) = running {
             running.shutdown().await;
         }
@@ -361,13 +384,13 @@ impl Jobs {
             Ok(Arc::new(Job::new(id, asked, at, journal)))
         });
         let job = made.await.unwrap_or_else(|error| Err(std::io::Error::other(error)))?;
-        self.known().insert(job.id.clone(), Arc::clone(&job));
+        self.known.lock().insert(job.id.clone(), Arc::clone(&job));
         self.start(Arc::clone(&job));
         Ok(job)
     }
 
     fn start(self: &Arc<Self>, job: Arc<Job>) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock();
         if let Some(running) = running.as_mut() {
             // Those that have ended leave.
             while running.try_join_next().is_some() {}
@@ -377,7 +400,7 @@ impl Jobs {
 
     /// Makes room for one job more: the one goes that ended first. If all are at work, says when to come again.
     fn make_room(&self, config: &Config, now: Timestamp) -> Result<(), Duration> {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         while known.len() >= config.max_jobs {
             let ended = known.values().filter(|job| !job.is_to_be_told());
             let oldest = ended.filter_map(|job| Some((job.ended()?, job.id.clone()))).min();
@@ -395,7 +418,7 @@ impl Jobs {
     /// Drops what ended too long ago.
     fn sweep(&self, now: Timestamp) {
         let retention = self.set.load().config.retention;
-        self.known().retain(|_, job| {
+        self.known.lock().retain(|_, job| {
             let old = job.ended().is_some_and(|ended| now.since(ended) > retention);
             if old {
                 job.forget();
@@ -405,11 +428,7 @@ impl Jobs {
     }
 
     fn find(&self, id: &str) -> Option<Arc<Job>> {
-        self.known().get(id).cloned()
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<Job>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().get(id).cloned()
     }
 }
 
@@ -425,6 +444,5 @@ fn random_id() -> std::io::Result<String> {
     let mut octets = [0; 16];
     let random = rustls::crypto::ring::default_provider().secure_random;
     random.fill(&mut octets).map_err(|_| std::io::Error::other("the system has no random numbers"))?;
-    let hexadecimal: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-    Ok(format!("batch-{hexadecimal}"))
+    Ok(format!("batch-{}", hex::encode(octets)))
 }

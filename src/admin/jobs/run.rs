@@ -53,7 +53,7 @@ impl Jobs {
         let taken = tasks::caught(self.taker.take(item, !job.asked.cache, job.asked.base.as_ref()));
         match tokio::time::timeout(job.asked.timeout, taken).await {
             Ok(Some(Ok(taken))) => Done::Taken { url: taken.url, cached: taken.cached },
-            Ok(Some(Err(why))) => Done::Failed(why),
+            Ok(Some(Err(why))) => Done::Failed(why.to_string()),
             Ok(None) => Done::Failed("internal fault".to_owned()),
             Err(_) => Done::Failed(format!("no picture within {:?}", job.asked.timeout)),
         }

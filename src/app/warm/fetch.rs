@@ -1,16 +1,17 @@
 //! Sitemaps by their URL, and those that they lead to on the same site or on hosts that are allowed, all bounded. What is left out is told.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use url::{Position, Url};
 
 use crate::admin::jobs::list::{self, List, Place};
-use crate::message::body::Body;
-use crate::origin::Origin as _;
-use crate::origin::remote::{Config, Remote};
-use crate::policy::sitemap::{self, Entry, Kind, Sitemap};
+use crate::message::body::{Body, BodyError};
+use crate::origin::remote::{self, Config, Remote};
+use crate::origin::{Origin as _, OriginError};
+use crate::policy::sitemap::{self, Kind, Sitemap, SitemapError};
 
 /// Files of one site, unless configured.
 pub const MAX_FILES: usize = 200;
@@ -83,6 +84,44 @@ impl Why {
     }
 }
 
+/// Why a file cannot be had or read.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// A redirect without a usable `Location`.
+    #[error("it answers {0} and leads nowhere")]
+    Nowhere(StatusCode),
+    /// A redirect to a site that is not allowed.
+    #[error("it leads to another site: {0}")]
+    OtherSite(String),
+    /// Another status than 200.
+    #[error("it answers {0}")]
+    Status(StatusCode),
+    /// Redirects without end.
+    #[error("it leads on more than {MAX_REDIRECTS} times")]
+    TooManyRedirects,
+    /// The URL is none for the client.
+    #[error(transparent)]
+    Url(http::uri::InvalidUri),
+    /// The request cannot be made.
+    #[error(transparent)]
+    Request(#[from] http::Error),
+    /// The client cannot be made.
+    #[error(transparent)]
+    Client(#[from] remote::Error),
+    /// No response came.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// The body did not arrive whole.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The body cannot be unpacked.
+    #[error(transparent)]
+    Packing(#[from] list::UnpackError),
+    /// The body is no sitemap.
+    #[error(transparent)]
+    Content(#[from] SitemapError),
+}
+
 /// A sitemap that is to be read.
 struct Waiting {
     url: Url,
@@ -93,8 +132,8 @@ struct Waiting {
 /// The pages that the sitemap at `url` lists, with those of the sitemaps that it lists.
 ///
 /// # Errors
-/// In words, why the first file cannot be had or read.
-pub async fn pages(url: &Url, bounds: Bounds<'_>) -> Result<Listed, String> {
+/// Why the first file cannot be had or read.
+pub async fn pages(url: &Url, bounds: Bounds<'_>) -> Result<Listed, FetchError> {
     let mut fetcher = Fetcher { site: url.clone(), bounds, remotes: HashMap::new() };
     let mut listed = Listed::default();
     let first = Waiting { url: url.clone(), depth: 0, place: Place { file: url.as_str().into(), line: 1 } };
@@ -102,12 +141,12 @@ pub async fn pages(url: &Url, bounds: Bounds<'_>) -> Result<Listed, String> {
     let mut files = 0;
     while let Some(Waiting { url, depth, place }) = waiting.pop_front() {
         files += 1;
-        let read = fetcher.get(&url).await.and_then(|octets| sitemap::read(&octets));
+        let read = fetcher.get(&url).await.and_then(|octets| Ok(sitemap::read(&octets)?));
         let Sitemap { kind, entries, fault } = match read {
             Ok(sitemap) => sitemap,
             Err(why) if files == 1 => return Err(why),
             Err(why) => {
-                listed.leave_out(url.to_string(), Why::Failed(why), place);
+                listed.leave_out(url.to_string(), Why::Failed(why.to_string()), place);
                 continue;
             }
         };
@@ -122,7 +161,7 @@ pub async fn pages(url: &Url, bounds: Bounds<'_>) -> Result<Listed, String> {
                 listed.list.bad.extend(more.bad.into_iter().take(room));
             }
             Kind::Index => {
-                for Entry { url: entry, line } in entries {
+                for sitemap::Entry { url: entry, line } in entries {
                     let place = Place { file: url.as_str().into(), line };
                     let why = match url.join(&entry) {
                         Err(_) => Why::NoUrl,
@@ -181,7 +220,7 @@ impl Fetcher<'_> {
     }
 
     /// The file at `url`, unpacked.
-    async fn get(&mut self, url: &Url) -> Result<Vec<u8>, String> {
+    async fn get(&mut self, url: &Url) -> Result<Vec<u8>, FetchError> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let response = self.ask(&url).await?;
@@ -189,35 +228,35 @@ impl Fetcher<'_> {
             if status.is_redirection() {
                 let to = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
                 let to = to.and_then(|to| url.join(to).ok());
-                url = to.ok_or_else(|| format!("it answers {status} and leads nowhere"))?;
+                url = to.ok_or(FetchError::Nowhere(status))?;
                 if !self.allows(&url) {
-                    return Err(format!("it leads to another site: {}", url.host_str().unwrap_or("none")));
+                    let host = url.host_str().unwrap_or("none").to_owned();
+                    return Err(FetchError::OtherSite(host));
                 }
                 continue;
             }
-            if status != http::StatusCode::OK {
-                return Err(format!("it answers {status}"));
+            if status != StatusCode::OK {
+                return Err(FetchError::Status(status));
             }
-            let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-            return list::unpacked(&body, self.bounds.bytes);
+            let body = response.into_body().collect().await?.to_bytes();
+            return Ok(list::unpacked(&body, self.bounds.bytes)?);
         }
-        Err(format!("it leads on more than {MAX_REDIRECTS} times"))
+        Err(FetchError::TooManyRedirects)
     }
 
-    async fn ask(&mut self, url: &Url) -> Result<http::Response<Body>, String> {
-        let origin = url[..Position::BeforePath].to_owned();
-        if !self.remotes.contains_key(&origin) {
-            let base = origin.parse().map_err(|error| format!("{error}"))?;
-            let mut config = Config::plain(base);
-            config.max_body_bytes = self.bounds.bytes;
-            let remote = Remote::new(config).map_err(|error| error.to_string())?;
-            self.remotes.insert(origin.clone(), remote);
-        }
-        let remote = self.remotes.get(&origin).ok_or("no client")?;
-        let request = Request::get(&url[..Position::AfterQuery]).body(Body::Empty);
-        let mut request = request.map_err(|error| error.to_string())?;
+    async fn ask(&mut self, url: &Url) -> Result<http::Response<Body>, FetchError> {
+        let remote = match self.remotes.entry(url[..Position::BeforePath].to_owned()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let base = place.key().parse().map_err(FetchError::Url)?;
+                let mut config = Config::plain(base);
+                config.max_body_bytes = self.bounds.bytes;
+                place.insert(Remote::new(config)?)
+            }
+        };
+        let mut request = Request::get(&url[..Position::AfterQuery]).body(Body::Empty)?;
         request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static("tintype"));
-        remote.fetch(request).await.map_err(|error| error.to_string())
+        Ok(remote.fetch(request).await?)
     }
 }
 

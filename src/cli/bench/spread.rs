@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-/// Buckets for each doubling: a time is told to better than one in 128.
-const STEPS: u64 = 128;
+/// Significant digits: a time is told to better than one in 128.
+const DIGITS: u8 = 2;
+/// Microseconds of a week: longer times are counted as this, which bounds the memory.
+const LONGEST: u64 = 604_800_000_000;
 
 /// Counts of times in buckets that grow with the time, from a microsecond on; ends and mean are exact.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spread {
-    buckets: Vec<u64>,
-    count: u64,
+    /// In microseconds; `None` before the first.
+    histogram: Option<Histogram<u64>>,
     sum: Duration,
     min: Duration,
     max: Duration,
@@ -20,54 +23,43 @@ pub(super) struct Spread {
 impl Spread {
     /// Adds a time.
     pub(super) fn add(&mut self, time: Duration) {
-        let at = bucket(micros(time));
-        if self.buckets.len() <= at {
-            self.buckets.resize(at + 1, 0);
-        }
-        self.buckets[at] += 1;
-        self.min = if self.count == 0 { time } else { self.min.min(time) };
+        self.min = if self.count() == 0 { time } else { self.min.min(time) };
         self.max = self.max.max(time);
-        self.count += 1;
         self.sum = self.sum.saturating_add(time);
+        if self.histogram.is_none() {
+            self.histogram = Histogram::new_with_max(LONGEST, DIGITS).ok();
+        }
+        if let Some(histogram) = &mut self.histogram {
+            histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(LONGEST));
+        }
     }
 
     /// Adds all of `other`.
     pub(super) fn join(&mut self, other: &Spread) {
-        if other.count == 0 {
-            return;
-        }
-        if self.buckets.len() < other.buckets.len() {
-            self.buckets.resize(other.buckets.len(), 0);
-        }
-        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
-            *mine += theirs;
-        }
-        self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
+        let Some(theirs) = &other.histogram else { return };
+        self.min = if self.count() == 0 { other.min } else { self.min.min(other.min) };
         self.max = self.max.max(other.max);
-        self.count += other.count;
         self.sum = self.sum.saturating_add(other.sum);
+        match &mut self.histogram {
+            // Both have the same bounds, so that all of it fits.
+            Some(mine) => mine.add(theirs).unwrap_or_default(),
+            None => self.histogram = Some(theirs.clone()),
+        }
     }
 
     pub(super) fn count(&self) -> u64 {
-        self.count
+        self.histogram.as_ref().map_or(0, Histogram::len)
     }
 
     /// The time that this share (0 to 1) of all do not exceed: by nearest rank, as exact as the buckets.
     pub(super) fn quantile(&self, share: f64) -> Duration {
-        let rank = ((share * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
-        let mut seen = 0;
-        for (at, count) in self.buckets.iter().enumerate() {
-            seen += count;
-            if seen >= rank {
-                return Duration::from_micros(highest(at)).clamp(self.min, self.max);
-            }
-        }
-        self.max
+        let micros = self.histogram.as_ref().map_or(0, |histogram| histogram.value_at_quantile(share));
+        Duration::from_micros(micros).clamp(self.min, self.max)
     }
 
     /// What is told of it, in this order.
     pub(super) fn figures(&self) -> [(&'static str, Duration); 7] {
-        let mean = u32::try_from(self.count).ok().and_then(|count| self.sum.checked_div(count));
+        let mean = u32::try_from(self.count()).ok().and_then(|count| self.sum.checked_div(count));
         [
             ("min", self.min),
             ("mean", mean.unwrap_or_default()),
@@ -86,41 +78,22 @@ impl Spread {
     }
 }
 
-fn micros(time: Duration) -> u64 {
-    // A week at most: that bounds the buckets.
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).min(604_800_000_000)
-}
-
-/// Below twice `STEPS` each microsecond has its bucket; beyond, each doubling has `STEPS`.
-fn bucket(micros: u64) -> usize {
-    let doublings = (micros / STEPS).checked_ilog2().unwrap_or_default();
-    ((micros >> doublings) + u64::from(doublings) * STEPS) as usize
-}
-
-/// The highest of a bucket, in microseconds.
-fn highest(bucket: usize) -> u64 {
-    let bucket = bucket as u64;
-    let doublings = (bucket / STEPS).saturating_sub(1);
-    let within = bucket - doublings * STEPS;
-    ((within + 1) << doublings) - 1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn buckets_are_in_order_and_narrow() {
-        let mut last = 0;
+    fn quantiles_are_narrow_and_memory_is_bounded() {
         for micros in (0..300).chain((8..39).flat_map(|bits| [(1 << bits) - 1, 1 << bits, (1 << bits) + 1])) {
-            let at = bucket(micros);
-            assert!(at >= last || micros < 300, "{micros}");
-            last = at;
-            let highest = highest(at);
-            assert!(highest >= micros && highest - micros <= micros / STEPS, "{micros} {highest}");
-            assert_eq!(bucket(highest), at);
+            let mut spread = Spread::default();
+            spread.add(Duration::from_micros(micros));
+            // Ends that are further apart, so that they do not narrow it.
+            spread.add(Duration::ZERO);
+            spread.add(Duration::MAX);
+            let found = u64::try_from(spread.quantile(0.5).as_micros()).unwrap();
+            assert!(found >= micros && found - micros <= micros / 128, "{micros} {found}");
+            assert!(spread.histogram.unwrap().distinct_values() < 5000);
         }
-        assert!(bucket(micros(Duration::MAX)) < 5000);
     }
 
     #[test]

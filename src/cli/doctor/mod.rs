@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 use tintype::config::{Config, Problems, Upstream};
 
 use super::source::SourceArgs;
@@ -101,8 +102,7 @@ struct Check {
 async fn examine(config: Config, args: &Args) -> Vec<Finding> {
     let bar = progress();
     let checks = checks(config, args.card.clone());
-    let waiting: std::sync::Mutex<Vec<String>> =
-        std::sync::Mutex::new(checks.iter().map(|check| check.name.clone()).collect());
+    let waiting: Mutex<Vec<String>> = Mutex::new(checks.iter().map(|check| check.name.clone()).collect());
     let waiting = &waiting;
     let (bar, limit) = (&bar, args.timeout);
     let found = join_all(checks.into_iter().map(|Check { name, work }| async move {
@@ -114,7 +114,7 @@ async fn examine(config: Config, args: &Args) -> Vec<Finding> {
                 "try again with a longer --timeout, on a machine with less to do",
             )]
         });
-        let mut waiting = waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut waiting = waiting.lock();
         waiting.retain(|other| *other != name);
         bar.set_message(waiting.join(", "));
         found

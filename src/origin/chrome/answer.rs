@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use http_body::Body as _;
 
 use super::capture::Report;
 use super::guard::Barred;
-use super::spec::{Fault, Format};
+use super::spec::Format;
 use crate::clock::Timestamp;
+use crate::message::body::Body;
 use crate::message::capture::X_CAPTURE;
-use crate::message::{body::Body, fields};
+use crate::message::entity_tag::{self, EntityTag, TagList};
+use crate::message::outcome::ErrorReason;
+use crate::message::problem::{Fault, Layout, Problem};
 
 /// A picture, and when it was made.
 pub(super) struct Picture {
@@ -33,15 +35,15 @@ pub(super) fn picture(
     method: &Method,
     asked: &HeaderMap,
 ) -> Response<Body> {
-    let tag = entity_tag(&picture.bytes);
-    let unchanged = fields::list(asked, &header::IF_NONE_MATCH)
-        .any(|wanted| wanted == b"*" || wanted.strip_prefix(b"W/").unwrap_or(wanted) == tag.as_bytes());
+    let tag = entity_tag::of_body(&picture.bytes);
+    let unchanged = TagList::of(asked, &header::IF_NONE_MATCH)
+        .is_some_and(|listed| listed.matches_weakly(EntityTag::parse(tag.as_bytes())));
     let mut response = Response::new(Body::Empty);
+    response.headers_mut().insert(header::ETAG, tag.clone());
     let captured = httpdate::fmt_http_date(picture.captured.to_system());
     set(
         &mut response,
         &[
-            (header::ETAG, &tag),
             (header::LAST_MODIFIED, &captured),
             (header::CACHE_CONTROL, &format!("public, max-age={}", lifetime.as_secs())),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -68,76 +70,66 @@ pub(super) fn picture(
     response
 }
 
-/// A strong tag: the first 16 hex digits of the bytes' SHA-256.
-fn entity_tag(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let hex: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
-}
-
 /// 404: the engine has one resource.
 pub(super) fn not_found(path: &str) -> Response<Body> {
     let detail = format!("this origin answers {} only", super::PATH);
-    problem(StatusCode::NOT_FOUND, "about:blank", "Not Found", json!({ "detail": detail, "instance": path }))
+    let mut problem = Problem::new(StatusCode::NOT_FOUND, detail);
+    problem.more.insert("instance".to_owned(), path.into());
+    tell(problem)
 }
 
 /// 405 with `Allow`.
 pub(super) fn method_not_allowed() -> Response<Body> {
-    let detail = json!({ "detail": "a capture is read with GET or HEAD, or with POST and JSON" });
-    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "about:blank", "Method Not Allowed", detail);
+    let detail = "a capture is read with GET or HEAD, or with POST and JSON";
+    let mut response = tell(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail));
     set(&mut response, &[(header::ALLOW, "GET, HEAD, POST")]);
     response
 }
 
 /// 413: the body is longer than any set of parameters.
 pub(super) fn body_too_large(limit: u64) -> Response<Body> {
-    let detail = json!({ "detail": format!("parameters may have {limit} bytes") });
-    problem(StatusCode::PAYLOAD_TOO_LARGE, "about:blank", "Content Too Large", detail)
+    let detail = format!("parameters may have {limit} bytes");
+    let title = Some("Content Too Large");
+    tell(Problem { title, ..Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail) })
 }
 
 /// 415: parameters come as JSON.
 pub(super) fn not_json() -> Response<Body> {
-    let detail = json!({ "detail": "the parameters have to be application/json" });
-    problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "about:blank", "Unsupported Media Type", detail)
+    tell(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the parameters have to be application/json"))
 }
 
 /// 400: the body ended before it was whole.
 pub(super) fn body_broken(cause: &str) -> Response<Body> {
-    problem(StatusCode::BAD_REQUEST, "about:blank", "Bad Request", json!({ "detail": cause }))
+    tell(Problem::new(StatusCode::BAD_REQUEST, cause))
 }
 
 /// 400 that names each bad parameter.
 pub(super) fn bad_parameters(faults: &[Fault]) -> Response<Body> {
     let names: Vec<&str> = faults.iter().map(|fault| fault.parameter.as_str()).collect();
-    let rest = json!({ "detail": format!("cannot use: {}", names.join(", ")), "errors": faults });
-    problem(StatusCode::BAD_REQUEST, "urn:tintype:problem:bad-parameters", "Bad parameters", rest)
+    tell(Problem {
+        title: Some("Bad parameters"),
+        reason: Some(ErrorReason::BadParameters),
+        typed: true,
+        faults: faults.to_vec(),
+        ..Problem::new(StatusCode::BAD_REQUEST, format!("cannot use: {}", names.join(", ")))
+    })
 }
 
 /// 403: the target, or what it redirects to, may not be captured.
 pub(super) fn refused(why: &Barred) -> Response<Body> {
-    let rest = json!({ "detail": why.to_string() });
-    problem(StatusCode::FORBIDDEN, "urn:tintype:problem:target-refused", "Target refused", rest)
+    tell(Problem {
+        title: Some("Target refused"),
+        reason: Some(ErrorReason::TargetRefused),
+        typed: true,
+        ..Problem::new(StatusCode::FORBIDDEN, why.to_string())
+    })
 }
 
-/// RFC 9457. A cache has no use for it: the rules may change, and it costs nothing to make.
-fn problem(status: StatusCode, kind: &str, title: &str, rest: Value) -> Response<Body> {
-    let mut body = json!({ "type": kind, "title": title, "status": status.as_u16() });
-    if let (Some(body), Value::Object(rest)) = (body.as_object_mut(), rest) {
-        body.extend(rest);
-    }
-    let body = body.to_string();
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = status;
-    set(
-        &mut response,
-        &[
-            (header::CONTENT_TYPE, "application/problem+json"),
-            (header::CONTENT_LENGTH, &body.len().to_string()),
-            (header::CACHE_CONTROL, "no-store"),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        ],
-    );
-    *response.body_mut() = Body::whole(body);
+/// A cache has no use for a problem: the rules may change, and it costs nothing to make.
+fn tell(problem: Problem) -> Response<Body> {
+    let mut response = problem.into_response(Layout::Compact);
+    let length = response.body().size_hint().exact().unwrap_or_default().to_string();
+    set(&mut response, &[(header::CONTENT_LENGTH, &length), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")]);
     response
 }
 
@@ -152,6 +144,7 @@ fn set(response: &mut Response<Body>, lines: &[(header::HeaderName, &str)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     fn ask(method: Method, if_none_match: &str) -> Response<Body> {
         let mut asked = HeaderMap::new();

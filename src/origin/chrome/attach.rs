@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use url::Url;
 
-use super::browser::Browser;
+use super::browser::{Browser, NoAnswer, NoBrowser};
 use super::devtools::{Devtools, WRITE_QUEUE};
 use super::identity::Version;
 use super::process::{Held, Owner};
@@ -74,23 +74,24 @@ pub(super) struct Attach {
 pub(super) async fn attach(
     how: &Attach,
     mut stop: watch::Receiver<bool>,
-) -> Result<(Arc<Browser>, Owner), String> {
+) -> Result<(Arc<Browser>, Owner), NoBrowser> {
     let cause = tokio::select! {
         attached = connect(how) => match attached {
             Ok(attached) => return Ok(attached),
             Err(cause) => cause,
         },
-        () = tokio::time::sleep(how.timeout) => format!("no answer within {:?}", how.timeout),
-        _ = stop.wait_for(|stop| *stop) => "tintype stops".into(),
+        () = tokio::time::sleep(how.timeout) => NoAnswer::Late(how.timeout),
+        _ = stop.wait_for(|stop| *stop) => NoAnswer::Stopping,
     };
-    Err(format!("no browser at {}: {cause}", how.endpoint))
+    Err(NoBrowser::Remote { endpoint: how.endpoint.to_string(), cause })
 }
 
-async fn connect(how: &Attach) -> Result<(Arc<Browser>, Owner), String> {
+async fn connect(how: &Attach) -> Result<(Arc<Browser>, Owner), NoAnswer> {
+    let unconnected = |error: std::io::Error| NoAnswer::Connection(error.to_string());
     let Endpoint(url) = &how.endpoint;
     let told;
     let url = if matches!(url.scheme(), "http" | "https") {
-        told = websocket::discover(url, &how.tls).await.map_err(|error| error.to_string())?;
+        told = websocket::discover(url, &how.tls).await.map_err(unconnected)?;
         &told
     } else {
         url
@@ -98,8 +99,8 @@ async fn connect(how: &Attach) -> Result<(Arc<Browser>, Owner), String> {
     let (send, outgoing) = mpsc::channel(WRITE_QUEUE);
     let (open, watched) = watch::channel(());
     let received = websocket::connect(url, &how.tls, how.max_message, outgoing, watched).await;
-    let devtools = Devtools::over(received.map_err(|error| error.to_string())?, send, how.call_timeout);
-    let version = devtools.call(None, "Browser.getVersion", json!({})).await.map_err(|e| e.to_string())?;
+    let devtools = Devtools::over(received.map_err(unconnected)?, send, how.call_timeout);
+    let version = devtools.call(None, "Browser.getVersion", json!({})).await?;
     let product = version["product"].as_str().unwrap_or("unknown");
     tracing::info!(product, endpoint = %how.endpoint, "connected to a browser");
     let closed = Box::pin(devtools.closed());

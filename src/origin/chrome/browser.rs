@@ -3,13 +3,72 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
-use super::devtools::Devtools;
+use super::devtools::{CallError, Devtools};
 use super::identity::Version;
 use super::memory::Role;
+
+/// Why there is no browser.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoBrowser {
+    /// There is no place for its profile.
+    #[error("{0}")]
+    Profile(String),
+    /// No process could be made.
+    #[error("cannot start a process: {0}")]
+    Process(String),
+    /// The process has no pipes.
+    #[error("no pipes to the browser")]
+    Pipes,
+    /// The process has no id.
+    #[error("no process id")]
+    ProcessId,
+    /// The process did not become a browser that answers; with what it printed last.
+    #[error("{program} did not start: {cause}{said}")]
+    Start {
+        /// Its path.
+        program: String,
+        /// Why.
+        cause: NoAnswer,
+        /// Its last lines, with what leads to them.
+        said: String,
+    },
+    /// A remote browser could not be reached.
+    #[error("no browser at {endpoint}: {cause}")]
+    Remote {
+        /// Where it should be.
+        endpoint: String,
+        /// Why.
+        cause: NoAnswer,
+    },
+    /// Nothing looks after browsers any more.
+    #[error("the browser's keeper is gone")]
+    KeeperGone,
+    /// The engine ends.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+/// Why a browser did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// It took too long.
+    #[error("no answer within {0:?}")]
+    Late(Duration),
+    /// The process ends.
+    #[error("tintype stops")]
+    Stopping,
+    /// The connection could not be made.
+    #[error("{0}")]
+    Connection(String),
+    /// It refused the first call, or ended.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
 
 /// How a browser stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,9 +35,6 @@ const ABORTED: &str = "net::ERR_ABORTED";
 /// The status that the exit answers with once it is closed.
 const CLOSED_EXIT: u16 = 504;
 
-/// What is said of a shot without bytes.
-const NO_PICTURE: &str = "the browser gave no picture";
-
 /// Why there is no picture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
@@ -53,6 +50,9 @@ pub(super) enum Failure {
     /// The navigation was given up: the page has no document, leads to another program, or its renderer died.
     #[error("the page gave no document")]
     Aborted,
+    /// The shot has no bytes.
+    #[error("the browser gave no picture")]
+    NoPicture,
     /// The page did not become a picture.
     #[error("{0}")]
     Page(String),
@@ -69,7 +69,7 @@ impl Failure {
     fn may_pass(&self) -> bool {
         match self {
             Failure::Tab(error) => error.is_refusal(),
-            Failure::Page(why) => why == NO_PICTURE,
+            Failure::NoPicture => true,
             _ => false,
         }
     }

@@ -72,7 +72,7 @@ impl PageRoots {
     ///
     /// # Errors
     /// If TLS cannot be set up.
-    pub(super) fn client(&self) -> Result<ClientConfig, String> {
+    pub(super) fn client(&self) -> Result<ClientConfig, TlsSetupError> {
         let mut client = client(Arc::new(ByRoots::new(self)?))?;
         client.resumption = Resumption::disabled();
         Ok(client)
@@ -88,6 +88,20 @@ impl PageRoots {
 impl fmt::Debug for PageRoots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PageRoots({})", self.0.len())
+    }
+}
+
+/// Why TLS towards pages cannot be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
+pub struct TlsSetupError {
+    cause: String,
+}
+
+impl TlsSetupError {
+    /// Because of `error`, of whichever library.
+    pub(super) fn of(error: impl std::error::Error) -> Self {
+        TlsSetupError { cause: error.to_string() }
     }
 }
 
@@ -119,11 +133,11 @@ struct ByRoots {
 }
 
 impl ByRoots {
-    fn new(roots: &PageRoots) -> Result<Self, String> {
+    fn new(roots: &PageRoots) -> Result<Self, TlsSetupError> {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots.0.iter().cloned());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider()).build();
-        let verifier = verifier.map_err(|error| error.to_string())?;
+        let verifier = verifier.map_err(TlsSetupError::of)?;
         Ok(ByRoots { verifier, roots: roots.clone() })
     }
 }
@@ -193,7 +207,7 @@ impl ServerCertVerifier for ByRoots {
 ///
 /// # Errors
 /// If TLS cannot be set up.
-pub(super) fn unverified_client() -> Result<ClientConfig, String> {
+pub(super) fn unverified_client() -> Result<ClientConfig, TlsSetupError> {
     client(Arc::new(Unverified(provider())))
 }
 
@@ -236,10 +250,10 @@ impl ServerCertVerifier for Unverified {
     }
 }
 
-fn client(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, String> {
+fn client(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, TlsSetupError> {
     let client = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
+        .map_err(TlsSetupError::of)?;
     Ok(client.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -123,16 +124,12 @@ impl Routes {
 }
 
 impl Shared {
-    fn routes(&self) -> MutexGuard<'_, Routes> {
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn heard(&self) {
-        *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = Stopwatch::start();
+        *self.silence.lock() = Stopwatch::start();
     }
 
     fn route(&self, message: Message) {
-        let mut routes = self.routes();
+        let mut routes = self.routes.lock();
         if let Some(id) = message.id {
             if let Some(waiting) = routes.calls.remove(&id) {
                 let refused = |error: message::Refusal| Err(Failed::Refused(error.message));
@@ -149,7 +146,7 @@ impl Shared {
     /// Ends the wait for a message that came and cannot be read. Which event it is may not be known either, so its session
     /// hears of every one.
     fn give_up(&self, unreadable: Unreadable) {
-        let mut routes = self.routes();
+        let mut routes = self.routes.lock();
         if let Some(waiting) = unreadable.id.and_then(|id| routes.calls.remove(&id)) {
             let _ = waiting.send(Err(Failed::Unreadable));
         } else if let (None, Some(session)) = (unreadable.id, unreadable.session) {
@@ -159,7 +156,7 @@ impl Shared {
 
     /// Ends every waiting call and session.
     fn close(&self) {
-        let mut routes = self.routes();
+        let mut routes = self.routes.lock();
         routes.closed = true;
         routes.calls.clear();
         routes.sessions.clear();
@@ -232,7 +229,7 @@ impl Devtools {
 
     /// The time since the browser said anything at all.
     pub(super) fn silence(&self) -> Duration {
-        self.shared.silence.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+        self.shared.silence.lock().elapsed()
     }
 
     /// Waits until it has. Holds nothing of the connection meanwhile.
@@ -259,7 +256,7 @@ impl Devtools {
         let (send, reply) = oneshot::channel();
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         {
-            let mut routes = self.shared.routes();
+            let mut routes = self.shared.routes.lock();
             if routes.closed {
                 return Err(CallError::Closed);
             }
@@ -285,7 +282,7 @@ impl Devtools {
 
     /// Has the events of `child` that `filter` lets through come where those of `session` come.
     pub(super) fn join(&self, session: &str, child: &str, filter: impl Fn(&Event) -> bool + Send + 'static) {
-        let mut routes = self.shared.routes();
+        let mut routes = self.shared.routes.lock();
         let events = routes.sessions.get(session).map(|(_, events)| events.clone());
         if let Some(events) = events {
             routes.sessions.insert(child.to_owned(), (Box::new(filter), events));
@@ -300,7 +297,7 @@ impl Devtools {
         filter: impl Fn(&Event) -> bool + Send + 'static,
     ) -> mpsc::Receiver<Event> {
         let (send, events) = mpsc::channel(EVENT_QUEUE);
-        let mut routes = self.shared.routes();
+        let mut routes = self.shared.routes.lock();
         routes.sessions.retain(|_, (_, events)| !events.is_closed());
         if !routes.closed {
             routes.sessions.insert(session.to_owned(), (Box::new(filter), send));
@@ -324,7 +321,7 @@ struct Forget<'a> {
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
-        self.shared.routes().calls.remove(&self.id);
+        self.shared.routes.lock().calls.remove(&self.id);
     }
 }
 
@@ -416,7 +413,7 @@ mod tests {
         let (devtools, _browser) = Browser::new(Duration::from_millis(5));
         let result = devtools.call(None, "A.a", json!({})).await;
         assert!(matches!(result, Err(CallError::TimedOut { .. })), "{result:?}");
-        assert!(devtools.shared.routes().calls.is_empty());
+        assert!(devtools.shared.routes.lock().calls.is_empty());
     }
 
     /// Nobody waits for what came and could not be read (agent-browser#1666, ferrum#452: a lone surrogate in a name).
@@ -446,7 +443,7 @@ mod tests {
             let (result, ()) = tokio::join!(devtools.call(Some("S"), "A.a", json!({})), play);
             assert_eq!(result, expected, "{}", &reply[..60.min(reply.len())]);
         }
-        assert!(devtools.shared.routes().calls.is_empty());
+        assert!(devtools.shared.routes.lock().calls.is_empty());
     }
 
     #[tokio::test]

@@ -1,13 +1,13 @@
 //! The engine: one resource, `GET /screenshot`, answered with a fresh picture each time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response};
-use serde::Serialize;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::answer::{self, Picture};
@@ -34,6 +34,7 @@ use super::{Config, Limits};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
 use crate::message::class::Standing;
+use crate::origin::stats::{CaptureStats, OriginStats};
 use crate::origin::{Flaw, Origin, OriginError};
 
 /// Times that one capture is tried.
@@ -52,45 +53,6 @@ pub struct Engine {
     /// One by one captures are tried again whose browser was killed for its memory.
     suspects: Semaphore,
     counts: Counts,
-}
-
-/// What befell the engine since its start, and how it stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Stats {
-    /// Pictures made.
-    pub captures: u64,
-    /// Captures that ended without a picture: errors of page, browser and time.
-    pub failures: u64,
-    /// Those by the name of their [`OriginError`], and requests that found no place.
-    pub reasons: BTreeMap<&'static str, u64>,
-    /// Pictures by what their page still waited for, or `rest`; `incomplete` where it was not loaded.
-    pub waiting_for: BTreeMap<&'static str, u64>,
-    /// Pictures of pages that were captured before they were at rest.
-    pub bounded: u64,
-    /// Pictures of pages that were not loaded.
-    pub incomplete: u64,
-    /// Requests with bad parameters or refused targets.
-    pub refused: u64,
-    /// Requests that found the queue full, or waited in it in vain.
-    pub busy: u64,
-    /// Pages asked whether they changed.
-    pub probes: u64,
-    /// Captures that this made needless.
-    pub probes_unchanged: u64,
-    /// Pages that could not be asked.
-    pub probes_failed: u64,
-    /// Browsers launched, or connected to, after the first; with remote ones, after the first of each.
-    pub restarts: u64,
-    /// Browsers given up because they hung or failed their check.
-    pub unhealthy: u64,
-    /// Browsers that take captures.
-    pub browsers: u64,
-    /// Captures under way.
-    pub running: u64,
-    /// Requests in the queue.
-    pub waiting: u64,
-    /// Process id of our own browser that takes captures; also the number of its process group.
-    pub browser: Option<u32>,
 }
 
 #[derive(Default)]
@@ -119,7 +81,7 @@ impl Counts {
             }
             (None, None) => "rest",
         };
-        *self.waiting_for.lock().unwrap_or_else(PoisonError::into_inner).entry(state).or_default() += 1;
+        *self.waiting_for.lock().entry(state).or_default() += 1;
     }
 }
 
@@ -180,18 +142,18 @@ impl Engine {
     }
 
     /// Counts since start, and the present state.
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> CaptureStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let [probes, probes_unchanged, probes_failed] =
             self.prober.as_ref().map(Prober::counts).unwrap_or_default();
-        Stats {
+        CaptureStats {
             probes,
             probes_unchanged,
             probes_failed,
             captures: read(&self.counts.captures),
             failures: read(&self.counts.failures),
-            reasons: self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            waiting_for: self.counts.waiting_for.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            reasons: self.counts.reasons.lock().clone(),
+            waiting_for: self.counts.waiting_for.lock().clone(),
             bounded: read(&self.counts.bounded),
             incomplete: read(&self.counts.incomplete),
             refused: read(&self.counts.refused),
@@ -236,7 +198,7 @@ impl Engine {
             None => self.picture(&spec, &Standing::of(&head.extensions)).await,
         };
         if let Err(error) = &outcome {
-            let mut reasons = self.counts.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut reasons = self.counts.reasons.lock();
             *reasons.entry(error.name()).or_default() += 1;
         }
         match &outcome {
@@ -391,7 +353,7 @@ impl Engine {
         let limits = Limits { max_load: self.config.limits.max_load.min(left / 2), ..self.config.limits };
         let filters = self.filters.of(&spec.filters).await;
         let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
-        let lease = self.fleet.browser().await.map_err(Try::Engine)?;
+        let lease = self.fleet.browser().await.map_err(|error| Try::Engine(error.to_string()))?;
         let (spares, browser) = (self.spares.clone(), lease.browser.clone());
         let identity = Identity::of(&browser.version, &spec.visitor, &self.config.visitor);
         let opening = async move {
@@ -464,8 +426,8 @@ impl Origin for Engine {
         self.fleet.ready() > 0
     }
 
-    fn stats(&self) -> serde_json::Value {
-        serde_json::json!({ "ready": self.is_ready(), "captures": Engine::stats(self) })
+    fn stats(&self) -> OriginStats {
+        OriginStats { ready: self.is_ready(), captures: Some(Engine::stats(self)), remote: None }
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

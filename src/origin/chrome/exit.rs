@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -199,7 +200,7 @@ impl Exit {
     }
 
     fn idle_connection(&self, site: &Site) -> Option<SendRequest<Incoming>> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         let senders = idle.get_mut(site)?;
         senders.retain(|sender| !sender.is_closed());
         let at = senders.iter().position(SendRequest::is_ready)?;
@@ -213,7 +214,7 @@ impl Exit {
         sender: SendRequest<Incoming>,
         mut response: Response<Incoming>,
     ) -> Response<Body> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         idle.entry(site.clone()).or_default().push(sender);
         fields::remove_hop_by_hop(response.headers_mut());
         *response.version_mut() = Version::HTTP_11;

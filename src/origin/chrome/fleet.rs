@@ -1,14 +1,15 @@
 //! All browsers that take captures: our own one, or several that others run. Each capture goes to the one that has the
 //! least to do.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join_all, select_ok};
+use parking_lot::Mutex;
 
 use super::attach::Attach;
-use super::browser::{Browser, Lease};
+use super::browser::{Browser, Lease, NoBrowser};
 use super::health::Rules;
 use super::identity::Version;
 use super::process::{self, Launch};
@@ -64,7 +65,7 @@ impl Fleet {
     }
 
     /// A browser for one capture; waits while there may be one soon.
-    pub(super) async fn browser(&self) -> Result<Lease, String> {
+    pub(super) async fn browser(&self) -> Result<Lease, NoBrowser> {
         loop {
             if let Some(browser) = self.least_loaded() {
                 return Ok(Lease::new(browser, self.captures));
@@ -113,7 +114,7 @@ impl Fleet {
 
     fn known_version(&self) -> Option<Version> {
         let ready = self.members.iter().find_map(Supervisor::ready).map(|browser| browser.version.clone());
-        let mut last = self.last_version.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last_version.lock();
         if ready.is_some() {
             last.clone_from(&ready);
         }

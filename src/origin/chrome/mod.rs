@@ -56,9 +56,9 @@ mod visitor;
 mod websocket;
 
 pub use attach::Endpoint;
-pub use certificates::{CertificateFault, PageRoots, PageRootsError};
+pub use certificates::{CertificateFault, PageRoots, PageRootsError, TlsSetupError};
 pub use egress::EgressProxy;
-pub use engine::{Engine, Stats};
+pub use engine::Engine;
 pub use exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
 pub use filter::{FilterList, FilterLists, MAX_LIST, Unused, Usage};
 pub use probe::Probe;

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -30,7 +31,12 @@ const WORKER_LOOKS: u32 = 50;
 /// The name by which frozen pages are asked. Pages cannot know it.
 pub(super) fn token() -> &'static str {
     static TOKEN: OnceLock<String> = OnceLock::new();
-    TOKEN.get_or_init(|| format!("tintype-{:016x}", RandomState::new().hash_one(0)))
+    TOKEN.get_or_init(unguessable)
+}
+
+/// A new name that pages cannot guess: the keys of `RandomState` come from the system, unlike the seed of `fastrand`.
+pub(super) fn unguessable() -> String {
+    format!("tintype-{:016x}", RandomState::new().hash_one(0))
 }
 
 /// The script that has the clock of a page begin at `now`, in milliseconds since 1970.
@@ -87,14 +93,14 @@ impl PageClock {
         if !is_frame && kind != "worker" {
             return;
         }
-        let mut sessions = lock(&self.sessions);
+        let mut sessions = self.sessions.lock();
         sessions.workers_seen += u32::from(!is_frame);
         sessions.children.push(Child { session: session.to_owned(), is_frame, begun: is_frame });
     }
 
     /// The script of a worker is about to run.
     pub(super) fn begin(&self, session: &str) {
-        let mut sessions = lock(&self.sessions);
+        let mut sessions = self.sessions.lock();
         for child in sessions.children.iter_mut().filter(|child| child.session == session) {
             child.begun = true;
         }
@@ -102,7 +108,7 @@ impl PageClock {
 
     /// A session ended.
     pub(super) fn forget(&self, session: &str) {
-        lock(&self.sessions).children.retain(|child| child.session != session);
+        self.sessions.lock().children.retain(|child| child.session != session);
     }
 
     /// Has time pass from now on. The page is waited for no longer than `patience` in all.
@@ -151,10 +157,6 @@ impl PageClock {
             let _ = idle.wait_for(|idle| *idle).await;
         }
     }
-}
-
-fn lock(sessions: &Mutex<Sessions>) -> MutexGuard<'_, Sessions> {
-    sessions.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What can be asked.
@@ -250,7 +252,7 @@ impl Run {
     /// Whether some worker was made and is not there yet.
     fn workers_are_missing(&mut self, answers: &[Answer]) -> bool {
         let made: u32 = answers.iter().map(|answer| answer.made).sum();
-        let sessions = lock(&self.sessions);
+        let sessions = self.sessions.lock();
         let begun = sessions.children.iter().all(|child| child.begun);
         let missing = (sessions.workers_seen < made || !begun) && self.worker_looks < WORKER_LOOKS;
         self.worker_looks += u32::from(missing);
@@ -272,7 +274,7 @@ impl Run {
     }
 
     async fn realms(&self) -> Vec<Realm> {
-        let children = lock(&self.sessions).children.clone();
+        let children = self.sessions.lock().children.clone();
         let of_frames = children.iter().filter(|child| child.is_frame).map(|child| child.session.clone());
         let of_workers = children.iter().filter(|child| !child.is_frame && child.begun);
         let mut realms = Vec::new();
@@ -387,13 +389,13 @@ mod tests {
         for (session, kind) in [("A", "iframe"), ("B", "worker"), ("C", "service_worker")] {
             clock.add(session, kind);
         }
-        let begun = || -> Vec<bool> { lock(&clock.sessions).children.iter().map(|one| one.begun).collect() };
-        assert_eq!((begun(), lock(&clock.sessions).workers_seen), (vec![true, false], 1));
+        let begun = || -> Vec<bool> { clock.sessions.lock().children.iter().map(|one| one.begun).collect() };
+        assert_eq!((begun(), clock.sessions.lock().workers_seen), (vec![true, false], 1));
         clock.begin("B");
         clock.begin("nobody");
         assert_eq!(begun(), [true, true]);
         clock.forget("A");
-        assert_eq!((begun(), lock(&clock.sessions).workers_seen), (vec![true], 1));
+        assert_eq!((begun(), clock.sessions.lock().workers_seen), (vec![true], 1));
     }
 
     #[test]

@@ -5,9 +5,10 @@
 //! whatever has no answer after [`UNANSWERED`].
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -219,44 +220,40 @@ impl Requests {
     /// requests would fill.
     pub(super) fn observe(&self, event: &Event) {
         let concerns = ["Network.", "Page."].iter().any(|domain| event.method.starts_with(domain));
-        if concerns && self.lock().apply(&event.method, &event.params, self.since.elapsed()) {
+        if concerns && self.pending.lock().apply(&event.method, &event.params, self.since.elapsed()) {
             self.changed.send_replace(());
         }
     }
 
     /// How many requests that are waited for began.
     pub(super) fn begun(&self) -> u64 {
-        self.lock().begun
+        self.pending.lock().begun
     }
 
     /// How many have not ended, those that are not waited for any more included.
     pub(super) fn unfinished(&self) -> usize {
-        self.lock().requests.len()
+        self.pending.lock().requests.len()
     }
 
     /// The kind of a request that the page waits for.
     pub(super) fn awaited(&self) -> Option<Kind> {
-        self.lock().awaited(self.since.elapsed()).map(|(kind, _)| kind)
+        self.pending.lock().awaited(self.since.elapsed()).map(|(kind, _)| kind)
     }
 
     /// Whether the request of this id has not ended. The id of a document's request is that of its loader.
     pub(super) fn is_pending(&self, id: &str) -> bool {
-        self.lock().requests.contains_key(id)
+        self.pending.lock().requests.contains_key(id)
     }
 
     /// Waits until the page waits for no request.
     pub(super) async fn none_awaited(&self) {
         let mut changes = self.changed.subscribe();
         loop {
-            let awaited = self.lock().awaited(self.since.elapsed());
+            let awaited = self.pending.lock().awaited(self.since.elapsed());
             let Some((_, expires)) = awaited else { return };
             // The sender is part of this value: it does not go away.
             let _ = tokio::time::timeout(expires, changes.changed()).await;
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::DefaultVisitor;
-use super::browser::{Browser, Fate};
+use super::browser::{Browser, Fate, NoAnswer, NoBrowser};
 use super::devtools::Devtools;
 use super::identity::{self, Version};
 use super::profile::Profile;
@@ -57,8 +58,8 @@ pub(super) struct Launch {
 pub(super) async fn launch(
     launch: &Launch,
     mut stop: watch::Receiver<bool>,
-) -> Result<(Arc<Browser>, Owner), String> {
-    let profile = Profile::create(&launch.profiles).map_err(|error| error.to_string())?;
+) -> Result<(Arc<Browser>, Owner), NoBrowser> {
+    let profile = Profile::create(&launch.profiles).map_err(|error| NoBrowser::Profile(error.to_string()))?;
     let shared_memory = program::has_shared_memory();
     // Shared and service workers say what the browser was started with, whatever a page is told.
     let user_agent = match &launch.visitor.user_agent {
@@ -84,14 +85,14 @@ pub(super) async fn launch(
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| format!("cannot start a process: {error}"))?;
+        .map_err(|error| NoBrowser::Process(error.to_string()))?;
     let (Some(output), Some(input), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err("no pipes to the browser".into());
+        return Err(NoBrowser::Pipes);
     };
     let pid = child.id().unwrap_or_default();
-    let group = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or("no process id")?;
+    let group = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(NoBrowser::ProcessId)?;
     let (said, listener) = Said::listen(stderr);
     let devtools = Devtools::connect(input, output, launch.max_message, launch.call_timeout);
     let process = Process { child, group, profile };
@@ -107,15 +108,16 @@ pub(super) async fn launch(
                 let held = Held::Process(Box::new(process));
                 return Ok((browser, Owner { closed, fate, bounded, held }));
             }
-            Err(error) => error.to_string(),
+            Err(error) => error.into(),
         },
-        () = tokio::time::sleep(launch.timeout) => format!("no answer within {:?}", launch.timeout),
-        _ = stop.wait_for(|stop| *stop) => "tintype stops".into(),
+        () = tokio::time::sleep(launch.timeout) => NoAnswer::Late(launch.timeout),
+        _ = stop.wait_for(|stop| *stop) => NoAnswer::Stopping,
     };
     process.end().await;
     // The group is gone, so what it said ends.
     let _ = tokio::time::timeout(REAP_TIMEOUT, listener).await;
-    Err(format!("{} did not start: {cause}{}", launch.program.display(), said.last()))
+    let program = launch.program.display().to_string();
+    Err(NoBrowser::Start { program, cause, said: said.last() })
 }
 
 /// Ends a browser: when its connection closes, when it is condemned, when nobody holds it, or when all stops.
@@ -232,7 +234,7 @@ impl Said {
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
                 line.clear();
                 tracing::trace!(line = text, "browser");
-                let mut kept = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = lines.0.lock();
                 if kept.len() == KEPT_LINES {
                     kept.pop_front();
                 }
@@ -243,7 +245,7 @@ impl Said {
     }
 
     fn last(&self) -> String {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.0.lock();
         if kept.is_empty() {
             return String::new();
         }

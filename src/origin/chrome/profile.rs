@@ -1,7 +1,6 @@
 //! A browser's profile: a private folder for as long as the browser lives, which also takes its temporary files.
 
 use std::fs::{DirBuilder, File};
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
@@ -41,7 +40,7 @@ impl Profile {
     }
 
     fn make(parent: &Path) -> io::Result<Self> {
-        let random = RandomState::new().hash_one(parent);
+        let random = fastrand::u64(..);
         let name = format!("{PREFIX}{}-{random:016x}", std::process::id());
         let (path, unready) = (parent.join(&name), parent.join(format!("{name}{UNREADY}")));
         DirBuilder::new().mode(0o700).create(&unready)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
+use super::certificates::TlsSetupError;
 use super::profile::Profile;
 use super::tls_bridge::TlsBridge;
 use super::{Config, Sandbox};
@@ -73,7 +74,7 @@ pub enum StartError {
     NotExecutable(PathBuf),
     /// The roots of `page_ca` cannot be used.
     #[error("cannot use the roots of `page_ca`: {0}")]
-    PageRoots(String),
+    PageRoots(TlsSetupError),
 }
 
 /// The program that `config` names, or the first that is found.

@@ -1,17 +1,16 @@
 //! The body of `POST /screenshot`: parameters as JSON, bounded.
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, header};
+use http::{HeaderMap, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::{Limits, answer};
 use crate::message::body::Body;
+use crate::message::json::is_json;
 
 /// The JSON text of a request, or the answer to one that has none.
 pub(super) async fn json(fields: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Response<Body>> {
-    let kind = fields.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let is_json = kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json");
-    if !is_json || fields.contains_key(header::CONTENT_ENCODING) {
+    if !is_json(fields) {
         return Err(answer::not_json());
     }
     let limit = largest(limits);
@@ -34,6 +33,7 @@ fn largest(limits: &Limits) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header;
 
     #[tokio::test]
     async fn only_json_within_the_bound_is_read() {

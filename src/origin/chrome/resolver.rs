@@ -66,14 +66,14 @@ pub(super) fn literal(host: &str) -> Result<Host, url::ParseError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
+    use parking_lot::Mutex;
 
     #[derive(Debug)]
     struct Script(Mutex<Vec<Vec<&'static str>>>);
 
     impl Resolver for Script {
         fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
-            let next = self.0.lock().unwrap().pop();
+            let next = self.0.lock().pop();
             let addresses = next.map(|list| list.iter().map(|a| a.parse().unwrap()).collect());
             Box::pin(std::future::ready(addresses.ok_or_else(|| io::ErrorKind::NotFound.into())))
         }

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use url::{Position, Url};
@@ -100,7 +101,7 @@ impl Roads {
     /// Opens them for one capture.
     pub(super) fn open(&self, to: Destination) {
         let Destination { allowance, host, addresses, egress, ignores_certificates } = to;
-        lock(&self.names).insert(host, Arc::new(OnceCell::new_with(Some(Ok(addresses)))));
+        self.names.lock().insert(host, Arc::new(OnceCell::new_with(Some(Ok(addresses)))));
         // Once only: no page serves two captures.
         let budget = Arc::new(Budget::new(allowance.bytes));
         let _ = self.terms.set(Terms { budget, allowance, egress, ignores_certificates });
@@ -153,7 +154,7 @@ impl Roads {
 
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Barred> {
         let cell = {
-            let mut names = lock(&self.names);
+            let mut names = self.names.lock();
             if names.len() >= MAX_NAMES && !names.contains_key(host) {
                 return Err(Barred::Limit { limit: MAX_NAMES as u64, what: "names" });
             }
@@ -165,7 +166,7 @@ impl Roads {
     /// Remembers why the way to `site` is barred, for a request of `target` or a tunnel.
     pub(super) fn remember(&self, site: Site, target: Option<String>, why: Barred) {
         tracing::debug!(host = site.0, port = site.1, %why, "page connection barred");
-        let mut troubles = lock(&self.troubles);
+        let mut troubles = self.troubles.lock();
         if troubles.len() == MAX_TROUBLES {
             troubles.remove(0);
         }
@@ -188,7 +189,7 @@ impl Roads {
     }
 
     fn last_trouble(&self, is_it: impl Fn(&Trouble) -> bool) -> Option<Barred> {
-        lock(&self.troubles).iter().rev().find(|trouble| is_it(trouble)).map(|trouble| trouble.why.clone())
+        self.troubles.lock().iter().rev().find(|trouble| is_it(trouble)).map(|trouble| trouble.why.clone())
     }
 
     /// The byte limit, if it was reached.
@@ -201,8 +202,4 @@ impl Roads {
 /// Why nobody answers at `site`.
 pub(super) fn unreachable(site: &Site, cause: &dyn std::error::Error) -> Barred {
     Barred::Unreachable { host: site.0.clone(), port: site.1, cause: cause.to_string() }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,10 +2,11 @@
 //!
 //! Whoever clients wait for goes first, then who has less time left. Waiting makes everybody more urgent, so that nobody waits for ever.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::clock::Stopwatch;
@@ -66,7 +67,7 @@ impl Drop for Place {
         inner.running.fetch_sub(1, Ordering::Relaxed);
         {
             // Moving mean over about eight captures.
-            let mut mean = inner.mean.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut mean = inner.mean.lock();
             *mean = (*mean * 7 + self.since.elapsed()) / 8;
         }
         inner.release();
@@ -78,7 +79,7 @@ struct Waiting<'a>(&'a Inner, u64);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.queue().waiting.retain(|waiter| waiter.number != self.1);
+        self.0.queue.lock().waiting.retain(|waiter| waiter.number != self.1);
     }
 }
 
@@ -101,7 +102,7 @@ impl Slots {
     pub(super) async fn enter(&self, patience: Duration, standing: &Standing) -> Result<Place, OriginError> {
         let inner = &*self.0;
         let (number, mut place) = {
-            let mut queue = inner.queue();
+            let mut queue = inner.queue.lock();
             if queue.free > 0 {
                 queue.free -= 1;
                 drop(queue);
@@ -125,7 +126,8 @@ impl Slots {
             Ok(Ok(place)) => Ok(place),
             // Who comes again is behind all who wait now, but for this one.
             Ok(Err(_)) | Err(_) => {
-                let ahead = inner.queue().waiting.iter().filter(|waiter| waiter.number != number).count();
+                let ahead =
+                    inner.queue.lock().waiting.iter().filter(|waiter| waiter.number != number).count();
                 Err(OriginError::Busy { retry_after: inner.estimate(ahead) })
             }
         }
@@ -138,7 +140,7 @@ impl Slots {
 
     /// Requests in the queue.
     pub(super) fn waiting(&self) -> u64 {
-        self.0.queue().waiting.len() as u64
+        self.0.queue.lock().waiting.len() as u64
     }
 }
 
@@ -166,7 +168,7 @@ impl Inner {
     fn release(self: &Arc<Self>) {
         loop {
             let next = {
-                let mut queue = self.queue();
+                let mut queue = self.queue.lock();
                 let best = queue.waiting.iter().enumerate().min_by_key(|(_, waiter)| waiter.rank());
                 match best.map(|(at, _)| at) {
                     Some(at) => queue.waiting.swap_remove(at),
@@ -187,13 +189,9 @@ impl Inner {
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What a capture takes of late.
     fn mean(&self) -> Duration {
-        *self.mean.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.mean.lock()
     }
 
     /// When a place is likely: the time for one round of all places, as captures go of late, for as many rounds as wait ahead.
@@ -332,7 +330,7 @@ mod tests {
     #[tokio::test]
     async fn the_estimate_grows_with_the_queue() {
         let slots = slots(2, 9);
-        *slots.0.mean.lock().unwrap() = Duration::from_millis(1500);
+        *slots.0.mean.lock() = Duration::from_millis(1500);
         for (ahead, seconds) in [(0, 2), (1, 2), (2, 3), (4, 5)] {
             assert_eq!(slots.0.estimate(ahead), Duration::from_secs(seconds), "{ahead}");
         }

@@ -1,8 +1,9 @@
 //! Pages opened ahead: contexts with an exit and an empty page, ready when the next capture begins. Each serves one capture
 //! and is never used again; none holds a place among the captures, and none outlives the service of its browser.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::DefaultVisitor;
@@ -68,7 +69,7 @@ impl Spares {
 
     fn ready(&self, browser: &Arc<Browser>) -> Option<Tab> {
         loop {
-            let mut shelf = self.shelf();
+            let mut shelf = self.shelf.lock();
             let is_ready = |spare: &Spare| spare.tab.is_some() && Arc::ptr_eq(&spare.browser, browser);
             let at = shelf.iter().position(is_ready)?;
             let tab = shelf.swap_remove(at).tab;
@@ -85,7 +86,7 @@ impl Spares {
     fn refill(self: Arc<Self>, browser: &Arc<Browser>) {
         let (kept, dropped) = oneshot::channel();
         let number = {
-            let mut shelf = self.shelf();
+            let mut shelf = self.shelf.lock();
             let there = shelf.iter().filter(|spare| Arc::ptr_eq(&spare.browser, browser)).count();
             // In a browser that others run, a page that waits may cost them a place or its rent.
             if browser.pid.is_none() || there >= self.wanted || browser.fate() != Fate::Serving {
@@ -123,19 +124,15 @@ impl Spares {
 
     /// Lays a page on the place that was kept for it; gives it back if that is gone.
     fn put(&self, number: u64, tab: Tab) -> Option<Tab> {
-        match self.shelf().iter_mut().find(|spare| spare.number == number) {
+        match self.shelf.lock().iter_mut().find(|spare| spare.number == number) {
             Some(spare) => spare.tab.replace(tab),
             None => Some(tab),
         }
     }
 
     fn forget(&self, number: u64) -> Option<Spare> {
-        let mut shelf = self.shelf();
+        let mut shelf = self.shelf.lock();
         let at = shelf.iter().position(|spare| spare.number == number)?;
         Some(shelf.swap_remove(at))
-    }
-
-    fn shelf(&self) -> std::sync::MutexGuard<'_, Vec<Spare>> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

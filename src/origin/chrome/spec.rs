@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use url::Url;
 
 use super::devices::Handset;
+pub use crate::message::problem::Fault;
 
 mod read;
 mod reader;
@@ -349,17 +349,6 @@ impl Format {
             Format::Webp => "image/webp",
         }
     }
-}
-
-/// One bad parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fault {
-    /// Its name.
-    pub parameter: String,
-    /// What was given, cut short if it is long.
-    pub found: String,
-    /// What may be given.
-    pub allowed: String,
 }
 
 /// Device pixels of a side, rounded as Chrome rounds.

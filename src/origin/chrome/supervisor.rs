@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::attach::{self, Attach};
-use super::browser::{Browser, Fate};
+use super::browser::{Browser, Fate, NoBrowser};
 use super::health::{self, Rules};
 use super::process::{Launch, Owner, launch};
 use crate::clock::Stopwatch;
@@ -31,7 +31,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    async fn open(&self, stop: watch::Receiver<bool>) -> Result<(Arc<Browser>, Owner), String> {
+    async fn open(&self, stop: watch::Receiver<bool>) -> Result<(Arc<Browser>, Owner), NoBrowser> {
         match self {
             Source::Launch(how) => launch(how, stop).await,
             Source::Attach(how) => attach::attach(how, stop).await,
@@ -46,7 +46,7 @@ enum Phase {
     /// It takes captures.
     Ready(Arc<Browser>),
     /// It could not be launched; another try comes after a pause.
-    Failed(String),
+    Failed(NoBrowser),
     /// It is gone for good.
     Stopped,
 }
@@ -80,7 +80,7 @@ impl Supervisor {
     }
 
     /// Waits until a capture may begin, or there is no browser to wait for.
-    pub(super) async fn wait(&self) -> Result<(), String> {
+    pub(super) async fn wait(&self) -> Result<(), NoBrowser> {
         let mut phase = self.phase.clone();
         let settled = phase.wait_for(|phase| match phase {
             Phase::Starting => false,
@@ -88,10 +88,10 @@ impl Supervisor {
             Phase::Ready(browser) => browser.is_open(),
             Phase::Failed(_) | Phase::Stopped => true,
         });
-        match &*settled.await.map_err(|_| "the browser's keeper is gone".to_owned())? {
+        match &*settled.await.map_err(|_| NoBrowser::KeeperGone)? {
             Phase::Ready(_) => Ok(()),
             Phase::Failed(why) => Err(why.clone()),
-            Phase::Starting | Phase::Stopped => Err("the engine has stopped".into()),
+            Phase::Starting | Phase::Stopped => Err(NoBrowser::Stopped),
         }
     }
 
@@ -153,7 +153,7 @@ impl Keeper {
                     self.serve(browser).await
                 }
                 Err(why) => {
-                    tracing::error!(why, retry_in = ?pause, "no browser");
+                    tracing::error!(why = why.to_string(), retry_in = ?pause, "no browser");
                     let rest = pause;
                     pause = (pause * 2).min(MAX_PAUSE);
                     self.do_without(why, rest).await;
@@ -194,7 +194,7 @@ impl Keeper {
     }
 
     /// Lets `pause` pass after a launch that failed, during which a worn browser serves on if there is one.
-    async fn do_without(&mut self, why: String, pause: Duration) {
+    async fn do_without(&mut self, why: NoBrowser, pause: Duration) {
         let worn = match &*self.phases.borrow() {
             Phase::Ready(browser) if browser.is_open() => Some(browser.shut()),
             _ => None,

@@ -8,12 +8,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use parking_lot::Mutex;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData};
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::server::Acceptor;
@@ -22,7 +23,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 
-use super::certificates::{CertificateFault, PageRoots, provider};
+use super::certificates::{CertificateFault, PageRoots, TlsSetupError, provider};
 use super::guard::Barred;
 use super::roads::{Roads, Site, unreachable};
 use crate::clock::Stopwatch;
@@ -62,19 +63,18 @@ impl TlsBridge {
     ///
     /// # Errors
     /// If TLS cannot be set up.
-    pub(super) fn new(roots: &PageRoots) -> Result<Self, String> {
-        let key = KeyPair::generate().map_err(|error| error.to_string())?;
-        let params =
-            CertificateParams::new(["tintype.invalid".to_owned()]).map_err(|error| error.to_string())?;
-        let certificate = params.self_signed(&key).map_err(|error| error.to_string())?;
+    pub(super) fn new(roots: &PageRoots) -> Result<Self, TlsSetupError> {
+        let key = KeyPair::generate().map_err(TlsSetupError::of)?;
+        let params = CertificateParams::new(["tintype.invalid".to_owned()]).map_err(TlsSetupError::of)?;
+        let certificate = params.self_signed(&key).map_err(TlsSetupError::of)?;
         let key_hash = BASE64_STANDARD.encode(Sha256::digest(key.subject_public_key_info()));
         let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
         let mut server = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
+            .map_err(TlsSetupError::of)?
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
-            .map_err(|error| error.to_string())?;
+            .map_err(TlsSetupError::of)?;
         server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         Ok(TlsBridge { client: roots.client()?, server, key_hash, foreign: Mutex::default() })
@@ -144,12 +144,12 @@ impl TlsBridge {
     }
 
     fn is_foreign(&self, site: &Site) -> bool {
-        let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        let foreign = self.foreign.lock();
         foreign.get(site).is_some_and(|since| since.elapsed() < FOREIGN_TTL)
     }
 
     fn remember_foreign(&self, site: &Site) {
-        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut foreign = self.foreign.lock();
         if foreign.len() >= MAX_FOREIGN {
             foreign.clear();
         }

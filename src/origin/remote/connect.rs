@@ -10,7 +10,7 @@ use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
-use tower::Service;
+use tower_service::Service;
 
 use super::Protocol;
 use super::failure::{Fault, causes, chain};

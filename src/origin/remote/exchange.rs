@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -15,6 +15,7 @@ use hyper::ext::{ReasonPhrase, on_informational};
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use parking_lot::RwLock;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -29,6 +30,7 @@ use crate::message::body::Body;
 use crate::message::class::{Safe, Standing};
 use crate::message::framing::{Violation, content_length};
 use crate::message::interim::Interim;
+use crate::origin::stats::{OriginStats, RemoteStats};
 use crate::origin::{Origin, OriginError, backoff};
 
 /// The smallest buffer that hyper takes.
@@ -190,7 +192,7 @@ impl Remote {
             on_informational(&mut request, move |said| interim.send(said.status(), said.headers()));
         }
         let mut captured = capture_connection(&mut request);
-        let Some(client) = self.client.read().ok().and_then(|client| client.clone()) else {
+        let Some(client) = self.client.read().clone() else {
             return Err(OriginError::Connect("this origin is shut down".to_owned()).into());
         };
 
@@ -249,18 +251,15 @@ impl Origin for Remote {
         Box::pin(self.answer(request))
     }
 
-    fn stats(&self) -> serde_json::Value {
-        let mut stats = self.restraint.stats(self.clock.now());
-        stats["ready"] = self.is_ready().into();
-        stats["retries"] = self.retried.load(Relaxed).into();
-        stats
+    fn stats(&self) -> OriginStats {
+        let restraint = self.restraint.stats(self.clock.now());
+        let remote = RemoteStats { retries: self.retried.load(Relaxed), restraint };
+        OriginStats { ready: self.is_ready(), captures: None, remote: Some(remote) }
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         self.slots.close();
-        if let Ok(mut client) = self.client.write() {
-            client.take();
-        }
+        self.client.write().take();
         Box::pin(std::future::ready(()))
     }
 }

@@ -1,14 +1,14 @@
 //! What keeps us from asking: an origin that wants to be left alone, one that fails again and again, a budget that is spent. Pure but for
 //! its lock: `now` is an argument.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
-use serde_json::{Value, json};
+use parking_lot::Mutex;
 
 use crate::clock::Timestamp;
 use crate::message::date;
+use crate::origin::stats::{BreakerState, BudgetStats, RestraintStats};
 
 /// The part of a budget that is kept for clients.
 const KEPT: u64 = 5;
@@ -68,7 +68,7 @@ pub(super) struct Admitted<'a> {
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         if self.probe {
-            self.restraint.state().probing = false;
+            self.restraint.state.lock().probing = false;
         }
     }
 }
@@ -80,7 +80,7 @@ impl Restraint {
 
     /// Whether one may ask now; else when to come again.
     pub(super) fn admit(&self, now: Timestamp, awaited: bool) -> Result<Admitted<'_>, Duration> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let admitted = state.admit(&self.how, now, awaited);
         state.refused += u64::from(admitted.is_err());
         admitted.map(|probe| Admitted { restraint: self, probe })
@@ -88,12 +88,12 @@ impl Restraint {
 
     /// Whether one may ask once more on the same account.
     pub(super) fn again(&self, now: Timestamp, awaited: bool) -> bool {
-        self.state().spend(&self.how, now, awaited).is_ok()
+        self.state.lock().spend(&self.how, now, awaited).is_ok()
     }
 
     /// No answer came, or this one.
     pub(super) fn heard(&self, now: Timestamp, answer: Option<(StatusCode, &HeaderMap)>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let failed = answer.is_none_or(|(status, _)| matches!(status.as_u16(), 502..=504));
         if let Some((status, fields)) = answer
             && matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
@@ -118,34 +118,30 @@ impl Restraint {
     }
 
     /// Figures.
-    pub(super) fn stats(&self, now: Timestamp) -> Value {
-        let state = self.state();
+    pub(super) fn stats(&self, now: Timestamp) -> RestraintStats {
+        let state = self.state.lock();
         let breaker = match state.opened {
-            None => "closed",
-            Some(opened) if now.apart(opened) >= self.how.reset => "half-open",
-            Some(_) => "open",
+            None => BreakerState::Closed,
+            Some(opened) if now.apart(opened) >= self.how.reset => BreakerState::HalfOpen,
+            Some(_) => BreakerState::Open,
         };
         let left_alone = state.alone_until.map_or(Duration::ZERO, |until| until.since(now));
         let budget = self.how.budget.map(|budget| {
             let used = if state.window == budget.window(now) { state.used } else { 0 };
-            json!({
-                "calls": budget.calls,
-                "used": used,
-                "left": budget.calls.saturating_sub(used),
-                "renewed_in_seconds": budget.left(now).as_secs(),
-            })
+            BudgetStats {
+                calls: budget.calls,
+                used,
+                left: budget.calls.saturating_sub(used),
+                renewed_in_seconds: budget.left(now).as_secs(),
+            }
         });
-        json!({
-            "breaker": breaker,
-            "failures_in_a_row": state.failures,
-            "left_alone_seconds": left_alone.as_secs(),
-            "not_asked": state.refused,
-            "budget": budget,
-        })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        RestraintStats {
+            breaker,
+            failures_in_a_row: state.failures,
+            left_alone_seconds: left_alone.as_secs(),
+            not_asked: state.refused,
+            budget,
+        }
     }
 }
 
@@ -264,10 +260,10 @@ mod tests {
         assert_eq!(admitted(&restraint, 1, true), Ok(()), "two in a row");
         failed(1);
         assert_eq!(admitted(&restraint, 101, true), Err(200));
-        assert_eq!(restraint.stats(at(101))["breaker"], "open");
+        assert_eq!(restraint.stats(at(101)).breaker, BreakerState::Open);
         let probe = restraint.admit(at(301), true).unwrap();
         assert_eq!(admitted(&restraint, 301, true), Err(1), "one at a time");
-        assert_eq!(restraint.stats(at(301))["breaker"], "half-open");
+        assert_eq!(restraint.stats(at(301)).breaker, BreakerState::HalfOpen);
         // It failed: all over again.
         failed(302);
         drop(probe);
@@ -294,8 +290,8 @@ mod tests {
         assert_eq!(admitted(&restraint, 100, true), Ok(()));
         assert!(restraint.again(at(100), true));
         assert_eq!(admitted(&restraint, 400, true), Err(600));
-        assert_eq!(restraint.stats(at(400))["budget"]["left"], 0);
-        assert_eq!(restraint.stats(at(1000))["budget"]["left"], 10);
+        assert_eq!(restraint.stats(at(400)).budget.map(|budget| budget.left), Some(0));
+        assert_eq!(restraint.stats(at(1000)).budget.map(|budget| budget.left), Some(10));
         assert_eq!(admitted(&restraint, 1000, true), Ok(()));
     }
 }

@@ -1,6 +1,5 @@
 //! From what was given to the canonical form: aliases mapped, defaults left out, order and spelling of no account.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -318,8 +317,5 @@ fn encode<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 
 /// The first 16 bytes of the SHA-256, in hexadecimal.
 pub(super) fn hash(value: &str) -> String {
-    Sha256::digest(value.as_bytes()).iter().take(16).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(&Sha256::digest(value.as_bytes())[..16])
 }

@@ -3,13 +3,13 @@
 //! Each algorithm has a file: [`own`], that of tintype, [`screenshotone`] and [`urlbox`]. All are HMAC-SHA256 with the secret of a key. What
 //! is signed in our own begins with a line of its own, so that no signature of one is one of another.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
+
+use crate::message::outcome::ErrorReason;
 
 pub mod own;
 pub mod rate;
@@ -76,16 +76,16 @@ pub enum Denial {
 }
 
 impl Denial {
-    /// Its name in problems, logs and figures.
-    pub fn name(self) -> &'static str {
+    /// The same for problems, logs and figures.
+    pub fn reason(self) -> ErrorReason {
         match self {
-            Denial::Unsigned => "unsigned",
-            Denial::Altered => "altered",
-            Denial::Expired => "expired",
-            Denial::UnknownKey => "unknown-key",
-            Denial::Size => "size-not-allowed",
-            Denial::Host => "host-not-allowed",
-            Denial::NoKey => "no-key",
+            Denial::Unsigned => ErrorReason::Unsigned,
+            Denial::Altered => ErrorReason::Altered,
+            Denial::Expired => ErrorReason::Expired,
+            Denial::UnknownKey => ErrorReason::UnknownKey,
+            Denial::Size => ErrorReason::SizeNotAllowed,
+            Denial::Host => ErrorReason::HostNotAllowed,
+            Denial::NoKey => ErrorReason::NoKey,
         }
     }
 }
@@ -112,19 +112,23 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// HMAC-SHA256.
+/// HMAC-SHA256 (RFC 2104) of all parts of a message in a row. `None` never happens: a key of any length is one.
+pub(crate) fn hmac_sha256(key: &[u8], message: &[&[u8]]) -> Option<[u8; 32]> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    message.iter().for_each(|part| mac.update(part));
+    Some(mac.finalize().into_bytes().into())
+}
+
+/// HMAC-SHA256 with a key's secret.
 pub(crate) fn mac(secret: &Secret, message: &[u8]) -> [u8; 32] {
-    // A key of any length is one.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.0.as_bytes()) else { return [0; 32] };
-    mac.update(message);
-    mac.finalize().into_bytes().into()
+    hmac_sha256(secret.0.as_bytes(), &[message]).unwrap_or_default()
 }
 
 /// Whether `given` is the signature of `message`, in constant time: hexadecimal, or base64url without padding.
 fn verify(secret: &Secret, message: &[u8], given: &str) -> bool {
     let ours = mac(secret, message);
     let theirs = match given.len() {
-        64 => unhex(given),
+        64 => hex::decode(given).ok(),
         _ => URL_SAFE_NO_PAD.decode(given).ok(),
     };
     theirs.is_some_and(|theirs| ours.as_slice().ct_eq(&theirs).into())
@@ -132,19 +136,6 @@ fn verify(secret: &Secret, message: &[u8], given: &str) -> bool {
 
 fn base64url(mac: &[u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(mac)
-}
-
-fn hex(mac: &[u8; 32]) -> String {
-    mac.iter().fold(String::with_capacity(64), |mut text, octet| {
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    Some(digits?.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
 #[cfg(test)]
@@ -157,7 +148,7 @@ mod tests {
         let secret = Secret::new("Jefe".into());
         let message = b"what do ya want for nothing?";
         let right = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(hex(&mac(&secret, message)), right);
+        assert_eq!(hex::encode(mac(&secret, message)), right);
         let short = base64url(&mac(&secret, message));
         for good in [right.to_owned(), right.to_uppercase(), short.clone()] {
             assert!(verify(&secret, message, &good), "{good}");

@@ -1,6 +1,6 @@
 //! ScreenshotOne's signed links: `…&signature=HEX`, HMAC-SHA256 of the query as it stands, without `signature`; `access_key` names the key.
 
-use super::{Secret, hex, mac, verify};
+use super::{Secret, mac, verify};
 
 /// A signed query, not yet verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub fn sign(query: &str, key: &str, secret: &Secret) -> String {
     }
     query.push_str("access_key=");
     query.extend(form_urlencoded::byte_serialize(key.as_bytes()));
-    let signature = hex(&mac(secret, query.as_bytes()));
+    let signature = hex::encode(mac(secret, query.as_bytes()));
     format!("{query}&signature={signature}")
 }
 

@@ -1,7 +1,7 @@
 //! urlbox's authenticated render links: `/v1/KEY/TOKEN/FORMAT?QUERY`, the token being the hexadecimal HMAC-SHA256 of the query as it stands.
 //! Neither key nor format are signed: the service has it so.
 
-use super::{Secret, hex, mac, verify};
+use super::{Secret, mac, verify};
 
 /// An authenticated link, not yet verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl<'a> Link<'a> {
 /// The path of a link without a key, `…/v1/-/FORMAT`, with one and a token for `query`.
 pub fn sign(path: &str, query: &str, key: &str, secret: &Secret) -> Option<String> {
     let (before, format) = path.rsplit_once("/-/")?;
-    Some(format!("{before}/{key}/{}/{format}", hex(&mac(secret, query.as_bytes()))))
+    Some(format!("{before}/{key}/{}/{format}", hex::encode(mac(secret, query.as_bytes()))))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use http_body::Body as _;
 use super::{Auth, By, Held, Keyring, Leave};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
-use crate::message::class::Class;
+use crate::message::class::Caller;
 use crate::policy::capture::dialect::Dialect;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::signing::own::{self, Grant};
@@ -48,8 +48,7 @@ impl Keyring {
             only_the_link(request);
             return Ok(leave);
         }
-        // Jobs and warming: who orders them was asked for the token of the control plane.
-        if Class::of(&request.extensions) == Class::Warm {
+        if Caller::of(&request.extensions) == Caller::Operator {
             return Ok(Leave::default());
         }
         if !route.auth.takes_keys() {

@@ -3,10 +3,11 @@
 //!
 //! Keys are no part of cache keys: what was asked with one serves all, so that keys can be changed without losing anything stored.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
+use parking_lot::Mutex;
 use url::Url;
 
 use super::Proxy;
@@ -95,8 +96,7 @@ impl Keyring {
     /// Of these keys; those that `before` has alike go on with what is left of their rates.
     pub(super) fn new(keys: &[Key], before: Option<&Keyring>) -> Self {
         let known = |key: &Key| before.and_then(|before| before.0.iter().find(|held| held.key.id == key.id));
-        let left =
-            |bucket: &Mutex<Bucket>| Mutex::new(*bucket.lock().unwrap_or_else(PoisonError::into_inner));
+        let left = |bucket: &Mutex<Bucket>| Mutex::new(*bucket.lock());
         let held = keys.iter().map(|key| match known(key) {
             Some(held) => {
                 // A bucket is in the measure of its rate.
@@ -217,7 +217,7 @@ impl Leave {
 
 fn take(bucket: &Mutex<Bucket>, rate: Option<Rate>, now: Timestamp) -> Result<(), Refusal> {
     let Some(rate) = rate else { return Ok(()) };
-    let taken = bucket.lock().unwrap_or_else(PoisonError::into_inner).take(rate, now);
+    let taken = bucket.lock().take(rate, now);
     taken.map_err(|retry_after: Duration| Refusal::TooMany { rate, retry_after })
 }
 

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::clock::Timestamp;
+use crate::message::outcome::Tier;
 use crate::policy::directives::ResponseDirectives;
 use crate::policy::freshness::{self, LifetimeSource};
 use crate::policy::rules::adaptive::History;
 use crate::policy::stored::{StoredResponse, Variant};
 use crate::proxy::Asked;
-use crate::proxy::lookup::{Stored, Tier};
+use crate::proxy::lookup::Stored;
 use crate::proxy::marks::Mark;
 use crate::proxy::route::{Asking, Route};
 use crate::store::CacheKey;
@@ -49,12 +50,12 @@ pub(super) fn of_key(asked: &Asked, key: &CacheKey) -> Value {
     })
 }
 
-pub(super) fn of_stored(stored: &Stored, tier: Tier) -> Option<Value> {
-    let (head, body) = stored.parts()?;
+pub(super) fn of_stored(stored: &Stored, tier: Tier) -> Value {
+    let (head, body) = (stored.head(), stored.body());
     let text = |name: http::HeaderName| {
         head.fields.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    Some(json!({
+    json!({
         "tier": tier.name(),
         "status": head.status.as_u16(),
         "bytes": body.len(),
@@ -66,7 +67,7 @@ pub(super) fn of_stored(stored: &Stored, tier: Tier) -> Option<Value> {
         "stored_at": rfc3339(head.response_time),
         "cost_seconds": head.cost.as_secs_f64(),
         "sequence": stored.record().sequence,
-    }))
+    })
 }
 
 pub(super) fn of_variants((selecting, variants): &(Vec<String>, Vec<Variant>), selected: &CacheKey) -> Value {

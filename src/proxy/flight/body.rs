@@ -5,13 +5,14 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::message::body::BodyError;
@@ -98,7 +99,7 @@ impl SharedBody {
     /// Adds what has arrived. Says so if that is why the body is no longer kept whole; from then on the fetch has to wait for
     /// [`room`](Self::room) after each chunk.
     pub fn push(&self, chunk: Bytes) -> Option<NotKept> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let length = chunk.len() as u64;
         state.arrived += length;
         let kept = state.not_kept.is_none();
@@ -119,14 +120,14 @@ impl SharedBody {
 
     /// Marks the end, whole or broken.
     pub fn finish(&self, end: Result<(), BodyError>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.end.get_or_insert(end);
         state.wake();
     }
 
     /// The whole body in one piece and in memory of its own; `None` unless it ended well and was kept.
     pub fn whole(&self) -> Option<Bytes> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.not_kept.is_some() || !matches!(state.end, Some(Ok(()))) || state.first != 0 {
             return None;
         }
@@ -147,17 +148,17 @@ impl SharedBody {
 
     /// Why the body is not kept, if it is not.
     pub fn not_kept(&self) -> Option<NotKept> {
-        self.state().not_kept
+        self.state.lock().not_kept
     }
 
     /// Bytes that have arrived.
     pub fn arrived(&self) -> u64 {
-        self.state().arrived
+        self.state.lock().arrived
     }
 
     /// A reader from the first byte on; `None` if that is gone.
     pub fn reader(self: &Arc<Self>) -> Option<Reader> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.first != 0 || state.not_kept.is_some() {
             return None;
         }
@@ -185,7 +186,7 @@ impl SharedBody {
         loop {
             let progress = self.progress.notified();
             {
-                let mut state = self.state();
+                let mut state = self.state.lock();
                 if state.not_kept.is_none() {
                     return Ok(());
                 }
@@ -198,7 +199,7 @@ impl SharedBody {
                 }
             }
             if tokio::time::timeout(patience, progress).await.is_err() {
-                self.state().cut_laggards();
+                self.state.lock().cut_laggards();
             }
         }
     }
@@ -214,16 +215,11 @@ impl SharedBody {
             state.buffered -= chunk.len() as u64;
         }
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // The state is consistent between statements, so a panic elsewhere does not spoil it.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for SharedBody {
     fn drop(&mut self) {
-        let budgeted = self.state().budgeted;
+        let budgeted = self.state.lock().budgeted;
         self.budget.give_back(budgeted);
     }
 }
@@ -268,7 +264,7 @@ impl http_body::Body for Reader {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let body = Arc::clone(&self.body);
-        let mut state = body.state();
+        let mut state = body.state.lock();
         let next = state.readers[self.place].unwrap_or(usize::MAX);
         if let Some(chunk) = next.checked_sub(state.first).and_then(|at| state.chunks.get(at)).cloned() {
             state.readers[self.place] = Some(next + 1);
@@ -295,7 +291,7 @@ impl http_body::Body for Reader {
     }
 
     fn is_end_stream(&self) -> bool {
-        let state = self.body.state();
+        let state = self.body.state.lock();
         matches!(state.end, Some(Ok(()))) && self.read == state.arrived
     }
 
@@ -309,7 +305,7 @@ impl http_body::Body for Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.body.state().readers[self.place] = None;
+        self.body.state.lock().readers[self.place] = None;
         self.body.progress.notify_one();
     }
 }
@@ -365,7 +361,7 @@ mod tests {
         for _ in 0..20 {
             body.push(chunk.clone());
             body.room().await.expect("a reader is there");
-            assert!(body.state().buffered <= WINDOW + 100_000);
+            assert!(body.state.lock().buffered <= WINDOW + 100_000);
         }
         assert!(body.reader().is_none());
         body.finish(Ok(()));
@@ -395,7 +391,7 @@ mod tests {
         let (mut slow, mut fast) = (body.reader().expect("reader"), body.reader().expect("reader"));
         body.push(Bytes::from_static(b"ab"));
         assert_eq!(fast.frame().await.expect("a frame").expect("data").into_data().expect("data"), "ab");
-        body.state().cut_laggards();
+        body.state.lock().cut_laggards();
         body.push(Bytes::from_static(b"cd"));
         body.finish(Ok(()));
         assert!(matches!(slow.frame().await, Some(Err(BodyError::ReaderTooSlow))));

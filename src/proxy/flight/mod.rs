@@ -6,16 +6,18 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use http::StatusCode;
 use http::request::Parts;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::lookup::Stored;
+use crate::message::outcome::StaleReason;
 use crate::origin::OriginError;
 use crate::policy::stored::StoredResponse;
-use crate::store::{CacheKey, Handle, Record};
+use crate::store::{CacheKey, Handle};
 
 pub mod body;
 pub use body::{Budget, NotKept, SharedBody};
@@ -24,11 +26,11 @@ pub use body::{Budget, NotKept, SharedBody};
 #[derive(Clone)]
 pub enum Landing {
     /// It is in the store, whole.
-    Stored(Arc<Record>, Arrival),
+    Stored(Stored, Arrival),
     /// It is arriving and will be stored if it ends whole.
     Arriving(Arc<Arriving>),
     /// It failed, and a stale response covers that.
-    Covered(Arc<Record>, Cause),
+    Covered(Stored, Cause),
     /// It failed.
     Failed(OriginError),
     /// It is for the leader alone; the others go on their own.
@@ -59,6 +61,15 @@ impl Cause {
     /// Whether the origin answered at all.
     pub fn is_answer(&self) -> bool {
         matches!(self, Cause::Status(_) | Cause::Incomplete)
+    }
+
+    /// Why a stale response is served.
+    pub fn stale_reason(&self) -> StaleReason {
+        match self {
+            Cause::Status(_) => StaleReason::IfError,
+            Cause::Incomplete => StaleReason::Incomplete,
+            Cause::NoAnswer(error) => StaleReason::OriginFailed(error.failure()),
+        }
     }
 }
 
@@ -160,7 +171,7 @@ impl Flights {
         landed: impl FnOnce() -> Option<Stored>,
         begin: impl FnOnce() -> Arc<Flight>,
     ) -> Part {
-        let mut flights = self.flights();
+        let mut flights = self.by_key.lock();
         if let Some(known) = flights.get(key)
             && !is_void(known)
         {
@@ -178,7 +189,7 @@ impl Flights {
 
     /// Takes `flight` out, unless another one has taken its place.
     pub fn leave(&self, key: &CacheKey, flight: &Arc<Flight>) {
-        let mut flights = self.flights();
+        let mut flights = self.by_key.lock();
         if flights.get(key).is_some_and(|known| Arc::ptr_eq(known, flight)) {
             flights.remove(key);
         }
@@ -186,7 +197,7 @@ impl Flights {
 
     /// Takes `flight` out unless a follower has joined it. Returns whether it had no follower.
     pub fn leave_without_followers(&self, key: &CacheKey, flight: &Arc<Flight>) -> bool {
-        let mut flights = self.flights();
+        let mut flights = self.by_key.lock();
         if flight.has_followers.load(Ordering::Relaxed) {
             return false;
         }
@@ -198,12 +209,12 @@ impl Flights {
 
     /// Whether a fetch for `key` is under way that can be joined.
     pub fn is_under_way(&self, key: &CacheKey) -> bool {
-        self.flights().contains_key(key)
+        self.by_key.lock().contains_key(key)
     }
 
     /// Makes `flight` known to [`any`](Self::any) for as long as it lasts.
     pub fn watch(&self, flight: &Arc<Flight>) {
-        let mut all = self.all();
+        let mut all = self.all.lock();
         if all.len() == all.capacity() {
             all.retain(|known| known.strong_count() > 0);
         }
@@ -212,15 +223,7 @@ impl Flights {
 
     /// Whether a fetch under way is as `matches` says.
     pub fn any(&self, matches: impl Fn(&Flight) -> bool) -> bool {
-        self.flights().values().any(|flight| matches(flight))
-            || self.all().iter().filter_map(Weak::upgrade).any(|flight| matches(&flight))
-    }
-
-    fn flights(&self) -> MutexGuard<'_, HashMap<CacheKey, Arc<Flight>>> {
-        self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn all(&self) -> MutexGuard<'_, Vec<Weak<Flight>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_key.lock().values().any(|flight| matches(flight))
+            || self.all.lock().iter().filter_map(Weak::upgrade).any(|flight| matches(&flight))
     }
 }

@@ -15,17 +15,17 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 
 use super::derived::Derived;
-use super::lookup::{Found, Stored, Tier};
-use super::respond::{Outcome, Verdict, tell_audience};
+use super::lookup::{Found, Stored};
+use super::respond::tell_audience;
 use super::{Asked, Proxy};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
+use crate::message::outcome::{CacheOutcome, Tier};
 use crate::message::plain::{Meaning, Plain, meaning};
 use crate::policy::short;
 use crate::policy::stored::StoredResponse;
 use crate::store::{Content, Record};
 use crate::telemetry::counters::Count;
-use crate::telemetry::served::Served;
 
 mod prepared;
 
@@ -45,8 +45,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// As the metrics have it.
-    pub const SERVED: Served = Served::HitMemory;
+    /// What the cache did.
+    pub const OUTCOME: CacheOutcome = CacheOutcome::Hit(Tier::Memory);
 }
 
 /// Prepared answers by what was asked for. A place holds one; what comes later takes it over. To read takes no lock.
@@ -153,8 +153,7 @@ impl Proxy {
         self.sure(&plain, |prepared, unchanged, stored, body, now| {
             let body = if unchanged { Body::Empty } else { Body::whole(body.clone()) };
             let mut response = prepared.message(unchanged, stored, now, body);
-            let detail = Some(Tier::Memory.name());
-            response.extensions_mut().insert(Outcome { verdict: Verdict::Hit, detail, kept: None });
+            response.extensions_mut().insert(Answer::OUTCOME);
             response
         })
     }
@@ -230,7 +229,7 @@ impl Proxy {
         {
             return;
         }
-        let Some((head, body)) = stored.parts() else { return };
+        let (head, body) = (stored.head(), stored.body());
         let Some(mut sure) = short::certain(&asked.plan, head, route.refresh.early) else { return };
         // It is admitted by nothing but its target, and only so long.
         let Some(until) = asked.leave.lasts() else { return };

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OnceCell;
 
 use crate::store::{CacheKey, Record};
@@ -61,7 +62,7 @@ impl Turns {
     pub(in crate::store) fn take(&self, key: &[u8]) -> Turn<'_> {
         let hash = self.hasher.hash_one(key);
         let stripe = &self.stripes[hash as usize % STRIPES];
-        Turn { stripe: stripe.lock().unwrap_or_else(PoisonError::into_inner), hash }
+        Turn { stripe: stripe.lock(), hash }
     }
 
     /// Joins the load of `key`, or begins one. Dropping what it returns leaves it.

@@ -4,10 +4,11 @@
 //! over in one go, and meanwhile read from here.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use foyer::{Code, HybridCache};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 
 use super::value::Value;
@@ -55,17 +56,17 @@ impl Gathering {
 
     /// Nothing is handed over as long as this is held.
     pub(super) fn hold(&self) -> Hold<'_> {
-        Hold { gathering: self, waiting: lock(&self.waiting) }
+        Hold { gathering: self, waiting: self.waiting.lock() }
     }
 
     /// Whether something waits under `key`.
     pub(super) fn has(&self, key: &CacheKey) -> bool {
-        lock(&self.waiting).values.contains_key(key)
+        self.waiting.lock().values.contains_key(key)
     }
 
     /// What waits under `key`.
     pub(super) fn get(&self, key: &CacheKey) -> Option<Arc<Record>> {
-        match lock(&self.waiting).values.get(key)? {
+        match self.waiting.lock().values.get(key)? {
             (_, Value::Outbound { record, .. }) => Some(record.clone()),
             _ => None,
         }
@@ -86,7 +87,7 @@ impl Hold<'_> {
             let (waiting, cache) = (self.gathering.waiting.clone(), self.gathering.cache.clone());
             self.gathering.runtime.spawn(tasks::named("disk-hand-over", async move {
                 tokio::time::sleep(MOMENT).await;
-                let mut waiting = lock(&waiting);
+                let mut waiting = waiting.lock();
                 waiting.expected = false;
                 waiting.hand_over(&cache);
             }));
@@ -119,8 +120,4 @@ impl Waiting {
             cache.storage_writer(key).insert(value);
         }
     }
-}
-
-fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }

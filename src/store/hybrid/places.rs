@@ -25,11 +25,12 @@ use std::fs::File;
 use std::hash::BuildHasher;
 use std::io::IoSliceMut;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use twox_hash::XxHash64;
 
@@ -155,13 +156,13 @@ impl Places {
     /// `block` is about to be written anew.
     pub(super) fn forget_block(&self, block: u32) {
         for shard in &self.shards {
-            lock(shard).retain(|_, place| place.block != block);
+            shard.lock().retain(|_, place| place.block != block);
         }
     }
 
     /// Whether it is time to [`look`](Self::look) for places; then it is up to the caller.
     pub(super) fn should_look(&self) -> bool {
-        let mut looked = lock(&self.looked);
+        let mut looked = self.looked.lock();
         let due = match *looked {
             Looked::Never => true,
             Looked::Before(last) => last.elapsed() >= PAUSE,
@@ -181,7 +182,7 @@ impl Places {
                 break;
             }
         }
-        *lock(&self.looked) = Looked::Before(Stopwatch::start());
+        *self.looked.lock() = Looked::Before(Stopwatch::start());
     }
 
     /// `None` if there is no room for more.
@@ -245,7 +246,7 @@ impl Places {
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, HashMap<u64, Place>> {
-        lock(&self.shards[(hash >> 32) as usize % SHARDS])
+        self.shards[(hash >> 32) as usize % SHARDS].lock()
     }
 }
 
@@ -276,10 +277,6 @@ fn record(bytes: Vec<u8>, hash: u64, sequence: u64, key: &CacheKey) -> Option<Ar
         Ok(Value::Record(record)) => Some(record),
         _ => None,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The entries that a page of index names; `None` if it is none.

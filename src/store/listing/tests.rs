@@ -3,7 +3,7 @@ use crate::policy::stored::VariantIndex;
 
 fn record(sequence: u64, handles: &[u64]) -> Record {
     let (head, _) = crate::policy::stored::tests::stored(&[("cache-control", "max-age=60")]);
-    let content = Content::Response { head, body: bytes::Bytes::from_static(b"abc") };
+    let content = Content::Response { head: head.into(), body: bytes::Bytes::from_static(b"abc") };
     Record::new(sequence, handles.iter().map(|&handle| Handle(handle)).collect(), content)
 }
 
@@ -61,7 +61,7 @@ fn a_key_is_listed_once_and_its_hits_go_on() {
     listing.note(&key(3), &Record::new(32, vec![], Content::Variants(VariantIndex::default())));
     listing.forget_key(key(4).as_bytes());
     assert_eq!(listing.len(), 18);
-    let index = listing.lock();
+    let index = listing.index.lock();
     assert_eq!((index.by_key.len(), index.by_handle.len()), (18, 18 * 3));
 }
 

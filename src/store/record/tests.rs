@@ -26,7 +26,7 @@ fn response() -> impl Strategy<Value = Content> {
     let body = proptest::collection::vec(any::<u8>(), 0..300);
     (100_u16..600, fields(), times, any::<(bool, bool, bool)>(), body).prop_map(
         |(status, fields, (asked, answered, age, lifetime), (no_cache, must, own), body)| Content::Response {
-            head: StoredResponse {
+            head: Arc::new(StoredResponse {
                 status: StatusCode::from_u16(status).unwrap(),
                 fields,
                 request_time: Timestamp(asked),
@@ -48,7 +48,7 @@ fn response() -> impl Strategy<Value = Content> {
                 }),
                 history: no_cache
                     .then(|| Box::new(History::default().with(Duration::from_secs(answered.max(1)), must))),
-            },
+            }),
             body: body.into(),
         },
     )

@@ -1,8 +1,9 @@
 //! An origin that keeps every byte it gets, and reads them by the letter.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
@@ -42,7 +43,7 @@ impl Recorder {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let number = {
-                    let mut heard = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut heard = kept.lock();
                     heard.push(Vec::new());
                     heard.len() - 1
                 };
@@ -64,7 +65,7 @@ impl Recorder {
     #[track_caller]
     pub(crate) fn exact(&self) -> (Vec<Exact>, Vec<String>) {
         let (mut whole, mut parts) = (Vec::new(), Vec::new());
-        for bytes in self.heard.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for bytes in self.heard.lock().iter() {
             let mut rest = &bytes[..];
             while let Some((exact, used)) = read(rest) {
                 whole.push(exact);
@@ -79,7 +80,7 @@ impl Recorder {
 
     /// Forgets what came so far. Connections go on.
     pub(crate) fn forget(&self) {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).iter_mut().for_each(Vec::clear);
+        self.heard.lock().iter_mut().for_each(Vec::clear);
     }
 }
 
@@ -92,7 +93,7 @@ impl Drop for Recorder {
 async fn serve(mut stream: TcpStream, number: usize, heard: Arc<Mutex<Vec<Vec<u8>>>>) {
     let (mut pending, mut buf) = (Vec::new(), [0; 4096]);
     while let Ok(n @ 1..) = stream.read(&mut buf).await {
-        heard.lock().unwrap_or_else(PoisonError::into_inner)[number].extend_from_slice(&buf[..n]);
+        heard.lock()[number].extend_from_slice(&buf[..n]);
         pending.extend_from_slice(&buf[..n]);
         while let Some((_, used)) = read(&pending) {
             pending.drain(..used);

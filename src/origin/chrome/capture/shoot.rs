@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::area::{Layout, Region, Window};
 use super::page::Document;
 use super::script::{self, Step};
-use super::{Failure, NO_PICTURE, Report, Shot};
+use super::{Failure, Report, Shot};
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::picture::{self, Band, Developed, Lossy, PixelError, Tile};
@@ -259,7 +259,7 @@ async fn screenshot(tab: &mut Tab, how: &Value) -> Result<Vec<u8>, Failure> {
     let picture = BASE64_STANDARD.decode(shot["data"].as_str().unwrap_or_default());
     match picture {
         Ok(picture) if !picture.is_empty() => Ok(picture),
-        _ => Err(Failure::Page(NO_PICTURE.into())),
+        _ => Err(Failure::NoPicture),
     }
 }
 

@@ -38,25 +38,34 @@ pub(super) struct Unreadable {
     pub(super) cause: String,
 }
 
+/// Why bytes are no message.
+#[derive(Debug, thiserror::Error)]
+enum NoMessage {
+    #[error("it is nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
 /// Reads one message. Text that is not Unicode costs a second look, ordinary text does not.
 pub(super) fn read(bytes: &[u8]) -> Result<Message, Unreadable> {
     serde_json::from_slice(bytes).or_else(|_| read_leniently(bytes)).map_err(|cause| {
         let (id, session) = envelope(bytes);
-        Unreadable { id, session, cause }
+        Unreadable { id, session, cause: cause.to_string() }
     })
 }
 
-fn read_leniently(bytes: &[u8]) -> Result<Message, String> {
+fn read_leniently(bytes: &[u8]) -> Result<Message, NoMessage> {
     let mut text = String::from_utf8_lossy(bytes).into_owned().into_bytes();
     json::replace_unpaired_surrogates(&mut text);
     if depth(&text) > MAX_DEPTH {
-        return Err(format!("it is nested deeper than {MAX_DEPTH} levels"));
+        return Err(NoMessage::TooDeep);
     }
     let mut reader = serde_json::Deserializer::from_slice(&text);
     // Its depth is bounded above.
     reader.disable_recursion_limit();
-    let message = Message::deserialize(&mut reader).map_err(|error| error.to_string())?;
-    reader.end().map_err(|error| error.to_string())?;
+    let message = Message::deserialize(&mut reader)?;
+    reader.end()?;
     Ok(message)
 }
 

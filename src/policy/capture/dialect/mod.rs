@@ -4,10 +4,10 @@
 //! Each service has a file with a table of its names; `mapping` applies it.
 
 use http::HeaderMap;
-use serde::Serialize;
 
 use super::given::Pair;
 use super::{Canonical, Defaults};
+pub use crate::message::problem::Fault;
 
 mod apiflash;
 mod given;
@@ -145,17 +145,6 @@ pub enum Form {
     Link,
     /// Nothing but the status.
     Nothing,
-}
-
-/// A bad parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fault {
-    /// Its name, as it was given.
-    pub parameter: String,
-    /// What was given, cut short if it is long.
-    pub found: String,
-    /// What may be given.
-    pub allowed: String,
 }
 
 /// A request for a picture, understood.

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Dialect, Fault};
+use super::Dialect;
+use crate::message::outcome::{ErrorReason, Flaw, OriginFailure};
+use crate::message::problem::Problem;
 
 /// What is told of a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,19 +17,6 @@ pub struct Facts {
     pub size: u64,
     /// Its pixels, where they are known.
     pub pixels: Option<(u32, u32)>,
-}
-
-/// What went wrong.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trouble {
-    /// The status that says so.
-    pub status: u16,
-    /// Our own word for it.
-    pub reason: String,
-    /// The same in a sentence.
-    pub detail: String,
-    /// Which parameters are at fault.
-    pub faults: Vec<Fault>,
 }
 
 impl Dialect {
@@ -54,18 +43,19 @@ impl Dialect {
     }
 
     /// The type and the text of an error.
-    pub fn error(self, trouble: &Trouble) -> (&'static str, String) {
-        let Trouble { status, reason, faults, .. } = trouble;
-        let said = sentence(trouble);
+    pub fn error(self, problem: &Problem) -> (&'static str, String) {
+        use ErrorReason::*;
+        let Problem { reason, faults, .. } = problem;
+        let (status, said) = (problem.status.as_u16(), problem.sentence());
         let told = match self {
             Dialect::ScreenshotOne => {
-                let code = match (status, reason.as_str()) {
-                    (_, "resolve") => "name_not_resolved",
-                    (_, "capture-selector") => "selector_not_found",
-                    (_, "busy" | "too-many") => "concurrency_limit_reached",
-                    (_, "unsigned") => "signature_is_required",
-                    (_, "altered" | "expired") => "signature_is_not_valid",
-                    (_, "unknown-key" | "no-key") => "access_key_invalid",
+                let code = match (status, reason) {
+                    (_, Some(Origin(OriginFailure::Resolve))) => "name_not_resolved",
+                    (_, Some(Origin(OriginFailure::Flawed(Flaw::Selector)))) => "selector_not_found",
+                    (_, Some(Busy | Origin(OriginFailure::Busy) | TooMany)) => "concurrency_limit_reached",
+                    (_, Some(Unsigned)) => "signature_is_required",
+                    (_, Some(Altered | Expired)) => "signature_is_not_valid",
+                    (_, Some(UnknownKey | NoKey)) => "access_key_invalid",
                     (400..=499, _) => "request_not_valid",
                     _ => "internal_application_error",
                 };
@@ -77,25 +67,25 @@ impl Dialect {
             }
             Dialect::Urlbox => json!({ "error": { "message": said } }),
             Dialect::Microlink => {
-                let code = match (status, reason.as_str()) {
+                let code = match (status, reason) {
                     (504, _) => "ETIMEOUT",
-                    (403, "target-refused") => "EFORBIDDENURL",
+                    (403, Some(TargetRefused)) => "EFORBIDDENURL",
                     (401 | 403, _) => "EAUTH",
                     (429, _) => "ERATE",
                     (400, _) if faults.iter().any(|fault| fault.parameter == "url") => "EINVALURL",
                     _ => "EFATAL",
                 };
-                let kind = if *status < 500 { "fail" } else { "error" };
+                let kind = if status < 500 { "fail" } else { "error" };
                 let data: serde_json::Map<String, Value> =
-                    faults.iter().map(|fault| (fault.parameter.clone(), words(fault).into())).collect();
+                    faults.iter().map(|fault| (fault.parameter.clone(), fault.to_string().into())).collect();
                 json!({ "status": kind, "code": code, "message": said, "data": data })
             }
             Dialect::Web2img => {
-                let code = match (status, reason.as_str()) {
-                    (_, "busy") => "system_overloaded",
+                let code = match (status, reason) {
+                    (_, Some(Busy | Origin(OriginFailure::Busy))) => "system_overloaded",
                     (400..=499, _) => "validation_error",
                     (504, _) => "navigation_error",
-                    _ if reason.starts_with("capture") => "screenshot_error",
+                    (_, Some(Origin(failure))) if failure.is_of_capture() => "screenshot_error",
                     _ => "internal_error",
                 };
                 let mut told = json!({ "error": true, "error_code": code, "message": said });
@@ -111,18 +101,6 @@ impl Dialect {
         };
         ("application/json", format!("{told}\n"))
     }
-}
-
-/// Everything that is wrong, in one line.
-fn sentence(trouble: &Trouble) -> String {
-    if trouble.faults.is_empty() {
-        return trouble.detail.clone();
-    }
-    trouble.faults.iter().map(words).collect::<Vec<_>>().join("; ")
-}
-
-fn words(fault: &Fault) -> String {
-    format!("{}: found {}, allowed is {}", fault.parameter, fault.found, fault.allowed)
 }
 
 /// `284 kB`.
@@ -149,6 +127,8 @@ impl std::fmt::Display for Thousandth {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::problem::Fault;
+    use http::StatusCode;
 
     #[test]
     fn every_service_tells_in_its_own_form() {
@@ -167,11 +147,10 @@ mod tests {
             assert_eq!(dialect.link(&facts), expected, "{}", dialect.name());
         }
         let fault = Fault { parameter: "width".into(), found: "x".into(), allowed: "1 to 9".into() };
-        let trouble = Trouble {
-            status: 400,
-            reason: "bad-parameters".into(),
+        let problem = Problem {
+            reason: Some(ErrorReason::BadParameters),
             faults: vec![fault],
-            ..Trouble::default()
+            ..Problem::new(StatusCode::BAD_REQUEST, "")
         };
         let said = "width: found x, allowed is 1 to 9";
         for (dialect, at) in [
@@ -180,7 +159,7 @@ mod tests {
             (Dialect::Microlink, "/data/width"),
             (Dialect::Web2img, "/message"),
         ] {
-            let (kind, text) = dialect.error(&trouble);
+            let (kind, text) = dialect.error(&problem);
             let told: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(
                 (kind, told.pointer(at).and_then(|v| v.as_str())),
@@ -188,16 +167,19 @@ mod tests {
                 "{text}"
             );
         }
-        assert_eq!(Dialect::ApiFlash.error(&trouble), ("text/plain; charset=utf-8", format!("{said}\n")));
-        let of = |status, reason: &str| Trouble { status, reason: reason.into(), ..Trouble::default() };
-        for (trouble, code) in [
-            (of(502, "resolve"), "name_not_resolved"),
-            (of(502, "capture-selector"), "selector_not_found"),
-            (of(503, "busy"), "concurrency_limit_reached"),
-            (of(502, "capture"), "internal_application_error"),
+        assert_eq!(Dialect::ApiFlash.error(&problem), ("text/plain; charset=utf-8", format!("{said}\n")));
+        let selector = OriginFailure::Flawed(Flaw::Selector);
+        for (status, reason, code) in [
+            (502, ErrorReason::Origin(OriginFailure::Resolve), "name_not_resolved"),
+            (502, ErrorReason::Origin(selector), "selector_not_found"),
+            (503, ErrorReason::Origin(OriginFailure::Busy), "concurrency_limit_reached"),
+            (503, ErrorReason::Busy, "concurrency_limit_reached"),
+            (502, ErrorReason::Origin(OriginFailure::Capture), "internal_application_error"),
         ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let problem = Problem { reason: Some(reason), ..Problem::new(status, "") };
             let told: serde_json::Value =
-                serde_json::from_str(&Dialect::ScreenshotOne.error(&trouble).1).unwrap();
+                serde_json::from_str(&Dialect::ScreenshotOne.error(&problem).1).unwrap();
             assert_eq!(told["error_code"], code);
         }
     }
