@@ -96,6 +96,24 @@ pub(super) fn with_causes(error: &dyn Error) -> String {
     text
 }
 
+/// Why a verb or an argument cannot be used, in words for the person at the terminal. Nothing is decided
+/// by them.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Complaint(String);
+
+impl From<String> for Complaint {
+    fn from(words: String) -> Self {
+        Complaint(words)
+    }
+}
+
+impl From<&str> for Complaint {
+    fn from(words: &str) -> Self {
+        Complaint(words.to_owned())
+    }
+}
+
 /// Whether somebody watches standard error, so that progress may be shown there.
 pub(super) fn is_watched() -> bool {
     std::io::stderr().is_terminal() && !is_dumb()
