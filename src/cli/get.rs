@@ -18,7 +18,7 @@ use tintype::origin::chrome::{self, Engine};
 use tintype::origin::{Origin, OriginError};
 use url::Url;
 
-use super::terminal::{Exit, Paint, complain, print};
+use super::terminal::{Complaint, Exit, Paint, complain, print};
 
 pub(super) const HELP: &str = "\
 Every parameter of docs/CAPTURE.md can be given with -p, lists by repeating it. Exits with 0 if there is a picture, with 1
@@ -82,7 +82,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-fn parameter(text: &str) -> Result<(String, String), String> {
+fn parameter(text: &str) -> Result<(String, String), Complaint> {
     let (name, value) = text.split_once('=').ok_or("not of the form NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }

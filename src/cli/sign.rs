@@ -15,7 +15,7 @@ use url::form_urlencoded;
 
 use super::purge::complete;
 use super::source::DEFAULT_FILE;
-use super::terminal::{Exit, complain, print};
+use super::terminal::{Complaint, Exit, complain, print};
 
 pub(super) const HELP: &str = "\
 Makes a link to a picture that can be put on a page, in a mail, anywhere: it gives that picture and nothing else, until it
@@ -76,7 +76,7 @@ pub(super) struct Args {
 #[derive(Clone, Copy, Debug)]
 struct Expiry(Option<Duration>);
 
-fn expiry(text: &str) -> Result<Expiry, String> {
+fn expiry(text: &str) -> Result<Expiry, Complaint> {
     match text {
         "never" => Ok(Expiry(None)),
         text => {
@@ -86,12 +86,12 @@ fn expiry(text: &str) -> Result<Expiry, String> {
     }
 }
 
-fn sizes(text: &str) -> Result<Sizes, String> {
-    text.parse().map_err(|()| "a list of WIDTHxHEIGHT, each a number, FROM-TO or *".to_owned())
+fn sizes(text: &str) -> Result<Sizes, Complaint> {
+    text.parse().map_err(|()| "a list of WIDTHxHEIGHT, each a number, FROM-TO or *".into())
 }
 
-fn render(text: &str) -> Result<Render, String> {
-    Render::of(text).ok_or_else(|| "one of never, stale, allow".to_owned())
+fn render(text: &str) -> Result<Render, Complaint> {
+    Render::of(text).ok_or_else(|| "one of never, stale, allow".into())
 }
 
 /// What signs, and where.
@@ -115,7 +115,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn sign(args: &Args, now: Timestamp) -> Result<String, String> {
+fn sign(args: &Args, now: Timestamp) -> Result<String, Complaint> {
     let signer = signer(args)?;
     let base = args.base.trim_end_matches('/');
     let (path, query) = request(args, base, &signer.path)?;
@@ -131,7 +131,7 @@ fn sign(args: &Args, now: Timestamp) -> Result<String, String> {
                 "Add &width=... and &height=... to it: it is for several sizes, and not for the default one.\n",
             );
         }
-        Err(denial) => return Err(denial.to_string()),
+        Err(denial) => return Err(denial.to_string().into()),
     }
     if signer.most < args.render {
         complain(&format!("The key allows no more than render = {}.\n", signer.most.name()));
@@ -158,7 +158,7 @@ fn query_names_size(query: &str) -> bool {
 }
 
 /// The path and the query that are to be signed.
-fn request(args: &Args, base: &str, path: &str) -> Result<(String, String), String> {
+fn request(args: &Args, base: &str, path: &str) -> Result<(String, String), Complaint> {
     let below = match args.url.strip_prefix(base) {
         Some(rest) if !base.is_empty() && rest.starts_with('/') => Some(rest),
         _ => args.url.starts_with('/').then_some(args.url.as_str()),
@@ -186,14 +186,14 @@ fn request(args: &Args, base: &str, path: &str) -> Result<(String, String), Stri
     Ok((path, query))
 }
 
-fn signer(args: &Args) -> Result<Signer, String> {
+fn signer(args: &Args) -> Result<Signer, Complaint> {
     let path =
         |known: Option<String>| args.path.clone().or(known).unwrap_or_else(|| "/screenshot".to_owned());
     if let Some(file) = &args.secret_file {
         let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
         let text = text.trim();
         if text.len() < 12 {
-            return Err(format!("{} holds no secret of 12 characters or more", file.display()));
+            return Err(format!("{} holds no secret of 12 characters or more", file.display()).into());
         }
         return Ok(Signer { secret: Secret::new(text.to_owned()), path: path(None), most: Render::Allow });
     }
@@ -203,7 +203,8 @@ fn signer(args: &Args) -> Result<Signer, String> {
         return Err(format!(
             "there is no {}: name the configuration by --config, or the secret by --secret-file",
             file.display()
-        ));
+        )
+        .into());
     }
     let sources =
         Sources { environment: std::env::vars_os().collect(), ..Sources::only(Base::File(file.clone())) };

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tintype::clock::Stopwatch;
 
 use super::control::{Control, ControlError, perform};
-use super::terminal::{Exit, Mark, Paint, is_piped, print, put, table};
+use super::terminal::{Complaint, Exit, Mark, Paint, is_piped, print, put, table};
 use super::units::{bytes, plain, seconds};
 use super::whereabouts::ControlArgs;
 
@@ -38,9 +38,9 @@ pub(super) struct Args {
 /// Below that watching would itself be load.
 const SHORTEST: Duration = Duration::from_millis(100);
 
-fn interval(text: &str) -> Result<Duration, String> {
+fn interval(text: &str) -> Result<Duration, Complaint> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time >= SHORTEST { Ok(time) } else { Err("at least 100ms".to_owned()) }
+    if time >= SHORTEST { Ok(time) } else { Err("at least 100ms".into()) }
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {

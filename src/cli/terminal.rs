@@ -8,7 +8,6 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use console::measure_text_width;
 
 /// How every verb ends. Stable: scripts rely on it.
@@ -96,6 +95,24 @@ pub(super) fn with_causes(error: &dyn Error) -> String {
     text
 }
 
+/// Why a verb or an argument cannot be used, in words for the person at the terminal. Nothing is decided
+/// by them.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Complaint(String);
+
+impl From<String> for Complaint {
+    fn from(words: String) -> Self {
+        Complaint(words)
+    }
+}
+
+impl From<&str> for Complaint {
+    fn from(words: &str) -> Self {
+        Complaint(words.to_owned())
+    }
+}
+
 /// Whether somebody watches standard error, so that progress may be shown there.
 pub(super) fn is_watched() -> bool {
     std::io::stderr().is_terminal() && !is_dumb()
@@ -129,12 +146,12 @@ pub(super) struct Paint {
 impl Paint {
     /// As standard output wants it.
     pub(super) fn of_stdout() -> Self {
-        Paint::of(&std::io::stdout())
+        Paint::of(std::io::stdout().is_terminal())
     }
 
     /// As standard error wants it.
     pub(super) fn of_stderr() -> Self {
-        Paint::of(&std::io::stderr())
+        Paint::of(std::io::stderr().is_terminal())
     }
 
     /// No colours.
@@ -143,10 +160,10 @@ impl Paint {
         Paint { colour: false }
     }
 
-    /// NO_COLOR goes over CLICOLOR_FORCE, and that over what the stream is: <https://no-color.org>,
-    /// <https://bixense.com/clicolors>.
-    fn of(stream: &impl RawStream) -> Self {
-        Paint { colour: AutoStream::choice(stream) != ColorChoice::Never }
+    fn of(is_terminal: bool) -> Self {
+        let variable = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let (no, force) = (variable("NO_COLOR"), variable("CLICOLOR_FORCE"));
+        Paint { colour: wants_colour(no.as_deref(), force.as_deref(), is_terminal && !is_dumb()) }
     }
 
     /// Whether there are colours.
@@ -176,6 +193,13 @@ impl Paint {
     fn with(self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// <https://no-color.org> goes over <https://bixense.com/clicolors>, that over what the stream is. Own
+/// code: anstream takes `CLICOLOR_FORCE=0` for force, and console has it go over NO_COLOR.
+fn wants_colour(no: Option<&str>, force: Option<&str>, is_terminal: bool) -> bool {
+    let is_set = |value: Option<&str>| value.is_some_and(|value| !value.is_empty());
+    !is_set(no) && ((is_set(force) && force != Some("0")) || is_terminal)
 }
 
 fn is_dumb() -> bool {
@@ -211,6 +235,22 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_color_goes_over_force_and_that_over_the_stream() {
+        for (no, force, is_terminal, expected) in [
+            (None, None, true, true),
+            (None, None, false, false),
+            (Some(""), None, true, true),
+            (Some("1"), None, true, false),
+            (Some("1"), Some("1"), true, false),
+            (None, Some("1"), false, true),
+            (None, Some("0"), false, false),
+            (None, Some(""), false, false),
+        ] {
+            assert_eq!(wants_colour(no, force, is_terminal), expected, "{no:?} {force:?} {is_terminal}");
+        }
+    }
 
     #[test]
     fn tables_are_aligned_with_and_without_colours() {

@@ -12,7 +12,7 @@ use tintype::clock::Stopwatch;
 
 use super::connect::{Speaks, client};
 use super::control::{ControlError, perform};
-use super::terminal::{Exit, Paint, is_watched, print};
+use super::terminal::{Complaint, Exit, Paint, is_watched, print};
 use load::{Load, Outcome};
 use report::Report;
 
@@ -70,16 +70,21 @@ pub(super) struct Args {
     json: bool,
 }
 
-fn url(text: &str) -> Result<Uri, String> {
+fn url(text: &str) -> Result<Uri, Complaint> {
     let url = url::Url::parse(text).map_err(|error| error.to_string())?;
     let has_credentials = !url.username().is_empty() || url.password().is_some();
     if !matches!(url.scheme(), "http" | "https") || has_credentials {
-        return Err("neither http:// nor https://, or with credentials".to_owned());
+        return Err("neither http:// nor https://, or with credentials".into());
     }
-    url.as_str().split('#').next().unwrap_or_default().parse().map_err(|error| format!("{error}"))
+    url.as_str()
+        .split('#')
+        .next()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| error.to_string().into())
 }
 
-fn field(line: &str) -> Result<(HeaderName, HeaderValue), String> {
+fn field(line: &str) -> Result<(HeaderName, HeaderValue), Complaint> {
     let (name, value) = line.split_once(':').ok_or("not of the form NAME: VALUE")?;
     let name = name.trim().parse().map_err(|_| "the name is none")?;
     Ok((name, HeaderValue::from_str(value.trim()).map_err(|_| "the value has control characters")?))

@@ -14,6 +14,7 @@ use tintype::origin::{Flaw, Origin, OriginError};
 
 use super::finding::Finding;
 use super::{card, guard};
+use crate::cli::terminal::Complaint;
 
 const CHECK: &str = "browser";
 /// Time for a program to say its version.
@@ -84,7 +85,7 @@ async fn examine(config: Config, keep: Option<PathBuf>) -> Vec<Finding> {
                 (true, false) => BY_HAND,
                 (false, _) => "look whether a browser listens at the endpoints in `remote`",
             };
-            findings.push(Finding::failure("capture", why, remedy));
+            findings.push(Finding::failure("capture", why.to_string(), remedy));
         }
     }
     engine.shutdown().await;
@@ -156,24 +157,24 @@ fn sandbox(on: bool, root: bool) -> Finding {
 }
 
 /// Asks for a capture; the error is for people.
-pub(super) async fn capture(engine: &Engine, parameters: Value) -> Result<Bytes, String> {
+pub(super) async fn capture(engine: &Engine, parameters: Value) -> Result<Bytes, Complaint> {
     let answer = ask(engine, parameters).await.map_err(|error| error.to_string())?;
     let status = answer.status();
     match (status, answer.body().as_whole()) {
         (StatusCode::OK, Some(picture)) => Ok(picture.clone()),
-        _ => Err(format!("the engine answered {status}")),
+        _ => Err(format!("the engine answered {status}").into()),
     }
 }
 
 /// What `script` threw as JSON, run on the document `html`: the way to ask a page something.
-pub(super) async fn question(engine: &Engine, html: &str, script: &str) -> Result<Value, String> {
+pub(super) async fn question(engine: &Engine, html: &str, script: &str) -> Result<Value, Complaint> {
     match ask(engine, json!({ "html": html, "js": script })).await {
         Err(OriginError::Flawed { flaw: Flaw::Script, detail }) => {
             let thrown = detail.find(['{', '[']).map(|at| &detail[at..]).unwrap_or_default();
-            serde_json::from_str(thrown).map_err(|_| detail)
+            serde_json::from_str(thrown).map_err(|_| detail.into())
         }
-        Err(error) => Err(error.to_string()),
-        Ok(answer) => Err(format!("the page did not answer, the engine did: {}", answer.status())),
+        Err(error) => Err(error.to_string().into()),
+        Ok(answer) => Err(format!("the page did not answer, the engine did: {}", answer.status()).into()),
     }
 }
 

@@ -14,6 +14,7 @@ use tintype::origin::chrome::Engine;
 
 use super::browser::{capture, question};
 use super::finding::Finding;
+use crate::cli::terminal::Complaint;
 
 const CARD: &str = include_str!("card.html");
 const CHECK: &str = "fonts";
@@ -51,7 +52,7 @@ pub(super) async fn check(engine: &Engine, keep: Option<PathBuf>) -> Vec<Finding
             }
             if let Err(why) = look_at(&picture) {
                 let remedy = "look at the picture (--card FILE.png); try another browser";
-                findings.push(Finding::failure("picture", why, remedy));
+                findings.push(Finding::failure("picture", why.to_string(), remedy));
             }
         }
         Err(why) => findings.push(Finding::failure("picture", why, "see the other lines")),
@@ -115,19 +116,19 @@ fn judge(card: &Value) -> Vec<Finding> {
 }
 
 /// Whether the picture shows the card: its colours, and something in each line.
-fn look_at(picture: &[u8]) -> Result<(), String> {
+fn look_at(picture: &[u8]) -> Result<(), Complaint> {
     let pixels = Pixels::decode(picture).map_err(|error| format!("the picture is no PNG: {error}"))?;
     for (at, colour) in [(100, [255, 0, 0]), (320, [0, 255, 0]), (540, [0, 0, 255])] {
         let seen = pixels.at(at, STRIP / 2);
         if seen != Some(colour) {
-            return Err(format!("a patch of colour {colour:?} comes out as {seen:?}"));
+            return Err(format!("a patch of colour {colour:?} comes out as {seen:?}").into());
         }
     }
     let dark = |x, y| pixels.at(x, y).is_some_and(|pixel| pixel.iter().any(|&part| part < 128));
     for (row, (script, _)) in PACKAGES.iter().enumerate() {
         let top = STRIP + row * ROW;
         if !SAMPLE.flat_map(|x| (top..top + ROW).map(move |y| (x, y))).any(|(x, y)| dark(x, y)) {
-            return Err(format!("the picture has nothing where {script} should be"));
+            return Err(format!("the picture has nothing where {script} should be").into());
         }
     }
     Ok(())
