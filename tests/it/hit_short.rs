@@ -30,6 +30,9 @@ async fn prepared(tintype: &Tintype) -> u64 {
 }
 
 /// The same script for two origins: what it says depends on what it is asked, and on how often.
+/// When the origins made their responses, later than the clock of the tests. Their own clock would turn over between two of them.
+const MADE: &str = "Sat, 28 Nov 2026 00:00:00 GMT";
+
 async fn origin() -> ScriptedOrigin {
     ScriptedOrigin::start(|request| {
         let fields: &[(&str, &str)] = match request.target.as_str() {
@@ -46,14 +49,15 @@ async fn origin() -> ScriptedOrigin {
             "/auth" => &[("cache-control", "max-age=60, public"), ("set-cookie", "a=b")],
             _ => &[("cache-control", "no-store")],
         };
-        let mut reply = Reply::ok(format!("{} {}", request.method, request.target));
+        let mut reply = Reply::ok(format!("{} {}", request.method, request.target)).header("date", MADE);
         for (name, value) in fields {
             reply = reply.header(name, value);
         }
         if request.header("if-none-match").is_some() && request.target == "/swr" {
             return Reply::status(304)
                 .header("cache-control", "max-age=5, stale-while-revalidate=5")
-                .header("etag", "\"swr\"");
+                .header("etag", "\"swr\"")
+                .header("date", MADE);
         }
         reply
     })
@@ -185,6 +189,7 @@ async fn pictures() -> ScriptedOrigin {
     ScriptedOrigin::start(|request| {
         let reply = Reply::ok(png(60, 40, request.index as u8, false))
             .header("content-type", "image/png")
+            .header("date", MADE)
             .header("cache-control", "max-age=10, stale-while-revalidate=5");
         match request.target.contains("tagged") {
             true => reply.header("etag", format!("\"{}\"", request.index)),
