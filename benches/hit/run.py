@@ -264,12 +264,14 @@ upstream = "origin"
 path = "/screenshot"
 upstream = "origin"
 capture = true
+only_pictures = false
 dialect = "tintype"
 derive = true
 [route.take]
 path = "/take"
 upstream = "origin"
 capture = true
+only_pictures = false
 dialect = "screenshotone"
 [log]
 access = {"true" if self.options.access else "false"}
