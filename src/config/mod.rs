@@ -199,6 +199,7 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
         max_stored_bytes: kept.max_stored_bytes,
         max_fetch_buffer: kept.max_fetch_buffer,
         hold_for_tag: kept.hold_for_tag,
+        max_hold: kept.max_hold,
         collapse_timeout: kept.collapse_timeout,
         max_variants: kept.max_variants,
         max_prepared: kept.max_prepared,

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
@@ -25,9 +24,6 @@ use crate::policy::admission::NotStored;
 use crate::policy::stored::StoredResponse;
 use crate::telemetry::counters::Count;
 
-/// How long a response is held back at most for its entity tag.
-const HOLD: Duration = Duration::from_secs(1);
-
 impl Proxy {
     /// Takes the body in, sharing it while it comes, and stores it when it is whole.
     pub(super) async fn receive(
@@ -43,7 +39,7 @@ impl Proxy {
         let shared = SharedBody::new(Arc::clone(&self.budget), self.config.max_stored_bytes, length);
         let is_judged = fetch.route.only_pictures && head.status.is_success();
         let mut held = is_judged || self.hold(&head, length);
-        let mut held_long = pin!(sleep(HOLD));
+        let mut held_long = pin!(sleep(self.config.max_hold));
         let _ending = Ending(&shared);
         let mut reader = shared.reader();
         let handles = place(&fetch).handles_of(&head);

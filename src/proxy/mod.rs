@@ -424,6 +424,8 @@ pub struct Config {
     /// A response without an entity tag and at most so long is held until it is whole, so that its first
     /// answer carries the tag.
     pub hold_for_tag: u64,
+    /// How long such a response is held at most.
+    pub max_hold: Duration,
     /// Time that a follower waits for the leader's response head.
     pub collapse_timeout: Duration,
     /// Variants kept for one key.
@@ -459,6 +461,7 @@ impl Default for Config {
             max_stored_bytes: 32 << 20,
             max_fetch_buffer: 256 << 20,
             hold_for_tag: 2 << 20,
+            max_hold: Duration::from_secs(1),
             collapse_timeout: Duration::from_secs(60),
             max_variants: 64,
             max_prepared: 4096,
