@@ -1,6 +1,7 @@
 //! Where the control plane is that verbs talk to, and the token that it wants: flags, environment, configuration.
 
 use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,8 +9,7 @@ use http::HeaderValue;
 use tintype::config::{Base, Config, Problems, Sources};
 use url::Url;
 
-use super::control::ControlError;
-use super::health::reachable;
+use super::control_error::ControlError;
 use super::source::DEFAULT_FILE;
 
 /// Bytes of a file with a token that are read.
@@ -18,18 +18,18 @@ const MAX_TOKEN: u64 = 4096;
 #[derive(clap::Args)]
 pub(super) struct ControlArgs {
     /// The control plane, such as http://127.0.0.1:9090 [default: as the configuration says]
-    #[arg(long, value_name = "URL", help_heading = "Whom to ask")]
+    #[arg(long, value_name = "URL", help_heading = "Control plane")]
     admin: Option<String>,
     /// File that holds the control plane's bearer token [default: as the configuration says]
-    #[arg(long, value_name = "FILE", help_heading = "Whom to ask")]
+    #[arg(long, value_name = "FILE", help_heading = "Control plane")]
     token_file: Option<PathBuf>,
     /// Configuration of the tintype to ask [env: TINTYPE_CONFIG] [default: ./proxy.toml]
-    #[arg(long, value_name = "FILE", help_heading = "Whom to ask")]
+    #[arg(long, value_name = "FILE", help_heading = "Control plane")]
     config: Option<PathBuf>,
     /// Time to wait for each answer
     #[arg(
         long, default_value = "30s", value_parser = humantime::parse_duration, value_name = "TIME",
-        help_heading = "Whom to ask"
+        help_heading = "Control plane"
     )]
     pub(super) timeout: Duration,
 }
@@ -41,7 +41,7 @@ pub(super) struct Token {
 }
 
 /// Address and token of the control plane that `args`, the environment and the configuration mean.
-pub(super) fn whereabouts(args: &ControlArgs) -> Result<(String, Option<Token>), ControlError> {
+pub(super) fn endpoint(args: &ControlArgs) -> Result<(String, Option<Token>), ControlError> {
     let given = args.token_file.as_deref().map(|file| read_token(file, "--token-file")).transpose()?;
     match &args.admin {
         Some(admin) => {
@@ -70,10 +70,21 @@ fn address(text: &str) -> Result<String, ControlError> {
         return Err(bad());
     }
     if let Some(host) = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse().ok()) {
-        let near = reachable(std::net::SocketAddr::new(host, 0)).ip();
+        let near = reachable(SocketAddr::new(host, 0)).ip();
         url.set_ip_host(near).map_err(|()| bad())?;
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Where to connect for a listener that is bound to all addresses.
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
 }
 
 /// The configuration of the tintype to ask; where there is no file, of one that runs without.
