@@ -13,8 +13,8 @@ use super::tree::{Node, Value};
 use super::words::{GIB, KIB, MIB, days, secs, write_duration, write_size};
 pub(super) use crate::origin::chrome::is_host;
 use crate::origin::chrome::{
-    Config, DefaultVisitor, EgressProxy, Endpoint, ExceptionError, FilterList, FilterLists, Limits, MAX_LIST,
-    PageRoots, Probe, Sandbox,
+    Config, DefaultVisitor, Endpoint, ExceptionError, FilterList, FilterLists, Limits, MAX_LIST, PageRoots,
+    Probe, Sandbox, UpstreamProxy,
 };
 
 pub(super) const ALLOWED_HOST: &str =
@@ -188,7 +188,7 @@ fn program(s: &mut Section<'_>) -> Option<PathBuf> {
 }
 
 /// Proxies by name. Their URLs are not shown: they hold passwords.
-fn egress(mut s: Section<'_>) -> Vec<EgressProxy> {
+fn egress(mut s: Section<'_>) -> Vec<UpstreamProxy> {
     const URL: &str = "\"http://host:port\" or \"http://user:password@host:port\"";
     let mut proxies = Vec::new();
     for name in s.names() {
@@ -206,7 +206,7 @@ fn egress(mut s: Section<'_>) -> Vec<EgressProxy> {
             if fine { Ok(code) } else { Err(Kind::Malformed.into()) }
         });
         let read = proxy.read_secret("url", URL, |node| {
-            EgressProxy::new(&name, node.text()?, country).ok_or(Kind::Malformed.into())
+            UpstreamProxy::new(&name, node.text()?, country).ok_or(Kind::Malformed.into())
         });
         if read.is_none() && !proxy.is_given("url") {
             proxy.refuse("url", Kind::Missing, "nothing", URL);

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use crate::origin::chrome::picture::Part;
+use super::pixels::Part;
 use crate::origin::chrome::spec::{Area, Clip, View, pixels};
 
 /// Screens beside each other that a full page has at most. Wider content is a mistake or an attack, and each screen is a
