@@ -10,12 +10,6 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use super::Proxy;
-use super::auth::Leave;
-use super::reading::{Payload, Reading, to_get, unconditional, whole};
-use super::refusal::Refusal;
-use super::route::Route;
-use super::short::Ticket;
 use crate::message::body::Body;
 use crate::message::cache_status::Forwarded;
 use crate::message::json::is_json;
@@ -27,6 +21,12 @@ use crate::policy::capture::dialect::{
     self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken, imgproxy,
 };
 use crate::policy::public_url::{self, PublicUrl, Said, Seen};
+use crate::proxy::Proxy;
+use crate::proxy::auth::Leave;
+use crate::proxy::fast_path::Ticket;
+use crate::proxy::reading::{Payload, Reading, to_get, unconditional, whole};
+use crate::proxy::refusal::Refusal;
+use crate::proxy::route::Route;
 
 /// Path of the one resource of the built-in engine, and of all pictures in keys.
 const PICTURES: &str = "/screenshot";
@@ -219,7 +219,7 @@ impl Proxy {
         let base = self.links_begin_with(&route, &request, peer);
         let read = match admitted {
             Ok((leave, ticket)) => {
-                super::reading::read(&route, &mut request, body, self.config.max_request_body)
+                crate::proxy::reading::read(&route, &mut request, body, self.config.max_request_body)
                     .await
                     .map(|(reading, body)| (Reading { leave, ticket, ..reading }, body))
             }

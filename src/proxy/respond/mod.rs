@@ -5,9 +5,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 
-use super::lookup::Stored;
-use super::refusal::Refusal;
-use super::{Asked, Proxy, part};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::cache_status::{CacheStatus, Forwarded};
@@ -15,14 +12,21 @@ use crate::message::outcome::{CacheOutcome, CacheResult, Tier};
 use crate::policy::audience::{Asker, Audience, Kept};
 use crate::policy::stored::StoredResponse;
 use crate::policy::{freshness, precondition};
+use crate::proxy::Asked;
+use crate::proxy::Proxy;
+use crate::proxy::cache::lookup::Stored;
+use crate::proxy::refusal::Refusal;
 use crate::telemetry::counters::Count;
 
+pub(crate) mod byteranges;
+pub(crate) mod rendition;
+
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-pub(super) const X_CACHE_AGE: HeaderName = HeaderName::from_static("x-cache-age");
+pub(crate) const X_CACHE_AGE: HeaderName = HeaderName::from_static("x-cache-age");
 
 impl Proxy {
     /// Answers `request` with a stored head and its body: 304 where the client has it, without body for HEAD.
-    pub(super) fn answer_stored(
+    pub(crate) fn answer_stored(
         &self,
         request: &Parts,
         head: &StoredResponse,
@@ -42,7 +46,7 @@ impl Proxy {
     }
 
     /// What a hit in memory answers to a GET with these fields, leaving no trace.
-    pub(super) fn compose_hit(
+    pub(crate) fn compose_hit(
         &self,
         fields: HeaderMap,
         target: &Uri,
@@ -94,7 +98,7 @@ impl Proxy {
         } else if request.method == Method::HEAD {
             *response.body_mut() = Body::Empty;
         } else if request.headers.contains_key(header::RANGE) {
-            part::cut(request, &mut response);
+            byteranges::cut(request, &mut response);
         }
         let kept = Kept { made: head.response_time - head.initial_age, lifetime: head.lifetime };
         response.extensions_mut().insert(kept);
@@ -102,7 +106,7 @@ impl Proxy {
     }
 
     /// Counts an answer from the store, and what it saved.
-    pub(super) fn count_stored(&self, asked: &Asked, stored: &Stored, outcome: CacheOutcome) {
+    pub(crate) fn count_stored(&self, asked: &Asked, stored: &Stored, outcome: CacheOutcome) {
         stored.record().seen.hit();
         self.counters.add(match outcome.result() {
             CacheResult::HitMemory => Count::HitsMemory,
@@ -117,7 +121,7 @@ impl Proxy {
     }
 
     /// Passes an origin's answer on as it came.
-    pub(super) fn answer_passed(&self, mut response: Response<Body>, status: CacheStatus) -> Response<Body> {
+    pub(crate) fn answer_passed(&self, mut response: Response<Body>, status: CacheStatus) -> Response<Body> {
         let fields = response.headers_mut();
         let age = freshness::age_value(fields).as_secs();
         self.tell(fields, &status, age);
@@ -125,7 +129,7 @@ impl Proxy {
     }
 
     /// An answer of our own.
-    pub(super) fn refuse(&self, refusal: &Refusal, forwarded: Forwarded) -> Response<Body> {
+    pub(crate) fn refuse(&self, refusal: &Refusal, forwarded: Forwarded) -> Response<Body> {
         self.counters.add(Count::Errors);
         self.counters.tally().error(refusal.name());
         let mut response = refusal.to_response();
@@ -146,13 +150,13 @@ impl Proxy {
 }
 
 /// Tells caches between us and the reader what they need to know of `response`.
-pub(super) fn tell_audience(audience: Audience, asker: Asker, response: &mut Response<Body>) {
+pub(crate) fn tell_audience(audience: Audience, asker: Asker, response: &mut Response<Body>) {
     let kept = response.extensions().get::<Kept>().copied();
     audience.tell(asker, kept, response.headers_mut());
 }
 
 /// Tells clients not to store what no cache may have by rule.
-pub(super) fn forbid_storing(fields: &mut HeaderMap) {
+pub(crate) fn forbid_storing(fields: &mut HeaderMap) {
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields.remove(header::EXPIRES);
     fields.remove(header::PRAGMA);

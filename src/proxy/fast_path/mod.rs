@@ -14,22 +14,23 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 
-use super::derived::Derived;
-use super::lookup::{Found, Stored};
-use super::respond::tell_audience;
-use super::{Asked, Proxy};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::outcome::{CacheOutcome, Tier};
 use crate::message::plain::{Meaning, Plain, meaning};
 use crate::policy::short;
 use crate::policy::stored::StoredResponse;
+use crate::proxy::Asked;
+use crate::proxy::Proxy;
+use crate::proxy::cache::lookup::{Found, Stored};
+use crate::proxy::respond::rendition::Derived;
+use crate::proxy::respond::tell_audience;
 use crate::store::{Content, Record};
 use crate::telemetry::counters::Count;
 
 mod prepared;
 
-pub(super) use prepared::Made;
+pub(crate) use prepared::Made;
 use prepared::{Prepared, one};
 
 /// Places in which one request may lie: there may be an answer for each format that clients can show.
@@ -50,21 +51,21 @@ impl Answer {
 }
 
 /// Prepared answers by what was asked for. A place holds one; what comes later takes it over. To read takes no lock.
-pub(super) struct Prepareds {
+pub(crate) struct Prepareds {
     places: Box<[ArcSwapOption<Prepared>]>,
     hasher: RandomState,
 }
 
 /// A plain request as a message: over HTTP/2, or on the long way.
 #[derive(Clone)]
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     host: HeaderValue,
     target: PathAndQuery,
 }
 
 impl Ticket {
     /// Of a request that is [`Plain`], or would be if it were read from bytes of HTTP/1.1.
-    pub(super) fn of(request: &Parts) -> Option<Ticket> {
+    pub(crate) fn of(request: &Parts) -> Option<Ticket> {
         if request.method != Method::GET {
             return None;
         }
@@ -92,7 +93,7 @@ impl Ticket {
 
 impl Prepareds {
     /// Room for so many answers; none at all for zero.
-    pub(super) fn new(places: usize) -> Self {
+    pub(crate) fn new(places: usize) -> Self {
         let places = if places == 0 { 0 } else { places.next_power_of_two().max(WAYS) };
         Prepareds {
             places: (0..places).map(|_| ArcSwapOption::empty()).collect(),
@@ -135,7 +136,7 @@ impl Proxy {
     }
 
     /// The same for a request that came as a message with these fields, and is counted.
-    pub(super) fn short_message(&self, ticket: &Ticket, fields: &HeaderMap) -> Option<Response<Body>> {
+    pub(crate) fn short_message(&self, ticket: &Ticket, fields: &HeaderMap) -> Option<Response<Body>> {
         let condition = |name: &HeaderName| match fields.contains_key(name) {
             true => one(fields, name).map(Some),
             false => Some(None),
@@ -209,7 +210,7 @@ impl Proxy {
 
     /// Prepares the answer to the request of `ticket`, which the long way answered with `stored`, or with what was `made` of it, if that is
     /// certain for a while.
-    pub(super) fn prepare(
+    pub(crate) fn prepare(
         &self,
         ticket: Ticket,
         asked: &Asked,

@@ -13,18 +13,16 @@ use http::request::Parts;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::lookup::Stored;
 use crate::message::outcome::StaleReason;
 use crate::origin::OriginError;
 use crate::policy::stored::StoredResponse;
+use crate::proxy::cache::lookup::Stored;
+use crate::proxy::fetch::shared_body::SharedBody;
 use crate::store::{CacheKey, Handle};
-
-pub mod body;
-pub use body::{Budget, NotKept, SharedBody};
 
 /// What came of a fetch, for all who wait.
 #[derive(Clone)]
-pub enum Landing {
+pub(crate) enum Landing {
     /// It is in the store, whole.
     Stored(Stored, Arrival),
     /// It is arriving and will be stored if it ends whole.
@@ -39,7 +37,7 @@ pub enum Landing {
 
 /// How a response came into the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
+pub(crate) enum Arrival {
     /// As a new response.
     Fetched,
     /// As a stored response that the origin confirmed.
@@ -48,7 +46,7 @@ pub enum Arrival {
 
 /// What went wrong at the origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// No answer came.
     NoAnswer(OriginError),
     /// It answered with an error status.
@@ -59,12 +57,12 @@ pub enum Cause {
 
 impl Cause {
     /// Whether the origin answered at all.
-    pub fn is_answer(&self) -> bool {
+    pub(crate) fn is_answer(&self) -> bool {
         matches!(self, Cause::Status(_) | Cause::Incomplete)
     }
 
     /// Why a stale response is served.
-    pub fn stale_reason(&self) -> StaleReason {
+    pub(crate) fn stale_reason(&self) -> StaleReason {
         match self {
             Cause::Status(_) => StaleReason::IfError,
             Cause::Incomplete => StaleReason::Incomplete,
@@ -74,25 +72,25 @@ impl Cause {
 }
 
 /// A response on its way in.
-pub struct Arriving {
+pub(crate) struct Arriving {
     /// Its head as it will be stored.
-    pub head: StoredResponse,
+    pub(crate) head: StoredResponse,
     /// Its body.
-    pub body: Arc<SharedBody>,
+    pub(crate) body: Arc<SharedBody>,
     /// What a purge of it names.
-    pub handles: Vec<Handle>,
+    pub(crate) handles: Vec<Handle>,
 }
 
 /// One fetch and those who wait for it.
-pub struct Flight {
+pub(crate) struct Flight {
     /// The leader's request head: what decides whether a follower selects the same variant.
-    pub request: Parts,
+    pub(crate) request: Parts,
     /// Sequence number at its start.
-    pub sequence: u64,
+    pub(crate) sequence: u64,
     /// What a purge of it would name.
-    pub handles: Vec<Handle>,
+    pub(crate) handles: Vec<Handle>,
     /// The leader's address.
-    pub peer: IpAddr,
+    pub(crate) peer: IpAddr,
     landing: watch::Sender<Option<Landing>>,
     stalled: AtomicBool,
     has_followers: AtomicBool,
@@ -100,7 +98,7 @@ pub struct Flight {
 
 impl Flight {
     /// A flight that is about to start.
-    pub fn new(request: Parts, peer: IpAddr, sequence: u64, handles: Vec<Handle>) -> Arc<Self> {
+    pub(crate) fn new(request: Parts, peer: IpAddr, sequence: u64, handles: Vec<Handle>) -> Arc<Self> {
         let (landing, _) = watch::channel(None);
         Arc::new(Flight {
             request,
@@ -114,17 +112,17 @@ impl Flight {
     }
 
     /// Notes that a follower waited for the landing for too long: the next one to join begins another fetch.
-    pub fn set_stalled(&self) {
+    pub(crate) fn set_stalled(&self) {
         self.stalled.store(true, Ordering::Relaxed);
     }
 
     /// Whether a follower waited for the landing for too long.
-    pub fn is_stalled(&self) -> bool {
+    pub(crate) fn is_stalled(&self) -> bool {
         self.stalled.load(Ordering::Relaxed)
     }
 
     /// Tells all who wait. The first landing counts.
-    pub fn land(&self, landing: Landing) {
+    pub(crate) fn land(&self, landing: Landing) {
         self.landing.send_if_modified(|known| {
             let first = known.is_none();
             if first {
@@ -135,7 +133,7 @@ impl Flight {
     }
 
     /// Waits for the landing.
-    pub async fn landing(&self) -> Landing {
+    pub(crate) async fn landing(&self) -> Landing {
         let mut landing = self.landing.subscribe();
         match landing.wait_for(Option::is_some).await {
             Ok(known) => known.clone().unwrap_or(Landing::NotShared),
@@ -146,13 +144,13 @@ impl Flight {
 
 /// The fetches under way, by key; and all of them, those that nobody can join among them.
 #[derive(Default)]
-pub struct Flights {
+pub(crate) struct Flights {
     by_key: Mutex<HashMap<CacheKey, Arc<Flight>>>,
     all: Mutex<Vec<Weak<Flight>>>,
 }
 
 /// One's part in a flight.
-pub enum Part {
+pub(crate) enum Part {
     /// It was not there: one has to fly it, and is entered as its leader.
     Leader(Arc<Flight>),
     /// It is under way.
@@ -164,7 +162,7 @@ pub enum Part {
 impl Flights {
     /// Joins the flight for `key` unless `is_void` says that it is no longer worth joining; else enters the one that `begin` gives,
     /// unless `landed` has what it would bring.
-    pub fn join(
+    pub(crate) fn join(
         &self,
         key: &CacheKey,
         is_void: impl FnOnce(&Flight) -> bool,
@@ -188,7 +186,7 @@ impl Flights {
     }
 
     /// Takes `flight` out, unless another one has taken its place.
-    pub fn leave(&self, key: &CacheKey, flight: &Arc<Flight>) {
+    pub(crate) fn leave(&self, key: &CacheKey, flight: &Arc<Flight>) {
         let mut flights = self.by_key.lock();
         if flights.get(key).is_some_and(|known| Arc::ptr_eq(known, flight)) {
             flights.remove(key);
@@ -196,7 +194,7 @@ impl Flights {
     }
 
     /// Takes `flight` out unless a follower has joined it. Returns whether it had no follower.
-    pub fn leave_without_followers(&self, key: &CacheKey, flight: &Arc<Flight>) -> bool {
+    pub(crate) fn leave_without_followers(&self, key: &CacheKey, flight: &Arc<Flight>) -> bool {
         let mut flights = self.by_key.lock();
         if flight.has_followers.load(Ordering::Relaxed) {
             return false;
@@ -208,12 +206,12 @@ impl Flights {
     }
 
     /// Whether a fetch for `key` is under way that can be joined.
-    pub fn is_under_way(&self, key: &CacheKey) -> bool {
+    pub(crate) fn is_under_way(&self, key: &CacheKey) -> bool {
         self.by_key.lock().contains_key(key)
     }
 
     /// Makes `flight` known to [`any`](Self::any) for as long as it lasts.
-    pub fn watch(&self, flight: &Arc<Flight>) {
+    pub(crate) fn watch(&self, flight: &Arc<Flight>) {
         let mut all = self.all.lock();
         if all.len() == all.capacity() {
             all.retain(|known| known.strong_count() > 0);
@@ -222,7 +220,7 @@ impl Flights {
     }
 
     /// Whether a fetch under way is as `matches` says.
-    pub fn any(&self, matches: impl Fn(&Flight) -> bool) -> bool {
+    pub(crate) fn any(&self, matches: impl Fn(&Flight) -> bool) -> bool {
         self.by_key.lock().values().any(|flight| matches(flight))
             || self.all.lock().iter().filter_map(Weak::upgrade).any(|flight| matches(&flight))
     }

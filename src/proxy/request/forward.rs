@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 
-use super::reading::Payload;
-use super::refusal::Refusal;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::class::Safe;
 use crate::message::forwarded::Chain;
 use crate::message::{date, fields};
 use crate::policy::precondition::CONDITIONS;
+use crate::proxy::reading::Payload;
+use crate::proxy::refusal::Refusal;
 
 /// Whether an origin might answer a request with this field something else than the key says: who asked, for which host, by which scheme,
 /// for which path, by which method. A client must not say so on what is stored for others.
@@ -78,7 +78,7 @@ fn is_dropped(name: &str) -> bool {
 
 /// Removes what is not sent on: hop-by-hop fields, and those by which an origin might answer something unkeyed. Before anything is keyed by
 /// the request, so that a field which `Connection` takes away selects no variant.
-pub(super) fn sanitize(fields: &mut HeaderMap) {
+pub(crate) fn sanitize(fields: &mut HeaderMap) {
     fields::remove_hop_by_hop(fields);
     // The usual request has none of them, and is looked at once.
     while let Some(name) = fields.keys().find(|name| is_dropped(name.as_str())).cloned() {
@@ -94,7 +94,7 @@ pub(super) fn sanitize(fields: &mut HeaderMap) {
 }
 
 /// Refuses an expectation that is not `100-continue`: one might take it for that where another does not (RFC 9110 section 10.1.1).
-pub(super) fn check_expectation(fields: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn check_expectation(fields: &HeaderMap) -> Result<(), Refusal> {
     let mut expected = fields.get_all(header::EXPECT).iter();
     match (expected.next(), expected.next()) {
         (None, _) => Ok(()),
@@ -104,7 +104,7 @@ pub(super) fn check_expectation(fields: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// Makes a sanitized request head fit to be sent on: `Via` is added, and whose request it is goes with it (RFC 9110 section 7.6.3).
-pub(super) fn prepare(request: &mut Parts, peer: IpAddr, pseudonym: &str) {
+pub(crate) fn prepare(request: &mut Parts, peer: IpAddr, pseudonym: &str) {
     if request.extensions.get::<Chain>().is_none() {
         request.extensions.insert(Chain::from_last([Some(peer)]));
     }
@@ -139,7 +139,7 @@ const NOT_OF_A_GET: [HeaderName; 6] = [
 
 /// A request for the whole representation, to be stored: without the client's own conditions and range, with `conditions`
 /// that validate what is stored.
-pub(super) fn for_storing(
+pub(crate) fn for_storing(
     request: &Parts,
     peer: IpAddr,
     pseudonym: &str,
@@ -170,7 +170,7 @@ pub(super) fn for_storing(
 
 /// Makes an origin's answer fit to be sent on or stored: hop-by-hop fields leave, a missing `Date` is the time of its
 /// arrival (RFC 9110 section 6.6.1).
-pub(super) fn cleanse(response: &mut Response<Body>, received: Timestamp) {
+pub(crate) fn cleanse(response: &mut Response<Body>, received: Timestamp) {
     let fields = response.headers_mut();
     fields::remove_hop_by_hop(fields);
     ensure_date(fields, received);

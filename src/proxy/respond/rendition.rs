@@ -13,13 +13,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::BodyExt as _;
 use sha2::{Digest, Sha256};
 
-use super::lookup::{Found, Stored};
-use super::reading::{Reading, unconditional};
-use super::refusal::Refusal;
-use super::respond::tell_audience;
-use super::route::Route;
-use super::short::{Made, Ticket};
-use super::{Asked, Proxy, part};
 use crate::derive::{self, DeriveError};
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
@@ -29,6 +22,15 @@ use crate::message::problem::Fault;
 use crate::policy::capture::derivative::{Derivative, Format, Make};
 use crate::policy::precondition;
 use crate::policy::reuse::{self, Reuse};
+use crate::proxy::Asked;
+use crate::proxy::Proxy;
+use crate::proxy::cache::lookup::{Found, Stored};
+use crate::proxy::fast_path::{Made, Ticket};
+use crate::proxy::reading::{Reading, unconditional};
+use crate::proxy::refusal::Refusal;
+use crate::proxy::respond::byteranges;
+use crate::proxy::respond::tell_audience;
+use crate::proxy::route::Route;
 use crate::store::{CacheKey, Content, Handle, Record};
 use crate::telemetry::counters::Count;
 
@@ -51,17 +53,17 @@ struct Wanted<'a> {
 }
 
 /// What was made of a picture.
-pub(super) struct Derived<'a> {
+pub(crate) struct Derived<'a> {
     make: Make,
     tag: HeaderValue,
     /// Its octets.
-    pub(super) body: &'a Bytes,
+    pub(crate) body: &'a Bytes,
     negotiates: bool,
 }
 
 impl Proxy {
     /// Answers `request` with `derivative` of the picture that it was read as.
-    pub(super) async fn answer_derived(
+    pub(in crate::proxy) async fn answer_derived(
         self: &Arc<Self>,
         route: Arc<Route>,
         request: Parts,
@@ -188,7 +190,7 @@ impl Proxy {
         if wanted.request.method == Method::HEAD {
             *response.body_mut() = Body::Empty;
         } else if wanted.request.headers.contains_key(header::RANGE) {
-            part::cut(wanted.request, &mut response);
+            byteranges::cut(wanted.request, &mut response);
         }
         Ok(response)
     }
@@ -213,7 +215,7 @@ impl Proxy {
     }
 
     /// What a GET with these fields is answered with `derived` in the place of `picture`, leaving no trace.
-    pub(super) fn compose_derived(
+    pub(crate) fn compose_derived(
         &self,
         fields: HeaderMap,
         mut picture: Response<Body>,

@@ -9,10 +9,6 @@ use http::{HeaderMap, Method, Request, Uri, header};
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
-use super::auth::Auth;
-use super::lookup::{Found, select};
-use super::refusal::Refusal;
-use super::{Asked, Proxy, Step, forward, keep, pass, reading, target};
 use crate::message::body::Body;
 use crate::message::cache_status::Forward;
 use crate::message::outcome::{CacheOutcome, Tier};
@@ -20,6 +16,17 @@ use crate::policy::admission::NotStored;
 use crate::policy::signing::own;
 use crate::policy::stored::Variant;
 use crate::policy::validation;
+use crate::proxy::Asked;
+use crate::proxy::Proxy;
+use crate::proxy::Step;
+use crate::proxy::auth::Auth;
+use crate::proxy::cache::lookup::{Found, select};
+use crate::proxy::cache::write;
+use crate::proxy::fetch::bypass;
+use crate::proxy::reading;
+use crate::proxy::refusal::Refusal;
+use crate::proxy::request::forward;
+use crate::proxy::request::target;
 use crate::store::{CacheKey, Content, Record};
 
 mod parts;
@@ -99,7 +106,7 @@ impl Proxy {
             Ok(read) => read,
             Err(refusal) => return Ok(refused(refusal)),
         };
-        let passes = pass::why_pass(&request, &body);
+        let passes = bypass::why_pass(&request, &body);
         let admission = match told_admission {
             Ok(leave) => {
                 leave.limit(&mut reading.wishes);
@@ -223,7 +230,7 @@ impl Proxy {
     /// What the request would get now, and by which rule.
     fn outcome(&self, asked: &Asked, found: &Found, passes: Option<Forward>) -> Value {
         let only_range =
-            asked.request.headers.contains_key(header::RANGE) && keep::is_cacheable(&asked.request.method);
+            asked.request.headers.contains_key(header::RANGE) && write::is_cacheable(&asked.request.method);
         if let Some(why) = passes
             && !only_range
         {

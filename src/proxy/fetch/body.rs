@@ -9,24 +9,24 @@ use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 use tokio::time::sleep;
 
-use super::Proxy;
-use super::fetch::{Fetch, Share, place};
-use super::flight::body::Reader;
-use super::flight::{Arrival, Arriving, Landing, NotKept, SharedBody};
-use super::lesson::Lesson;
-use super::route::unfit;
-use super::unstored::Reason;
 use crate::clock::Stopwatch;
 use crate::message::body::{Body, BodyError};
 use crate::message::entity_tag::EntityTag;
 use crate::origin::OriginError;
 use crate::policy::admission::NotStored;
 use crate::policy::stored::StoredResponse;
+use crate::proxy::Proxy;
+use crate::proxy::cache::decline_log::Reason;
+use crate::proxy::fetch::change_history::Lesson;
+use crate::proxy::fetch::flight::{Arrival, Arriving, Landing};
+use crate::proxy::fetch::run::{Fetch, Share, place};
+use crate::proxy::fetch::shared_body::{NotKept, Reader, SharedBody};
+use crate::proxy::route::unfit;
 use crate::telemetry::counters::Count;
 
 impl Proxy {
     /// Takes the body in, sharing it while it comes, and stores it when it is whole.
-    pub(super) async fn receive(
+    pub(crate) async fn receive(
         &self,
         mut fetch: Fetch,
         head: StoredResponse,
@@ -188,6 +188,6 @@ async fn next_chunk(body: &mut Body) -> Option<Result<Bytes, BodyError>> {
     }
 }
 
-pub(super) fn declared_length(body: &Body) -> Option<u64> {
+pub(crate) fn declared_length(body: &Body) -> Option<u64> {
     body.size_hint().exact()
 }

@@ -27,14 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What all fetches under way hold for storing, in bytes, with its bound.
 #[derive(Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
     held: AtomicU64,
     limit: u64,
 }
 
 impl Budget {
     /// A budget of `limit` bytes.
-    pub fn new(limit: u64) -> Self {
+    pub(crate) fn new(limit: u64) -> Self {
         Budget { held: AtomicU64::new(0), limit }
     }
 
@@ -53,7 +53,7 @@ impl Budget {
 
 /// Why a body is no longer kept whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotKept {
+pub(crate) enum NotKept {
     /// Larger than `max_stored_bytes`.
     TooLarge,
     /// The budget of all fetches is spent.
@@ -61,7 +61,7 @@ pub enum NotKept {
 }
 
 /// The shared buffer between one fetch and its readers.
-pub struct SharedBody {
+pub(crate) struct SharedBody {
     state: Mutex<State>,
     /// Signalled when a reader moved on or left.
     progress: Notify,
@@ -91,14 +91,14 @@ struct State {
 
 impl SharedBody {
     /// An empty buffer for a body of `length` bytes, if that is known.
-    pub fn new(budget: Arc<Budget>, max_kept: u64, length: Option<u64>) -> Arc<Self> {
+    pub(crate) fn new(budget: Arc<Budget>, max_kept: u64, length: Option<u64>) -> Arc<Self> {
         let (state, progress) = (Mutex::default(), Notify::new());
         Arc::new(SharedBody { state, progress, budget, max_kept, length })
     }
 
     /// Adds what has arrived. Says so if that is why the body is no longer kept whole; from then on the fetch has to wait for
     /// [`room`](Self::room) after each chunk.
-    pub fn push(&self, chunk: Bytes) -> Option<NotKept> {
+    pub(crate) fn push(&self, chunk: Bytes) -> Option<NotKept> {
         let mut state = self.state.lock();
         let length = chunk.len() as u64;
         state.arrived += length;
@@ -119,14 +119,14 @@ impl SharedBody {
     }
 
     /// Marks the end, whole or broken.
-    pub fn finish(&self, end: Result<(), BodyError>) {
+    pub(crate) fn finish(&self, end: Result<(), BodyError>) {
         let mut state = self.state.lock();
         state.end.get_or_insert(end);
         state.wake();
     }
 
     /// The whole body in one piece and in memory of its own; `None` unless it ended well and was kept.
-    pub fn whole(&self) -> Option<Bytes> {
+    pub(crate) fn whole(&self) -> Option<Bytes> {
         let mut state = self.state.lock();
         if state.not_kept.is_some() || !matches!(state.end, Some(Ok(()))) || state.first != 0 {
             return None;
@@ -146,18 +146,18 @@ impl SharedBody {
         Some(all)
     }
 
-    /// Why the body is not kept, if it is not.
-    pub fn not_kept(&self) -> Option<NotKept> {
+    #[cfg(test)]
+    fn not_kept(&self) -> Option<NotKept> {
         self.state.lock().not_kept
     }
 
     /// Bytes that have arrived.
-    pub fn arrived(&self) -> u64 {
+    pub(crate) fn arrived(&self) -> u64 {
         self.state.lock().arrived
     }
 
     /// A reader from the first byte on; `None` if that is gone.
-    pub fn reader(self: &Arc<Self>) -> Option<Reader> {
+    pub(crate) fn reader(self: &Arc<Self>) -> Option<Reader> {
         let mut state = self.state.lock();
         if state.first != 0 || state.not_kept.is_some() {
             return None;
@@ -177,7 +177,7 @@ impl SharedBody {
     ///
     /// # Errors
     /// Nobody is left to read and nothing is to be stored: the fetch may end.
-    pub async fn room(&self) -> Result<(), Abandoned> {
+    pub(crate) async fn room(&self) -> Result<(), Abandoned> {
         self.room_within(PATIENCE).await
     }
 
@@ -246,10 +246,10 @@ impl State {
 
 /// Nobody reads, nothing is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Abandoned;
+pub(crate) struct Abandoned;
 
 /// One client's way through a shared body.
-pub struct Reader {
+pub(crate) struct Reader {
     body: Arc<SharedBody>,
     place: usize,
     read: u64,

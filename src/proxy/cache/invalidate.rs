@@ -9,23 +9,24 @@ use http::{HeaderMap, Response, StatusCode, Uri};
 use tokio::sync::oneshot;
 use url::Url;
 
-use super::fetch::{Answer, Fetch};
-use super::flight::Flight;
-use super::keep::Place;
-use super::lookup::Stored;
-use super::route::Route;
-use super::{Asked, Proxy};
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::cache_status::Forward;
 use crate::policy::stored::StoredResponse;
 use crate::policy::validation::HeadSays;
 use crate::policy::{groups, invalidation, validation};
+use crate::proxy::Asked;
+use crate::proxy::Proxy;
+use crate::proxy::cache::lookup::Stored;
+use crate::proxy::cache::write::Place;
+use crate::proxy::fetch::flight::Flight;
+use crate::proxy::fetch::run::{Answer, Fetch};
+use crate::proxy::route::Route;
 use crate::store::{Handle, Scope};
 
 impl Proxy {
     /// A flight for a POST that is about to be sent, so that what is invalidated before its answer comes is known to concern it.
-    pub(super) fn begin_post(&self, route: &Route, request: &Parts, peer: IpAddr) -> Arc<Flight> {
+    pub(crate) fn begin_post(&self, route: &Route, request: &Parts, peer: IpAddr) -> Arc<Flight> {
         let handles = self.search.handles(route, &request.uri);
         let flight = Flight::new(request.clone(), peer, self.store.next_sequence(), handles);
         self.flights.watch(&flight);
@@ -33,7 +34,7 @@ impl Proxy {
     }
 
     /// Makes unusable what an unsafe method spoiled, in the store and in flight (RFC 9111 section 4.4).
-    pub(super) async fn invalidate(
+    pub(crate) async fn invalidate(
         self: &Arc<Self>,
         method: &http::Method,
         target: &Uri,
@@ -77,7 +78,7 @@ impl Proxy {
 
     /// Updates the stored GET response that a HEAD's 200 speaks of, or makes it stale (RFC 9111 section 4.3.5). Gives the
     /// updated one if the 200 confirms it.
-    pub(super) async fn heed_head(
+    pub(crate) async fn heed_head(
         &self,
         asked: &Asked,
         stored: &Stored,
@@ -120,7 +121,7 @@ impl Proxy {
     }
 
     /// Takes in the answer to a POST that later GETs may be answered with (RFC 9110 section 9.3.3).
-    pub(super) async fn take_in_post(
+    pub(crate) async fn take_in_post(
         self: &Arc<Self>,
         asked: Asked,
         response: Response<Body>,

@@ -5,8 +5,8 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use percent_encoding::percent_decode_str;
 
-use super::refusal::Refusal;
 use crate::policy::public_url::is_plain_authority;
+use crate::proxy::refusal::Refusal;
 
 /// Completes the target of `request` from its `Host`, and refuses what has none, or is too long.
 pub(crate) fn complete(request: &mut Parts, secure: bool, max_bytes: usize) -> Result<(), Refusal> {

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use http::{HeaderMap, Uri};
 use parking_lot::Mutex;
 
-use super::Proxy;
-use super::route::Route;
 use crate::policy::no_vary_search::Rule;
+use crate::proxy::Proxy;
+use crate::proxy::route::Route;
 use crate::store::{CacheKey, Handle};
 
 /// Paths whose rules are remembered; beyond, all are forgotten and learnt anew.
@@ -18,7 +18,7 @@ const MOST: usize = 10_000;
 
 /// The rules that were learnt, by route and path.
 #[derive(Default)]
-pub(super) struct SearchRules(Mutex<HashMap<String, Learnt>>);
+pub(crate) struct SearchRules(Mutex<HashMap<String, Learnt>>);
 
 /// A rule and when it was learnt.
 struct Learnt {
@@ -30,7 +30,7 @@ struct Learnt {
 
 impl SearchRules {
     /// Writes the primary cache key of `target` into `key`, over what was there.
-    pub(super) fn key_into(&self, route: &Route, key: &mut Vec<u8>, target: &Uri) {
+    pub(crate) fn key_into(&self, route: &Route, key: &mut Vec<u8>, target: &Uri) {
         route.key_into(key, target);
         let Some(query) = target.query().filter(|_| route.no_vary_search) else {
             return;
@@ -45,7 +45,7 @@ impl SearchRules {
     }
 
     /// The keys under which a response to `target` may be stored, each with its handle: octet by octet, and as the rule has it.
-    pub(super) fn names(&self, route: &Route, target: &Uri) -> Vec<(CacheKey, Handle)> {
+    pub(crate) fn names(&self, route: &Route, target: &Uri) -> Vec<(CacheKey, Handle)> {
         let (mut plain, mut canonical) = (Vec::new(), Vec::new());
         route.key_into(&mut plain, target);
         self.key_into(route, &mut canonical, target);
@@ -60,7 +60,7 @@ impl SearchRules {
     }
 
     /// What a purge of `target` as a URL would name.
-    pub(super) fn handles(&self, route: &Route, target: &Uri) -> Vec<Handle> {
+    pub(crate) fn handles(&self, route: &Route, target: &Uri) -> Vec<Handle> {
         self.names(route, target).into_iter().map(|(_, handle)| handle).collect()
     }
 
@@ -93,7 +93,7 @@ fn place(route: &Route, target: &Uri) -> String {
 
 impl Proxy {
     /// Learns what `response` says of the queries of its path, and gives the key that it is then stored under.
-    pub(super) fn learn_search(
+    pub(crate) fn learn_search(
         &self,
         route: &Route,
         target: &Uri,

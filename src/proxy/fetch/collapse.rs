@@ -6,23 +6,26 @@ use http::request::Parts;
 use http::{Method, Response, header};
 use tokio::sync::oneshot;
 
-use super::fetch::Fetch;
-use super::flight::{Flight, Landing, Part};
-use super::lookup::{Found, Stored};
-use super::marks::Mark;
-use super::refusal::Refusal;
-use super::{Asked, Proxy, Step, landing};
 use crate::message::body::Body;
 use crate::message::cache_status::{CacheStatus, Forward};
 use crate::message::class::{Class, Standing};
 use crate::message::outcome::Tier;
 use crate::policy::reuse::Reuse;
+use crate::proxy::Asked;
+use crate::proxy::Proxy;
+use crate::proxy::Step;
+use crate::proxy::cache::lookup::{Found, Stored};
+use crate::proxy::cache::negative::Mark;
+use crate::proxy::fetch::flight::{Flight, Landing, Part};
+use crate::proxy::fetch::outcome;
+use crate::proxy::fetch::run::Fetch;
+use crate::proxy::refusal::Refusal;
 use crate::store::{CacheKey, Handle};
 use crate::telemetry::counters::Count;
 
 impl Proxy {
     /// Fetches, together with all who ask for the same at this time.
-    pub(super) async fn fetch(
+    pub(crate) async fn fetch(
         self: &Arc<Self>,
         asked: Asked,
         found: Found,
@@ -66,7 +69,7 @@ impl Proxy {
     }
 
     /// Joins the fetch under way for what `found` has not, or enters a new one.
-    pub(super) fn join(&self, asked: &Asked, found: &Found) -> Part {
+    pub(crate) fn join(&self, asked: &Asked, found: &Found) -> Part {
         self.flights.join(
             &found.key,
             |flight| flight.is_stalled() || self.is_outdated(&flight.handles, flight.sequence),
@@ -144,7 +147,7 @@ impl Proxy {
         if self.is_outdated_landing(&landing, flight) {
             return Followed::Purged;
         }
-        if let Some(key) = landing::other_variant(&landing, asked, &flight.request) {
+        if let Some(key) = outcome::other_variant(&landing, asked, &flight.request) {
             return Followed::Variant(key);
         }
         match self.followed(asked, landing, why) {
@@ -157,7 +160,7 @@ impl Proxy {
     }
 
     /// Validates behind the client's back, unless that is under way or could not be stored. Gives the flight that it began.
-    pub(super) fn validate_behind(self: &Arc<Self>, mut asked: Asked, found: &Found) -> Option<Arc<Flight>> {
+    pub(crate) fn validate_behind(self: &Arc<Self>, mut asked: Asked, found: &Found) -> Option<Arc<Flight>> {
         asked.request.extensions.insert(Class::Refresh);
         if asked.directives.no_store {
             return None;

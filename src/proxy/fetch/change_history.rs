@@ -5,16 +5,16 @@ use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, Method};
 
-use super::Proxy;
-use super::fetch::Fetch;
-use super::lookup::Stored;
 use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
 use crate::policy::admission::{self, RequestFacts, Terms};
 use crate::policy::stored::StoredResponse;
+use crate::proxy::Proxy;
+use crate::proxy::cache::lookup::Stored;
+use crate::proxy::fetch::run::Fetch;
 
 /// What is learnt from an answer that takes the place of what is stored.
-pub(super) struct Lesson {
+pub(crate) struct Lesson {
     /// The terms with what its head tells in them: no change where the tags are the same, else a change until the body says otherwise.
     terms: Terms,
     /// What is decided again where the body says otherwise.
@@ -32,7 +32,7 @@ struct Doubt {
 
 impl Proxy {
     /// What the head of an answer to `fetch` tells; nothing where lifetimes are not adaptive, or nothing is stored.
-    pub(super) fn lesson(
+    pub(crate) fn lesson(
         &self,
         fetch: &Fetch,
         answer: &Parts,
@@ -60,12 +60,12 @@ impl Proxy {
 
 impl Lesson {
     /// The terms on which the answer is stored.
-    pub(super) fn terms(&self) -> &Terms {
+    pub(crate) fn terms(&self) -> &Terms {
         &self.terms
     }
 
     /// The head to store, decided anew, where the whole body says that nothing changed against what the head had made one think.
-    pub(super) fn of_body(self, body: &Bytes, request: &HeaderMap) -> Option<StoredResponse> {
+    pub(crate) fn of_body(self, body: &Bytes, request: &HeaderMap) -> Option<StoredResponse> {
         let Doubt { stored, terms, answer, sent, received } = *self.doubt?;
         let (head, before) = (stored.head(), stored.body());
         if before != body || head.status != answer.status {

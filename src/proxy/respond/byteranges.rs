@@ -18,7 +18,7 @@ const OF_CONTENT: [HeaderName; 2] =
     [HeaderName::from_static("content-digest"), HeaderName::from_static("content-md5")];
 
 /// Cuts `response`, a 200 from the store, down to what `request` selects of it. A body that is not in one piece stays whole.
-pub(super) fn cut(request: &Parts, response: &mut Response<Body>) {
+pub(crate) fn cut(request: &Parts, response: &mut Response<Body>) {
     if response.status() != StatusCode::OK {
         return;
     }

@@ -1,9 +1,9 @@
 //! What came of the last fetch for a key of which nothing was stored: so that it can be told why.
 
-use super::recent_keys::RecentKeys;
 use crate::clock::Timestamp;
 use crate::origin::OriginError;
 use crate::policy::admission::NotStored;
+use crate::proxy::cache::recent_keys::RecentKeys;
 use crate::store::CacheKey;
 
 /// Keys that are remembered.
@@ -13,55 +13,55 @@ const LONGEST: usize = 200;
 
 /// Why nothing was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reason {
+pub(crate) struct Reason {
     /// The name of the reason, as in log and metrics.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// In words.
-    pub(super) words: String,
+    pub(crate) words: String,
     /// When.
-    pub(super) at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 impl Reason {
     /// The response was not for storing.
-    pub(super) fn refused(reason: NotStored, at: Timestamp) -> Self {
+    pub(crate) fn refused(reason: NotStored, at: Timestamp) -> Self {
         Reason { name: reason.name(), words: in_words(reason).to_owned(), at }
     }
 
     /// No usable response came.
-    pub(super) fn failed(error: &OriginError, at: Timestamp) -> Self {
+    pub(crate) fn failed(error: &OriginError, at: Timestamp) -> Self {
         Reason { name: error.name(), words: error.to_string().chars().take(LONGEST).collect(), at }
     }
 
     /// A picture of a page that was not loaded came.
-    pub(super) fn incomplete(at: Timestamp) -> Self {
+    pub(crate) fn incomplete(at: Timestamp) -> Self {
         Reason { name: "incomplete", words: "the page did not load in time".to_owned(), at }
     }
 
     /// An error status came.
-    pub(super) fn status(status: http::StatusCode, at: Timestamp) -> Self {
+    pub(crate) fn status(status: http::StatusCode, at: Timestamp) -> Self {
         Reason { name: "status", words: format!("the origin answered {status}"), at }
     }
 }
 
 /// The last reasons, bounded. Written on the miss path only.
 #[derive(Default)]
-pub(super) struct Unstored(RecentKeys<Reason, MOST>);
+pub(crate) struct Unstored(RecentKeys<Reason, MOST>);
 
 impl Unstored {
     /// Remembers why nothing was stored for `key`.
-    pub(super) fn note(&self, key: &CacheKey, reason: Reason) {
+    pub(crate) fn note(&self, key: &CacheKey, reason: Reason) {
         let at = reason.at;
         self.0.insert(key, reason, at);
     }
 
     /// Something was stored for `key`.
-    pub(super) fn forget(&self, key: &CacheKey) {
+    pub(crate) fn forget(&self, key: &CacheKey) {
         self.0.remove(key);
     }
 
     /// Why nothing was stored for `key`, if that is remembered.
-    pub(super) fn of(&self, key: &CacheKey) -> Option<Reason> {
+    pub(crate) fn of(&self, key: &CacheKey) -> Option<Reason> {
         self.0.get(key).map(|(reason, _)| reason)
     }
 }

@@ -5,15 +5,6 @@ use std::sync::Arc;
 use http::{HeaderMap, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
-use super::flight::body::Reader;
-use super::flight::{Arrival, Cause, Flight, Landing};
-use super::intake::declared_length;
-use super::keep::Place;
-use super::lesson::Lesson;
-use super::lookup::Stored;
-use super::route::Route;
-use super::unstored::Reason;
-use super::{Proxy, forward};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::message::body::Body;
 use crate::message::capture::is_incomplete;
@@ -23,27 +14,37 @@ use crate::origin::OriginError;
 use crate::policy::admission::{self, NotStored, RequestFacts, Terms};
 use crate::policy::stored::Variant;
 use crate::policy::{reuse, validation};
+use crate::proxy::Proxy;
+use crate::proxy::cache::decline_log::Reason;
+use crate::proxy::cache::lookup::Stored;
+use crate::proxy::cache::write::Place;
+use crate::proxy::fetch::body::declared_length;
+use crate::proxy::fetch::change_history::Lesson;
+use crate::proxy::fetch::flight::{Arrival, Cause, Flight, Landing};
+use crate::proxy::fetch::shared_body::Reader;
+use crate::proxy::request::forward;
+use crate::proxy::route::Route;
 use crate::store::CacheKey;
 use crate::tasks;
 use crate::telemetry::counters::Count;
 
 /// What a fetch has to do.
-pub(super) struct Fetch {
-    pub(super) flight: Arc<Flight>,
-    pub(super) route: Arc<Route>,
-    pub(super) primary: CacheKey,
+pub(crate) struct Fetch {
+    pub(crate) flight: Arc<Flight>,
+    pub(crate) route: Arc<Route>,
+    pub(crate) primary: CacheKey,
     /// Key of the flight, and of its marks.
-    pub(super) key: CacheKey,
+    pub(crate) key: CacheKey,
     /// What is stored already: validated, and a cover for errors.
-    pub(super) stored: Option<Stored>,
+    pub(crate) stored: Option<Stored>,
     /// Variants that are stored where the selected one is not: their tags are offered.
-    pub(super) others: Vec<Variant>,
+    pub(crate) others: Vec<Variant>,
     /// On what terms its answer is stored.
-    pub(super) terms: Terms,
+    pub(crate) terms: Terms,
     /// The whole is wanted, not whether what is stored still holds.
-    pub(super) anew: bool,
+    pub(crate) anew: bool,
     /// The leader, if it is a client and not a validation in the background.
-    pub(super) leader: Option<oneshot::Sender<Share>>,
+    pub(crate) leader: Option<oneshot::Sender<Share>>,
 }
 
 impl Fetch {
@@ -55,7 +56,7 @@ impl Fetch {
 }
 
 /// What only the leader gets.
-pub(super) enum Share {
+pub(crate) enum Share {
     /// An answer that is not for sharing, and why it is not stored.
     Whole(Response<Body>, NotStored),
     /// What was stored, confirmed by a 304 that may not be stored itself.
@@ -67,7 +68,7 @@ pub(super) enum Share {
 }
 
 /// An origin's answer with the times around it.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     response: Response<Body>,
     sent: Timestamp,
     received: Timestamp,
@@ -76,19 +77,19 @@ pub(super) struct Answer {
 
 impl Answer {
     /// `response`, whose request was sent at `sent` and whose head came at `received`.
-    pub(super) fn new(response: Response<Body>, sent: Timestamp, received: Timestamp) -> Self {
+    pub(crate) fn new(response: Response<Body>, sent: Timestamp, received: Timestamp) -> Self {
         Answer { response, sent, received, took: Stopwatch::start() }
     }
 }
 
 impl Proxy {
     /// Flies `fetch` to its end in a task of its own.
-    pub(super) fn launch(self: &Arc<Self>, fetch: Fetch) {
+    pub(crate) fn launch(self: &Arc<Self>, fetch: Fetch) {
         self.launch_with(fetch, None);
     }
 
     /// Flies `fetch`, to which the origin has given `answer` already, if it has.
-    pub(super) fn launch_with(self: &Arc<Self>, fetch: Fetch, answer: Option<Answer>) {
+    pub(crate) fn launch_with(self: &Arc<Self>, fetch: Fetch, answer: Option<Answer>) {
         self.under_way.send_modify(|fetches| *fetches += 1);
         let awaited = Standing::of(&fetch.flight.request.extensions).class().is_awaited();
         if awaited {
@@ -241,7 +242,7 @@ impl Proxy {
     }
 
     /// No answer came: a stored response covers it, or everybody is told.
-    pub(super) fn failed(&self, fetch: &Fetch, error: OriginError) {
+    pub(crate) fn failed(&self, fetch: &Fetch, error: OriginError) {
         if !self.covered(fetch, Cause::NoAnswer(error.clone())) {
             tracing::warn!(route = %fetch.route.name, %error, "origin failed");
             self.land(fetch, Landing::Failed(error));
@@ -279,11 +280,11 @@ impl Proxy {
     }
 
     /// Whether `stored` may cover an origin error now: its window says so, and it was not purged meanwhile.
-    pub(super) fn covers_error(&self, stored: &Stored, answered: bool, now: Timestamp) -> bool {
+    pub(crate) fn covers_error(&self, stored: &Stored, answered: bool, now: Timestamp) -> bool {
         reuse::covers_error(stored.head(), answered, now) && !self.was_purged(stored)
     }
 
-    pub(super) fn was_purged(&self, stored: &Stored) -> bool {
+    pub(crate) fn was_purged(&self, stored: &Stored) -> bool {
         self.store.is_purged(&stored.record().handles, stored.record().sequence)
     }
 
@@ -340,7 +341,7 @@ impl Proxy {
     }
 
     /// Leaves first, so that who comes now looks into the store.
-    pub(super) fn land(&self, fetch: &Fetch, landing: Landing) {
+    pub(crate) fn land(&self, fetch: &Fetch, landing: Landing) {
         self.flights.leave(&fetch.key, &fetch.flight);
         fetch.flight.land(landing);
     }
@@ -379,7 +380,7 @@ impl Drop for End {
     }
 }
 
-pub(super) fn place(fetch: &Fetch) -> Place<'_> {
+pub(crate) fn place(fetch: &Fetch) -> Place<'_> {
     Place {
         primary: &fetch.primary,
         request: &fetch.flight.request,

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use http_body::Body as _;
 
-use super::Proxy;
-use super::fetch::Fetch;
-use super::flight::{Flight, Landing, Part};
-use super::reading;
 use crate::message::body::Body;
 use crate::message::class::Class;
 use crate::policy::asking::Again;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::Reuse;
+use crate::proxy::Proxy;
+use crate::proxy::fetch::flight::{Flight, Landing, Part};
+use crate::proxy::fetch::run::Fetch;
+use crate::proxy::reading;
 
 impl Proxy {
     /// Asks the origin for what `again` asks for, unless a fresh one is stored, and waits until it is stored, or is not. True if what is stored

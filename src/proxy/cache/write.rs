@@ -7,16 +7,16 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::Proxy;
-use super::dialect;
-use super::lookup::Stored;
-use super::reading::Payload;
 use crate::message::entity_tag::{self, EntityTag};
 use crate::message::fields;
 use crate::policy::asking::Asking;
 use crate::policy::stored::{StoredResponse, Variant, VariantIndex};
 use crate::policy::vary::{self, Selecting};
 use crate::policy::{groups, tags};
+use crate::proxy::Proxy;
+use crate::proxy::cache::lookup::Stored;
+use crate::proxy::dialect;
+use crate::proxy::reading::Payload;
 use crate::store::{CacheKey, Content, Handle, Record};
 use crate::telemetry::counters::Count;
 
@@ -24,20 +24,20 @@ use crate::telemetry::counters::Count;
 const MOST_NAMES: usize = 72;
 
 /// What a stored response belongs to.
-pub(super) struct Place<'a> {
-    pub(super) primary: &'a CacheKey,
-    pub(super) request: &'a Parts,
-    pub(super) sequence: u64,
-    pub(super) handles: &'a [Handle],
+pub(crate) struct Place<'a> {
+    pub(crate) primary: &'a CacheKey,
+    pub(crate) request: &'a Parts,
+    pub(crate) sequence: u64,
+    pub(crate) handles: &'a [Handle],
     /// What stands for the origin.
-    pub(super) scope: Cow<'a, str>,
+    pub(crate) scope: Cow<'a, str>,
     /// The page that it captures.
-    pub(super) page: Option<String>,
+    pub(crate) page: Option<String>,
 }
 
 impl Place<'_> {
     /// What a purge of the response with this head would name: its groups (RFC 9875) and tags too.
-    pub(super) fn handles_of(&self, head: &StoredResponse) -> Vec<Handle> {
+    pub(crate) fn handles_of(&self, head: &StoredResponse) -> Vec<Handle> {
         let mut handles = self.handles.to_vec();
         // The key may be one that the response itself made common to several URLs (No-Vary-Search).
         handles.push(Handle::of_key(self.primary.as_bytes()));
@@ -55,13 +55,13 @@ impl Place<'_> {
 impl Proxy {
     /// Stores `body` whole under `head`, and gives what is stored. Adds what only the whole body tells: its length, and
     /// an entity tag where the origin gave none.
-    pub(super) async fn keep(&self, place: Place<'_>, mut head: StoredResponse, body: Bytes) -> Stored {
+    pub(crate) async fn keep(&self, place: Place<'_>, mut head: StoredResponse, body: Bytes) -> Stored {
         complete(&mut head, &body);
         self.keep_as_is(place, head, body).await
     }
 
     /// Stores `body` under a head that is complete already.
-    pub(super) async fn keep_as_is(&self, place: Place<'_>, mut head: StoredResponse, body: Bytes) -> Stored {
+    pub(crate) async fn keep_as_is(&self, place: Place<'_>, mut head: StoredResponse, body: Bytes) -> Stored {
         fields::own(&mut head.fields);
         let selecting = vary::selecting(&head.fields);
         let entity_tag = (!head.own_entity_tag)
@@ -139,6 +139,6 @@ fn has_content(status: StatusCode) -> bool {
 }
 
 /// Whether the method is one whose answers come from the store.
-pub(super) fn is_cacheable(method: &Method) -> bool {
+pub(crate) fn is_cacheable(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }

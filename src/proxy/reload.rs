@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::auth::Keyring;
-use super::flight::Budget;
-use super::route::Routes;
-use super::short::Prepareds;
-use super::{Config, Proxy, via};
 use crate::derive::Deriver;
+use crate::proxy::Config;
+use crate::proxy::Proxy;
+use crate::proxy::auth::Keyring;
+use crate::proxy::fast_path::Prepareds;
+use crate::proxy::fetch::shared_body::Budget;
+use crate::proxy::route::Routes;
+use crate::proxy::via;
 
 impl Proxy {
     /// The data plane that follows this one. They share the store, the counts, the fetches under way, and what is remembered of

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::recent_keys::RecentKeys;
 use crate::clock::Timestamp;
+use crate::proxy::cache::recent_keys::RecentKeys;
 use crate::store::CacheKey;
 
 /// Marks that are kept at once.
@@ -18,7 +18,7 @@ const REMEMBER_FAILURE: Duration = Duration::from_secs(600);
 
 /// What a key is remembered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub(crate) enum Mark {
     /// Its last answer could not be shared: requests go on their own, side by side.
     Pass,
     /// Its origin failed.
@@ -41,11 +41,11 @@ enum Noted {
 /// The marks, bounded. Two keys whose hashes are equal share a mark, which costs a fetch side by side, or
 /// one that is not made for a few seconds.
 #[derive(Default)]
-pub struct Marks(RecentKeys<Noted, MOST>);
+pub(crate) struct Marks(RecentKeys<Noted, MOST>);
 
 impl Marks {
     /// What `key` is remembered for at `now`.
-    pub fn of(&self, key: &CacheKey, now: Timestamp) -> Option<Mark> {
+    pub(crate) fn of(&self, key: &CacheKey, now: Timestamp) -> Option<Mark> {
         let (noted, since) = self.0.get(key)?;
         // A clock that is stepped back makes no mark last.
         let ago = now.apart(since);
@@ -58,17 +58,17 @@ impl Marks {
     }
 
     /// The answer for `key` could not be shared.
-    pub fn set_pass(&self, key: &CacheKey, now: Timestamp) {
+    pub(crate) fn set_pass(&self, key: &CacheKey, now: Timestamp) {
         self.0.insert(key, Noted::Pass, now);
     }
 
     /// The origin failed for `key`: by an answer, or by none.
-    pub fn set_failed(&self, key: &CacheKey, answered: bool, now: Timestamp) {
+    pub(crate) fn set_failed(&self, key: &CacheKey, answered: bool, now: Timestamp) {
         self.0.insert(key, Noted::Failed { answered }, now);
     }
 
     /// All is well with `key` again.
-    pub fn clear(&self, key: &CacheKey) {
+    pub(crate) fn clear(&self, key: &CacheKey) {
         self.0.remove(key);
     }
 }

@@ -4,23 +4,24 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
-use super::fetch::Share;
-use super::flight::body::Reader;
-use super::flight::{Arrival, Arriving, Cause, Landing};
-use super::lookup::Stored;
-use super::refusal::Refusal;
-use super::respond::forbid_storing;
-use super::{Asked, Proxy};
 use crate::message::body::Body;
 use crate::message::cache_status::{CacheStatus, Forward, Forwarded};
 use crate::message::outcome::CacheOutcome;
 use crate::origin::OriginError;
 use crate::policy::vary::{self, Selecting};
+use crate::proxy::Asked;
+use crate::proxy::Proxy;
+use crate::proxy::cache::lookup::Stored;
+use crate::proxy::fetch::flight::{Arrival, Arriving, Cause, Landing};
+use crate::proxy::fetch::run::Share;
+use crate::proxy::fetch::shared_body::Reader;
+use crate::proxy::refusal::Refusal;
+use crate::proxy::respond::forbid_storing;
 use crate::store::CacheKey;
 use crate::telemetry::counters::Count;
 
 /// The key that a follower selects if it is not the variant that the leader's request brought.
-pub(super) fn other_variant(landing: &Landing, follower: &Asked, leader: &Parts) -> Option<CacheKey> {
+pub(crate) fn other_variant(landing: &Landing, follower: &Asked, leader: &Parts) -> Option<CacheKey> {
     let head = match landing {
         Landing::Stored(stored, _) | Landing::Covered(stored, _) => stored.head(),
         Landing::Arriving(arriving) => &arriving.head,
@@ -52,7 +53,7 @@ fn give(answer: &mut Response<Body>, fields: HeaderMap) {
 
 impl Proxy {
     /// Answers the leader `asked` with `landing`, or with its `share` in it.
-    pub(super) async fn led(
+    pub(crate) async fn led(
         &self,
         asked: &Asked,
         landing: Landing,
@@ -96,7 +97,7 @@ impl Proxy {
     }
 
     /// Answers the follower `asked` with `landing`; `None` if there is nothing in it for others than the leader.
-    pub(super) fn followed(&self, asked: &Asked, landing: Landing, why: Forward) -> Option<Response<Body>> {
+    pub(crate) fn followed(&self, asked: &Asked, landing: Landing, why: Forward) -> Option<Response<Body>> {
         let forwarded = Forwarded { collapsed: true, ..Forwarded::because(why) };
         self.shared(asked, landing, forwarded)
     }
@@ -126,7 +127,7 @@ impl Proxy {
     }
 
     /// The answer with what covers an origin error.
-    pub(super) fn covering(
+    pub(crate) fn covering(
         &self,
         asked: &Asked,
         stored: &Stored,

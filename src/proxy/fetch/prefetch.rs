@@ -10,15 +10,16 @@ use http::header;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::lookup::{Found, Stored};
-use super::marks::Mark;
-use super::route::Route;
-use super::{Asked, Proxy};
 use crate::clock::Timestamp;
 use crate::policy::admission::has_credentials;
 use crate::policy::reuse::Reuse;
 use crate::policy::rules::early;
 use crate::policy::stored::StoredResponse;
+use crate::proxy::Asked;
+use crate::proxy::Proxy;
+use crate::proxy::cache::lookup::{Found, Stored};
+use crate::proxy::cache::negative::Mark;
+use crate::proxy::route::Route;
 use crate::tasks;
 use crate::telemetry::counters;
 
@@ -43,7 +44,7 @@ pub struct Refresh {
 }
 
 /// What is asked for often.
-pub(super) struct Hot {
+pub(crate) struct Hot {
     /// By sequence number of the record, see [`Count`].
     counters: Box<[AtomicU64]>,
     watch: Mutex<Vec<Watched>>,
@@ -60,7 +61,7 @@ struct Watched {
 
 impl Hot {
     /// Counts only if somebody `watches`.
-    pub(super) fn new(watches: bool) -> Self {
+    pub(crate) fn new(watches: bool) -> Self {
         let counters = if watches { COUNTERS } else { 0 };
         Hot {
             counters: (0..counters).map(|_| AtomicU64::new(0)).collect(),
@@ -71,7 +72,7 @@ impl Hot {
     }
 
     /// What is asked for often, for the data plane that follows; what is watched goes over where its route `stays`.
-    pub(super) fn succeeded_by(&self, watches: bool, stays: impl Fn(&Arc<Route>) -> bool) -> Self {
+    pub(crate) fn succeeded_by(&self, watches: bool, stays: impl Fn(&Arc<Route>) -> bool) -> Self {
         let next = Hot::new(watches);
         let (stay, go): (Vec<_>, Vec<_>) =
             self.watch.lock().drain(..).partition(|watched| stays(&watched.asked.route));
@@ -92,7 +93,7 @@ impl Hot {
     }
 
     /// Watches nothing any more.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         self.watch.lock().clear();
         self.wake.notify_one();
@@ -192,7 +193,7 @@ impl Count {
 
 impl Proxy {
     /// Counts a hit, and says whether it leads to a refresh now.
-    pub(super) fn refreshes(&self, asked: &Asked, found: &Found, stored: &Stored, now: Timestamp) -> bool {
+    pub(crate) fn refreshes(&self, asked: &Asked, found: &Found, stored: &Stored, now: Timestamp) -> bool {
         let (refresh, head) = (asked.route.refresh, stored.head());
         if refresh.watched > 0 {
             self.hot.hit(asked, stored, head);
@@ -208,7 +209,7 @@ impl Proxy {
     }
 
     /// Fetches what is watched when it is due, in a task that ends with the proxy.
-    pub(super) fn refresh_ahead(self: &Arc<Self>) {
+    pub(crate) fn refresh_ahead(self: &Arc<Self>) {
         let (proxy, wake) = (Arc::downgrade(self), Arc::clone(&self.hot.wake));
         if tokio::runtime::Handle::try_current().is_ok() {
             let gone = Weak::clone(&proxy);

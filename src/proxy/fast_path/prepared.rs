@@ -22,43 +22,43 @@ use crate::store::CacheKey;
 const LONGEST: usize = 8 << 10;
 
 /// What a prepared answer is about.
-pub(super) struct About {
+pub(crate) struct About {
     /// The `Host` that asked for it.
-    pub(super) host: HeaderValue,
+    pub(crate) host: HeaderValue,
     /// The target, as it was asked for.
-    pub(super) target: PathAndQuery,
+    pub(crate) target: PathAndQuery,
     /// Under which key it is stored.
-    pub(super) key: CacheKey,
+    pub(crate) key: CacheKey,
     /// Which record that is.
-    pub(super) sequence: u64,
+    pub(crate) sequence: u64,
     /// When it is certain.
-    pub(super) sure: Range<Timestamp>,
+    pub(crate) sure: Range<Timestamp>,
     /// The cost of the capture that it saves, if it is one.
-    pub(super) saved: Option<Duration>,
+    pub(crate) saved: Option<Duration>,
 }
 
 /// What is made of the stored picture, and sent in its place.
 #[derive(Clone, Debug)]
-pub(in crate::proxy) struct Made {
+pub(crate) struct Made {
     /// Under which key it is stored.
-    pub(in crate::proxy) key: CacheKey,
+    pub(crate) key: CacheKey,
     /// Which record that is: the sequence is that of the picture of which it was made.
-    pub(in crate::proxy) sequence: u64,
+    pub(crate) sequence: u64,
     /// Octets that it has, as the prepared head says.
-    pub(in crate::proxy) length: usize,
+    pub(crate) length: usize,
     /// The format that a client's `Accept` must ask for, where that decides.
-    pub(in crate::proxy) shown: Option<Format>,
+    pub(crate) shown: Option<Format>,
 }
 
 /// See the [module](self).
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     host: Box<[u8]>,
     target: Box<str>,
     key: CacheKey,
     sequence: u64,
     sure: Range<Timestamp>,
     /// The cost of the capture that it saves, if it is one.
-    pub(super) saved: Option<Duration>,
+    pub(crate) saved: Option<Duration>,
     full: Head,
     unchanged: Head,
     tag: Option<HeaderValue>,
@@ -69,7 +69,7 @@ pub(super) struct Prepared {
 impl Prepared {
     /// From what the long way makes of a request with these fields: `answer`, with this body. `None` if that has a form that is not known
     /// here.
-    pub(super) fn new(
+    pub(crate) fn new(
         about: About,
         body: &Bytes,
         answer: impl Fn(HeaderMap) -> Response<Body>,
@@ -113,13 +113,13 @@ impl Prepared {
     }
 
     /// The same, of what is made of the stored response.
-    pub(super) fn of_made(mut self, made: Made) -> Prepared {
+    pub(crate) fn of_made(mut self, made: Made) -> Prepared {
         self.made = Some(made);
         self
     }
 
     /// What is sent in place of the stored response.
-    pub(super) fn made(&self) -> Option<&Made> {
+    pub(crate) fn made(&self) -> Option<&Made> {
         self.made.as_ref()
     }
 
@@ -127,16 +127,16 @@ impl Prepared {
         self.made.as_ref().and_then(|made| made.shown)
     }
 
-    pub(super) fn host(&self) -> &[u8] {
+    pub(crate) fn host(&self) -> &[u8] {
         &self.host
     }
 
-    pub(super) fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         &self.target
     }
 
     /// Whether it answers `plain`.
-    pub(super) fn is_for(&self, plain: &Plain<'_>) -> bool {
+    pub(crate) fn is_for(&self, plain: &Plain<'_>) -> bool {
         let asks_for = || Format::shown_best(plain.accept.into_iter());
         *self.target == *plain.target
             && *self.host == *plain.host
@@ -144,24 +144,24 @@ impl Prepared {
     }
 
     /// Whether it answers what `other` does.
-    pub(super) fn is_for_the_same_as(&self, other: &Prepared) -> bool {
+    pub(crate) fn is_for_the_same_as(&self, other: &Prepared) -> bool {
         self.target == other.target && self.host == other.host && self.shown() == other.shown()
     }
 
-    pub(super) fn key(&self) -> &[u8] {
+    pub(crate) fn key(&self) -> &[u8] {
         self.key.as_bytes()
     }
 
-    pub(super) fn sequence(&self) -> u64 {
+    pub(crate) fn sequence(&self) -> u64 {
         self.sequence
     }
 
-    pub(super) fn sure(&self) -> &Range<Timestamp> {
+    pub(crate) fn sure(&self) -> &Range<Timestamp> {
         &self.sure
     }
 
     /// Whether the client has it already; `None` if that needs thought.
-    pub(super) fn unchanged(&self, plain: &Plain<'_>) -> Option<bool> {
+    pub(crate) fn unchanged(&self, plain: &Plain<'_>) -> Option<bool> {
         let same = |given: &[u8], ours: &Option<HeaderValue>| {
             ours.as_ref().is_some_and(|ours| ours.as_bytes() == given).then_some(true)
         };
@@ -173,7 +173,7 @@ impl Prepared {
     }
 
     /// Writes the head of the answer at `now` to `to`.
-    pub(super) fn write_head(
+    pub(crate) fn write_head(
         &self,
         unchanged: bool,
         stored: &StoredResponse,
@@ -196,7 +196,7 @@ impl Prepared {
     }
 
     /// The same as a message with this body.
-    pub(super) fn message(
+    pub(crate) fn message(
         &self,
         unchanged: bool,
         stored: &StoredResponse,
@@ -287,7 +287,7 @@ impl Head {
 }
 
 /// The value of a field that is there once.
-pub(super) fn one(fields: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+pub(crate) fn one(fields: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     let mut values = fields.get_all(name).iter();
     let value = values.next()?.clone();
     values.next().is_none().then_some(value)

@@ -10,7 +10,7 @@ use crate::store::CacheKey;
 
 /// At most `MAX` values by the hash of their key: keys are as long as clients make them. Two keys that share a hash
 /// share a value.
-pub(super) struct RecentKeys<V, const MAX: usize> {
+pub(crate) struct RecentKeys<V, const MAX: usize> {
     hasher: RandomState,
     entries: Mutex<HashMap<u64, (V, Timestamp)>>,
 }
@@ -23,12 +23,12 @@ impl<V, const MAX: usize> Default for RecentKeys<V, MAX> {
 
 impl<V: Clone, const MAX: usize> RecentKeys<V, MAX> {
     /// What is remembered of `key`, and since when.
-    pub(super) fn get(&self, key: &CacheKey) -> Option<(V, Timestamp)> {
+    pub(crate) fn get(&self, key: &CacheKey) -> Option<(V, Timestamp)> {
         self.entries.lock().get(&self.hasher.hash_one(key)).cloned()
     }
 
     /// Remembers `value` of `key`, from `now` on.
-    pub(super) fn insert(&self, key: &CacheKey, value: V, now: Timestamp) {
+    pub(crate) fn insert(&self, key: &CacheKey, value: V, now: Timestamp) {
         let key = self.hasher.hash_one(key);
         let mut entries = self.entries.lock();
         if entries.len() >= MAX && !entries.contains_key(&key) {
@@ -41,12 +41,12 @@ impl<V: Clone, const MAX: usize> RecentKeys<V, MAX> {
     }
 
     /// Forgets `key`.
-    pub(super) fn remove(&self, key: &CacheKey) {
+    pub(crate) fn remove(&self, key: &CacheKey) {
         self.entries.lock().remove(&self.hasher.hash_one(key));
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.lock().len()
     }
 }

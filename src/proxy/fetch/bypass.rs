@@ -8,23 +8,25 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use url::Url;
 
-use super::flight::Cause;
-use super::lookup::Found;
-use super::reading::Reading;
-use super::refusal::Refusal;
-use super::respond::forbid_storing;
-use super::route::Route;
-use super::{Asked, Proxy, forward};
 use crate::clock::Stopwatch;
 use crate::message::body::{Body, BodyError};
 use crate::message::cache_status::{CacheStatus, Forward, Forwarded};
 use crate::message::outcome::CacheOutcome;
 use crate::policy::{admission, invalidation, reuse, validation};
+use crate::proxy::Asked;
+use crate::proxy::Proxy;
+use crate::proxy::cache::lookup::Found;
+use crate::proxy::fetch::flight::Cause;
+use crate::proxy::reading::Reading;
+use crate::proxy::refusal::Refusal;
+use crate::proxy::request::forward;
+use crate::proxy::respond::forbid_storing;
+use crate::proxy::route::Route;
 use crate::telemetry::counters::Count;
 
 impl Proxy {
     /// Passes `request` on as it is and its answer back as it comes; only that to a POST may be stored, if it says so itself.
-    pub(super) async fn pass(
+    pub(crate) async fn pass(
         self: &Arc<Self>,
         route: Arc<Route>,
         request: Parts,
@@ -62,7 +64,7 @@ impl Proxy {
     }
 
     /// Passes a HEAD or a range on. What is stored covers an origin error (RFC 5861 section 4).
-    pub(super) async fn pass_covered(
+    pub(crate) async fn pass_covered(
         self: &Arc<Self>,
         asked: Asked,
         found: &Found,
@@ -155,8 +157,8 @@ impl Proxy {
 }
 
 /// Why a GET or HEAD is not for the cache, if it is not.
-pub(super) fn why_pass(request: &Parts, body: &Body) -> Option<Forward> {
-    if !super::keep::is_cacheable(&request.method) {
+pub(crate) fn why_pass(request: &Parts, body: &Body) -> Option<Forward> {
+    if !crate::proxy::cache::write::is_cacheable(&request.method) {
         return Some(Forward::Method);
     }
     // Content in a GET is not part of the key, and an origin might read it.
@@ -168,8 +170,8 @@ pub(super) fn why_pass(request: &Parts, body: &Body) -> Option<Forward> {
 }
 
 /// Whether `request` is passed for nothing but its `Range`: a stored whole may then answer it (RFC 9110 section 14.2).
-pub(super) fn is_plain_range(request: &Parts, body: &Body) -> bool {
-    super::keep::is_cacheable(&request.method)
+pub(crate) fn is_plain_range(request: &Parts, body: &Body) -> bool {
+    crate::proxy::cache::write::is_cacheable(&request.method)
         && body.is_end_stream()
         && request.headers.contains_key(header::RANGE)
 }

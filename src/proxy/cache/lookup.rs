@@ -6,33 +6,33 @@ use bytes::Bytes;
 use http::HeaderName;
 use http::request::Parts;
 
-use super::Proxy;
 use crate::message::outcome::Tier;
 use crate::policy::asking::Asking;
 use crate::policy::stored::{StoredResponse, Variant, VariantIndex};
 use crate::policy::{purge, vary};
+use crate::proxy::Proxy;
 use crate::store::{CacheKey, Content, Handle, Record};
 
 /// What a look-up gives.
-pub struct Found {
+pub(crate) struct Found {
     /// The key of what the request selects: the primary key, or that of a variant.
-    pub key: CacheKey,
+    pub(crate) key: CacheKey,
     /// The stored response, if there is one.
-    pub stored: Option<(Stored, Tier)>,
+    pub(crate) stored: Option<(Stored, Tier)>,
     /// The variants that are known of a target of which the selected one is not stored.
-    pub variants: Vec<Variant>,
+    pub(crate) variants: Vec<Variant>,
 }
 
 impl Found {
     /// Nothing, under `key`.
-    pub(super) fn nothing(key: &CacheKey) -> Self {
+    pub(crate) fn nothing(key: &CacheKey) -> Self {
         Found { key: key.clone(), stored: None, variants: Vec::new() }
     }
 }
 
 /// A stored response: a record that holds one, and its head as a soft purge left it.
 #[derive(Clone)]
-pub struct Stored {
+pub(crate) struct Stored {
     record: Arc<Record>,
     head: Arc<StoredResponse>,
     body: Bytes,
@@ -40,14 +40,14 @@ pub struct Stored {
 
 impl Stored {
     /// The response in `record`; `None` if it holds none.
-    pub fn new(record: Arc<Record>) -> Option<Self> {
+    pub(crate) fn new(record: Arc<Record>) -> Option<Self> {
         let Content::Response { head, body } = &record.content else { return None };
         let (head, body) = (Arc::clone(head), body.clone());
         Some(Stored { record, head, body })
     }
 
     /// A new record of a response that was fetched as `asking` says.
-    pub(super) fn record_of(
+    pub(crate) fn record_of(
         sequence: u64,
         handles: Vec<Handle>,
         asking: Arc<Asking>,
@@ -61,24 +61,24 @@ impl Stored {
     }
 
     /// The head.
-    pub fn head(&self) -> &StoredResponse {
+    pub(crate) fn head(&self) -> &StoredResponse {
         &self.head
     }
 
     /// The body, whole.
-    pub fn body(&self) -> &Bytes {
+    pub(crate) fn body(&self) -> &Bytes {
         &self.body
     }
 
     /// The record.
-    pub fn record(&self) -> &Arc<Record> {
+    pub(crate) fn record(&self) -> &Arc<Record> {
         &self.record
     }
 }
 
 impl Proxy {
     /// `record`, if it holds a response: stale since the soft purge that hit it, if one did.
-    pub(super) fn stored(&self, record: Arc<Record>) -> Option<Stored> {
+    pub(crate) fn stored(&self, record: Arc<Record>) -> Option<Stored> {
         let mut stored = Stored::new(record)?;
         if let Some(since) = self.store.stale_since(&stored.record) {
             stored.head = Arc::new(purge::soften(&stored.head, since));
@@ -87,7 +87,7 @@ impl Proxy {
     }
 
     /// Finds what is stored for `request` under `primary`, through the index of variants where there is one.
-    pub(super) async fn look_up(&self, primary: &CacheKey, request: &Parts) -> Found {
+    pub(crate) async fn look_up(&self, primary: &CacheKey, request: &Parts) -> Found {
         let Some((record, tier)) = self.read(primary).await else {
             return Found::nothing(primary);
         };
@@ -111,7 +111,7 @@ impl Proxy {
         }
     }
 
-    pub(super) async fn read(&self, key: &CacheKey) -> Option<(Arc<Record>, Tier)> {
+    pub(crate) async fn read(&self, key: &CacheKey) -> Option<(Arc<Record>, Tier)> {
         if let Some(record) = self.store.get_memory(key.as_bytes()) {
             return Some((record, Tier::Memory));
         }
@@ -120,7 +120,7 @@ impl Proxy {
 }
 
 /// The key of the variant that `request` selects by the names of the most recent `Vary` (RFC 9111 section 4.1).
-pub(super) fn select(primary: &CacheKey, index: &VariantIndex, request: &Parts) -> CacheKey {
+pub(crate) fn select(primary: &CacheKey, index: &VariantIndex, request: &Parts) -> CacheKey {
     let names: Vec<HeaderName> =
         index.selecting.iter().filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
     CacheKey::new(vary::variant_key(primary.as_bytes(), &names, &request.headers))
