@@ -71,16 +71,16 @@ struct Counts {
 impl Counts {
     fn picture(&self, report: &Report) {
         count(&self.captures);
-        let state = match (report.pending, report.waiting) {
-            (Some(_), _) => {
+        let state = match report.waiting {
+            _ if report.is_incomplete() => {
                 count(&self.incomplete);
                 "incomplete"
             }
-            (None, Some(waiting)) => {
+            Some(waiting) => {
                 count(&self.bounded);
                 waiting.name()
             }
-            (None, None) => "rest",
+            None => "rest",
         };
         *self.waiting_for.lock().entry(state).or_default() += 1;
     }
@@ -211,9 +211,9 @@ impl Engine {
         }
         Ok(match outcome? {
             Outcome::Picture(picture) => {
-                let lifetime = match picture.report.pending {
-                    None => self.config.lifetime,
-                    Some(_) => self.config.incomplete_ttl,
+                let lifetime = match picture.report.is_incomplete() {
+                    false => self.config.lifetime,
+                    true => self.config.incomplete_ttl,
                 };
                 response::picture(picture, lifetime, &head.method, &head.headers)
             }
@@ -350,6 +350,7 @@ impl Engine {
         tried: u32,
         left: Duration,
     ) -> Result<Shot, Try> {
+        let watch = Stopwatch::start();
         // A page that does not finish loading is captured before the deadline, also after a wait in the queue.
         let limits = Limits { max_load: self.config.limits.max_load.min(left / 2), ..self.config.limits };
         let filters = self.filters.of(&spec.filters).await;
@@ -369,7 +370,7 @@ impl Engine {
         let culled = lease.browser.culled();
         let patience = Patience::new(self.config.deadline, self.config.health_timeout);
         let shot = tokio::select! {
-            shot = capture(opening, spec, &filters, &limits) => shot,
+            shot = capture(opening, spec, &filters, &limits, left.saturating_sub(watch.elapsed())) => shot,
             never = watchdog::keep(&lease.browser, patience) => match never {},
         };
         let shot = match shot {

@@ -19,9 +19,11 @@ use crate::origin::chrome::page::tab::{Milestone, Tab, TabError};
 use crate::origin::chrome::page::{frames, prepare};
 use crate::origin::chrome::spec::{Area, CaptureSpec, OnTimeout, Page, Until};
 use crate::tasks;
+pub(crate) use budget::Budget;
 pub(crate) use report::{Report, Shot};
 
 mod area;
+mod budget;
 mod pixels;
 mod report;
 mod screenshot;
@@ -34,19 +36,23 @@ const ABORTED: &str = "net::ERR_ABORTED";
 /// The status that the exit answers with once it is closed.
 const CLOSED_EXIT: u16 = 504;
 
-/// Captures `spec` with the page that `opening` gives, in an isolated context. The caller bounds the time.
+/// Captures `spec` with the page that `opening` gives, in an isolated context. The caller bounds the time; `left` is what is
+/// left of it.
 pub(crate) async fn capture(
     opening: impl Future<Output = Result<Tab, TabError>> + Send + 'static,
     spec: &CaptureSpec,
     filters: &[Arc<Filter>],
     limits: &Limits,
+    left: Duration,
 ) -> Result<Shot, Failure> {
+    let left = (spec.rules.on_timeout == OnTimeout::Picture).then_some(left);
+    let budget = Budget::start(left);
     // It is disposed of even if nobody waits for it any more.
     let opening = tasks::spawn("tab-opening", opening);
     let mut tab = opening.await.map_err(|error| Failure::Page(format!("cannot open a tab: {error}")))??;
 
     // The page and its picture. A page whose bytes were cut is none, whatever came of it.
-    let shot = picture(&mut tab, spec, filters, limits).await;
+    let shot = picture(&mut tab, spec, filters, limits, &budget).await;
     match tab.network().and_then(PageNetwork::spent) {
         Some(spent) => Err(spent.into()),
         None => shot,
@@ -58,6 +64,7 @@ async fn picture(
     spec: &CaptureSpec,
     filters: &[Arc<Filter>],
     limits: &Limits,
+    budget: &Budget,
 ) -> Result<Shot, Failure> {
     // The screen and the visitor that the page will see; then the page.
     prepare::prepare(tab, spec, filters).await?;
@@ -111,7 +118,7 @@ async fn picture(
         phase("waited");
         let waiting = page.rest(spec, limits).await?;
         phase("at rest");
-        let report = Report { after: since.elapsed(), waiting, pending };
+        let report = Report { after: since.elapsed(), waiting, pending, cut: None };
         let document = page.stand_still(spec, limits).await?;
         frames::hide(page.tab, filters, limits).await?;
         if document.frames > 0 {
@@ -125,7 +132,7 @@ async fn picture(
         check(page.tab, &document, spec).await?;
         frames::stop(page.tab).await?;
         phase("stopped");
-        match screenshot::shoot(page.tab, spec, &document, limits).await.map(|shot| shot.reported(report)) {
+        match screenshot::shoot(page.tab, spec, limits, budget).await.map(|shot| shot.reported(report)) {
             Err(error) if !tried && error.may_pass() => {
                 tracing::debug!(%error, "no picture, settling once more");
                 tried = true;

@@ -17,7 +17,7 @@ pub(crate) struct Shot {
 
 impl Shot {
     pub(crate) fn reported(self, report: Report) -> Self {
-        Shot { report, ..self }
+        Shot { report: Report { cut: self.report.cut, ..report }, ..self }
     }
 }
 
@@ -30,15 +30,26 @@ pub(crate) struct Report {
     pub(crate) waiting: Option<Waiting>,
     /// Requests under way when loading was stopped; none if the page was loaded.
     pub(crate) pending: Option<usize>,
+    /// Rows of pixels of a picture that ends before its page does, because the time of the capture was over.
+    pub(crate) cut: Option<u64>,
+}
+
+impl Report {
+    /// Whether the picture lacks something of the page.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.pending.is_some() || self.cut.is_some()
+    }
 }
 
 /// The value of `X-Capture`.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.pending, self.waiting) {
-            (Some(pending), _) => write!(f, "{INCOMPLETE}; pending={pending}"),
-            (None, Some(waiting)) => write!(f, "bounded; waiting={}", waiting.name()),
-            (None, None) => write!(f, "settled; after={}ms", self.after.as_millis()),
+        match (self.pending, self.cut, self.waiting) {
+            (Some(pending), Some(height), _) => write!(f, "{INCOMPLETE}; pending={pending}; height={height}"),
+            (Some(pending), None, _) => write!(f, "{INCOMPLETE}; pending={pending}"),
+            (None, Some(height), _) => write!(f, "{INCOMPLETE}; height={height}"),
+            (None, None, Some(waiting)) => write!(f, "bounded; waiting={}", waiting.name()),
+            (None, None, None) => write!(f, "settled; after={}ms", self.after.as_millis()),
         }
     }
 }
@@ -51,14 +62,16 @@ mod tests {
     #[test]
     fn the_field_names_the_state_first() {
         let after = Duration::from_millis(812);
-        for (waiting, pending, expected) in [
-            (None, None, "settled; after=812ms"),
-            (Some(Waiting::Request(Kind::Fetch)), None, "bounded; waiting=fetch"),
-            (Some(Waiting::Drawing), None, "bounded; waiting=drawing"),
-            (None, Some(3), "incomplete; pending=3"),
-            (Some(Waiting::Timer), Some(0), "incomplete; pending=0"),
+        for (waiting, pending, cut, expected) in [
+            (None, None, None, "settled; after=812ms"),
+            (Some(Waiting::Request(Kind::Fetch)), None, None, "bounded; waiting=fetch"),
+            (Some(Waiting::Drawing), None, None, "bounded; waiting=drawing"),
+            (None, Some(3), None, "incomplete; pending=3"),
+            (Some(Waiting::Timer), Some(0), None, "incomplete; pending=0"),
+            (Some(Waiting::Timer), None, Some(7200), "incomplete; height=7200"),
+            (None, Some(3), Some(7200), "incomplete; pending=3; height=7200"),
         ] {
-            assert_eq!(Report { after, waiting, pending }.to_string(), expected);
+            assert_eq!(Report { after, waiting, pending, cut }.to_string(), expected);
         }
     }
 }

@@ -1,15 +1,18 @@
 //! The picture of a page that stands still, joined from screens, and whether it is worth keeping.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::area::{Layout, Region, Window};
+use super::budget::Budget;
 use super::pixels::{self, Band, Developed, Lossy, PixelError, Tile};
 use super::report::{Report, Shot};
+use crate::clock::Stopwatch;
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
-use crate::origin::chrome::page::document::Document;
 use crate::origin::chrome::page::failure::Failure;
 use crate::origin::chrome::page::script::{self, Step};
 use crate::origin::chrome::page::tab::Tab;
@@ -30,12 +33,12 @@ const MAX_SHOTS: u32 = 5;
 pub(crate) async fn shoot(
     tab: &mut Tab,
     spec: &CaptureSpec,
-    _document: &Document,
     limits: &Limits,
+    budget: &Budget,
 ) -> Result<Shot, Failure> {
-    let (shot, page_height) = match spec.area {
-        Area::Viewport => (screen(tab, spec).await?, None),
-        _ => part(tab, spec, limits).await?,
+    let (shot, page_height, cut) = match spec.area {
+        Area::Viewport => (screen(tab, spec).await?, None, None),
+        _ => part(tab, spec, limits, budget).await?,
     };
     if shot.bytes.len() < limits.min_picture_bytes {
         let why = format!("the picture has {} bytes only", shot.bytes.len());
@@ -44,7 +47,7 @@ pub(crate) async fn shoot(
     if shot.blank && !spec.rules.allow_blank {
         return Err(Failure::Flawed(Flaw::Blank, "the picture is of one colour".into()));
     }
-    Ok(Shot { bytes: shot.bytes, page_height, report: Report::default() })
+    Ok(Shot { bytes: shot.bytes, page_height, report: Report { cut, ..Report::default() } })
 }
 
 /// What the screen shows.
@@ -71,13 +74,14 @@ async fn lossy_screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Fa
     Ok(Developed { bytes, blank })
 }
 
-/// Another part of the page than the screen shows, and the height of the page where all of it is
-/// wanted.
+/// Another part of the page than the screen shows, the height of the page where all of it is wanted, and the rows of pixels
+/// that there was time for if those are not all.
 async fn part(
     tab: &mut Tab,
     spec: &CaptureSpec,
     limits: &Limits,
-) -> Result<(Developed, Option<u64>), Failure> {
+    budget: &Budget,
+) -> Result<(Developed, Option<u64>, Option<u64>), Failure> {
     let mut page = Page::of(tab).await?;
     let want = script::area(&spec.area);
     let layout = page.ask(&[Step::Scroll, Step::Pin, Step::Area], &want).await?;
@@ -102,15 +106,18 @@ async fn part(
     };
     let region = region_of(max_pixels)?;
     let windows = layout.reaches(&region).then(|| layout.windows(&region)).flatten();
+    let mut cut = None;
     let bands = if let Some(windows) = windows {
-        page.scroll_through(spec, &layout, &region, windows).await?
+        let (bands, height) = page.scroll_through(spec, &layout, &region, windows, budget).await?;
+        cut = (height < region.height).then_some(u64::from(height));
+        bands
     } else {
         // These screenshots are larger than a screen.
         let region = region_of(limits.max_pixels)?;
         page.beyond_the_screen(&layout, &region, spec.view.scale).await?
     };
     let all = matches!(spec.area, Area::FullPage(_)).then(|| layout.page_height().ceil() as u64);
-    Ok((develop(spec, bands).await?, all))
+    Ok((develop(spec, bands).await?, all, cut))
 }
 
 /// A page whose scripts are disabled.
@@ -139,17 +146,26 @@ impl<'t> Page<'t> {
         Ok(answer["result"]["value"].take())
     }
 
-    /// Scrolls to each screen and takes its part of the picture.
+    /// Scrolls to each screen and takes its part of the picture, for as many rows of screens as there is time for. Returns
+    /// these rows, and their height in device pixels.
     async fn scroll_through(
         &mut self,
         spec: &CaptureSpec,
         layout: &Layout,
         region: &Region,
         windows: Vec<Vec<Window>>,
-    ) -> Result<Vec<Band>, Failure> {
+        budget: &Budget,
+    ) -> Result<(Vec<Band>, u32), Failure> {
         let is_plain = layout.is_plain(region, &spec.view);
         let mut bands = Vec::with_capacity(windows.len());
+        let (mut height, mut slowest_row) = (0_u32, Duration::ZERO);
         for row in windows {
+            let pixels = u64::from(region.width) * u64::from(height);
+            if !bands.is_empty() && budget.ends_before(slowest_row, pixels) {
+                break;
+            }
+            let watch = Stopwatch::start();
+            height = height.saturating_add(row.first().map_or(0, |window| window.height));
             let mut band = Band::with_capacity(row.len());
             let is_wide = row.len() > 1;
             for window in row {
@@ -176,8 +192,9 @@ impl<'t> Page<'t> {
                 band.push(tile);
             }
             bands.push(band);
+            slowest_row = slowest_row.max(watch.elapsed());
         }
-        Ok(bands)
+        Ok((bands, height))
     }
 
     /// The screen. Where a page is scrolled sideways Chrome sometimes gives it before all of it is
