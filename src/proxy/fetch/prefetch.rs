@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::clock::Timestamp;
-use crate::policy::admission::has_credentials;
+use crate::message::fields::has_credentials;
 use crate::policy::reuse::Reuse;
 use crate::policy::rules::early;
 use crate::policy::stored::StoredResponse;
