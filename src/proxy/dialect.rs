@@ -16,17 +16,17 @@ use super::reading::{Payload, Reading, to_get, unconditional, whole};
 use super::refusal::Refusal;
 use super::route::Route;
 use super::short::Ticket;
+use crate::capture::dialect::telling::Facts;
+use crate::capture::dialect::{
+    self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken, imgproxy,
+};
+use crate::capture::rendition::Format;
 use crate::message::body::Body;
 use crate::message::cache_status::Forwarded;
 use crate::message::json::is_json;
 use crate::message::problem::{self, Problem};
-use crate::policy::capture::Wishes;
-use crate::policy::capture::derivative::Format;
-use crate::policy::capture::dialect::telling::Facts;
-use crate::policy::capture::dialect::{
-    self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken, imgproxy,
-};
 use crate::policy::public_url::{self, PublicUrl, Said, Seen};
+use crate::policy::wishes::Wishes;
 
 /// Path of the one resource of the built-in engine, and of all pictures in keys.
 const PICTURES: &str = "/screenshot";

@@ -13,11 +13,12 @@ use super::dialect::{self, Wanted};
 use super::refusal::Refusal;
 use super::route::{Asking, Route};
 use super::short::Ticket;
+use crate::capture::Canonical;
+use crate::capture::rendition::Derivative;
 use crate::message::body::{Body, BodyError};
 use crate::message::json::is_json;
-use crate::policy::capture::derivative::Derivative;
-use crate::policy::capture::{Canonical, Wishes};
 use crate::policy::precondition::CONDITIONS;
+use crate::policy::wishes::Wishes;
 
 /// What was read of a request beside its head.
 #[derive(Default)]

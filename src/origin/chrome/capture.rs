@@ -11,8 +11,8 @@ use super::filter::Filter;
 use super::guard::{Barred, is_web};
 use super::intercept::HTML_URL;
 use super::roads::Roads;
-use super::spec::{Area, CaptureSpec, Fault, OnTimeout, Page, Until};
 use super::tab::{Milestone, Tab, TabError};
+use crate::capture::request::{Area, CaptureRequest, Fault, OnTimeout, Page, Until};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
 use crate::tasks;
@@ -93,7 +93,7 @@ impl Shot {
 /// Captures `spec` with the page that `opening` gives, in an isolated context. The caller bounds the time.
 pub(super) async fn capture(
     opening: impl Future<Output = Result<Tab, TabError>> + Send + 'static,
-    spec: &CaptureSpec,
+    spec: &CaptureRequest,
     filters: &[Arc<Filter>],
     limits: &Limits,
 ) -> Result<Shot, Failure> {
@@ -111,7 +111,7 @@ pub(super) async fn capture(
 
 async fn picture(
     tab: &mut Tab,
-    spec: &CaptureSpec,
+    spec: &CaptureRequest,
     filters: &[Arc<Filter>],
     limits: &Limits,
 ) -> Result<Shot, Failure> {
@@ -192,7 +192,7 @@ async fn picture(
     }
 }
 
-fn element(spec: &CaptureSpec) -> Option<&String> {
+fn element(spec: &CaptureRequest) -> Option<&String> {
     match &spec.area {
         Area::Element(selector) => Some(selector),
         _ => None,
@@ -228,7 +228,7 @@ async fn not_loaded(tab: &mut Tab) -> Result<(String, Option<Barred>), Failure> 
 }
 
 /// Whether the document is what was wanted, and not an error of the site, of the exit or of Chrome.
-async fn check(tab: &mut Tab, document: &Document, spec: &CaptureSpec) -> Result<(), Failure> {
+async fn check(tab: &mut Tab, document: &Document, spec: &CaptureRequest) -> Result<(), Failure> {
     let url = Url::parse(&document.url).map_err(|_| Failure::Page("the document has no URL".into()))?;
     if url.scheme() == "chrome-error" {
         let (to, trouble) = not_loaded(tab).await?;

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::spec;
+use crate::capture::request;
 
 /// Bytes of a proxy's answer before the tunnel.
 const MAX_HEAD: usize = 8192;
@@ -90,10 +90,10 @@ impl EgressProxy {
 }
 
 /// The proxy that is asked for; the first of a country.
-pub(super) fn choose<'a>(proxies: &'a [EgressProxy], asked: &spec::Egress) -> Option<&'a EgressProxy> {
+pub(super) fn choose<'a>(proxies: &'a [EgressProxy], asked: &request::Egress) -> Option<&'a EgressProxy> {
     proxies.iter().find(|proxy| match asked {
-        spec::Egress::Name(name) => proxy.name == *name,
-        spec::Egress::Country(country) => proxy.country.as_ref() == Some(country),
+        request::Egress::Name(name) => proxy.name == *name,
+        request::Egress::Country(country) => proxy.country.as_ref() == Some(country),
     })
 }
 
@@ -136,8 +136,9 @@ mod tests {
             EgressProxy::new(name, "http://a.example", country.map(str::to_owned)).unwrap()
         };
         let all = [proxy("a", None), proxy("b", Some("de")), proxy("c", Some("de"))];
-        let name = |name: &str| choose(&all, &spec::Egress::Name(name.into())).map(|p| p.name.as_str());
-        let country = |code: &str| choose(&all, &spec::Egress::Country(code.into())).map(|p| p.name.as_str());
+        let name = |name: &str| choose(&all, &request::Egress::Name(name.into())).map(|p| p.name.as_str());
+        let country =
+            |code: &str| choose(&all, &request::Egress::Country(code.into())).map(|p| p.name.as_str());
         assert_eq!((name("a"), name("c"), name("d")), (Some("a"), Some("c"), None));
         assert_eq!((country("de"), country("fr")), (Some("b"), None));
     }

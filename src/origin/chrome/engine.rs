@@ -26,11 +26,11 @@ use super::resolver::{Resolver, System};
 use super::roads::{Allowance, Destination};
 use super::slots::{Place, Slots};
 use super::spares::Spares;
-use super::spec::{CaptureSpec, Egress, Fault, Page};
 use super::tab::TabError;
 use super::tls_bridge::TlsBridge;
 use super::vigil::{self, Patience};
 use super::{Config, Limits};
+use crate::capture::request::{CaptureRequest, Egress, Fault, Page};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
 use crate::message::class::Standing;
@@ -184,7 +184,7 @@ impl Engine {
 
         // What is asked for.
         let query = head.uri.query().unwrap_or_default();
-        let spec = match CaptureSpec::parse(query, json.as_deref(), &self.config.limits) {
+        let spec = match CaptureRequest::parse(query, json.as_deref(), &self.config.limits) {
             Ok(spec) => spec,
             Err(faults) => {
                 count(&self.counts.refused);
@@ -223,7 +223,7 @@ impl Engine {
     }
 
     /// What a look at the page itself says of a conditional request; nothing if only a capture can.
-    async fn probe(&self, spec: &CaptureSpec, asked: &HeaderMap) -> Option<Outcome> {
+    async fn probe(&self, spec: &CaptureRequest, asked: &HeaderMap) -> Option<Outcome> {
         let (prober, Page::Url(url)) = (self.prober.as_ref()?, &spec.page) else { return None };
         let condition = Condition::of(asked)?;
         let egress = match &spec.egress {
@@ -241,7 +241,7 @@ impl Engine {
         }
     }
 
-    async fn picture(&self, spec: &CaptureSpec, standing: &Standing) -> Result<Outcome, OriginError> {
+    async fn picture(&self, spec: &CaptureRequest, standing: &Standing) -> Result<Outcome, OriginError> {
         let watch = Stopwatch::start();
         let left = || self.config.deadline.saturating_sub(watch.elapsed());
         let late = |phase| OriginError::TimedOut { phase, after: self.config.deadline };
@@ -343,7 +343,7 @@ impl Engine {
 
     async fn try_capture(
         &self,
-        spec: &CaptureSpec,
+        spec: &CaptureRequest,
         to: Destination,
         place: Arc<Place>,
         tried: u32,

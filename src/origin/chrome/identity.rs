@@ -7,8 +7,8 @@
 use serde_json::{Value, json};
 
 use super::DefaultVisitor;
-use super::devices::Handset;
-use super::spec::Visitor;
+use crate::capture::devices::Handset;
+use crate::capture::request::Visitor;
 
 /// The first Chrome that sends client hints.
 const FIRST_WITH_HINTS: u32 = 89;

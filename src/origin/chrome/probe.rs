@@ -24,7 +24,7 @@ use super::egress::EgressProxy;
 use super::guard::{Barred, Guard, is_web};
 use super::identity::Identity;
 use super::roads::{Allowance, Destination, Roads, unreachable};
-use super::spec::Visitor;
+use crate::capture::request::Visitor;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::date;

@@ -12,9 +12,9 @@ use super::exit::ExitProxy;
 use super::guard::Guard;
 use super::identity::Identity;
 use super::roads::Roads;
-use super::spec::Visitor;
 use super::tab::{Tab, TabError};
 use super::tls_bridge::TlsBridge;
+use crate::capture::request::Visitor;
 use crate::tasks;
 
 /// The pages that lie ready.

@@ -15,10 +15,10 @@ use super::Failure;
 use super::page::millis;
 use super::report::Waiting;
 use super::script::{self, Step};
+use crate::capture::request::CaptureRequest;
 use crate::origin::chrome::devtools::{CallError, Devtools};
 use crate::origin::chrome::filter::{Cosmetics, Filter};
 use crate::origin::chrome::intercept::{FILTER_SCRIPT, WORLD};
-use crate::origin::chrome::spec::CaptureSpec;
 use crate::origin::chrome::tab::{Tab, TabError};
 use crate::origin::chrome::{Limits, monitor, page_clock};
 
@@ -93,7 +93,7 @@ pub(super) async fn rest(tab: &mut Tab, patience: Duration) -> Result<Option<Wai
 }
 
 /// Has every frame below the page's own stand still.
-pub(super) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<(), Failure> {
+pub(super) async fn still(tab: &mut Tab, spec: &CaptureRequest, limits: &Limits) -> Result<(), Failure> {
     let want = json!({
         "frozen": spec.freeze.map(|_| page_clock::token()), "patience": millis(tab.time_to_run_out()),
     });

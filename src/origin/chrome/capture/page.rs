@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::report::Waiting;
 use super::script::{self, Step};
+use crate::capture::request::{Area, CaptureRequest, Fault, Until};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
 use crate::origin::chrome::intercept::WORLD;
-use crate::origin::chrome::spec::{Area, CaptureSpec, Fault, Until};
 use crate::origin::chrome::tab::{Milestone, Tab, TabError};
 use crate::origin::chrome::{Limits, monitor, page_clock};
 
@@ -39,7 +39,7 @@ pub(super) struct Document {
 
 impl Driver<'_> {
     /// Hides and styles, and has every selector read by the browser before anything waits for one.
-    pub(super) async fn dress(&mut self, spec: &CaptureSpec) -> Result<(), Failure> {
+    pub(super) async fn dress(&mut self, spec: &CaptureRequest) -> Result<(), Failure> {
         let look = &spec.look;
         let wanted = match &spec.area {
             Area::Element(selector) => Some(selector),
@@ -109,7 +109,7 @@ impl Driver<'_> {
     /// comes to rest again. Answers with what it still waits for.
     pub(super) async fn rest(
         &mut self,
-        spec: &CaptureSpec,
+        spec: &CaptureRequest,
         limits: &Limits,
     ) -> Result<Option<Waiting>, Failure> {
         let waiting = self.at_rest(spec, limits).await?;
@@ -121,7 +121,7 @@ impl Driver<'_> {
     }
 
     /// Waits until nothing is under way, for *max_settle* at most. Answers with what still is.
-    async fn at_rest(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<Option<Waiting>, Failure> {
+    async fn at_rest(&mut self, spec: &CaptureRequest, limits: &Limits) -> Result<Option<Waiting>, Failure> {
         let since = Stopwatch::start();
         let left = || limits.max_settle.saturating_sub(since.elapsed());
         if !matches!(spec.wait.until, Until::Settled | Until::NetworkIdle) {
@@ -158,7 +158,7 @@ impl Driver<'_> {
     /// Makes the page stand still, and looks at its document.
     pub(super) async fn stand_still(
         &mut self,
-        spec: &CaptureSpec,
+        spec: &CaptureRequest,
         limits: &Limits,
     ) -> Result<Document, Failure> {
         let step = json!({
@@ -172,7 +172,7 @@ impl Driver<'_> {
     }
 
     /// Has everything load that the wanted part of the page loads or shows by its place on the screen.
-    async fn reveal(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<(), Failure> {
+    async fn reveal(&mut self, spec: &CaptureRequest, limits: &Limits) -> Result<(), Failure> {
         let mut want = script::area(&spec.area);
         want["ms"] = millis(limits.max_settle).into();
         want["patience"] = millis(limits.max_wait).into();

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Failure;
+use crate::capture::request::{CaptureRequest, Fault, Look, Page, View, Visitor};
 use crate::origin::chrome::filter::Filter;
 use crate::origin::chrome::intercept::Intercept;
 use crate::origin::chrome::page_clock;
-use crate::origin::chrome::spec::{CaptureSpec, Fault, Look, Page, View, Visitor};
 use crate::origin::chrome::tab::{Tab, TabError};
 
 /// Sets up everything that `spec` says about the screen and the visitor. A plain capture costs one call.
 pub(super) async fn prepare(
     tab: &mut Tab,
-    spec: &CaptureSpec,
+    spec: &CaptureRequest,
     filters: &[Arc<Filter>],
 ) -> Result<(), Failure> {
     screen(tab, &spec.view).await?;

@@ -8,10 +8,10 @@ use super::area::{Layout, Region, Window};
 use super::page::Document;
 use super::script::{self, Step};
 use super::{Failure, Report, Shot};
+use crate::capture::request::{Area, CaptureRequest, Format, pixels};
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::picture::{self, Band, Developed, Lossy, PixelError, Tile};
-use crate::origin::chrome::spec::{Area, CaptureSpec, Format, pixels};
 use crate::origin::chrome::tab::Tab;
 
 /// Device pixels of the height of one screenshot beyond the screen.
@@ -28,7 +28,7 @@ const MAX_SHOTS: u32 = 5;
 /// Takes the picture.
 pub(super) async fn shoot(
     tab: &mut Tab,
-    spec: &CaptureSpec,
+    spec: &CaptureRequest,
     _document: &Document,
     limits: &Limits,
 ) -> Result<Shot, Failure> {
@@ -47,7 +47,7 @@ pub(super) async fn shoot(
 }
 
 /// What the screen shows.
-async fn screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Failure> {
+async fn screen(tab: &mut Tab, spec: &CaptureRequest) -> Result<Developed, Failure> {
     match spec.format {
         Format::Png => {
             let png = screenshot(tab, &encoded(spec, Format::Png)).await?;
@@ -59,7 +59,7 @@ async fn screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Failure>
 
 /// The screen as the browser encodes it. A picture that may be blank is looked at once more,
 /// without the loss.
-async fn lossy_screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Failure> {
+async fn lossy_screen(tab: &mut Tab, spec: &CaptureRequest) -> Result<Developed, Failure> {
     let bytes = screenshot(tab, &encoded(spec, spec.format)).await?;
     let area = pixels(spec.view.width, spec.view.scale) * pixels(spec.view.height, spec.view.scale);
     let mut blank = false;
@@ -74,7 +74,7 @@ async fn lossy_screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Fa
 /// wanted.
 async fn part(
     tab: &mut Tab,
-    spec: &CaptureSpec,
+    spec: &CaptureRequest,
     limits: &Limits,
 ) -> Result<(Developed, Option<u64>), Failure> {
     let mut page = Page::of(tab).await?;
@@ -141,7 +141,7 @@ impl<'t> Page<'t> {
     /// Scrolls to each screen and takes its part of the picture.
     async fn scroll_through(
         &mut self,
-        spec: &CaptureSpec,
+        spec: &CaptureRequest,
         layout: &Layout,
         region: &Region,
         windows: Vec<Vec<Window>>,
@@ -181,7 +181,7 @@ impl<'t> Page<'t> {
 
     /// The screen. Where a page is scrolled sideways Chrome sometimes gives it before all of it is
     /// drawn: it is taken until two are alike.
-    async fn whole_screen(&mut self, spec: &CaptureSpec, is_wide: bool) -> Result<Vec<u8>, Failure> {
+    async fn whole_screen(&mut self, spec: &CaptureRequest, is_wide: bool) -> Result<Vec<u8>, Failure> {
         let how = encoded(spec, Format::Png);
         let mut shot = screenshot(self.tab, &how).await?;
         if is_wide {
@@ -224,7 +224,7 @@ impl<'t> Page<'t> {
     }
 }
 
-async fn develop(spec: &CaptureSpec, bands: Vec<Band>) -> Result<Developed, Failure> {
+async fn develop(spec: &CaptureRequest, bands: Vec<Band>) -> Result<Developed, Failure> {
     let quality = spec.quality;
     match spec.format {
         Format::Png => blocking(move || picture::develop(&bands)).await,
@@ -246,7 +246,7 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|error| Failure::Page(error.to_string()))
 }
 
-fn encoded(spec: &CaptureSpec, format: Format) -> Value {
+fn encoded(spec: &CaptureRequest, format: Format) -> Value {
     match format {
         // It is encoded anew, see picture.rs.
         Format::Png => json!({ "format": "png", "optimizeForSpeed": true }),
