@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use crate::policy::capture::derivative::Make;
+use crate::capture::rendition::Make;
 use crate::tasks;
 
 mod error;

@@ -10,7 +10,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageReader};
 
 use super::error::DeriveError;
-use crate::policy::capture::derivative::{Format, Make};
+use crate::capture::rendition::{Format, Make};
 
 /// Pixels of a PNG or a JPEG, by its head.
 pub fn size(picture: &[u8]) -> Option<(u32, u32)> {

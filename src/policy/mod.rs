@@ -9,7 +9,6 @@
 pub mod admission;
 pub mod asking;
 pub mod audience;
-pub mod capture;
 pub mod client;
 pub mod directives;
 pub mod freshness;
@@ -35,3 +34,4 @@ pub mod tags;
 pub mod targeted;
 pub mod validation;
 pub mod vary;
+pub mod wishes;

@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body as _;
 use tokio::sync::watch;
 
+use crate::capture::dialect::imgproxy;
 use crate::clock::Clock;
 use crate::derive::{self, Deriver};
 use crate::message::body::Body;
@@ -20,13 +21,12 @@ use crate::message::outcome::{CacheOutcome, StaleReason};
 use crate::policy::admission::Terms;
 use crate::policy::audience::Asker;
 use crate::policy::audience::Audience;
-use crate::policy::capture::Wishes;
-use crate::policy::capture::dialect::imgproxy;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::public_url::PublicUrl;
 use crate::policy::reuse::{self, MustValidate, Reuse, StaleUse};
 use crate::policy::rules::{Lifetimes, Plan};
 use crate::policy::tags;
+use crate::policy::wishes::Wishes;
 use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
 

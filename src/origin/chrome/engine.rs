@@ -30,8 +30,8 @@ use super::probe::{Condition, Prober, Target, Verdict};
 use super::queue::{Queue, Slot};
 use super::request;
 use super::response::{self, Picture};
-use super::spec::{CaptureSpec, Egress, Fault, Page};
 use super::{Config, Limits};
+use crate::capture::request::{CaptureRequest, Egress, Fault, Page};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
 use crate::message::class::Standing;
@@ -41,7 +41,7 @@ use crate::origin::{Flaw, Origin, OriginError};
 /// Times that one capture is tried.
 const MAX_TRIES: u32 = 2;
 
-/// The capture engine. See [`super::spec`] for what may be asked, [`super::guard`] for what may be reached.
+/// The capture engine. See [`crate::capture::request`] for what may be asked, [`super::guard`] for what may be reached.
 pub struct Engine {
     config: Config,
     clock: Arc<dyn Clock>,
@@ -185,7 +185,7 @@ impl Engine {
 
         // What is asked for.
         let query = head.uri.query().unwrap_or_default();
-        let spec = match CaptureSpec::parse(query, json.as_deref(), &self.config.limits) {
+        let spec = match CaptureRequest::parse(query, json.as_deref(), &self.config.limits) {
             Ok(spec) => spec,
             Err(faults) => {
                 count(&self.counts.refused);
@@ -224,7 +224,7 @@ impl Engine {
     }
 
     /// What a look at the page itself says of a conditional request; nothing if only a capture can.
-    async fn probe(&self, spec: &CaptureSpec, asked: &HeaderMap) -> Option<Outcome> {
+    async fn probe(&self, spec: &CaptureRequest, asked: &HeaderMap) -> Option<Outcome> {
         let (prober, Page::Url(url)) = (self.prober.as_ref()?, &spec.page) else { return None };
         let condition = Condition::of(asked)?;
         let egress = match &spec.egress {
@@ -242,7 +242,7 @@ impl Engine {
         }
     }
 
-    async fn picture(&self, spec: &CaptureSpec, standing: &Standing) -> Result<Outcome, OriginError> {
+    async fn picture(&self, spec: &CaptureRequest, standing: &Standing) -> Result<Outcome, OriginError> {
         let watch = Stopwatch::start();
         let left = || self.config.deadline.saturating_sub(watch.elapsed());
         let late = |phase| OriginError::TimedOut { phase, after: self.config.deadline };
@@ -344,7 +344,7 @@ impl Engine {
 
     async fn try_capture(
         &self,
-        spec: &CaptureSpec,
+        spec: &CaptureRequest,
         to: Destination,
         place: Arc<Slot>,
         tried: u32,

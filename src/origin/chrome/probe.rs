@@ -24,7 +24,7 @@ use super::network::guard::{Barred, Guard, is_web};
 use super::network::identity::Identity;
 use super::network::page_network::{Allowance, Destination, PageNetwork, unreachable};
 use super::network::upstream_proxy::UpstreamProxy;
-use super::spec::Visitor;
+use crate::capture::request::Visitor;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::date;

@@ -7,7 +7,7 @@ use http_body::Body as _;
 
 use super::capture::Report;
 use super::network::guard::Barred;
-use super::spec::Format;
+use crate::capture::request::Format;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::capture::X_CAPTURE;

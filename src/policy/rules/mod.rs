@@ -9,10 +9,10 @@ use std::time::Duration;
 use url::{Url, form_urlencoded};
 
 use super::admission::{NotStored, Terms};
-use super::capture::Wishes;
 use super::directives::RequestDirectives;
 use super::reuse::{self, MustValidate, Reuse, StaleUse};
 use super::stored::StoredResponse;
+use super::wishes::Wishes;
 use crate::clock::Timestamp;
 
 pub mod adaptive;

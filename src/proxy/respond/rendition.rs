@@ -13,13 +13,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::BodyExt as _;
 use sha2::{Digest, Sha256};
 
+use crate::capture::rendition::{Derivative, Format, Make};
 use crate::derive::{self, DeriveError};
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
 use crate::message::entity_tag::{self, EntityTag};
 use crate::message::outcome::{CacheOutcome, StaleReason, Tier};
 use crate::message::problem::Fault;
-use crate::policy::capture::derivative::{Derivative, Format, Make};
 use crate::policy::precondition;
 use crate::policy::reuse::{self, Reuse};
 use crate::proxy::Asked;

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::instance::{Browser, Fate};
+use crate::capture::request::Visitor;
 use crate::origin::chrome::DefaultVisitor;
 use crate::origin::chrome::network::egress_proxy::EgressProxy;
 use crate::origin::chrome::network::guard::Guard;
@@ -14,7 +15,6 @@ use crate::origin::chrome::network::identity::Identity;
 use crate::origin::chrome::network::page_network::PageNetwork;
 use crate::origin::chrome::network::tls_bridge::TlsBridge;
 use crate::origin::chrome::page::tab::{Tab, TabError};
-use crate::origin::chrome::spec::Visitor;
 use crate::tasks;
 
 /// The pages that lie ready.

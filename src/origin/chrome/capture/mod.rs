@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use url::Url;
 
+use crate::capture::request::{Area, CaptureRequest, OnTimeout, Page, Until};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
@@ -17,7 +18,6 @@ use crate::origin::chrome::page::document::{self, Document};
 use crate::origin::chrome::page::failure::Failure;
 use crate::origin::chrome::page::tab::{Milestone, Tab, TabError};
 use crate::origin::chrome::page::{frames, prepare};
-use crate::origin::chrome::spec::{Area, CaptureSpec, OnTimeout, Page, Until};
 use crate::tasks;
 pub(crate) use budget::Budget;
 pub(crate) use report::{Report, Shot};
@@ -40,7 +40,7 @@ const CLOSED_EXIT: u16 = 504;
 /// left of it.
 pub(crate) async fn capture(
     opening: impl Future<Output = Result<Tab, TabError>> + Send + 'static,
-    spec: &CaptureSpec,
+    spec: &CaptureRequest,
     filters: &[Arc<Filter>],
     limits: &Limits,
     left: Duration,
@@ -61,7 +61,7 @@ pub(crate) async fn capture(
 
 async fn picture(
     tab: &mut Tab,
-    spec: &CaptureSpec,
+    spec: &CaptureRequest,
     filters: &[Arc<Filter>],
     limits: &Limits,
     budget: &Budget,
@@ -143,7 +143,7 @@ async fn picture(
     }
 }
 
-fn element(spec: &CaptureSpec) -> Option<&String> {
+fn element(spec: &CaptureRequest) -> Option<&String> {
     match &spec.area {
         Area::Element(selector) => Some(selector),
         _ => None,
@@ -179,7 +179,7 @@ async fn not_loaded(tab: &mut Tab) -> Result<(String, Option<Barred>), Failure> 
 }
 
 /// Whether the document is what was wanted, and not an error of the site, of the exit or of Chrome.
-async fn check(tab: &mut Tab, document: &Document, spec: &CaptureSpec) -> Result<(), Failure> {
+async fn check(tab: &mut Tab, document: &Document, spec: &CaptureRequest) -> Result<(), Failure> {
     let url = Url::parse(&document.url).map_err(|_| Failure::Page("the document has no URL".into()))?;
     if url.scheme() == "chrome-error" {
         let (to, trouble) = not_loaded(tab).await?;

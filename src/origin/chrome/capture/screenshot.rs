@@ -10,13 +10,13 @@ use super::area::{Layout, Region, Window};
 use super::budget::Budget;
 use super::pixels::{self, Band, Developed, Lossy, PixelError, Tile};
 use super::report::{Report, Shot};
+use crate::capture::request::{Area, CaptureRequest, Format, pixels};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::page::failure::Failure;
 use crate::origin::chrome::page::script::{self, Step};
 use crate::origin::chrome::page::tab::Tab;
-use crate::origin::chrome::spec::{Area, CaptureSpec, Format, pixels};
 
 /// Device pixels of the height of one screenshot beyond the screen.
 const MAX_TILE: u32 = 8192;
@@ -32,7 +32,7 @@ const MAX_SHOTS: u32 = 5;
 /// Takes the picture.
 pub(crate) async fn shoot(
     tab: &mut Tab,
-    spec: &CaptureSpec,
+    spec: &CaptureRequest,
     limits: &Limits,
     budget: &Budget,
 ) -> Result<Shot, Failure> {
@@ -51,7 +51,7 @@ pub(crate) async fn shoot(
 }
 
 /// What the screen shows.
-async fn screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Failure> {
+async fn screen(tab: &mut Tab, spec: &CaptureRequest) -> Result<Developed, Failure> {
     match spec.format {
         Format::Png => {
             let png = screenshot(tab, &encoded(spec, Format::Png)).await?;
@@ -63,7 +63,7 @@ async fn screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Failure>
 
 /// The screen as the browser encodes it. A picture that may be blank is looked at once more,
 /// without the loss.
-async fn lossy_screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Failure> {
+async fn lossy_screen(tab: &mut Tab, spec: &CaptureRequest) -> Result<Developed, Failure> {
     let bytes = screenshot(tab, &encoded(spec, spec.format)).await?;
     let area = pixels(spec.view.width, spec.view.scale) * pixels(spec.view.height, spec.view.scale);
     let mut blank = false;
@@ -78,7 +78,7 @@ async fn lossy_screen(tab: &mut Tab, spec: &CaptureSpec) -> Result<Developed, Fa
 /// that there was time for if those are not all.
 async fn part(
     tab: &mut Tab,
-    spec: &CaptureSpec,
+    spec: &CaptureRequest,
     limits: &Limits,
     budget: &Budget,
 ) -> Result<(Developed, Option<u64>, Option<u64>), Failure> {
@@ -150,7 +150,7 @@ impl<'t> Page<'t> {
     /// these rows, and their height in device pixels.
     async fn scroll_through(
         &mut self,
-        spec: &CaptureSpec,
+        spec: &CaptureRequest,
         layout: &Layout,
         region: &Region,
         windows: Vec<Vec<Window>>,
@@ -199,7 +199,7 @@ impl<'t> Page<'t> {
 
     /// The screen. Where a page is scrolled sideways Chrome sometimes gives it before all of it is
     /// drawn: it is taken until two are alike.
-    async fn whole_screen(&mut self, spec: &CaptureSpec, is_wide: bool) -> Result<Vec<u8>, Failure> {
+    async fn whole_screen(&mut self, spec: &CaptureRequest, is_wide: bool) -> Result<Vec<u8>, Failure> {
         let how = encoded(spec, Format::Png);
         let mut shot = screenshot(self.tab, &how).await?;
         if is_wide {
@@ -242,7 +242,7 @@ impl<'t> Page<'t> {
     }
 }
 
-async fn develop(spec: &CaptureSpec, bands: Vec<Band>) -> Result<Developed, Failure> {
+async fn develop(spec: &CaptureRequest, bands: Vec<Band>) -> Result<Developed, Failure> {
     let quality = spec.quality;
     match spec.format {
         Format::Png => blocking(move || pixels::develop(&bands)).await,
@@ -264,7 +264,7 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|error| Failure::Page(error.to_string()))
 }
 
-fn encoded(spec: &CaptureSpec, format: Format) -> Value {
+fn encoded(spec: &CaptureRequest, format: Format) -> Value {
     match format {
         // It is encoded anew, see picture.rs.
         Format::Png => json!({ "format": "png", "optimizeForSpeed": true }),

@@ -15,7 +15,7 @@ use adblock::request::Request;
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
-use crate::origin::chrome::spec::Category;
+use crate::capture::request::Category;
 use rules::{Action, Removal, is_procedural, is_selector};
 
 mod rules;

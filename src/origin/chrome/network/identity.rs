@@ -6,9 +6,9 @@
 
 use serde_json::{Value, json};
 
+use crate::capture::devices::Handset;
+use crate::capture::request::Visitor;
 use crate::origin::chrome::DefaultVisitor;
-use crate::origin::chrome::devices::Handset;
-use crate::origin::chrome::spec::Visitor;
 
 /// The first Chrome that sends client hints.
 const FIRST_WITH_HINTS: u32 = 89;

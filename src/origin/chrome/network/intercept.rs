@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use url::{Origin, Url};
 
 use super::filter::{Cosmetics, Filter};
-use crate::origin::chrome::spec::{CaptureSpec, Page, ResourceKind};
+use crate::capture::request::{CaptureRequest, Page, ResourceKind};
 
 /// Where a given document lives: a name that nobody can have (RFC 6761).
 pub(crate) const HTML_URL: &str = "http://html.invalid/";
@@ -46,7 +46,7 @@ pub(crate) struct Intercept {
 
 impl Intercept {
     /// The rules for `spec`, whose page is in the frame `main`.
-    pub(crate) fn new(spec: &CaptureSpec, filters: Vec<Arc<Filter>>, main: &str) -> Self {
+    pub(crate) fn new(spec: &CaptureRequest, filters: Vec<Arc<Filter>>, main: &str) -> Self {
         let mut blocked: Vec<_> = spec.block.iter().map(|kind| name(*kind)).collect();
         blocked.dedup();
         let (origin, html) = match &spec.page {
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     fn rules(query: &str) -> Intercept {
-        let spec = CaptureSpec::parse(query, None, &crate::origin::chrome::Limits::default()).unwrap();
+        let spec = CaptureRequest::parse(query, None, &crate::capture::limits::Limits::default()).unwrap();
         Intercept::new(&spec, Vec::new(), "MAIN")
     }
 
@@ -271,7 +271,7 @@ mod tests {
         let list = FilterList { path: "l".into(), text: text.into() };
         let filters = Filters::new(FilterLists { ads: vec![list], ..FilterLists::default() });
         let spec = "url=http://ads.example/&block_ads=true";
-        let spec = CaptureSpec::parse(spec, None, &crate::origin::chrome::Limits::default()).unwrap();
+        let spec = CaptureRequest::parse(spec, None, &crate::capture::limits::Limits::default()).unwrap();
         let mut rules = Intercept::new(&spec, filters.of(&spec.filters).await.unwrap(), "MAIN");
         assert_eq!(rules.patterns(), Some(json!({ "patterns": [{ "urlPattern": "*" }] })));
         for (frame, kind, url, expected) in [
@@ -302,7 +302,7 @@ mod tests {
         let list = FilterList { path: "l".into(), text: "a.example##.x\n".into() };
         let filters = Filters::new(FilterLists { ads: vec![list], ..FilterLists::default() });
         let spec = "url=http://a.example/&block_ads=true";
-        let spec = CaptureSpec::parse(spec, None, &crate::origin::chrome::Limits::default()).unwrap();
+        let spec = CaptureRequest::parse(spec, None, &crate::capture::limits::Limits::default()).unwrap();
         let mut rules = Intercept::new(&spec, filters.of(&spec.filters).await.unwrap(), "MAIN");
         assert!(
             rules.scripts()[0].contains("\"step\":\"begin\"") && rules.scripts()[0].contains(".adsbygoogle")

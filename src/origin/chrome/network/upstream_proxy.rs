@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
 
-use crate::origin::chrome::spec;
+use crate::capture::request::Egress;
 
 /// Bytes of a proxy's answer before the tunnel.
 const MAX_HEAD: usize = 8192;
@@ -90,10 +90,10 @@ impl UpstreamProxy {
 }
 
 /// The proxy that is asked for; the first of a country.
-pub(crate) fn choose<'a>(proxies: &'a [UpstreamProxy], asked: &spec::Egress) -> Option<&'a UpstreamProxy> {
+pub(crate) fn choose<'a>(proxies: &'a [UpstreamProxy], asked: &Egress) -> Option<&'a UpstreamProxy> {
     proxies.iter().find(|proxy| match asked {
-        spec::Egress::Name(name) => proxy.name == *name,
-        spec::Egress::Country(country) => proxy.country.as_ref() == Some(country),
+        Egress::Name(name) => proxy.name == *name,
+        Egress::Country(country) => proxy.country.as_ref() == Some(country),
     })
 }
 
@@ -136,8 +136,8 @@ mod tests {
             UpstreamProxy::new(name, "http://a.example", country.map(str::to_owned)).unwrap()
         };
         let all = [proxy("a", None), proxy("b", Some("de")), proxy("c", Some("de"))];
-        let name = |name: &str| choose(&all, &spec::Egress::Name(name.into())).map(|p| p.name.as_str());
-        let country = |code: &str| choose(&all, &spec::Egress::Country(code.into())).map(|p| p.name.as_str());
+        let name = |name: &str| choose(&all, &Egress::Name(name.into())).map(|p| p.name.as_str());
+        let country = |code: &str| choose(&all, &Egress::Country(code.into())).map(|p| p.name.as_str());
         assert_eq!((name("a"), name("c"), name("d")), (Some("a"), Some("c"), None));
         assert_eq!((country("de"), country("fr")), (Some("b"), None));
     }

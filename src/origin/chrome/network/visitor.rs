@@ -1,6 +1,6 @@
 //! Who visits a page where a request does not say.
 
-use crate::origin::chrome::spec::{field_value, locale};
+use crate::capture::request::{field_value, locale};
 
 /// Languages of `accept_language`.
 const MAX_LANGUAGES: usize = 16;

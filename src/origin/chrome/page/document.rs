@@ -10,11 +10,11 @@ use super::script::{self, Step};
 use super::tab::{Milestone, Tab, TabError};
 use super::waiting::Waiting;
 use super::{freeze, monitor};
+use crate::capture::request::{Area, CaptureRequest, Fault, Until};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::network::intercept::WORLD;
-use crate::origin::chrome::spec::{Area, CaptureSpec, Fault, Until};
 
 /// Times that a page may go elsewhere during one step.
 const MAX_DETOURS: usize = 8;
@@ -40,7 +40,7 @@ pub(crate) struct Document {
 
 impl Driver<'_> {
     /// Hides and styles, and has every selector read by the browser before anything waits for one.
-    pub(crate) async fn dress(&mut self, spec: &CaptureSpec) -> Result<(), Failure> {
+    pub(crate) async fn dress(&mut self, spec: &CaptureRequest) -> Result<(), Failure> {
         let look = &spec.look;
         let wanted = match &spec.area {
             Area::Element(selector) => Some(selector),
@@ -110,7 +110,7 @@ impl Driver<'_> {
     /// comes to rest again. Answers with what it still waits for.
     pub(crate) async fn rest(
         &mut self,
-        spec: &CaptureSpec,
+        spec: &CaptureRequest,
         limits: &Limits,
     ) -> Result<Option<Waiting>, Failure> {
         let waiting = self.at_rest(spec, limits).await?;
@@ -122,7 +122,7 @@ impl Driver<'_> {
     }
 
     /// Waits until nothing is under way, for *max_settle* at most. Answers with what still is.
-    async fn at_rest(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<Option<Waiting>, Failure> {
+    async fn at_rest(&mut self, spec: &CaptureRequest, limits: &Limits) -> Result<Option<Waiting>, Failure> {
         let since = Stopwatch::start();
         let left = || limits.max_settle.saturating_sub(since.elapsed());
         if !matches!(spec.wait.until, Until::Settled | Until::NetworkIdle) {
@@ -159,7 +159,7 @@ impl Driver<'_> {
     /// Makes the page stand still, and looks at its document.
     pub(crate) async fn stand_still(
         &mut self,
-        spec: &CaptureSpec,
+        spec: &CaptureRequest,
         limits: &Limits,
     ) -> Result<Document, Failure> {
         let step = json!({
@@ -173,7 +173,7 @@ impl Driver<'_> {
     }
 
     /// Has everything load that the wanted part of the page loads or shows by its place on the screen.
-    async fn reveal(&mut self, spec: &CaptureSpec, limits: &Limits) -> Result<(), Failure> {
+    async fn reveal(&mut self, spec: &CaptureRequest, limits: &Limits) -> Result<(), Failure> {
         let mut want = script::area(&spec.area);
         want["ms"] = millis(limits.max_settle).into();
         want["patience"] = millis(limits.max_wait).into();

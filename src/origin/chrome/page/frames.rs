@@ -17,11 +17,11 @@ use super::script::{self, Step};
 use super::tab::{Tab, TabError};
 use super::waiting::Waiting;
 use super::{freeze, monitor};
+use crate::capture::request::CaptureRequest;
 use crate::origin::chrome::Limits;
 use crate::origin::chrome::network::filter::{Cosmetics, Filter};
 use crate::origin::chrome::network::intercept::{FILTER_SCRIPT, WORLD};
 use crate::origin::chrome::protocol::client::{CallError, Devtools};
-use crate::origin::chrome::spec::CaptureSpec;
 
 /// Frames and workers that are asked; pages with more have most of them out of sight.
 const MAX_FRAMES: usize = 64;
@@ -94,7 +94,7 @@ pub(crate) async fn rest(tab: &mut Tab, patience: Duration) -> Result<Option<Wai
 }
 
 /// Has every frame below the page's own stand still.
-pub(crate) async fn still(tab: &mut Tab, spec: &CaptureSpec, limits: &Limits) -> Result<(), Failure> {
+pub(crate) async fn still(tab: &mut Tab, spec: &CaptureRequest, limits: &Limits) -> Result<(), Failure> {
     let want = json!({
         "frozen": spec.freeze.map(|_| freeze::token()), "patience": millis(tab.time_to_run_out()),
     });

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::freeze;
 use super::tab::{Tab, TabError};
+use crate::capture::request::{CaptureRequest, Fault, Look, Page, View, Visitor};
 use crate::origin::chrome::network::filter::Filter;
 use crate::origin::chrome::network::intercept::Intercept;
-use crate::origin::chrome::spec::{CaptureSpec, Fault, Look, Page, View, Visitor};
 
 /// Sets up everything that `spec` says about the screen and the visitor. A plain capture costs one call.
 pub(crate) async fn prepare(
     tab: &mut Tab,
-    spec: &CaptureSpec,
+    spec: &CaptureRequest,
     filters: &[Arc<Filter>],
 ) -> Result<(), Failure> {
     screen(tab, &spec.view).await?;

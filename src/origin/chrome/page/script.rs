@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::origin::chrome::spec::Area;
+use crate::capture::request::Area;
 
 const COMMON: &str = include_str!("script/common.js");
 

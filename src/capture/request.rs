@@ -18,11 +18,11 @@ mod reader;
 mod tests;
 mod values;
 
-pub(super) use values::{field_value, locale};
+pub(crate) use values::{field_value, locale};
 
 /// One capture, as it was asked for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CaptureSpec {
+pub struct CaptureRequest {
     /// What is captured.
     pub page: Page,
     /// The screen it is shown on.
@@ -242,7 +242,7 @@ pub struct Rules {
     pub on_timeout: OnTimeout,
 }
 
-/// What becomes of a page that is not loaded within [`Limits::max_load`](super::Limits::max_load).
+/// What becomes of a page that is not loaded within [`Limits::max_load`](crate::capture::limits::Limits::max_load).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnTimeout {
     /// It is captured as it is, and the picture is marked as incomplete.

@@ -1,6 +1,6 @@
 use super::reader::{MAX_FAULTS, MAX_FOUND};
 use super::*;
-use crate::origin::chrome::Limits;
+use crate::capture::limits::Limits;
 
 const URL: &str = "url=http://a.example";
 
@@ -8,16 +8,16 @@ fn limits() -> Limits {
     Limits { max_pixels: 16_000_000, max_scale: 4.0, ..Limits::default() }
 }
 
-fn parse(query: &str) -> CaptureSpec {
-    CaptureSpec::parse(query, None, &limits()).expect(query)
+fn parse(query: &str) -> CaptureRequest {
+    CaptureRequest::parse(query, None, &limits()).expect(query)
 }
 
-fn posted(body: &str) -> CaptureSpec {
-    CaptureSpec::parse("", Some(body.as_bytes()), &limits()).expect(body)
+fn posted(body: &str) -> CaptureRequest {
+    CaptureRequest::parse("", Some(body.as_bytes()), &limits()).expect(body)
 }
 
 fn faults_of(query: &str, body: Option<&str>) -> Vec<String> {
-    let faults = CaptureSpec::parse(query, body.map(str::as_bytes), &limits()).expect_err(query);
+    let faults = CaptureRequest::parse(query, body.map(str::as_bytes), &limits()).expect_err(query);
     faults.into_iter().map(|fault| format!("{}={}", fault.parameter, fault.found)).collect()
 }
 
@@ -26,7 +26,7 @@ fn defaults() {
     let url = Url::parse("http://a.example/").unwrap();
     assert_eq!(
         parse("url=http%3A%2F%2Fa.example"),
-        CaptureSpec {
+        CaptureRequest {
             page: Page::Url(url),
             view: View { width: 1280, height: 720, scale: 1.0, mobile: false, touch: false },
             format: Format::Png,
@@ -137,10 +137,10 @@ fn errors_of_https_are_ignored_where_the_operator_allows_it() {
         ("&ignore_https_errors=true", false, None),
         ("&ignore_https_errors=maybe", true, None),
     ] {
-        let spec = CaptureSpec::parse(&format!("{URL}{query}"), None, &limits(allowed));
+        let spec = CaptureRequest::parse(&format!("{URL}{query}"), None, &limits(allowed));
         assert_eq!(spec.map(|spec| spec.ignore_https_errors).ok(), expected, "{query} {allowed}");
     }
-    let refused = CaptureSpec::parse(&format!("{URL}&ignore_https_errors=1"), None, &limits(false));
+    let refused = CaptureRequest::parse(&format!("{URL}&ignore_https_errors=1"), None, &limits(false));
     let fault = refused.expect_err("refused").remove(0);
     assert!(fault.allowed.contains("allow_ignore_https_errors"), "{fault:?}");
 }
@@ -167,7 +167,7 @@ fn areas() {
         r#"{"url":"http://a.example","clip":["1,2","3,4"]}"#,
         r#"{"url":"http://a.example","clip":["1","2","3","4"]}"#,
     ] {
-        let faults = CaptureSpec::parse("", Some(body.as_bytes()), &limits()).expect_err("no box");
+        let faults = CaptureRequest::parse("", Some(body.as_bytes()), &limits()).expect_err("no box");
         assert_eq!(faults[0].parameter, "clip", "{body}");
     }
 }
@@ -264,7 +264,7 @@ fn every_fault_is_named() {
 fn time_stands_still_where_request_or_operator_say_so() {
     let freeze = |query: &str, freeze_time: bool| {
         let limits = Limits { freeze_time, ..limits() };
-        CaptureSpec::parse(&format!("{URL}&{query}"), None, &limits).unwrap().freeze
+        CaptureRequest::parse(&format!("{URL}&{query}"), None, &limits).unwrap().freeze
     };
     let epoch = Some(1_735_689_600_000);
     for (query, always, expected) in [
@@ -310,14 +310,14 @@ fn a_body_is_an_object_of_parameters() {
     assert!(broken.iter().any(|fault| fault.starts_with("body=EOF")), "{broken:?}");
     // Half in the query; the same in both is once too often.
     assert_eq!(faults_of("width=5", Some("{\"width\":6,\"url\":\"http://a.example\"}")), ["width=6"]);
-    let both = CaptureSpec::parse("width=5", Some(b"{\"url\":\"http://a.example\"}"), &limits()).unwrap();
+    let both = CaptureRequest::parse("width=5", Some(b"{\"url\":\"http://a.example\"}"), &limits()).unwrap();
     assert_eq!(both.view.width, 5);
 }
 
 #[test]
 fn what_is_repeated_to_the_client_is_bounded_and_no_secret() {
     let many: String = (0..100).map(|n| format!("x{n}={}&", "y".repeat(1000))).collect();
-    let faults = CaptureSpec::parse(&many, None, &limits()).unwrap_err();
+    let faults = CaptureRequest::parse(&many, None, &limits()).unwrap_err();
     assert!(faults.len() <= MAX_FAULTS + 1);
     assert!(faults.iter().all(|fault| fault.found.len() <= MAX_FOUND));
 

@@ -150,7 +150,7 @@ pub(super) fn field(text: &str) -> Option<(String, String)> {
 }
 
 /// The value of a field: visible ASCII and spaces.
-pub(in crate::origin::chrome) fn field_value(text: &str) -> Option<String> {
+pub(crate) fn field_value(text: &str) -> Option<String> {
     let text = text.trim();
     let fine = text.len() <= MAX_FIELD && !text.is_empty();
     let value = HeaderValue::from_str(text).ok().filter(|_| fine)?;
@@ -175,7 +175,7 @@ pub(super) fn time_zone(text: &str) -> Option<String> {
 }
 
 /// A language tag such as `de-CH`.
-pub(in crate::origin::chrome) fn locale(text: &str) -> Option<String> {
+pub(crate) fn locale(text: &str) -> Option<String> {
     let part = |part: &str| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric());
     let mut parts = text.split('-');
     let language =

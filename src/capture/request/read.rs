@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::{
-    Area, CaptureSpec, Category, Egress, Fault, Format, Geolocation, Look, OnTimeout, Page, ResourceKind,
+    Area, CaptureRequest, Category, Egress, Fault, Format, Geolocation, Look, OnTimeout, Page, ResourceKind,
     Rules, StatusRange, Until, View, Visitor, Wait, pixels, values,
 };
-use crate::origin::chrome::Limits;
-use crate::origin::chrome::devices::{self, Device, Preinstalled};
-use crate::origin::chrome::markdown;
+use crate::capture::devices::{self, Device, Preinstalled};
+use crate::capture::limits::Limits;
+use crate::capture::markdown;
 
 /// Smallest scale.
 const MIN_SCALE: f64 = 0.1;
 /// Members of one list.
 const MAX_LIST: usize = 32;
 
-impl CaptureSpec {
+impl CaptureRequest {
     /// Reads a raw query, and a JSON body if there is one. On failure every fault is named.
     pub fn parse(query: &str, body: Option<&[u8]>, limits: &Limits) -> Result<Self, Vec<Fault>> {
         let mut reader = Reader::new(query);
@@ -40,7 +40,7 @@ impl CaptureSpec {
         others(r);
         bound_pixels(r, &view, &area, limits.max_pixels);
         match page {
-            Some(page) if reader.faults.is_empty() => Ok(CaptureSpec {
+            Some(page) if reader.faults.is_empty() => Ok(CaptureRequest {
                 page,
                 view,
                 format,

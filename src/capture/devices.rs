@@ -39,7 +39,7 @@ pub struct Handset {
 
 impl Handset {
     /// The `User-Agent` of its Chrome: neither model nor version of Android is in it since Chrome 110.
-    pub(super) fn user_agent(self, chrome: &str) -> String {
+    pub fn user_agent(self, chrome: &str) -> String {
         format!(
             "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{chrome}.0.0.0 \
              Mobile Safari/537.36"

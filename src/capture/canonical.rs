@@ -6,11 +6,12 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-use super::derivative::Derivative;
 use super::given::{self, Pair};
+use super::rendition::Derivative;
 use super::table::{self, Alias, Class, DEFAULT_VIEWPORT, Form, Parameter};
-use super::{Canonical, Defaults, Wishes, values};
+use super::{Canonical, Defaults, values};
 use crate::policy::key::page;
+use crate::policy::wishes::Wishes;
 
 /// Octets of a query that an origin is asked with; a longer request goes as JSON.
 const LONGEST_QUERY: usize = 8 << 10;
