@@ -1,0 +1,103 @@
+//! Batch jobs, as web2img has them: `POST /batch/screenshots` and what is below it.
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+
+use super::answer::{answer, problem, problem_with};
+use super::context::Context;
+use super::describe::BadRequest;
+use crate::jobs::{Arrived, BatchRequest, Job, JobResults, JobStatus, NotAccepted};
+use crate::message::body::Body;
+
+/// Where jobs are; each has its own path below.
+pub const BATCH: &str = "/batch/screenshots";
+pub(super) const BATCH_JOB: &str = "/batch/screenshots/{id}";
+pub(super) const BATCH_RESULTS: &str = "/batch/screenshots/{id}/results";
+
+/// Take many pictures in the background
+#[utoipa::path(post, path = BATCH, operation_id = "batch", tag = "Jobs", request_body = BatchRequest, responses(
+    (status = 202, description = "Accepted: how the job stands.", body = JobStatus,
+        headers(("Location" = String, description = "Where it is asked for."))),
+    (status = 400, response = BadRequest),
+    (status = 404, description = "No route captures pages."),
+    (status = 413, description = "The body is longer than jobs.max_body."),
+    (status = 429, description = "All jobs that there is room for are at work.",
+        headers(("Retry-After" = u64, description = "Seconds."))),
+    (status = 503, description = "The job cannot be written down."),
+))]
+pub(super) async fn submit(
+    State(context): State<Context>,
+    arrived: Option<Extension<Arrived>>,
+    body: Bytes,
+) -> Response<Body> {
+    let Some(jobs) = &context.jobs else { return no_job() };
+    let arrived = arrived.as_ref().map(|Extension(arrived)| arrived);
+    let job = match jobs.submit(&body, arrived).await {
+        Ok(job) => job,
+        Err(refused) => return refusal(&refused),
+    };
+    let mut response = answer(StatusCode::ACCEPTED, jobs.status(&job));
+    let path = format!("{}/{}", BATCH, job.id);
+    let location = arrived.map_or(path.clone(), |arrived| jobs.location(arrived, &path));
+    if let Ok(location) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// How a job stands
+#[utoipa::path(get, path = BATCH_JOB, operation_id = "job", tag = "Jobs",
+    params(("id" = String, Path, description = "The job.")), responses(
+    (status = 200, description = "How it stands.", body = JobStatus),
+    (status = 404, description = "No such job, or it is forgotten."),
+))]
+pub(super) async fn status(State(context): State<Context>, Path(id): Path<String>) -> Response<Body> {
+    let Some((jobs, job)) = find(&context, &id) else { return no_job() };
+    answer(StatusCode::OK, jobs.status(&job))
+}
+
+/// What came of a job
+#[utoipa::path(get, path = BATCH_RESULTS, operation_id = "job_results", tag = "Jobs",
+    params(("id" = String, Path, description = "The job.")), responses(
+    (status = 200, description = "What came of its items so far.", body = JobResults),
+    (status = 404, description = "No such job, or it is forgotten."),
+))]
+pub(super) async fn results(
+    State(context): State<Context>,
+    Path(id): Path<String>,
+    arrived: Option<Extension<Arrived>>,
+) -> Response<Body> {
+    let Some((jobs, job)) = find(&context, &id) else { return no_job() };
+    let is_local = arrived.is_some_and(|Extension(arrived)| arrived.is_local);
+    answer(StatusCode::OK, jobs.results(&job, is_local))
+}
+
+fn find<'a>(context: &'a Context, id: &str) -> Option<(&'a crate::jobs::Jobs, std::sync::Arc<Job>)> {
+    let jobs = context.jobs.as_deref()?;
+    Some((jobs, jobs.find(id)?))
+}
+
+fn no_job() -> Response<Body> {
+    problem(StatusCode::NOT_FOUND, "there is no such job, or it is too long ago")
+}
+
+fn refusal(refused: &NotAccepted) -> Response<Body> {
+    let why = refused.to_string();
+    match refused {
+        NotAccepted::Bad(faults) => {
+            let more = json!({ "reason": "bad-parameters", "errors": faults });
+            problem_with(StatusCode::BAD_REQUEST, &why, more)
+        }
+        NotAccepted::NoRoute => problem(StatusCode::NOT_FOUND, &why),
+        NotAccepted::Full(wait) => {
+            let mut response = problem(StatusCode::TOO_MANY_REQUESTS, &why);
+            let wait = HeaderValue::from(wait.as_secs().clamp(1, 3600));
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
+            response
+        }
+        NotAccepted::NotStored => problem(StatusCode::SERVICE_UNAVAILABLE, &why),
+    }
+}
