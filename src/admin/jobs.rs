@@ -9,7 +9,7 @@ use serde_json::json;
 use super::answer::{answer, problem, problem_with};
 use super::context::Context;
 use super::describe::BadRequest;
-use crate::jobs::{Arrived, BatchRequest, Job, JobResults, JobStatus, NotAccepted};
+use crate::jobs::{Arrived, BatchRequest, JobResults, JobStatus, NotAccepted};
 use crate::message::body::Body;
 
 /// Where jobs are; each has its own path below.
@@ -33,7 +33,7 @@ pub(super) async fn submit(
     arrived: Option<Extension<Arrived>>,
     body: Bytes,
 ) -> Response<Body> {
-    let Some(jobs) = &context.jobs else { return no_job() };
+    let jobs = &context.jobs;
     let arrived = arrived.as_ref().map(|Extension(arrived)| arrived);
     let job = match jobs.submit(&body, arrived).await {
         Ok(job) => job,
@@ -55,8 +55,10 @@ pub(super) async fn submit(
     (status = 404, description = "No such job, or it is forgotten."),
 ))]
 pub(super) async fn status(State(context): State<Context>, Path(id): Path<String>) -> Response<Body> {
-    let Some((jobs, job)) = find(&context, &id) else { return no_job() };
-    answer(StatusCode::OK, jobs.status(&job))
+    match context.jobs.find(&id) {
+        Some(job) => answer(StatusCode::OK, context.jobs.status(&job)),
+        None => no_job(),
+    }
 }
 
 /// What came of a job
@@ -70,14 +72,11 @@ pub(super) async fn results(
     Path(id): Path<String>,
     arrived: Option<Extension<Arrived>>,
 ) -> Response<Body> {
-    let Some((jobs, job)) = find(&context, &id) else { return no_job() };
     let is_local = arrived.is_some_and(|Extension(arrived)| arrived.is_local);
-    answer(StatusCode::OK, jobs.results(&job, is_local))
-}
-
-fn find<'a>(context: &'a Context, id: &str) -> Option<(&'a crate::jobs::Jobs, std::sync::Arc<Job>)> {
-    let jobs = context.jobs.as_deref()?;
-    Some((jobs, jobs.find(id)?))
+    match context.jobs.find(&id) {
+        Some(job) => answer(StatusCode::OK, context.jobs.results(&job, is_local)),
+        None => no_job(),
+    }
 }
 
 fn no_job() -> Response<Body> {

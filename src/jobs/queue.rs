@@ -164,6 +164,15 @@ impl Jobs {
         self.known.lock().get(id).cloned()
     }
 
+    /// How every job stands that is known, the newest first.
+    pub fn all(&self) -> Vec<JobStatus> {
+        let now = self.clock.now();
+        self.sweep(now);
+        let mut all: Vec<JobStatus> = self.known.lock().values().map(|job| job.status(now)).collect();
+        all.sort_by(|one, other| other.created_at.cmp(&one.created_at).then(one.job_id.cmp(&other.job_id)));
+        all
+    }
+
     /// How `job` stands.
     pub fn status(&self, job: &Job) -> JobStatus {
         job.status(self.clock.now())
