@@ -16,11 +16,13 @@ use super::config::Config;
 use super::event::Event;
 use super::job::Job;
 use super::journal::{self, Journal};
-use super::report::{JobResults, JobStatus};
+use super::report::{JobResults, JobStatus, Progress};
 use crate::clock::{Clock, Timestamp};
 use crate::origin::chrome::guard::Guard;
 use crate::origin::guarded::{self, Poster};
 use crate::tasks;
+use crate::telemetry::exposition::Sample;
+use crate::telemetry::metric::Metric;
 
 /// How often it is looked whether a job is old.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -171,6 +173,16 @@ impl Jobs {
         let mut all: Vec<JobStatus> = self.known.lock().values().map(|job| job.status(now)).collect();
         all.sort_by(|one, other| other.created_at.cmp(&one.created_at).then(one.job_id.cmp(&other.job_id)));
         all
+    }
+
+    /// The metrics of jobs.
+    pub fn samples(&self) -> Vec<Sample> {
+        let all = self.all();
+        let with = |status| all.iter().filter(|job| job.status == status).count() as u64;
+        Progress::ALL
+            .map(|status| Sample::whole(Metric::Jobs, with(status)).of(status.name()))
+            .into_iter()
+            .collect()
     }
 
     /// How `job` stands.

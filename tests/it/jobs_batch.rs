@@ -156,8 +156,12 @@ async fn every_bad_parameter_is_named_and_bounds_are_settings() {
     // And goes after its time.
     running.later(24 * 3600);
     assert_eq!(running.client.get(&status(&second), &[]).await.status, 200);
+    let metrics = running.client.get(&running.admin_url("/metrics"), &[]).await.text();
+    assert!(metrics.contains("tintype_jobs{status=\"completed\"} 1"), "{metrics}");
     running.later(1);
     assert_eq!(running.client.get(&status(&second), &[]).await.status, 404);
+    let metrics = running.client.get(&running.admin_url("/metrics"), &[]).await.text();
+    assert!(metrics.contains("tintype_jobs{status=\"completed\"} 0"), "{metrics}");
     let answer = running.client.request("DELETE", &running.admin_url("/batch/screenshots"), &[], "").await;
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
     running.stop().await;
