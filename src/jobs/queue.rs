@@ -179,10 +179,11 @@ impl Jobs {
     pub fn samples(&self) -> Vec<Sample> {
         let all = self.all();
         let with = |status| all.iter().filter(|job| job.status == status).count() as u64;
-        Progress::ALL
-            .map(|status| Sample::whole(Metric::Jobs, with(status)).of(status.name()))
-            .into_iter()
-            .collect()
+        let waiting: usize = all.iter().map(|job| job.total - job.completed).sum();
+        let mut samples = vec![Sample::whole(Metric::WaitingItems, waiting as u64)];
+        let by_status = Progress::ALL.map(|one| Sample::whole(Metric::Jobs, with(one)).of(one.name()));
+        samples.extend(by_status);
+        samples
     }
 
     /// How `job` stands.

@@ -187,6 +187,8 @@ async fn too_many_jobs_at_work_are_told_when_to_come_again_and_clients_go_first(
     let id = accepted(&running, &job).await;
     let busy = post(&running, &job).await;
     assert_eq!(busy.status, 429, "{}", busy.text());
+    let metrics = running.client.get(&running.admin_url("/metrics"), &[]).await.text();
+    assert!(metrics.contains("tintype_waiting_job_items 1"), "{metrics}");
     assert!(
         busy.header("retry-after").and_then(|wait| wait.parse::<u64>().ok()).is_some_and(|wait| wait >= 1)
     );
