@@ -2,18 +2,22 @@
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
 use serde_json::json;
+use url::form_urlencoded;
+use utoipa::ToSchema;
 
 use super::answer::{answer, problem, problem_with};
 use super::context::Context;
 use super::describe::BadRequest;
-use crate::jobs::{Arrived, BatchRequest, JobResults, JobStatus, NotAccepted};
+use crate::jobs::{Arrived, BatchRequest, JobResults, JobStatus, NotAccepted, Progress};
 use crate::message::body::Body;
 
 /// Where jobs are; each has its own path below.
 pub const BATCH: &str = "/batch/screenshots";
+pub(super) const JOBS: &str = "/jobs";
 pub(super) const BATCH_JOB: &str = "/batch/screenshots/{id}";
 pub(super) const BATCH_RESULTS: &str = "/batch/screenshots/{id}/results";
 
@@ -46,6 +50,35 @@ pub(super) async fn submit(
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
+}
+
+/// Jobs that are known.
+#[derive(Serialize, ToSchema)]
+pub(super) struct JobList {
+    /// The newest first.
+    jobs: Vec<JobStatus>,
+}
+
+/// How every job stands
+///
+/// On the control plane only: whoever knows the name of a job may see what came of it.
+#[utoipa::path(get, path = JOBS, operation_id = "jobs", tag = "Jobs",
+    params(("status" = inline(Option<Progress>), Query, description = "Only those that stand so.")), responses(
+    (status = 200, description = "Every job that is known.", body = JobList),
+    (status = 400, response = BadRequest),
+))]
+pub(super) async fn list(State(context): State<Context>, RawQuery(query): RawQuery) -> Response<Body> {
+    let mut jobs = context.jobs.all();
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match Progress::of_name(&value).filter(|_| name == "status") {
+            Some(status) => jobs.retain(|job| job.status == status),
+            None => {
+                let known = Progress::ALL.map(Progress::name).join(", ");
+                return problem(StatusCode::BAD_REQUEST, &format!("filter by status: {known}"));
+            }
+        }
+    }
+    answer(StatusCode::OK, JobList { jobs })
 }
 
 /// How a job stands

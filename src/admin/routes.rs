@@ -18,6 +18,7 @@
 //! | `GET /openapi.json`, `GET /docs` | what there is, for programs and for people; `/redoc` leads to the latter |
 //! | `POST /api/cache/invalidate` | purges by webhook, signed, if it is set up |
 //! | `POST /batch/screenshots`, `GET /batch/screenshots/{id}`, `GET /batch/screenshots/{id}/results` | jobs |
+//! | `GET /jobs` | how every batch job stands, the newest first; those of one `status` |
 //!
 //! To add a route: a handler with its path and `#[utoipa::path]` in a file beside this one, and its row here,
 //! in the table above and in the function of its group.
@@ -64,6 +65,7 @@ fn guarded() -> OpenApiRouter<Context> {
         .routes(routes!(purge::delete_url))
         .routes(routes!(stored::gc))
         .routes(routes!(reload::reload))
+        .routes(routes!(jobs::list))
 }
 
 /// Jobs, which want the bearer token too.

@@ -158,6 +158,21 @@ async fn every_bad_parameter_is_named_and_bounds_are_settings() {
     assert_eq!(running.client.get(&status(&second), &[]).await.status, 200);
     let metrics = running.client.get(&running.admin_url("/metrics"), &[]).await.text();
     assert!(metrics.contains("tintype_jobs{status=\"completed\"} 1"), "{metrics}");
+    let jobs = async |query: &str| {
+        let answer = running.client.get(&running.admin_url(&format!("/jobs{query}")), &[]).await;
+        (answer.status, json_of(&answer)["jobs"].as_array().map(Vec::len))
+    };
+    let listed = running.client.get(&running.admin_url("/jobs"), &[]).await;
+    assert_eq!(json_of(&listed)["jobs"][0]["job_id"], second.as_str());
+    for (query, expected) in [
+        ("", (200, Some(1))),
+        ("?status=completed", (200, Some(1))),
+        ("?status=failed", (200, Some(0))),
+        ("?status=all", (400, None)),
+        ("?state=failed", (400, None)),
+    ] {
+        assert_eq!(jobs(query).await, expected, "{query}");
+    }
     running.later(1);
     assert_eq!(running.client.get(&status(&second), &[]).await.status, 404);
     let metrics = running.client.get(&running.admin_url("/metrics"), &[]).await.text();
