@@ -14,7 +14,7 @@ pub(super) struct Context(Arc<Parts>);
 pub(super) struct Parts {
     pub(super) control: Arc<dyn Control>,
     pub(super) token: Option<String>,
-    pub(super) jobs: Option<Arc<Jobs>>,
+    pub(super) jobs: Arc<Jobs>,
     /// The description, as OpenAPI.
     pub(super) openapi: &'static str,
 }

@@ -2,18 +2,22 @@
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
 use serde_json::json;
+use url::form_urlencoded;
+use utoipa::ToSchema;
 
 use super::answer::{answer, problem, problem_with};
 use super::context::Context;
 use super::describe::BadRequest;
-use crate::jobs::{Arrived, BatchRequest, Job, JobResults, JobStatus, NotAccepted};
+use crate::jobs::{Arrived, BatchRequest, JobResults, JobStatus, NotAccepted, Progress};
 use crate::message::body::Body;
 
 /// Where jobs are; each has its own path below.
 pub const BATCH: &str = "/batch/screenshots";
+pub(super) const JOBS: &str = "/jobs";
 pub(super) const BATCH_JOB: &str = "/batch/screenshots/{id}";
 pub(super) const BATCH_RESULTS: &str = "/batch/screenshots/{id}/results";
 
@@ -33,7 +37,7 @@ pub(super) async fn submit(
     arrived: Option<Extension<Arrived>>,
     body: Bytes,
 ) -> Response<Body> {
-    let Some(jobs) = &context.jobs else { return no_job() };
+    let jobs = &context.jobs;
     let arrived = arrived.as_ref().map(|Extension(arrived)| arrived);
     let job = match jobs.submit(&body, arrived).await {
         Ok(job) => job,
@@ -48,6 +52,35 @@ pub(super) async fn submit(
     response
 }
 
+/// Jobs that are known.
+#[derive(Serialize, ToSchema)]
+pub(super) struct JobList {
+    /// The newest first.
+    jobs: Vec<JobStatus>,
+}
+
+/// How every job stands
+///
+/// On the control plane only: whoever knows the name of a job may see what came of it.
+#[utoipa::path(get, path = JOBS, operation_id = "jobs", tag = "Jobs",
+    params(("status" = inline(Option<Progress>), Query, description = "Only those that stand so.")), responses(
+    (status = 200, description = "Every job that is known.", body = JobList),
+    (status = 400, response = BadRequest),
+))]
+pub(super) async fn list(State(context): State<Context>, RawQuery(query): RawQuery) -> Response<Body> {
+    let mut jobs = context.jobs.all();
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match Progress::of_name(&value).filter(|_| name == "status") {
+            Some(status) => jobs.retain(|job| job.status == status),
+            None => {
+                let known = Progress::ALL.map(Progress::name).join(", ");
+                return problem(StatusCode::BAD_REQUEST, &format!("filter by status: {known}"));
+            }
+        }
+    }
+    answer(StatusCode::OK, JobList { jobs })
+}
+
 /// How a job stands
 #[utoipa::path(get, path = BATCH_JOB, operation_id = "job", tag = "Jobs",
     params(("id" = String, Path, description = "The job.")), responses(
@@ -55,8 +88,10 @@ pub(super) async fn submit(
     (status = 404, description = "No such job, or it is forgotten."),
 ))]
 pub(super) async fn status(State(context): State<Context>, Path(id): Path<String>) -> Response<Body> {
-    let Some((jobs, job)) = find(&context, &id) else { return no_job() };
-    answer(StatusCode::OK, jobs.status(&job))
+    match context.jobs.find(&id) {
+        Some(job) => answer(StatusCode::OK, context.jobs.status(&job)),
+        None => no_job(),
+    }
 }
 
 /// What came of a job
@@ -70,14 +105,11 @@ pub(super) async fn results(
     Path(id): Path<String>,
     arrived: Option<Extension<Arrived>>,
 ) -> Response<Body> {
-    let Some((jobs, job)) = find(&context, &id) else { return no_job() };
     let is_local = arrived.is_some_and(|Extension(arrived)| arrived.is_local);
-    answer(StatusCode::OK, jobs.results(&job, is_local))
-}
-
-fn find<'a>(context: &'a Context, id: &str) -> Option<(&'a crate::jobs::Jobs, std::sync::Arc<Job>)> {
-    let jobs = context.jobs.as_deref()?;
-    Some((jobs, jobs.find(id)?))
+    match context.jobs.find(&id) {
+        Some(job) => answer(StatusCode::OK, context.jobs.results(&job, is_local)),
+        None => no_job(),
+    }
 }
 
 fn no_job() -> Response<Body> {

@@ -85,3 +85,36 @@ async fn explained(response: Response<Body>) -> Response {
     *explained.version_mut() = response.version();
     explained.into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_panics_or_takes_too_long_is_a_problem() {
+        async fn slow() {
+            std::future::pending().await
+        }
+        async fn panics() {
+            panic!("a fault")
+        }
+        let routes = Router::new().route("/slow", get(slow)).route("/panics", get(panics));
+        let config = crate::config::Config::from_toml(
+            "[upstream.o]\nkind = \"remote\"\nurl = \"http://127.0.0.1:1\"\n[route.all]\nupstream = \"o\"\n",
+        );
+        let mut config = config.expect("a configuration").admin.expect("a control plane");
+        config.request_timeout = Duration::from_millis(1);
+        let router = around(routes, Some(&config));
+        for (path, status) in [("/slow", 503), ("/panics", 500)] {
+            let request = Request::get(path).body(Body::empty()).expect("a request");
+            let response = router.clone().oneshot(request).await.expect("a response");
+            assert_eq!(response.status(), status, "{path}");
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json", "{path}");
+        }
+    }
+}

@@ -58,18 +58,19 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// A control plane over `control`, with `webhook` and `jobs` where they are to be here. Without
+    /// A control plane over `control`, with `webhook` and the routes of `batch` jobs where they are to be here. Without
     /// `config` there is no token. `places` says what may be elsewhere.
     pub fn new(
         control: Arc<dyn Control>,
         config: Option<&Config>,
         webhook: Option<Arc<Webhook>>,
-        jobs: Option<Arc<Jobs>>,
+        jobs: Arc<Jobs>,
+        batch: bool,
         places: compat::Config,
     ) -> Self {
         let token = config.and_then(|config| config.token.clone());
         let context = Context::new(Parts { control, token, jobs, openapi: &OPENAPI });
-        let routes = routes::router(&context, webhook);
+        let routes = routes::router(&context, webhook, batch);
         Admin { router: layers::around(routes, config), places }
     }
 

@@ -18,6 +18,7 @@
 //! | `GET /openapi.json`, `GET /docs` | what there is, for programs and for people; `/redoc` leads to the latter |
 //! | `POST /api/cache/invalidate` | purges by webhook, signed, if it is set up |
 //! | `POST /batch/screenshots`, `GET /batch/screenshots/{id}`, `GET /batch/screenshots/{id}/results` | jobs |
+//! | `GET /jobs` | how every batch job stands, the newest first; those of one `status` |
 //!
 //! To add a route: a handler with its path and `#[utoipa::path]` in a file beside this one, and its row here,
 //! in the table above and in the function of its group.
@@ -64,6 +65,7 @@ fn guarded() -> OpenApiRouter<Context> {
         .routes(routes!(purge::delete_url))
         .routes(routes!(stored::gc))
         .routes(routes!(reload::reload))
+        .routes(routes!(jobs::list))
 }
 
 /// Jobs, which want the bearer token too.
@@ -80,15 +82,15 @@ fn signed() -> OpenApiRouter<Context> {
     OpenApiRouter::new().routes(routes!(webhook::invalidate))
 }
 
-/// The routes of a control plane that has what `context` has.
-pub(super) fn router(context: &Context, webhook: Option<Arc<Webhook>>) -> Router {
+/// The routes of a control plane, with the webhook and batch jobs where they are to be there.
+pub(super) fn router(context: &Context, webhook: Option<Arc<Webhook>>, with_batch: bool) -> Router {
     let authorized = || middleware::from_fn_with_state(context.clone(), layers::authorized);
     let limit = |most| RequestBodyLimitLayer::new(most);
     let (open, _) = open().split_for_parts();
     let (guarded, _) = guarded().route_layer(limit(MAX_BODY)).route_layer(authorized()).split_for_parts();
     let mut router = open.merge(guarded).fallback(explain::fallback);
-    if let Some(jobs) = &context.jobs {
-        let batch = batch().route_layer(limit(jobs.max_body())).route_layer(authorized());
+    if with_batch {
+        let batch = batch().route_layer(limit(context.jobs.max_body())).route_layer(authorized());
         router = router.merge(batch.split_for_parts().0);
     }
     if let Some(webhook) = webhook {

@@ -93,6 +93,7 @@ impl Control for Shared {
         samples.extend(self.reloads.samples());
         samples.extend(self.counters.samples());
         samples.extend(self.store.usage().samples());
+        samples.extend(self.jobs.samples());
         for one in &now.upstreams {
             samples.extend(one.origin.stats().samples(&one.name));
         }

@@ -50,15 +50,14 @@ impl Doors {
         });
         let on_control = webhook.as_ref().filter(|(config, _)| config.on_control);
         let on_control = on_control.map(|(_, webhook)| Arc::clone(webhook));
-        let jobs_on = |there: bool| there.then(|| Arc::clone(jobs));
         let (admin, places) = (config.admin.as_ref(), config.compat);
         let on_data = webhook.as_ref().filter(|(config, _)| config.on_data);
         let on_data = on_data.map(|(_, webhook)| Arc::clone(webhook));
         let (jobs_on_data, webhook_on_data) = (config.jobs.on_data, on_data.is_some());
-        let shared = Admin::new(Arc::clone(control), admin, on_data, jobs_on(jobs_on_data), places);
+        let shared = Admin::new(Arc::clone(control), admin, on_data, Arc::clone(jobs), jobs_on_data, places);
         let admin = admin.map(|admin| {
-            let jobs = jobs_on(config.jobs.on_control);
-            Admin::new(Arc::clone(control), Some(admin), on_control, jobs, places)
+            let batch = config.jobs.on_control;
+            Admin::new(Arc::clone(control), Some(admin), on_control, Arc::clone(jobs), batch, places)
         });
         Doors { admin, webhook, shared, jobs_on_data, webhook_on_data }
     }

@@ -16,7 +16,6 @@ use super::shared::Shared;
 use crate::admin::{Control, NotReloaded, Reloaded};
 use crate::clock::Timestamp;
 use crate::config::{Config, Problems, Sources};
-use crate::jobs::Jobs;
 use crate::listener::{BindError, Tuner};
 use crate::message::date;
 use crate::tasks;
@@ -112,7 +111,6 @@ pub(super) struct Reloader {
     pub(super) data: Tuner,
     pub(super) control: Option<Tuner>,
     pub(super) sources: Option<Sources>,
-    pub(super) jobs: Arc<Jobs>,
 }
 
 impl Reloader {
@@ -183,9 +181,9 @@ impl Reloader {
             tuner.apply(tuning);
         }
         let control = Arc::clone(&self.shared) as Arc<dyn Control>;
-        self.jobs.set(next.config.jobs.clone(), next.for_captures());
+        self.shared.jobs.set(next.config.jobs.clone(), next.for_captures());
         let before = self.doors.load();
-        let doors = Doors::new(&next.config, &control, &self.lasting.clock, &self.jobs, Some(&before));
+        let doors = Doors::new(&next.config, &control, &self.lasting.clock, &self.shared.jobs, Some(&before));
         self.doors.store(Arc::new(doors));
         self.shared.current.store(Arc::new(next));
         self.retire(old, &upstreams);

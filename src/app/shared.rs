@@ -11,6 +11,7 @@ use super::generation::Generation;
 use super::reload::{Reloads, Request};
 use crate::admin::{NotReloaded, Reloaded};
 use crate::clock::{Clock, Stopwatch};
+use crate::jobs::Jobs;
 use crate::origin::Origin;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -24,6 +25,7 @@ pub(super) struct Shared {
     pub(super) counters: Arc<Counters>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) up: Stopwatch,
+    pub(super) jobs: Arc<Jobs>,
     pub(super) reloads: Arc<Reloads>,
     /// Origins that no configuration in force names, and that are still in use.
     pub(super) retiring: Mutex<Vec<Arc<dyn Origin>>>,

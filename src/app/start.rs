@@ -31,7 +31,6 @@ pub struct App {
     /// Where the control plane listens, if there is one.
     pub admin_address: Option<SocketAddr>,
     pub(super) shared: Arc<Shared>,
-    pub(super) jobs: Arc<Jobs>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) data_plane: JoinHandle<Option<ServeReport>>,
     pub(super) control_plane: Option<JoinHandle<Option<ServeReport>>>,
@@ -102,13 +101,14 @@ impl App {
         let (stop, stopping) = watch::channel(false);
         let lasting =
             Lasting { store, clock, counters: Arc::new(Counters::default()), stopping: stopping.clone() };
-        let (shared, requests) = share(config, upstreams, &lasting, tasks)?;
-        let captures = CaptureClient::new(shared.current.load().for_captures(), listener.local_addr());
-        let jobs = jobs(&shared, &captures).await;
+        let first = Generation::first(config, upstreams, &lasting)?;
+        let captures = CaptureClient::new(first.for_captures(), listener.local_addr());
+        let jobs = jobs(&first.config, &captures, &lasting.clock).await;
+        let (shared, requests) = share(first, jobs, &lasting, tasks);
         spawn_warmer(&shared, captures, stopping.clone());
 
         let seen = Arc::clone(&shared) as Arc<dyn Control>;
-        let doors = Doors::new(&shared.current.load().config, &seen, &shared.clock, &jobs, None);
+        let doors = Doors::new(&shared.current.load().config, &seen, &shared.clock, &shared.jobs, None);
         let doors = Arc::new(ArcSwap::from_pointee(doors));
         let reloader = Reloader {
             shared: Arc::clone(&shared),
@@ -117,7 +117,6 @@ impl App {
             data: listener.tuner(),
             control: control.as_ref().map(Listener::tuner),
             sources,
-            jobs: Arc::clone(&jobs),
         };
         tasks::vital("reloader", is_told(&stopping), reloader.run(requests));
         if let Some((sources, known)) = watched {
@@ -130,7 +129,6 @@ impl App {
             address: listener.local_addr(),
             admin_address: control.as_ref().map(Listener::local_addr),
             shared,
-            jobs,
             stop,
             data_plane: tasks::vital(
                 "data-plane",
@@ -178,32 +176,33 @@ async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<(Arc<dyn Store>
 
 /// What both planes work with, and the requests for reloads.
 fn share(
-    config: Config,
-    upstreams: Vec<Running>,
+    first: Generation,
+    jobs: Arc<Jobs>,
     lasting: &Lasting,
     tasks: Tasks,
-) -> Result<(Arc<Shared>, mpsc::Receiver<Request>), Error> {
+) -> (Arc<Shared>, mpsc::Receiver<Request>) {
+    let config = &first.config;
     let warms = config.warm.hold_ready && !config.warm.is_empty();
     let (to_reloader, requests) = mpsc::channel(1);
     let shared = Shared {
-        current: ArcSwap::from_pointee(Generation::first(config, upstreams, lasting)?),
+        current: ArcSwap::from_pointee(first),
         store: Arc::clone(&lasting.store),
         counters: Arc::clone(&lasting.counters),
         clock: Arc::clone(&lasting.clock),
         up: Stopwatch::start(),
+        jobs,
         reloads: Arc::new(Reloads::default()),
         retiring: Mutex::default(),
         warming: AtomicBool::new(warms),
         to_reloader,
         tasks,
     };
-    Ok((Arc::new(shared), requests))
+    (Arc::new(shared), requests)
 }
 
 /// The jobs, with those of an earlier process.
-async fn jobs(shared: &Shared, captures: &Arc<CaptureClient>) -> Arc<Jobs> {
-    let config = shared.current.load().config.jobs.clone();
-    let jobs = Jobs::new(config, Arc::clone(captures), Arc::clone(&shared.clock));
+async fn jobs(config: &Config, captures: &Arc<CaptureClient>, clock: &Arc<dyn Clock>) -> Arc<Jobs> {
+    let jobs = Jobs::new(config.jobs.clone(), Arc::clone(captures), Arc::clone(clock));
     let resumed = Arc::clone(&jobs);
     // Before anybody is let in, who would be told that an earlier job is not known.
     if let Err(error) = tokio::task::spawn_blocking(move || resumed.resume()).await {

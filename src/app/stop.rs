@@ -16,7 +16,7 @@ impl App {
         self.shared.tasks.end();
         let server = self.shared.current.load().config.server.clone();
         // Before another process may have the folder.
-        self.jobs.stop().await;
+        self.shared.jobs.stop().await;
         if server.reuse_port {
             self.hand_over().await;
         }

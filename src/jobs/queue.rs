@@ -16,11 +16,13 @@ use super::config::Config;
 use super::event::Event;
 use super::job::Job;
 use super::journal::{self, Journal};
-use super::report::{JobResults, JobStatus};
+use super::report::{JobResults, JobStatus, Progress};
 use crate::clock::{Clock, Timestamp};
 use crate::origin::chrome::guard::Guard;
 use crate::origin::guarded::{self, Poster};
 use crate::tasks;
+use crate::telemetry::exposition::Sample;
+use crate::telemetry::metric::Metric;
 
 /// How often it is looked whether a job is old.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -162,6 +164,26 @@ impl Jobs {
     pub fn find(&self, id: &str) -> Option<Arc<Job>> {
         self.sweep(self.clock.now());
         self.known.lock().get(id).cloned()
+    }
+
+    /// How every job stands that is known, the newest first.
+    pub fn all(&self) -> Vec<JobStatus> {
+        let now = self.clock.now();
+        self.sweep(now);
+        let mut all: Vec<JobStatus> = self.known.lock().values().map(|job| job.status(now)).collect();
+        all.sort_by(|one, other| other.created_at.cmp(&one.created_at).then(one.job_id.cmp(&other.job_id)));
+        all
+    }
+
+    /// The metrics of jobs.
+    pub fn samples(&self) -> Vec<Sample> {
+        let all = self.all();
+        let with = |status| all.iter().filter(|job| job.status == status).count() as u64;
+        let waiting: usize = all.iter().map(|job| job.total - job.completed).sum();
+        let mut samples = vec![Sample::whole(Metric::WaitingItems, waiting as u64)];
+        let by_status = Progress::ALL.map(|one| Sample::whole(Metric::Jobs, with(one)).of(one.name()));
+        samples.extend(by_status);
+        samples
     }
 
     /// How `job` stands.

@@ -18,13 +18,35 @@ pub enum Progress {
     Failed,
 }
 
+impl Progress {
+    /// All of them.
+    pub const ALL: [Progress; 4] =
+        [Progress::Processing, Progress::Completed, Progress::CompletedWithErrors, Progress::Failed];
+
+    /// As clients and metrics have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Progress::Processing => "processing",
+            Progress::Completed => "completed",
+            Progress::CompletedWithErrors => "completed_with_errors",
+            Progress::Failed => "failed",
+        }
+    }
+
+    /// The one with this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
 /// How a job stands. The times are RFC 3339.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Job)]
 pub struct JobStatus {
     pub(super) job_id: String,
+    /// How far it is.
     #[schema(inline)]
-    pub(super) status: Progress,
+    pub status: Progress,
     pub(super) total: usize,
     /// Items that ended, failed ones too.
     pub(super) completed: usize,
