@@ -5,10 +5,20 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
+use crate::capture;
 use crate::message::body::Body;
 
-/// docs/openapi.json.
-pub const OPENAPI: &str = include_str!("../../docs/openapi.json");
+/// docs/openapi.json, with the capture parameters.
+pub static OPENAPI: LazyLock<String> = LazyLock::new(|| {
+    let text = include_str!("../../docs/openapi.json");
+    serde_json::from_str(text).map_or_else(
+        |_| text.to_owned(),
+        |mut document| {
+            capture::describe(&mut document);
+            format!("{document:#}\n")
+        },
+    )
+});
 /// The page, but for the document.
 const PAGE: &str = include_str!("docs.html");
 /// Where the document stands in the page.
@@ -19,7 +29,7 @@ static DOCS: LazyLock<Bytes> =
     LazyLock::new(|| PAGE.replacen(PLACE, &OPENAPI.replace("</", "<\\/"), 1).into());
 
 pub(super) fn openapi() -> Response<Body> {
-    answer("application/json", OPENAPI.into())
+    answer("application/json", Bytes::from_static(OPENAPI.as_bytes()))
 }
 
 pub(super) fn docs() -> Response<Body> {

@@ -13,7 +13,6 @@ use http_body::Body as _;
 
 use super::Parts;
 use crate::admin::jobs::{Arrived, Item, NotTaken, Plane, Taken, Taker};
-use crate::capture::dialect::Dialect;
 use crate::config::Config;
 use crate::message::body::Body;
 use crate::message::class::{Caller, Class};
@@ -156,7 +155,7 @@ pub(super) fn route(config: &Config) -> Option<&Route> {
     let mut routes = config.proxy.routes.iter();
     let fits = |route: &Route| match &route.asking {
         Asking::Tintype(_) | Asking::Opaque(_) => route.capture,
-        Asking::Dialect(spoken) => spoken.dialect == Dialect::Web2img,
+        Asking::Dialect(spoken) => spoken.dialect.takes_jobs(),
     };
     match &config.jobs.route {
         Some(name) => routes.find(|route| route.name == *name),

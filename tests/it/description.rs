@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::*;
 
 fn document() -> Value {
-    serde_json::from_str(::tintype::admin::describe::OPENAPI).expect("JSON")
+    serde_json::from_str(&::tintype::admin::describe::OPENAPI).expect("JSON")
 }
 
 const METHODS: [&str; 4] = ["get", "post", "put", "delete"];

@@ -1,6 +1,10 @@
-use super::reader::{MAX_FAULTS, MAX_FOUND};
+use std::time::Duration;
+
+use url::Url;
+
 use super::*;
 use crate::capture::limits::Limits;
+use crate::capture::reader::{MAX_FAULTS, MAX_FOUND};
 
 const URL: &str = "url=http://a.example";
 

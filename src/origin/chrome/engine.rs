@@ -30,6 +30,7 @@ use super::tab::TabError;
 use super::tls_bridge::TlsBridge;
 use super::vigil::{self, Patience};
 use super::{Config, Limits};
+use crate::capture::Parameters;
 use crate::capture::request::{CaptureRequest, Egress, Fault, Page};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
@@ -183,8 +184,15 @@ impl Engine {
         };
 
         // What is asked for.
-        let query = head.uri.query().unwrap_or_default();
-        let spec = match CaptureRequest::parse(query, json.as_deref(), &self.config.limits) {
+        let read = match head.extensions.get::<Parameters>() {
+            Some(parameters) => CaptureRequest::of(parameters, &self.config.limits),
+            // Not by way of a route that reads its requests.
+            None => {
+                let query = head.uri.query().unwrap_or_default();
+                CaptureRequest::parse(query, json.as_deref(), &self.config.limits)
+            }
+        };
+        let spec = match read {
             Ok(spec) => spec,
             Err(faults) => {
                 count(&self.counts.refused);
