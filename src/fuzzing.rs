@@ -9,7 +9,8 @@ use crate::store::record;
 /// The target URI of `request`, or the name of the refusal.
 pub fn complete(request: Request<()>, secure: bool, max_bytes: usize) -> Result<Uri, &'static str> {
     let (mut parts, ()) = request.into_parts();
-    crate::proxy::target::complete(&mut parts, secure, max_bytes).map_err(|refusal| refusal.name())?;
+    crate::proxy::request::target::complete(&mut parts, secure, max_bytes)
+        .map_err(|refusal| refusal.name())?;
     Ok(parts.uri)
 }
 

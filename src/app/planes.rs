@@ -17,7 +17,7 @@ use crate::listener::{Handler, Peer};
 use crate::message::body::Body;
 use crate::message::plain::Plain;
 use crate::policy::public_url;
-use crate::proxy::short;
+use crate::proxy::fast_path;
 use crate::telemetry::access::Exchange;
 
 /// What is beside the data plane's routes: who may use the control plane, and the webhook. A reload replaces it.
@@ -121,7 +121,7 @@ impl Handler for DataPlane {
         if let Some(chain) = now.config.trust.chain_in(client.ip(), |name| plain.lines(name)) {
             client.set_ip(chain.client());
         }
-        now.access.answered(started, plain.target, client, short::Answer::OUTCOME, sent);
+        now.access.answered(started, plain.target, client, fast_path::Answer::OUTCOME, sent);
         Some(answer.body)
     }
 }

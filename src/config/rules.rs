@@ -8,7 +8,7 @@ use super::tree::{Node, Value};
 use super::words::{days, read_duration};
 use crate::policy::rules::glob::{Glob, PathGlob, QueryGlob};
 use crate::policy::rules::{Lifetime, Lifetimes, Outcome, Preset, Rule, When};
-use crate::proxy::ahead::Refresh;
+use crate::proxy::Refresh;
 
 /// Rules of one route.
 const MOST_RULES: usize = 256;

@@ -9,7 +9,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageReader};
 
-use super::DeriveError;
+use super::error::DeriveError;
 use crate::capture::rendition::{Format, Make};
 
 /// Pixels of a PNG or a JPEG, by its head.

@@ -25,6 +25,7 @@ pub mod query;
 pub mod range;
 pub mod reuse;
 pub mod rules;
+pub mod set_cookie;
 pub mod short;
 pub mod signing;
 pub mod sitemap;

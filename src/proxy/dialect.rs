@@ -9,12 +9,6 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 
-use super::Proxy;
-use super::auth::Leave;
-use super::reading::{Payload, Reading, to_get, unconditional, whole};
-use super::refusal::Refusal;
-use super::route::Route;
-use super::short::Ticket;
 use crate::capture::dialect::{
     self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, RouteDialect, imgproxy,
 };
@@ -24,6 +18,12 @@ use crate::message::cache_status::Forwarded;
 use crate::message::json::is_json;
 use crate::policy::public_url::{self, PublicUrl, Said, Seen};
 use crate::policy::wishes::Wishes;
+use crate::proxy::Proxy;
+use crate::proxy::auth::Leave;
+use crate::proxy::fast_path::Ticket;
+use crate::proxy::reading::{Payload, Reading, to_get, unconditional, whole};
+use crate::proxy::refusal::Refusal;
+use crate::proxy::route::Route;
 
 mod reply;
 
@@ -222,7 +222,7 @@ impl Proxy {
         let base = self.links_begin_with(&route, &request, peer);
         let read = match admitted {
             Ok((leave, ticket)) => {
-                super::reading::read(&route, &mut request, body, self.config.max_request_body)
+                crate::proxy::reading::read(&route, &mut request, body, self.config.max_request_body)
                     .await
                     .map(|(reading, body)| (Reading { leave, ticket, ..reading }, body))
             }

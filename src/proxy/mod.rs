@@ -30,48 +30,35 @@ use crate::policy::wishes::Wishes;
 use crate::store::{CacheKey, Store};
 use crate::telemetry::counters::{Count, Counters};
 
-pub mod ahead;
 pub mod auth;
-mod collapse;
-mod derived;
+mod cache;
 mod dialect;
 pub mod explain;
+pub mod fast_path;
 mod fetch;
-pub mod flight;
-mod forward;
-mod heed;
-mod intake;
-mod keep;
-mod landing;
-mod lesson;
-pub mod lookup;
-pub mod marks;
-mod part;
-mod pass;
 pub mod purge;
 mod reading;
-mod recent_keys;
-mod refresh;
 pub mod refusal;
-pub mod respond;
+mod reload;
+pub(crate) mod request;
+mod respond;
 pub mod route;
-mod search;
-pub mod short;
-mod succession;
-pub(crate) mod target;
-mod unstored;
 
-use ahead::{Hot, Refresh};
 use auth::{Auth, Key, Keyring, Leave};
-use flight::{Budget, Flights};
-use lookup::{Found, Stored};
-use marks::{Mark, Marks};
+use cache::decline_log::Unstored;
+use cache::lookup::{Found, Stored};
+use cache::negative::{Mark, Marks};
+use cache::no_vary_search::SearchRules;
+use fast_path::{Prepareds, Ticket};
+use fetch::bypass as pass;
+use fetch::flight::Flights;
+use fetch::prefetch::Hot;
+pub use fetch::prefetch::Refresh;
+use fetch::shared_body::Budget;
 use reading::Reading;
 use refusal::Refusal;
+use request::{forward, target};
 use route::{Asking, Route as Routed, Routes};
-use search::SearchRules;
-use short::{Prepareds, Ticket};
-use unstored::Unstored;
 
 /// The data plane: everything that a request meets between the listener and the origin.
 pub struct Proxy {
@@ -101,7 +88,7 @@ pub struct Proxy {
 
 /// A request on its way through the story.
 #[derive(Clone)]
-struct Asked {
+pub(crate) struct Asked {
     route: Arc<Routed>,
     request: Parts,
     directives: RequestDirectives,
@@ -393,7 +380,7 @@ fn via(config: &Config) -> HeaderValue {
 }
 
 /// What comes of looking at what is stored.
-enum Step<'a> {
+pub(crate) enum Step<'a> {
     /// Answer with it.
     Answer(&'a Stored, CacheOutcome),
     /// Answer with it, and ask the origin in the background.
@@ -424,6 +411,8 @@ pub struct Config {
     /// A response without an entity tag and at most so long is held until it is whole, so that its first
     /// answer carries the tag.
     pub hold_for_tag: u64,
+    /// How long such a response is held at most.
+    pub max_hold: Duration,
     /// Time that a follower waits for the leader's response head.
     pub collapse_timeout: Duration,
     /// Variants kept for one key.
@@ -459,6 +448,7 @@ impl Default for Config {
             max_stored_bytes: 32 << 20,
             max_fetch_buffer: 256 << 20,
             hold_for_tag: 2 << 20,
+            max_hold: Duration::from_secs(1),
             collapse_timeout: Duration::from_secs(60),
             max_variants: 64,
             max_prepared: 4096,

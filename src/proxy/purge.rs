@@ -2,10 +2,10 @@
 
 use http::Uri;
 
-use super::Proxy;
-use super::route::Route;
 use crate::policy::purge::{Named, keys_shown_as};
 use crate::policy::{key, place};
+use crate::proxy::Proxy;
+use crate::proxy::route::Route;
 use crate::store::{Handle, Scope};
 
 impl Proxy {

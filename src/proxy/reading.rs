@@ -8,17 +8,17 @@ use http::{HeaderMap, Method, Uri, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use super::auth::Leave;
-use super::dialect::{self, Wanted};
-use super::refusal::Refusal;
-use super::route::{Asking, Route};
-use super::short::Ticket;
 use crate::capture::Canonical;
 use crate::capture::rendition::Derivative;
 use crate::message::body::{Body, BodyError};
 use crate::message::json::is_json;
 use crate::policy::precondition::CONDITIONS;
 use crate::policy::wishes::Wishes;
+use crate::proxy::auth::Leave;
+use crate::proxy::dialect::{self, Wanted};
+use crate::proxy::fast_path::Ticket;
+use crate::proxy::refusal::Refusal;
+use crate::proxy::route::{Asking, Route};
 
 /// What was read of a request beside its head.
 #[derive(Default)]

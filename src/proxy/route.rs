@@ -6,9 +6,6 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode, Uri};
 use url::Url;
 
-use super::Config;
-use super::ahead::Refresh;
-use super::auth::Auth;
 use crate::capture::dialect::{Dialect, RouteDialect};
 use crate::capture::{Canonical, Defaults};
 use crate::derive::{self, Unfit};
@@ -19,6 +16,9 @@ use crate::policy::public_url::PublicUrl;
 use crate::policy::rules::{Lifetimes, Plan};
 use crate::policy::wishes::Wishes;
 use crate::policy::{key, place, query};
+use crate::proxy::Config;
+use crate::proxy::auth::Auth;
+use crate::proxy::fetch::prefetch::Refresh;
 use crate::store::Handle;
 
 /// How a route reads the queries of its requests.

@@ -33,7 +33,7 @@ fn data_plane(origin: impl Origin, store: impl Store) -> Arc<Proxy> {
         no_vary_search: false,
         terms: tintype::policy::admission::Terms::default(),
         lifetimes: tintype::policy::rules::Lifetimes::default(),
-        refresh: tintype::proxy::ahead::Refresh::default(),
+        refresh: tintype::proxy::Refresh::default(),
         auth: Default::default(),
         audience: Default::default(),
         public_url: None,

@@ -16,7 +16,7 @@ static BLOCK_RESOURCES: Parameter = Parameter::capture(
     "kinds that are not loaded: `image`, `font`, `stylesheet`, `script`, `media`, `xhr`, `fetch`, \
      `eventsource`, `ping`, `other`; commas between them. `xhr` and `fetch` are one: Chrome does not tell them \
      apart. Holds in frames and workers too; a page with this or with `headers` has no shared and no service \
-     workers, which would ask past it. List",
+     workers, because their requests could not be changed. List",
 )
 .allowed_is("a list of image, font, stylesheet, script, media, xhr, fetch, eventsource, ping, other")
 .aliases(&[
@@ -28,23 +28,21 @@ static BLOCK_RESOURCES: Parameter = Parameter::capture(
     ("block_media", Means("media")),
     ("disable_js", Means("script")),
 ]);
-static BLOCK_ADS: Parameter =
-    list("block_ads", "advertisements are not loaded, and their boxes hidden; see below").aliases(&[
-        ("no_ads", Same),
-        ("adblock", Same),
-        ("blockAds", Same),
-    ]);
-static BLOCK_TRACKERS: Parameter = list("block_trackers", "trackers are not loaded; see below").aliases(&[
+static BLOCK_ADS: Parameter = list("block_ads", "advertisements are not loaded, and their boxes hidden")
+    .aliases(&[("no_ads", Same), ("adblock", Same), ("blockAds", Same)]);
+static BLOCK_TRACKERS: Parameter = list("block_trackers", "trackers are not loaded").aliases(&[
     ("no_tracking", Same),
     ("block_tracking", Same),
     ("blockTrackers", Same),
 ]);
 static BLOCK_COOKIE_BANNERS: Parameter =
-    list("block_cookie_banners", "requests for consent are not loaded, and their boxes hidden; see below")
-        .aliases(&[("no_cookie_banners", Same), ("hide_cookie_banners", Same), ("blockCookieBanners", Same)]);
-static BLOCK_CHATS: Parameter =
-    list("block_chats", "chats are not loaded, and their boxes hidden; see below")
-        .aliases(&[("block_chat_widgets", Same)]);
+    list("block_cookie_banners", "requests for consent are not loaded, and their boxes hidden").aliases(&[
+        ("no_cookie_banners", Same),
+        ("hide_cookie_banners", Same),
+        ("blockCookieBanners", Same),
+    ]);
+static BLOCK_CHATS: Parameter = list("block_chats", "chats are not loaded, and their boxes hidden")
+    .aliases(&[("block_chat_widgets", Same)]);
 
 const fn list(name: &'static str, doc: &'static str) -> Parameter {
     Parameter::capture(name, Kind::Flag, doc).absent(Absent::Is("false"))

@@ -25,8 +25,8 @@ static HTML: Parameter = Parameter::capture(
 static MARKDOWN: Parameter = Parameter::capture(
     "markdown",
     Kind::Document,
-    "the same in Markdown (CommonMark with tables, task lists, footnotes and struck text), in a plain \
-     style; raw HTML in it stays",
+    "the same in Markdown (CommonMark with tables, task lists, footnotes and struck text), with a plain \
+     style sheet; raw HTML in it stays",
 );
 
 /// What is captured.

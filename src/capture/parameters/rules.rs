@@ -28,7 +28,8 @@ static ALLOW_BLANK: Parameter =
 static ON_TIMEOUT: Parameter = Parameter::capture(
     "on_timeout",
     Kind::Choice(&["picture", "error"], &[]),
-    "a page that is not loaded within *max_load*: `picture` captures it as it is, `error` gives no picture",
+    "a page that is not loaded within *max_load*, or too long for *deadline*: `picture` captures it as far as it \
+     is there, `error` gives no picture",
 )
 .absent(Absent::Is("picture"));
 

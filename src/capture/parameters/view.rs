@@ -14,7 +14,7 @@ const MAX_SIDE: Bound = Bound::Setting(|limits| f64::from(limits.max_side));
 pub(in crate::capture) static DEVICE: Parameter = Parameter::capture(
     "device",
     Kind::Choice(&devices::NAMES, &[]),
-    "a preset. Values in the request take precedence over the device's",
+    "a preset. Other parameters of the request win over it",
 )
 .aliases(&[("viewport_device", Same), ("emulateDevice", Same)]);
 static WIDTH: Parameter =
@@ -55,11 +55,14 @@ static SCALE: Parameter = Parameter::capture(
     ("force_dpr", Same),
     ("retina", Means("2")),
 ]);
-static MOBILE: Parameter =
-    Parameter::capture("mobile", Kind::Flag, "use the viewport that the page sets for mobile devices")
-        .absent(Absent::UnlessDevice("false"))
-        .default_is("the device's, else `false`")
-        .aliases(&[("viewport.isMobile", Same), ("viewport_mobile", Same)]);
+static MOBILE: Parameter = Parameter::capture(
+    "mobile",
+    Kind::Flag,
+    "follow the page's own `<meta name=viewport>`, as mobile browsers do",
+)
+.absent(Absent::UnlessDevice("false"))
+.default_is("the device's, else `false`")
+.aliases(&[("viewport.isMobile", Same), ("viewport_mobile", Same)]);
 static TOUCH: Parameter = Parameter::capture("touch", Kind::Flag, "touch events")
     .absent(Absent::UnlessMobile("false"))
     .default_is("as `mobile`")

@@ -25,14 +25,11 @@ pub(super) const GROUP: Group = Group {
     ],
 };
 
-static USER_AGENT: Parameter = Parameter::private(
-    "user_agent",
-    Kind::Text,
-    "`User-Agent`; client hints and `navigator` follow it, see below",
-)
-.allowed_is("visible ASCII, at most 4096 bytes")
-.default_is("the device's, else *user_agent*")
-.aliases(&[("userAgent", Same), ("useragent", Same)]);
+static USER_AGENT: Parameter =
+    Parameter::private("user_agent", Kind::Text, "`User-Agent`; client hints and `navigator` follow it")
+        .allowed_is("visible ASCII, at most 4096 bytes")
+        .default_is("the device's, else *user_agent*")
+        .aliases(&[("userAgent", Same), ("useragent", Same)]);
 static HEADERS: Parameter = Parameter::private(
     "headers",
     Kind::Pairs(":"),
@@ -97,9 +94,9 @@ static COUNTRY: Parameter = Parameter::capture(
 static IGNORE_HTTPS_ERRORS: Parameter = Parameter::capture(
     "ignore_https_errors",
     Kind::Flag,
-    "take certificates that are expired, for another host or of an unknown authority: of the page, its parts, \
-     frames and dedicated workers. 400 unless *allow_ignore_https_errors*. The picture is stored apart from those \
-     of requests that do not say it",
+    "accept certificates that are expired, for another host or of an unknown authority: of the page, its parts, \
+     frames and dedicated workers. 400 unless *allow_ignore_https_errors*. Its pictures have cache keys of their \
+     own",
 )
 .absent(Absent::Is("false"))
 .aliases(&[("ignoreHTTPSErrors", Same), ("acceptInsecureCerts", Same)]);

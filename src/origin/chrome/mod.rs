@@ -1,67 +1,38 @@
 //! The chrome origin: the built-in engine that drives headless Chrome.
 //!
-//! A request becomes a [`CaptureRequest`](crate::capture::request::CaptureRequest); the [`guard`] says whether its target may be reached; `slots` give it a place;
-//! a `probe` may tell that there is nothing new without any of that; the `fleet` has warm browsers, each kept by a `supervisor` that watches its `health` (a `process`
-//! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` takes a `tab` in a
-//! context of its own, mostly one of the `spares` opened ahead, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
-//! still, and takes the picture; its `identity` says who is visiting; `intercept` decides about its requests, asking `filter`s, `picture` looks at pixels; `answer` makes the response.
+//! - [`engine`](Engine) answers `GET /screenshot`: it reads the request, waits for a place in the `queue`, and makes the `response`.
+//!   A `probe` may find that the page has not changed, without a browser.
+//! - `browser` keeps browsers warm: process, supervisor, health, and tabs opened ahead.
+//! - `protocol` speaks DevTools with them.
+//! - `network` decides what a page may reach, by which way, and as which visitor.
+//! - `page` opens it, prepares it, and waits until it is at rest.
+//! - `capture` takes the picture.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub mod address;
-mod answer;
-mod attach;
 mod browser;
 mod capture;
-mod certificates;
-mod devtools;
-mod documents;
-mod egress;
 mod engine;
-mod exception;
-mod exit;
-mod family;
-mod filter;
-mod fleet;
-pub mod guard;
-mod health;
-mod identity;
-mod intercept;
-mod isolation;
-mod memory;
-mod metered;
-mod monitor;
-mod page_clock;
-mod pending;
-mod picture;
-mod pipe;
+mod network;
+mod page;
 mod probe;
-mod process;
-mod profile;
-mod program;
+mod protocol;
+mod queue;
 mod request;
-pub mod resolver;
-mod roads;
-mod slots;
-mod spares;
-mod supervisor;
-mod tab;
-mod tls_bridge;
-mod vigil;
-mod visitor;
-mod websocket;
+mod response;
 
 pub use crate::capture::limits::Limits;
-pub use attach::Endpoint;
-pub use certificates::{CertificateFault, PageRoots, PageRootsError, TlsSetupError};
-pub use egress::EgressProxy;
+pub use browser::attach::Endpoint;
+pub use browser::program::{StartError, check, find as find_program, sandboxed};
 pub use engine::Engine;
-pub use exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
-pub use filter::{FilterList, FilterLists, MAX_LIST, Unused, Usage};
+pub use network::certificates::{CertificateFault, PageRoots, PageRootsError, TlsSetupError};
+pub use network::exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
+pub use network::filter::{FilterList, FilterLists, MAX_LIST, Unused, Usage};
+pub use network::upstream_proxy::UpstreamProxy;
+pub use network::visitor::DefaultVisitor;
+pub use network::{address, guard, resolver};
 pub use probe::Probe;
-pub use program::{StartError, check, find as find_program, sandboxed};
-pub use visitor::DefaultVisitor;
 
 /// Path of the engine's one resource.
 pub const PATH: &str = "/screenshot";
@@ -130,7 +101,7 @@ pub struct Config {
     /// The operator's own filter lists.
     pub filters: FilterLists,
     /// Proxies that requests may choose to load their page through.
-    pub egress: Vec<EgressProxy>,
+    pub egress: Vec<UpstreamProxy>,
     /// Who visits where a request does not say.
     pub visitor: DefaultVisitor,
 }

@@ -6,7 +6,7 @@ use crate::message::outcome::{CacheOutcome, StaleReason};
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::{Reuse, StaleUse};
 use crate::policy::signing::Render;
-use crate::proxy::lookup::Found;
+use crate::proxy::cache::lookup::Found;
 use crate::proxy::{Asked, Proxy, Step};
 
 impl Leave {

@@ -6,17 +6,17 @@ use url::form_urlencoded;
 
 use crate::clock::Timestamp;
 use crate::message::outcome::Tier;
-use crate::policy::directives::ResponseDirectives;
 use crate::policy::freshness::{self, LifetimeSource};
 use crate::policy::rules::adaptive::History;
 use crate::policy::stored::{StoredResponse, Variant};
+use crate::policy::targeted;
 use crate::proxy::Asked;
-use crate::proxy::lookup::Stored;
-use crate::proxy::marks::Mark;
+use crate::proxy::cache::lookup::Stored;
+use crate::proxy::cache::negative::Mark;
 use crate::proxy::route::{Asking, Route};
 use crate::store::CacheKey;
 
-pub(super) fn of_route(route: &Route, routes: usize) -> Value {
+pub(crate) fn of_route(route: &Route, routes: usize) -> Value {
     let host = route.host.as_deref();
     let why = format!(
         "of {routes} routes the first whose host ({}) and path prefix match, the named host and the longest path first",
@@ -33,7 +33,7 @@ pub(super) fn of_route(route: &Route, routes: usize) -> Value {
 }
 
 /// The key and what it is made of; of a capture in our own dialect, the canonical parameters.
-pub(super) fn of_key(asked: &Asked, key: &CacheKey) -> Value {
+pub(crate) fn of_key(asked: &Asked, key: &CacheKey) -> Value {
     let primary = String::from_utf8_lossy(asked.primary.as_bytes());
     let (scope, target) = primary.split_once(' ').unwrap_or(("", &primary));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -50,7 +50,7 @@ pub(super) fn of_key(asked: &Asked, key: &CacheKey) -> Value {
     })
 }
 
-pub(super) fn of_stored(stored: &Stored, tier: Tier) -> Value {
+pub(crate) fn of_stored(stored: &Stored, tier: Tier) -> Value {
     let (head, body) = (stored.head(), stored.body());
     let text = |name: http::HeaderName| {
         head.fields.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -70,7 +70,7 @@ pub(super) fn of_stored(stored: &Stored, tier: Tier) -> Value {
     })
 }
 
-pub(super) fn of_variants((selecting, variants): &(Vec<String>, Vec<Variant>), selected: &CacheKey) -> Value {
+pub(crate) fn of_variants((selecting, variants): &(Vec<String>, Vec<Variant>), selected: &CacheKey) -> Value {
     let variants: Vec<Value> = variants
         .iter()
         .map(|variant| {
@@ -85,7 +85,7 @@ pub(super) fn of_variants((selecting, variants): &(Vec<String>, Vec<Variant>), s
 }
 
 /// The sum: lifetime less age is what remains, and the windows after it.
-pub(super) fn of_freshness(head: &StoredResponse, asked: &Asked, now: Timestamp) -> Value {
+pub(crate) fn of_freshness(head: &StoredResponse, asked: &Asked, now: Timestamp) -> Value {
     let age = head.current_age(now);
     json!({
         "lifetime_seconds": head.lifetime.as_secs(),
@@ -134,13 +134,13 @@ fn source(head: &StoredResponse, asked: &Asked) -> &'static str {
     if head.ruling.is_some() {
         return "rule";
     }
-    let directives = ResponseDirectives::for_cache(&head.fields, &asked.route.terms.targeted);
+    let directives = targeted::for_cache(&head.fields, &asked.route.terms.targeted);
     let (lifetime, source) = freshness::lifetime(head.status, &head.fields, &directives, head.response_time);
     let named = NAMES.iter().find(|(known, _)| *known == source && lifetime == head.lifetime);
     named.map_or("rule", |(_, name)| name)
 }
 
-pub(super) fn of_mark(mark: Mark) -> Value {
+pub(crate) fn of_mark(mark: Mark) -> Value {
     match mark {
         Mark::Pass => {
             json!({ "kind": "pass", "words": "its last answer could not be shared: requests do not wait for each other" })
@@ -152,7 +152,7 @@ pub(super) fn of_mark(mark: Mark) -> Value {
     }
 }
 
-pub(super) fn rfc3339(at: Timestamp) -> String {
+pub(crate) fn rfc3339(at: Timestamp) -> String {
     // Beyond the year 9999 there is no such text.
     let latest = Timestamp::from_secs(253_402_300_799);
     humantime::format_rfc3339_seconds(at.min(latest).to_system()).to_string()
