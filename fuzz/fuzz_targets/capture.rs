@@ -71,8 +71,8 @@ fn seen(mut spec: CaptureRequest) -> CaptureRequest {
         set.sort_by_key(|member| format!("{member:?}"));
         set.dedup_by_key(|member| format!("{member:?}"));
     }
-    sort(&mut spec.block);
-    sort(&mut spec.filters);
+    sort(&mut spec.block.resources);
+    sort(&mut spec.block.lists);
     sort(&mut spec.look.hide);
     sort(&mut spec.rules.statuses);
     sort(&mut spec.rules.content);

@@ -8,7 +8,7 @@ use super::Parameters;
 use super::given::Given;
 use super::limits::Limits;
 pub use super::parameters::area::{Area, Clip};
-pub use super::parameters::blocking::{Category, ResourceKind};
+pub use super::parameters::blocking::{Blocking, Category, ResourceKind};
 pub use super::parameters::look::Look;
 pub use super::parameters::page::Page;
 pub use super::parameters::picture::Format;
@@ -45,10 +45,8 @@ pub struct CaptureRequest {
     pub look: Look,
     /// Who the page sees as its visitor.
     pub visitor: Visitor,
-    /// Kinds of resources that are not loaded.
-    pub block: Vec<ResourceKind>,
-    /// What else is kept off the page, by lists.
-    pub filters: Vec<Category>,
+    /// What is kept off the page.
+    pub block: Blocking,
     /// Where the page's clock stands, in milliseconds since 1970, if it does not run.
     pub freeze: Option<u64>,
     /// The operator's proxy that the page is loaded through.
@@ -85,8 +83,7 @@ impl CaptureRequest {
         let wait = wait::read(r);
         let look = look::read(r);
         let visitor = visitor::read(r, device);
-        let block = blocking::read_resources(r);
-        let filters = blocking::read_lists(r);
+        let block = blocking::read(r);
         let freeze = look::read_freeze_time(r);
         let egress = visitor::read_egress(r);
         let ignore_https_errors = visitor::read_ignore_https_errors(r);
@@ -109,7 +106,6 @@ impl CaptureRequest {
                 look,
                 visitor,
                 block,
-                filters,
                 freeze,
                 egress,
                 ignore_https_errors,

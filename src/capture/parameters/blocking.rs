@@ -48,6 +48,15 @@ const fn list(name: &'static str, doc: &'static str) -> Parameter {
     Parameter::capture(name, Kind::Flag, doc).absent(Absent::Is("false"))
 }
 
+/// What is kept off a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blocking {
+    /// Kinds of resources that are not loaded.
+    pub resources: Vec<ResourceKind>,
+    /// What is kept off by lists of filters.
+    pub lists: Vec<Category>,
+}
+
 /// What lists of filters are against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
@@ -139,16 +148,12 @@ impl ResourceKind {
     }
 }
 
-/// Kinds of resources that are not loaded.
-pub(in crate::capture) fn read_resources(r: &mut Reader<'_>) -> Vec<ResourceKind> {
-    r.take_all(&BLOCK_RESOURCES, ResourceKind::of)
-}
-
-/// What is kept off the page by lists.
-pub(in crate::capture) fn read_lists(r: &mut Reader<'_>) -> Vec<Category> {
+pub(in crate::capture) fn read(r: &mut Reader<'_>) -> Blocking {
+    let resources = r.take_all(&BLOCK_RESOURCES, ResourceKind::of);
     // Each is read, so that each bad one is named.
     let wanted = Category::ALL.map(|category| (category, r.flag(category.definition()) == Some(true)));
-    wanted.into_iter().filter_map(|(category, wanted)| wanted.then_some(category)).collect()
+    let lists = wanted.into_iter().filter_map(|(category, wanted)| wanted.then_some(category)).collect();
+    Blocking { resources, lists }
 }
 
 #[cfg(test)]

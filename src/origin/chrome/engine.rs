@@ -361,7 +361,7 @@ impl Engine {
         let watch = Stopwatch::start();
         // A page that does not finish loading is captured before the deadline, also after a wait in the queue.
         let limits = Limits { max_load: self.config.limits.max_load.min(left / 2), ..self.config.limits };
-        let filters = self.filters.of(&spec.filters).await;
+        let filters = self.filters.of(&spec.block.lists).await;
         let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
         let lease = self.pool.browser().await.map_err(|error| Try::Engine(error.to_string()))?;
         let (prewarmed, browser) = (self.prewarmed.clone(), lease.browser.clone());
