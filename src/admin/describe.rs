@@ -12,6 +12,7 @@ use utoipa::{OpenApi as _, ToResponse, ToSchema};
 
 use super::answer::problem;
 use super::context::Context;
+use crate::capture;
 use crate::message::body::Body;
 
 pub(super) const OPENAPI: &str = "/openapi.json";
@@ -89,7 +90,9 @@ pub(super) struct BadRequest(Problem);
 /// The capture routes are not JSON.
 pub(super) fn document(routes: Document) -> Result<String, serde_json::Error> {
     // They come first: `merge` takes no headers from another document.
-    let mut document: Document = serde_json::from_str(CAPTURES)?;
+    let mut captures = serde_json::from_str(CAPTURES)?;
+    capture::describe(&mut captures);
+    let mut document: Document = serde_json::from_value(captures)?;
     let base = Base::openapi();
     document.info = base.info.clone();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();

@@ -1,6 +1,5 @@
 //! What would keep a start from succeeding, found without starting: nothing is created, nobody is asked over the network.
 
-use crate::capture::dialect::Dialect;
 use crate::config::{Config, Upstream};
 use crate::listener::{self, BindError, Listener};
 use crate::origin::{chrome, remote};
@@ -41,7 +40,7 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
     if ip.is_loopback() && !trusts {
         let gives_links = |route: &&Route| {
             let dialect = route.asking.dialect();
-            dialect.is_some_and(|dialect| dialect != Dialect::Imgproxy) && route.public_url.is_none()
+            dialect.is_some_and(|dialect| !dialect.has_signed_paths()) && route.public_url.is_none()
         };
         found.extend(config.proxy.routes.iter().filter(gives_links).map(|route| Warning {
             setting: format!("route.{}.public_url", route.name),

@@ -13,7 +13,6 @@ use http_body::Body as _;
 
 use super::arrived::{Arrived, Plane};
 use super::ask::Item;
-use crate::capture::dialect::Dialect;
 use crate::message::body::{Body, BodyError};
 use crate::message::class::{Caller, Class};
 use crate::message::outcome::CacheOutcome;
@@ -220,7 +219,7 @@ pub fn route<'a>(config: &'a proxy::Config, named: Option<&str>) -> Option<&'a R
     let mut routes = config.routes.iter();
     let fits = |route: &Route| match &route.asking {
         Asking::Tintype(_) | Asking::Opaque(_) => route.capture,
-        Asking::Dialect(spoken) => spoken.dialect == Dialect::Web2img,
+        Asking::Dialect(spoken) => spoken.dialect.takes_jobs(),
     };
     match named {
         Some(name) => routes.find(|route| route.name == name),

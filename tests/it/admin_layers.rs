@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::chrome_site::{ALLOWED, config, picture, shoot, start};
 use crate::support::*;
+use ::tintype::origin::Origin as _;
 
 const TOKEN: &str = "0123456789abcdef";
 

@@ -49,7 +49,7 @@ pub(crate) struct Intercept {
 impl Intercept {
     /// The rules for `spec`, whose page is in the frame `main`.
     pub(crate) fn new(spec: &CaptureRequest, filters: Vec<Arc<Filter>>, main: &str) -> Self {
-        let mut blocked: Vec<_> = spec.block.iter().map(|kind| name(*kind)).collect();
+        let mut blocked: Vec<_> = spec.block.resources.iter().map(|kind| name(*kind)).collect();
         blocked.dedup();
         let (origin, html) = match &spec.page {
             Page::Url(url) => (Some(url.origin()), None),
@@ -306,7 +306,7 @@ mod tests {
         let filters = Filters::new(FilterLists { ads: vec![list], ..FilterLists::default() });
         let spec = "url=http://ads.example/&block_ads=true";
         let spec = CaptureRequest::parse(spec, None, &crate::capture::limits::Limits::default()).unwrap();
-        let mut rules = Intercept::new(&spec, filters.of(&spec.filters).await.unwrap(), "MAIN");
+        let mut rules = Intercept::new(&spec, filters.of(&spec.block.lists).await.unwrap(), "MAIN");
         assert_eq!(patterns(&rules), Some(json!({ "patterns": [{ "urlPattern": "*" }] })));
         for (frame, kind, url, expected) in [
             // The page itself is what was asked for.
@@ -337,7 +337,7 @@ mod tests {
         let filters = Filters::new(FilterLists { ads: vec![list], ..FilterLists::default() });
         let spec = "url=http://a.example/&block_ads=true";
         let spec = CaptureRequest::parse(spec, None, &crate::capture::limits::Limits::default()).unwrap();
-        let mut rules = Intercept::new(&spec, filters.of(&spec.filters).await.unwrap(), "MAIN");
+        let mut rules = Intercept::new(&spec, filters.of(&spec.block.lists).await.unwrap(), "MAIN");
         let from = |paused| serde_json::from_value(paused).unwrap();
         assert!(
             rules.scripts()[0].contains("\"step\":\"begin\"") && rules.scripts()[0].contains(".adsbygoogle")
