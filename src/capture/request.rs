@@ -8,7 +8,7 @@ use super::Parameters;
 use super::given::Given;
 use super::limits::Limits;
 pub use super::parameters::area::{Area, Clip};
-pub use super::parameters::blocking::{Blocking, Category, ResourceKind};
+pub use super::parameters::blocking::{Blocking, Category, ResourceKind, UrlPattern};
 pub use super::parameters::look::Look;
 pub use super::parameters::page::Page;
 pub use super::parameters::picture::Format;

@@ -123,6 +123,7 @@ fn different_pictures_have_different_keys() {
         "block_cookie_banners=true",
         "block_chats=true",
         "block_resources=image",
+        "block_requests=image",
         "hide_selectors=a",
         "css=a",
         "js=a",

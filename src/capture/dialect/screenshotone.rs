@@ -180,7 +180,7 @@ const RULES: &[(&str, Rule)] = &[
     ("block_banners_by_heuristics", Off),
     ("block_annoyances", Off),
     ("block_socials", Off),
-    ("block_requests", Never),
+    ("block_requests", Is("block_requests")),
     ("block_resources", Is("block_resources")),
     ("cache", Is("cache")),
     ("cache_ttl", Is("ttl")),
