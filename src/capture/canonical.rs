@@ -280,7 +280,7 @@ fn wishes(pairs: &mut Vec<Pair>) -> Wishes {
     wishes
 }
 
-/// Whether the origin sees it: everything but what proves who asks, and what is for the key alone. What is said to
+/// Whether the origin sees it: everything but what identifies the client, and what is for the key alone. What is said to
 /// the cache was taken out where it is well formed.
 fn is_for_origin((name, _): &Pair) -> bool {
     parameter::find(name).is_none_or(|known| !matches!(known.class, Class::KeyOnly | Class::Delivery))

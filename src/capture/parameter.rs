@@ -36,7 +36,7 @@ pub(super) enum Class {
     KeyOnly,
     /// Said to the cache. The origin sees it only if it is malformed, to refuse it with all else.
     Cache,
-    /// Proves who asks, or is about the delivery. It never goes further.
+    /// Identifies the client, or is about the delivery. It never goes further.
     Delivery,
 }
 

@@ -30,7 +30,8 @@ static WAIT_UNTIL: Parameter = Parameter::capture(
             ("page_loaded", "load"),
         ],
     ),
-    "`settled`: the load event, then until the page is at rest; `load`; `domcontentloaded`; \
+    "`settled`: the load event, then until the page is at rest \
+     ([when](#when-a-page-is-at-rest)); `load`; `domcontentloaded`; \
      `networkidle`: load, half a second without traffic but at most *max_wait*, then as `settled`",
 )
 .absent(Absent::Is("settled"))
