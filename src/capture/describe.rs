@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::parameter::{Bound, Class, Kind, Parameter, Shape, all};
-use super::parameters::Group;
+use super::parameter::{Bound, Class, Kind, Parameter, Shape};
+use super::parameters::{Group, all};
 use super::reader::MAX_LIST;
 
 /// Every parameter as a query parameter of an OpenAPI operation.

@@ -5,7 +5,9 @@
 //! [`CaptureRequest`](super::request::CaptureRequest) that it is read into.
 
 use super::limits::Limits;
-use super::parameters::GROUPS;
+
+/// A name and its value, decoded.
+pub(super) type Pair = (String, String);
 
 /// One parameter of a capture request.
 #[derive(Debug)]
@@ -287,34 +289,11 @@ impl Bound {
     }
 }
 
-/// All parameters, in the order in which they are listed to clients.
-pub fn all() -> impl Iterator<Item = &'static Parameter> {
-    GROUPS.iter().flat_map(|group| group.parameters.iter().copied())
-}
-
-/// The parameter of this canonical name.
-pub(super) fn find(name: &str) -> Option<&'static Parameter> {
-    all().find(|parameter| parameter.name == name)
-}
-
-/// The parameter that has this other name, and what that means.
-pub(super) fn alias(name: &str) -> Option<(&'static Parameter, Alias)> {
-    all().find_map(|parameter| {
-        let (_, alias) = parameter.aliases.iter().find(|(known, _)| *known == name)?;
-        Some((parameter, *alias))
-    })
-}
-
-/// What stands between name and value where `name`, which may be an alias, takes pairs: as they are
-/// written, not as they are spelled.
-pub(super) fn between(name: &str) -> Option<&'static str> {
-    let parameter = match alias(name) {
-        Some((parameter, Alias::Same)) => Some(parameter),
-        _ => find(name),
-    };
-    match parameter?.shape() {
-        Shape::Pairs(":") => Some(": "),
-        Shape::Pairs(between) => Some(between),
-        _ => None,
-    }
+/// Parameters with one table in docs/CAPTURE.md.
+#[derive(Debug)]
+pub struct Group {
+    /// Its name in the markers of the table.
+    pub name: &'static str,
+    /// In the order of the table.
+    pub parameters: &'static [&'static Parameter],
 }

@@ -1,9 +1,8 @@
 //! The part of the page that is captured.
 
-use super::Group;
 use super::wait::SELECTORS;
 use crate::capture::parameter::Alias::Same;
-use crate::capture::parameter::{Absent, Bound, Kind, Parameter};
+use crate::capture::parameter::{Absent, Bound, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::values;
 

@@ -1,8 +1,7 @@
 //! What is kept off a page.
 
-use super::Group;
 use crate::capture::parameter::Alias::{Means, Same};
-use crate::capture::parameter::{Absent, Kind, Parameter};
+use crate::capture::parameter::{Absent, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::values;
 
@@ -43,9 +42,12 @@ static BLOCK_REQUESTS: Parameter = Parameter::capture(
      `*://ads.example/*`. Holds in frames and workers as `block_resources` does. List",
 )
 .allowed_is("a URL of 1 to 1024 bytes, in which * stands for any characters");
-static BLOCK_ADS: Parameter = list("block_ads", "advertisements are not loaded, and their boxes hidden \
-     ([Blocking](#block-advertisements-trackers-consent-boxes-and-chats))")
-    .aliases(&[("no_ads", Same), ("adblock", Same), ("blockAds", Same)]);
+static BLOCK_ADS: Parameter = list(
+    "block_ads",
+    "advertisements are not loaded, and their boxes hidden \
+     ([Blocking](#block-advertisements-trackers-consent-boxes-and-chats))",
+)
+.aliases(&[("no_ads", Same), ("adblock", Same), ("blockAds", Same)]);
 static BLOCK_TRACKERS: Parameter = list("block_trackers", "trackers are not loaded").aliases(&[
     ("no_tracking", Same),
     ("block_tracking", Same),

@@ -1,8 +1,7 @@
 //! What is said to the cache, and what identifies the client. None of it is on the picture.
 
-use super::Group;
 use crate::capture::parameter::Alias::{Same, Times};
-use crate::capture::parameter::{Class, Kind, Parameter};
+use crate::capture::parameter::{Class, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::values;
 

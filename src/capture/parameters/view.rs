@@ -1,9 +1,8 @@
 //! The screen that a page is shown on.
 
-use super::Group;
 use crate::capture::devices::{self, Device};
 use crate::capture::parameter::Alias::{Means, Same, Viewport};
-use crate::capture::parameter::{Absent, Bound, Kind, Parameter};
+use crate::capture::parameter::{Absent, Bound, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 
 pub(super) const GROUP: Group =

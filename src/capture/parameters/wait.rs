@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::Group;
 use crate::capture::parameter::Alias::Same;
-use crate::capture::parameter::{Absent, Kind, Parameter};
+use crate::capture::parameter::{Absent, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::values;
 
