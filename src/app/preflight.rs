@@ -6,7 +6,7 @@ use crate::origin::{chrome, remote};
 use crate::proxy::Route;
 use crate::store;
 
-use super::Error;
+use super::error::Error;
 
 /// One thing that `serve` would refuse.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
         }));
     }
     let jobs = &config.jobs;
-    let are_linked =
-        jobs.public_url.is_some() || super::pictures::route(config).is_none_or(|r| r.public_url.is_some());
+    let are_linked = jobs.public_url.is_some()
+        || crate::jobs::route(&config.proxy, jobs.route.as_deref()).is_none_or(|r| r.public_url.is_some());
     // Jobs on the control plane do not say where clients find the data plane.
     let is_told = jobs.on_data && !jobs.on_control && trusts;
     if jobs.webhook.secret.is_some() && !are_linked && !is_told && (ip.is_loopback() || ip.is_unspecified()) {

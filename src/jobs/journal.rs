@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::job::{Event, Job};
+use super::event::Event;
 
 const ENDING: &str = "jsonl";
 /// Bytes of one file; ours are far shorter.
@@ -51,14 +51,14 @@ impl Journal {
     }
 }
 
-/// Every job in `folder`; what is none stays where it is.
-pub(super) fn all(folder: &Path) -> Vec<Job> {
+/// The events and the journal of every job in `folder`. Other files stay as they are.
+pub(super) fn all(folder: &Path) -> Vec<(Vec<Event>, Journal)> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
     let ours = paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING));
-    let read = |path: PathBuf| match job(&path) {
-        Ok(Some(job)) => Some(job),
-        Ok(None) => {
+    let read = |path: PathBuf| match read(&path) {
+        Ok(found) if matches!(found.0.first(), Some(Event::Accepted { .. })) => Some(found),
+        Ok(_) => {
             tracing::warn!(path = %path.display(), "no job can be read here");
             None
         }
@@ -70,10 +70,10 @@ pub(super) fn all(folder: &Path) -> Vec<Job> {
     ours.filter_map(read).collect()
 }
 
-fn job(path: &Path) -> io::Result<Option<Job>> {
+fn read(path: &Path) -> io::Result<(Vec<Event>, Journal)> {
     let file = OpenOptions::new().append(true).open(path)?;
     if file.metadata()?.len() > LONGEST {
-        return Ok(None);
+        return Err(io::ErrorKind::FileTooLarge.into());
     }
     let text = fs::read(path)?;
     // The rest of a line would swallow the next one.
@@ -85,5 +85,5 @@ fn job(path: &Path) -> io::Result<Option<Job>> {
         .split(|&octet| octet == b'\n')
         .filter_map(|line| serde_json::from_slice(line).ok())
         .collect();
-    Ok(Job::recovered(events, Journal { file, path: path.to_owned() }))
+    Ok((events, Journal { file, path: path.to_owned() }))
 }

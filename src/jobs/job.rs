@@ -3,46 +3,20 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::ask::Asked;
+use super::event::{Done, Event};
 use super::journal::Journal;
+use super::report::{ItemResult, ItemState, JobResults, JobStatus, Progress};
 use crate::clock::Timestamp;
 
 /// What an item is taken to last before one was seen.
 const FIRST_GUESS: Duration = Duration::from_secs(2);
 
-/// What came of one item.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Done {
-    /// It is stored.
-    Taken {
-        /// Where it is to be had.
-        url: String,
-        /// It was stored before.
-        cached: bool,
-    },
-    /// It is not.
-    Failed(String),
-}
-
-/// What happened to a job, as its journal has it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Event {
-    /// It was accepted.
-    Accepted { id: String, at: Timestamp, asked: Asked },
-    /// One item is done.
-    Item { item: usize, done: Done, at: Timestamp },
-    /// All are.
-    Ended { at: Timestamp },
-    /// Whoever wanted to know has been told, or it was given up.
-    Told,
-}
-
 /// See the [module](self).
-pub(super) struct Job {
-    pub(super) id: String,
+pub struct Job {
+    /// Its name, which nobody guesses.
+    pub id: String,
     pub(super) asked: Asked,
     created: Timestamp,
     state: Mutex<State>,
@@ -156,63 +130,65 @@ impl Job {
     }
 
     /// How it stands.
-    pub(super) fn status(&self, now: Timestamp) -> Value {
+    pub(super) fn status(&self, now: Timestamp) -> JobStatus {
         let left = self.left(now);
         let state = self.state.lock();
         let (completed, failed) = state.count();
-        let estimated = match state.ended {
-            Some(_) => Value::Null,
-            None => json!(shown(now + left)),
-        };
-        json!({
-            "job_id": self.id,
-            "status": self.word(&state),
-            "total": self.asked.items.len(),
-            "completed": completed,
-            "failed": failed,
-            "created_at": shown(self.created),
-            "updated_at": shown(state.updated),
-            "estimated_completion": estimated,
-        })
+        JobStatus {
+            job_id: self.id.clone(),
+            status: self.progress(&state),
+            total: self.asked.items.len(),
+            completed,
+            failed,
+            created_at: shown(self.created),
+            updated_at: shown(state.updated),
+            estimated_completion: state.ended.is_none().then(|| shown(now + left)),
+        }
     }
 
     /// What came of it, item by item; `told` makes of a link what its reader can use.
-    pub(super) fn results(&self, now: Timestamp, told: impl Fn(&str) -> String) -> Value {
+    pub(super) fn results(&self, now: Timestamp, told: impl Fn(&str) -> String) -> JobResults {
         let state = self.state.lock();
         let (completed, failed) = state.count();
         let took = state.ended.unwrap_or(now).since(self.created);
-        let results: Vec<Value> = self
-            .asked
-            .items
-            .iter()
-            .zip(&state.done)
-            .map(|(item, done)| match done {
-                None => json!({ "id": item.id, "status": "pending" }),
-                Some(Done::Taken { url, cached }) => {
-                    json!({ "id": item.id, "status": "success", "url": told(url), "cached": cached })
-                }
-                Some(Done::Failed(error)) => json!({ "id": item.id, "status": "error", "error": error }),
-            })
-            .collect();
-        json!({
-            "job_id": self.id,
-            "status": self.word(&state),
-            "total": self.asked.items.len(),
-            "succeeded": completed - failed,
-            "failed": failed,
-            "processing_time": (took.as_secs_f64() * 100.0).round() / 100.0,
-            "results": results,
-        })
+        let results = self.asked.items.iter().zip(&state.done).map(|(item, done)| {
+            let id = item.id.clone();
+            match done {
+                None => ItemResult { id, status: ItemState::Pending, ..ItemResult::default() },
+                Some(Done::Taken { url, cached }) => ItemResult {
+                    id,
+                    status: ItemState::Success,
+                    url: Some(told(url)),
+                    cached: Some(*cached),
+                    error: None,
+                },
+                Some(Done::Failed(error)) => ItemResult {
+                    id,
+                    status: ItemState::Error,
+                    error: Some(error.clone()),
+                    ..ItemResult::default()
+                },
+            }
+        });
+        JobResults {
+            job_id: self.id.clone(),
+            status: self.progress(&state),
+            total: self.asked.items.len(),
+            succeeded: completed - failed,
+            failed,
+            processing_time: (took.as_secs_f64() * 100.0).round() / 100.0,
+            results: results.collect(),
+        }
     }
 
-    fn word(&self, state: &State) -> &'static str {
+    fn progress(&self, state: &State) -> Progress {
         let (completed, failed) = state.count();
         match (state.ended, completed, failed) {
-            (Some(_), _, 0) => "completed",
-            (Some(_), all, failed) if failed == all => "failed",
-            (Some(_), ..) => "completed_with_errors",
+            (Some(_), _, 0) => Progress::Completed,
+            (Some(_), all, failed) if failed == all => Progress::Failed,
+            (Some(_), ..) => Progress::CompletedWithErrors,
             // From the first answer on, as web2img has it.
-            (None, ..) => "processing",
+            (None, ..) => Progress::Processing,
         }
     }
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::sync::{Semaphore, watch};
 
-use crate::admin::stored::{Ask, Item, Page};
-use crate::admin::{Purge, PurgeError, Purged};
+use super::listing::{Filter, Page, StoredItem};
+use super::request::{Purge, PurgeError, Purged};
+use super::scopes;
 use crate::clock::{Clock, Timestamp};
 use crate::policy::asking::Asking;
-use crate::policy::purge::{Mode, Named, shown};
+use crate::policy::purge::{Mode, Named};
 use crate::proxy::Proxy;
-use crate::store::{Kind, Listed, Query, Store};
+use crate::store::{Kind, Query, Store};
 use crate::tasks;
 use crate::telemetry::counters::{Count, Counters};
 
@@ -34,7 +35,7 @@ pub struct Config {
 }
 
 /// See the [module](self).
-pub(super) struct Purges {
+pub struct Purger {
     proxy: Arc<Proxy>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -45,8 +46,9 @@ pub(super) struct Purges {
     stopping: watch::Receiver<bool>,
 }
 
-impl Purges {
-    pub(super) fn new(
+impl Purger {
+    /// Purges what `proxy` stores in `store`, and fetches it again by `proxy`.
+    pub fn new(
         proxy: Arc<Proxy>,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -55,16 +57,16 @@ impl Purges {
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let (places, waiting) = (Arc::new(Semaphore::new(config.refresh_concurrency)), Arc::default());
-        Purges { proxy, store, clock, counters, config, places, waiting, stopping }
+        Purger { proxy, store, clock, counters, config, places, waiting, stopping }
     }
 
     /// The same over the data plane that follows, with what waits to be fetched again counted together.
-    pub(super) fn succeeded_by(&self, proxy: Arc<Proxy>, config: Config) -> Self {
+    pub fn succeeded_by(&self, proxy: Arc<Proxy>, config: Config) -> Self {
         let places = match config.refresh_concurrency == self.config.refresh_concurrency {
             true => Arc::clone(&self.places),
             false => Arc::new(Semaphore::new(config.refresh_concurrency)),
         };
-        Purges {
+        Purger {
             proxy,
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
@@ -77,17 +79,13 @@ impl Purges {
     }
 
     /// Purges, or tells what would be purged.
-    pub(super) async fn purge(&self, asked: Purge) -> Result<Purged, PurgeError> {
+    pub async fn purge(&self, asked: Purge) -> Result<Purged, PurgeError> {
         let mut scopes = Vec::new();
         for named in &asked.named {
-            let hit = self.proxy.scopes_of(named);
-            if hit.is_empty() {
-                return Err(names_nothing(named));
-            }
-            scopes.extend(hit);
+            scopes.extend(scopes::scopes(&self.proxy, named)?);
         }
         // Before the purge: afterwards it would not be listed any more.
-        let (query, now) = (self.query(&asked.named), self.clock.now());
+        let (query, now) = (self.query(&asked.named)?, self.clock.now());
         let (store, wish) = (Arc::clone(&self.store), asked.clone());
         let hit = tokio::task::spawn_blocking(move || hit(&*store, &query, &wish, now)).await;
         let (purged, again) = hit.unwrap_or_default();
@@ -108,11 +106,15 @@ impl Purges {
     }
 
     /// What is stored under any of `named`.
-    fn query(&self, named: &[Named]) -> Query {
+    fn query(&self, named: &[Named]) -> Result<Query, PurgeError> {
         if named.contains(&Named::All) {
-            return Query::default();
+            return Ok(Query::default());
         }
-        Query(vec![named.iter().flat_map(|named| self.proxy.handles_of(named)).collect()])
+        let mut handles = Vec::new();
+        for named in named {
+            handles.extend(scopes::handles(&self.proxy, named)?);
+        }
+        Ok(Query(vec![handles]))
     }
 
     /// Fetches `all` again in the background, one after the other as places are free, and tells how many.
@@ -161,26 +163,22 @@ impl Purges {
     }
 
     /// A page of what is stored.
-    pub(super) fn stored(&self, ask: &Ask) -> Result<Page, PurgeError> {
+    pub fn stored(&self, ask: &Filter) -> Result<Page, PurgeError> {
         let mut groups = Vec::new();
         for named in &ask.named {
-            let handles = self.proxy.handles_of(named);
-            if handles.is_empty() {
-                return Err(names_nothing(named));
-            }
-            groups.push(handles);
+            groups.push(scopes::handles(&self.proxy, named)?);
         }
         let page = self.store.list(&Query(groups), ask.cursor, ask.limit);
         let now = self.clock.now();
         Ok(Page {
-            stored: page.listed.into_iter().map(|listed| item(listed, now)).collect(),
+            stored: page.listed.into_iter().map(|listed| StoredItem::of(listed, now)).collect(),
             cursor: page.next,
             complete: self.store.lists_all(),
         })
     }
 
     /// Drops what is of no use, and tells how many.
-    pub(super) async fn drop_useless(&self) -> u64 {
+    pub async fn drop_useless(&self) -> u64 {
         let (store, now) = (Arc::clone(&self.store), self.clock.now());
         let dropped = tokio::task::spawn_blocking(move || store.drop_useless(now)).await.unwrap_or_default();
         tracing::info!(dropped, "dropped what was stale beyond every window");
@@ -188,7 +186,7 @@ impl Purges {
     }
 
     /// Whether the method `PURGE` is taken from this address.
-    pub(super) fn allows(&self, address: std::net::IpAddr) -> bool {
+    pub fn allows(&self, address: std::net::IpAddr) -> bool {
         let address = address.to_canonical();
         self.config.allow.iter().any(|range| range.contains(&address))
     }
@@ -206,7 +204,7 @@ fn hit(store: &dyn Store, query: &Query, asked: &Purge, now: Timestamp) -> (Purg
                 hottest.push((listed.hits, Arc::clone(&listed.asking)));
             }
             if purged.listed.len() < asked.list {
-                purged.listed.push(item(listed, now));
+                purged.listed.push(StoredItem::of(listed, now));
             }
         }
         after = page.next;
@@ -216,37 +214,4 @@ fn hit(store: &dyn Store, query: &Query, asked: &Purge, now: Timestamp) -> (Purg
     }
     hottest.sort_by_key(|(hits, _)| std::cmp::Reverse(*hits));
     (purged, hottest.into_iter().map(|(_, asking)| asking).collect())
-}
-
-fn names_nothing(named: &Named) -> PurgeError {
-    PurgeError::NamesNothing(match named {
-        Named::Url(url) => format!("`{url}` is neither a URL nor a path that this proxy serves"),
-        Named::Key(_) => "the key is empty".into(),
-        Named::Tag(_) => "the tag is empty".into(),
-        Named::Host(host) => format!("`{host}` is no host name"),
-        Named::Prefix(prefix) => {
-            format!(
-                "`{prefix}` is no URL, host or path without query of at most 16 segments that this proxy serves"
-            )
-        }
-        Named::All => "nothing".into(),
-    })
-}
-
-fn item(listed: Listed, now: Timestamp) -> Item {
-    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-    let (left, over) = (listed.fresh_until.since(now), now.since(listed.fresh_until));
-    Item {
-        key: shown(listed.key.as_bytes()),
-        target: listed.asking.target.clone(),
-        status: listed.status,
-        bytes: listed.bytes,
-        tier: if listed.in_memory { "memory" } else { "disk" },
-        age: now.since(listed.stored).as_secs(),
-        ttl: seconds(left) - seconds(over),
-        useful_for: listed.useful_until.since(now).as_secs(),
-        cost_ms: u64::try_from(listed.cost.as_millis()).unwrap_or(u64::MAX),
-        hits: listed.hits,
-        refreshable: listed.asking.again.is_some(),
-    }
 }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Item;
-use super::ask;
+use super::ask::{self, Item};
 use crate::message::json::from_slice;
 use crate::policy::sitemap::{self, Entry, Kind, Sitemap, SitemapError};
 

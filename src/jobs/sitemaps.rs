@@ -7,7 +7,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use url::{Position, Url};
 
-use crate::admin::jobs::list::{self, List, Place};
+use super::list::{self, List, Place};
 use crate::message::body::{Body, BodyError};
 use crate::origin::remote::{self, Config, Remote};
 use crate::origin::{Origin as _, OriginError};

@@ -2,24 +2,19 @@
 //! up the start; `/readyz` waits for them if it is told to.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 use url::Url;
 
-use super::Parts;
-use crate::admin::jobs::list::{self, Bad, List};
-use crate::admin::jobs::{Item, Taker};
+use super::ask::Item;
+use super::capture_client::CaptureClient;
+use super::list::{self, Bad, List};
+use super::sitemaps::{self, Bounds, LeftOut, Listed};
 use crate::clock::Stopwatch;
 use crate::policy::sitemap::Entry;
 use crate::tasks;
-
-pub mod fetch;
-
-use fetch::{Bounds, LeftOut, Listed};
 
 /// Bytes of a list.
 const MAX_LIST: u64 = 64 << 20;
@@ -58,22 +53,23 @@ impl Config {
     }
 }
 
-/// Warms, once, until it is done or the process stops.
-pub(super) async fn run(parts: Arc<Parts>, taker: Arc<dyn Taker>, mut stopping: watch::Receiver<bool>) {
-    let first = parts.current.load_full();
-    let config = first.config.warm.clone();
+/// Warms, once, until it is done or the process stops. `origins` ends when every origin can take
+/// requests; `done` is called when every capture has been tried.
+pub async fn run(
+    config: Config,
+    captures: &CaptureClient,
+    origins: impl Future<Output = ()>,
+    done: impl FnOnce(),
+    mut stopping: watch::Receiver<bool>,
+) {
     if config.is_empty() {
         return;
     }
     let work = async {
-        for upstream in &first.upstreams {
-            // A browser that does not come is logged there.
-            let _ = upstream.ready().await;
-        }
-        drop(first);
+        origins.await;
         // Readiness does not wait for what a panic cut short.
-        let _ = tasks::caught(warm(&config, &*taker)).await;
-        parts.warming.store(false, Ordering::Relaxed);
+        let _ = tasks::caught(warm(&config, captures)).await;
+        done();
     };
     tokio::select! {
         () = work => {}
@@ -81,7 +77,7 @@ pub(super) async fn run(parts: Arc<Parts>, taker: Arc<dyn Taker>, mut stopping: 
     }
 }
 
-async fn warm(config: &Config, taker: &dyn Taker) {
+async fn warm(config: &Config, captures: &CaptureClient) {
     let watch = Stopwatch::start();
     let (mut items, mut failures) = listed(config).await;
     if items.len() > config.max_urls {
@@ -93,8 +89,8 @@ async fn warm(config: &Config, taker: &dyn Taker) {
     }
     let count = items.len();
     let one = |item: Item| async move {
-        taker.yield_to_clients().await;
-        let taken = tasks::caught(taker.take(&item, false, None));
+        captures.yield_to_clients().await;
+        let taken = tasks::caught(captures.capture(&item, false, None));
         let why = match tokio::time::timeout(config.timeout, taken).await {
             Ok(Some(Ok(_))) => return true,
             Ok(Some(Err(why))) => why.to_string(),
@@ -136,7 +132,7 @@ async fn listed(config: &Config) -> (Vec<Item>, usize) {
             files: config.max_sitemaps,
             bytes: config.max_sitemap_bytes,
         };
-        match fetch::pages(sitemap, bounds).await {
+        match sitemaps::pages(sitemap, bounds).await {
             Ok(Listed { list, left_out }) => {
                 lists.push(list);
                 for LeftOut { what, why, place } in left_out {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::Config;
+use super::config::Config;
 use crate::policy::public_url::PublicUrl;
 
 /// Bytes of an `id`, a URL and an `Authorization` value.
@@ -65,9 +65,11 @@ pub(super) struct Asked {
 
 /// A parameter that is bad.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Fault {
-    pub(super) parameter: String,
-    pub(super) reason: String,
+pub struct Fault {
+    /// Its name, with the path to it.
+    pub parameter: String,
+    /// What it must be.
+    pub reason: String,
 }
 
 /// Everything that is wrong with an item.
