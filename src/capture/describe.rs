@@ -62,13 +62,37 @@ pub fn help(width: usize) -> String {
 impl Group {
     /// Its table in docs/CAPTURE.md.
     pub fn table(&self) -> String {
-        let mut table = "| parameter | what it says | default |\n|---|---|---|\n".to_owned();
+        let mut table = "| parameter | what it says | values | default |\n|---|---|---|---|\n".to_owned();
         for parameter in self.parameters {
             let (name, doc, default) = (parameter.name, parameter.doc(), parameter.default_text());
+            let values = values(parameter);
             // Writing to a string does not fail.
-            let _ = writeln!(table, "| `{name}` | {doc} | {default} |");
+            let _ = writeln!(table, "| `{name}` | {doc} | {values} | {default} |");
         }
         table
+    }
+}
+
+/// The values of a parameter in the words of docs/CAPTURE.md. Settings are in italics.
+fn values(parameter: &Parameter) -> String {
+    let bound = |bound: Bound| match bound {
+        Bound::Fixed(max) => max.to_string(),
+        Bound::Setting(setting, _) => format!("*{setting}*"),
+    };
+    match parameter.kind {
+        Kind::Flag => "`true`, `false`".to_owned(),
+        Kind::Integer(min, max) => format!("{min} to {}", bound(max)),
+        Kind::Number(min, max) => format!("{min} to {}", bound(max)),
+        Kind::Delay => "0 to *max_delay*".to_owned(),
+        Kind::Lifetime => "a time".to_owned(),
+        Kind::Choice(words, _) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        Kind::Url => "a URL".to_owned(),
+        Kind::Word => "a word".to_owned(),
+        Kind::Box => "four numbers".to_owned(),
+        Kind::Words | Kind::Resources => "words".to_owned(),
+        Kind::Texts | Kind::TextSet => "texts".to_owned(),
+        Kind::Pairs(_) => "names and values".to_owned(),
+        Kind::Document | Kind::Text | Kind::Secret | Kind::Opaque => "a text".to_owned(),
     }
 }
 

@@ -84,8 +84,8 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Bound {
     Fixed(u32),
-    /// A setting of the engine.
-    Setting(fn(&Limits) -> f64),
+    /// A setting of the engine, by its name in proxy.toml.
+    Setting(&'static str, fn(&Limits) -> f64),
 }
 
 /// Which value means the same as none, and is left out of the key.
@@ -284,7 +284,7 @@ impl Bound {
     pub(super) fn of(self, limits: &Limits) -> f64 {
         match self {
             Bound::Fixed(most) => f64::from(most),
-            Bound::Setting(read) => read(limits),
+            Bound::Setting(_, read) => read(limits),
         }
     }
 }

@@ -15,7 +15,7 @@ static FULL_PAGE: Parameter =
         .aliases(&[("fullPage", Same), ("fullpage", Same), ("isFullPage", Same)]);
 static FULL_PAGE_MAX_HEIGHT: Parameter = Parameter::capture(
     "full_page_max_height",
-    Kind::Integer(1, Bound::Setting(|limits| f64::from(limits.max_full_page_height))),
+    Kind::Integer(1, Bound::Setting("max_full_page_height", |limits| f64::from(limits.max_full_page_height))),
     "cut a full page here, in CSS pixels",
 )
 .absent(Absent::UnlessFullPage)
