@@ -115,7 +115,8 @@ class Tintype:
         path = directory / "proxy.toml"
         path.write_text(configuration(port, admin, browser))
         self.log = open(directory / "tintype.log", "wb")
-        self.process = subprocess.Popen([program, "serve", "--config", path], stderr=self.log, cwd=directory)
+        command = [program, "serve", "--config", path]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.log, cwd=directory)
         until = time.monotonic() + 30
         while True:
             try:
@@ -407,7 +408,8 @@ def load(cache):
                 if row["id"] not in section["pass"]:
                     row["today"] = section["today"]
         for row in rows:
-            case = {**section.get("every", {}), **row, "client": client, "driver": section["driver"]}
+            shared = {"base": section["base"], **section.get("every", {})}
+            case = {**shared, **row, "client": client, "driver": section["driver"]}
             case["options"] = {**section.get("every", {}).get("options", {}), **row.get("options", {})}
             if (client, case["id"]) in seen:
                 sys.exit(f"cases.toml: {client} has {case['id']} twice")

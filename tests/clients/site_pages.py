@@ -17,16 +17,19 @@ GREEN, RED = "#00c000", "#d00000"
 # Fixed size: the picture of a viewport has the colour at its centre, whatever `html` adds at the top left.
 TEST = """<!doctype html><html lang=en{attributes}><head><meta charset=utf-8><title>Test</title>
 <meta name=viewport content='width=device-width,initial-scale=1'>
-<style>html,body{{margin:0}}#state{{position:fixed;inset:0;z-index:-1;background:{start}}}{css}</style>
+<style>html,body{{margin:0}}#state{{position:fixed;inset:0;z-index:-1;background:{start}}}{mark}{css}</style>
 <script>
 function paint(colour) {{ document.getElementById('state').style.background = colour }}
 function ok() {{ paint('{green}') }}
 function bad() {{ paint('{red}') }}
-</script></head><body><div id=state></div>{html}
+</script></head><body><div id=state></div><div id=mark></div>{html}
 <script>
 function ask() {{ try {{ if ({js}) ok() }} catch (error) {{ document.title = String(error) }} }}
 ask(); addEventListener('load', ask); addEventListener('resize', ask);
 </script></body></html>"""
+
+# A picture of one colour is no good picture, so there is a mark in the corner of each page.
+MARK = "#mark{position:fixed;right:0;bottom:0;width:8px;height:8px;z-index:99999;background:#000}"
 
 PAGE = """<!doctype html><html lang=en><head><meta charset=utf-8><title>Page of the site</title>
 <meta name=viewport content='width=device-width,initial-scale=1'>
@@ -128,7 +131,7 @@ class Site:
             return handler.reply(200, TALL.format(red=RED, green=GREEN, strips="<div></div>" * 30))
         if path == "/test":
             start = {"green": GREEN, "none": "transparent"}.get(query.get("start"), RED)
-            fields = {"attributes": "", "css": "", "html": "", "js": "false", **query, "start": start}
+            fields = {"attributes": "", "css": "", "html": "", "js": "false", **query, "start": start, "mark": MARK}
             return handler.reply(200, TEST.format(green=GREEN, red=RED, **fields))
         if path == "/header":
             # Green if each named field of the request has the value in it; an empty value says that it is not there.
@@ -163,4 +166,5 @@ class Site:
 
     @staticmethod
     def colour(right):
-        return f"<!doctype html><title>Colour</title><body style='margin:0;height:100vh;background:{GREEN if right else RED}'>"
+        colour = GREEN if right else RED
+        return f"<!doctype html><title>Colour</title><style>{MARK}</style><body style='background:{colour}'><div id=mark></div>"
