@@ -77,10 +77,13 @@ secret = "{KEYS["screenshotone"][1]}"
 api_key = "{KEYS["screenshotone"][0]}"
 [keys.{KEYS["urlbox"][0]}]
 secret = "{KEYS["urlbox"][1]}"
+# These services have no secret. The links in JSON are signed with one, so that a browser gets the picture without the key.
 [keys.apiflash]
 api_key = "{KEYS["apiflash"]}"
+secret = "af-links-secret-1"
 [keys.microlink]
 api_key = "{KEYS["microlink"]}"
+secret = "ml-links-secret-1"
 [imgproxy]
 key = "{KEYS["imgproxy"][0]}"
 salt = "{KEYS["imgproxy"][1]}"
