@@ -90,8 +90,9 @@ salt = "{KEYS["imgproxy"][1]}"
 [route.shots]
 path = "/screenshot"
 upstream = "chrome"
+# At the root: one of the builders takes no prefix.
 [route.imgproxy]
-path = "/imgproxy"
+path = "/"
 upstream = "chrome"
 dialect = "imgproxy"
 """

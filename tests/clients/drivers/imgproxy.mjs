@@ -22,14 +22,14 @@ const builders = {
   async node(item, { page, base, keys }) {
     const { generateImageUrl, generateImageInfoUrl } = require("@imgproxy/imgproxy-node");
     const [key, salt] = keys.imgproxy;
-    const url = { value: page, displayAs: item.as ?? "base64" };
+    const url = { value: item.as === "plain" ? given(page, "plain") : page, displayAs: item.as ?? "base64" };
     const make = item.info ? generateImageInfoUrl : generateImageUrl;
     return make({ endpoint: `${base}/`, url, options: item.options, key, salt });
   },
   // This one only makes the path; its users sign it.
   core(item, { page, base, keys }) {
     const { generateUrl, generateImageInfoUrl } = require("@imgproxy/imgproxy-js-core");
-    const source = { value: page, type: item.as ?? "plain" };
+    const source = { value: given(page, item.as ?? "plain"), type: item.as ?? "plain" };
     const path = (item.info ? generateImageInfoUrl : generateUrl)(source, item.options);
     return base + (item.info ? "/info" : "") + sign(path.startsWith("/") ? path : `/${path}`, keys.imgproxy);
   },
@@ -47,5 +47,8 @@ const builders = {
     return base + sign(path, keys.imgproxy, item.size_of_signature);
   },
 };
+
+// As imgproxy has it: what is plain is percent-encoded where it has a query. These two builders leave that to their callers.
+const given = (page, as) => (as === "plain" ? encodeURIComponent(page) : as === "base64" ? Buffer.from(page).toString("base64url") : page);
 
 serve(async (item, work) => get(await builders[item.builder](item, work)));
