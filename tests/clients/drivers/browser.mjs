@@ -51,10 +51,11 @@ const SOURCE = `
       const root = document.createElement("div");
       document.body.append(root);
       createRoot(root).render(React.createElement(Microlink, { url: page, media: "screenshot", lazy: false, apiKey, ...props }));
-      const shown = () => root.querySelector("a[href]") && root.innerText;
-      for (let n = 0; n < 100 && !shown(); n++) await new Promise((done) => setTimeout(done, 100));
+      const pictures = () =>
+        [...root.querySelectorAll("*")].flatMap((node) => [node.currentSrc, getComputedStyle(node).backgroundImage]).filter((url) => url?.includes("http"));
+      for (let n = 0; n < 100 && !pictures().length; n++) await new Promise((done) => setTimeout(done, 100));
       const links = [...root.querySelectorAll("a")].map((a) => a.href);
-      return { status: 200, json: { text: root.innerText, html: root.innerHTML.slice(0, 4000), links } };
+      return { status: 200, json: { text: root.innerText, pictures: pictures(), links } };
     },
   };
 `;

@@ -11,13 +11,16 @@ function sign(path, [key, salt], size = 32) {
 const chain = (builder, calls) =>
   (calls ?? []).reduce((now, [name, ...values]) => now[name](...values), builder);
 
+// As imgproxy has it: what is plain is percent-encoded where it has a query. Three builders leave that to their callers.
+const given = (page, as) => (as === "plain" ? encodeURIComponent(page) : as === "base64" ? Buffer.from(page).toString("base64url") : page);
+
 const builders = {
   imgproxy(item, { page, base, keys }) {
     const { default: Imgproxy } = require("imgproxy");
     const [key, salt] = keys.imgproxy;
     const settings = item.unsigned ? { insecure: true } : { key, salt, insecure: false };
     const imgproxy = new Imgproxy({ baseUrl: base, encode: item.encode ?? true, ...settings, ...item.settings });
-    return chain(imgproxy.builder(), item.calls).generateUrl(page, item.extension);
+    return chain(imgproxy.builder(), item.calls).generateUrl(item.encode === false ? given(page, "plain") : page, item.extension);
   },
   async node(item, { page, base, keys }) {
     const { generateImageUrl, generateImageInfoUrl } = require("@imgproxy/imgproxy-node");
@@ -47,8 +50,5 @@ const builders = {
     return base + sign(path, keys.imgproxy, item.size_of_signature);
   },
 };
-
-// As imgproxy has it: what is plain is percent-encoded where it has a query. These two builders leave that to their callers.
-const given = (page, as) => (as === "plain" ? encodeURIComponent(page) : as === "base64" ? Buffer.from(page).toString("base64url") : page);
 
 serve(async (item, work) => get(await builders[item.builder](item, work)));
