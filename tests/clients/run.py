@@ -39,7 +39,7 @@ from site_pages import GREEN, Site
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BROWSERS = ["/usr/bin/chromium-headless-shell", "chromium-headless-shell", "/usr/bin/chromium", "chromium"]
-CASE_SECONDS = 60
+CASE_SECONDS = 100
 KEYS = {
     "screenshotone": ["so-access-key-1", "so-secret-key-1"],
     "urlbox": ["ub-public-key-1", "ub-secret-key-1"],
@@ -72,6 +72,7 @@ allow_ranges = ["127.0.0.0/8"]
 # Shorter than the defaults, so that cases that wait for what does not come end soon.
 max_wait = "2s"
 max_load = "4s"
+deadline = "20s"
 [keys.{KEYS["screenshotone"][0]}]
 secret = "{KEYS["screenshotone"][1]}"
 api_key = "{KEYS["screenshotone"][0]}"
