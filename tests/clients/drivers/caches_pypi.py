@@ -6,6 +6,7 @@ The picture is asked for twice, then once more with max-age=0: the second time n
 import pathlib
 import subprocess
 import tempfile
+import time
 import urllib.parse
 
 import lines
@@ -32,11 +33,18 @@ def cachecontrol(url, directory):
 
 
 def hishel(url, directory):
-    from hishel import SyncSqliteStorage
-    from hishel.httpx import SyncCacheClient
+    from hishel import SqliteStorage
+    from hishel.httpx import CacheClient
 
-    with SyncCacheClient(storage=SyncSqliteStorage(database_path=directory / "cache.db")) as client:
-        return [client.get(url, headers=fields).content for fields in (None, None, AGAIN)]
+    now = time.time
+    with CacheClient(storage=SqliteStorage(database_path=directory / "cache.db"), rfc=True) as client:
+        bodies = [client.get(url).content for _ in range(2)]
+        # It takes no directives of requests, so its clock is set to a day on, when the picture is not fresh any more.
+        time.time = lambda: now() + 86_400
+        try:
+            return [*bodies, client.get(url).content]
+        finally:
+            time.time = now
 
 
 def curl(url, directory):
