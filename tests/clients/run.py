@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""Runs the client libraries of the screenshot services against a tintype, and compares with the table in cases.toml.
+"""Runs the client libraries of the screenshot services against a tintype and compares the results
+with the table in cases.toml.
 
-  tests/clients/run.py TINTYPE [--only CLIENT,...] [--case WORD] [--json] [--all] [--keep]
+  tests/clients/run.py TINTYPE [--only CLIENT,...] [--case WORD] [--json] [--all] [--keep DIR]
 
-The libraries are those of clients.lock, as scripts/install-clients installs them. For each client there is a driver
-in drivers/, a program that does with the SDK what a case says. A case has one of three expectations:
+The libraries are those of clients.lock, as scripts/install-clients installs them. For each client
+there is a driver in drivers/, a program that does with the SDK what a case says. A case has one of
+three expectations:
 
-  works      the SDK gets the picture or the document, of the size, colour and fields that the case names
-  error      the page or the request is at fault, and the SDK raises what it raises in front of its service
-  refused    tintype does not do this, and says so by name in the service's form of errors
+  works      The SDK gets the picture or the document, of the size, colour and fields of the case.
+  error      The page or the request is at fault, and the SDK raises what its own service makes it
+             raise.
+  refused    tintype does not do this, and says so by name in the service's form of errors.
 
-`today` names the failure (F-number of the issue) that a case is known to fail by. The exit status is 1 where a case differs
-from the table: it fails and is not known to, or is known to fail and does not.
+`today` names the failure (F-number of the issue) that a case is known to fail by. The exit status is
+1 where a case differs from the table: it fails and is not known to, or is known to fail and does not.
 """
 
 import argparse
@@ -78,7 +81,8 @@ secret = "{KEYS["screenshotone"][1]}"
 api_key = "{KEYS["screenshotone"][0]}"
 [keys.{KEYS["urlbox"][0]}]
 secret = "{KEYS["urlbox"][1]}"
-# These services have no secret. The links in JSON are signed with one, so that a browser gets the picture without the key.
+# These services have no secret. The links in JSON are signed with one, so that a browser gets the
+# picture without the key.
 [keys.apiflash]
 api_key = "{KEYS["apiflash"]}"
 secret = "af-links-secret-1"
@@ -425,7 +429,7 @@ def load(cache):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=" ".join(__doc__.split("\n\n")[0].split()))
     parser.add_argument("tintype", type=pathlib.Path)
     parser.add_argument("--only", help="clients of cases.toml, separated by commas")
     parser.add_argument("--case", help="cases whose id has this in it")

@@ -1,7 +1,8 @@
 """The pages that the captures of run.py look at, on loopback.
 
-Most of them are red, and turn green when what an option promises is so: /test asks in the page, by `js`, and /header asks
-of the request that came. What was asked for is counted by the parameter `n`, which run.py gives each case.
+Most of them are red, and turn green when what an option promises is so: /test evaluates `js` in the
+page, and /header looks at the request that came. Requests are counted by the parameter `n`, which
+run.py gives each case.
 """
 
 import http.server
@@ -14,7 +15,8 @@ import zlib
 
 GREEN, RED = "#00c000", "#d00000"
 
-# Fixed size: the picture of a viewport has the colour at its centre, whatever `html` adds at the top left.
+# Fixed size: the picture of a viewport has the colour at its centre, whatever `html` adds at the
+# top left.
 TEST = """<!doctype html><html lang=en{attributes}><head><meta charset=utf-8><title>Test</title>
 <meta name=viewport content='width=device-width,initial-scale=1'>
 <style>html,body{{margin:0}}#state{{position:fixed;inset:0;z-index:-1;background:{start}}}{mark}{css}</style>
@@ -46,7 +48,8 @@ article{{display:block;padding:140px 20px 0}}</style></head>
 <p>Second paragraph: the quick brown fox jumps over the lazy dog, again and again, until the text is long enough.</p>
 </article></body></html>"""
 
-# 3000 CSS pixels in 30 strips of 100, of which the first is red, the last green, and the others grey.
+# 3000 CSS pixels in 30 strips of 100, of which the first is red, the last green, and the others
+# grey.
 TALL = """<!doctype html><html><head><meta charset=utf-8><title>Tall</title><meta name=viewport content='width=device-width'>
 <style>html,body{{margin:0}}div{{height:100px;background:#888}}div:first-child{{background:{red}}}div:last-child{{background:{green}}}
 </style></head><body>{strips}</body></html>"""
@@ -134,7 +137,8 @@ class Site:
             fields = {"attributes": "", "css": "", "html": "", "js": "false", **query, "start": start, "mark": MARK}
             return handler.reply(200, TEST.format(green=GREEN, red=RED, **fields))
         if path == "/header":
-            # Green if each named field of the request has the value in it; an empty value says that it is not there.
+            # Green if each named field of the request has the value in it; an empty value says that
+            # it is not there.
             right = all(
                 value in handler.headers.get(name, "") if value else name not in handler.headers
                 for name, value in query.items()

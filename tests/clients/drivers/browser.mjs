@@ -1,5 +1,5 @@
-// What runs in a real browser, on a page of another origin than tintype: fetch, <img crossorigin>, canvas, mql in a bundle,
-// and microlink's React card.
+// What runs in a real browser, on a page of another origin than tintype: fetch, <img crossorigin>,
+// canvas, mql in a bundle, and microlink's React card.
 
 import { require, serve } from "./lines.mjs";
 
@@ -79,7 +79,8 @@ serve(async (item, { page, base, keys, site }) => {
   if (!browser) await start();
   const tab = await browser.newPage();
   try {
-    // The card has the service's address within it: its requests go to tintype, by whose fields the browser judges them.
+    // The card has the service's address within it: its requests go to tintype, by whose fields the
+    // browser judges them.
     if (item.how === "card") {
       await tab.setRequestInterception(true);
       const service = /^https:\/\/(api|pro)\.microlink\.io\//;

@@ -1,6 +1,7 @@
 """Caches in clients: requests-cache, CacheControl, hishel, and the conditions of curl and wget.
 
-The picture is asked for twice, then once more with max-age=0: the second time nothing is sent, the third time a condition.
+The picture is asked for twice, then once more with max-age=0: the second time nothing is sent, the
+third time a condition.
 """
 
 import pathlib
@@ -39,7 +40,8 @@ def hishel(url, directory):
     now = time.time
     with CacheClient(storage=SqliteStorage(database_path=directory / "cache.db"), rfc=True) as client:
         bodies = [client.get(url).content for _ in range(2)]
-        # It takes no directives of requests, so its clock is set to a day on, when the picture is not fresh any more.
+        # It takes no directives of requests, so its clock is set to a day on, when the picture is
+        # not fresh any more.
         time.time = lambda: now() + 86_400
         try:
             return [*bodies, client.get(url).content]

@@ -1,4 +1,4 @@
-"""A reverse proxy in front of tintype that lists what reached it: which requests a cache in a client sends."""
+"""A reverse proxy in front of tintype that lists which requests a cache in a client sends."""
 
 import http.client
 import http.server

@@ -1,4 +1,5 @@
-// Builders of imgproxy URLs from npm: `builder` says which. `calls` are its methods with their arguments, `options` its object.
+// Builders of imgproxy URLs from npm: `builder` says which. `calls` are its methods with their
+// arguments, `options` its object.
 
 import { createHmac } from "node:crypto";
 import { get, require, serve } from "./lines.mjs";
@@ -11,7 +12,8 @@ function sign(path, [key, salt], size = 32) {
 const chain = (builder, calls) =>
   (calls ?? []).reduce((now, [name, ...values]) => now[name](...values), builder);
 
-// As imgproxy has it: what is plain is percent-encoded where it has a query. Three builders leave that to their callers.
+// As imgproxy has it: what is plain is percent-encoded where it has a query. Three builders leave
+// that to their callers.
 const given = (page, as) => (as === "plain" ? encodeURIComponent(page) : as === "base64" ? Buffer.from(page).toString("base64url") : page);
 
 const builders = {

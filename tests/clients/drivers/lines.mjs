@@ -1,5 +1,6 @@
-// What the drivers of npm SDKs share. A driver reads one case a line from standard input, does with its SDK what the case
-// says, and writes one result a line: what came, or which error the SDK raised.
+// What the drivers of npm SDKs share. A driver reads one case a line from standard input, does with
+// its SDK what the case says, and writes one result a line: what came, or which error the SDK
+// raised.
 
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";

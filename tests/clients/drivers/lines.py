@@ -1,4 +1,4 @@
-"""What the drivers of PyPI SDKs share: a case a line from standard input, a result a line to standard output."""
+"""What the drivers of PyPI SDKs share: cases from standard input, results to standard output."""
 
 import base64
 import json

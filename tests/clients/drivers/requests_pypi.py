@@ -1,4 +1,4 @@
-"""Requests as public code sends them, by `requests`: method, path with $PAGE and $KEY, JSON or form, header fields."""
+"""Requests as public code sends them: method, path with $PAGE and $..._KEY, body and fields."""
 
 import urllib.parse
 

@@ -1,4 +1,5 @@
-// screenshotone-api-sdk. `options` are methods of TakeOptions with their arguments, in the order of the case.
+// screenshotone-api-sdk. `options` are methods of TakeOptions with their arguments, in the order of
+// the case.
 
 import { get, require, serve } from "./lines.mjs";
 

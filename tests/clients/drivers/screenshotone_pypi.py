@@ -1,4 +1,4 @@
-"""screenshotone of PyPI. `options` are methods of TakeOptions with their argument, in the order of the case."""
+"""screenshotone of PyPI. `options` are methods of TakeOptions with their argument."""
 
 import lines
 

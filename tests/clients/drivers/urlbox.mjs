@@ -1,4 +1,5 @@
-// urlbox of npm, which makes links, and the REST interface that its documentation gives beside them.
+// urlbox of npm, which makes links, and the REST interface that its documentation gives beside
+// them.
 
 import { createHmac } from "node:crypto";
 import { get, require, serve } from "./lines.mjs";
