@@ -190,7 +190,7 @@ impl Reloader {
             return;
         }
         self.parts.retiring.lock().extend(gone.iter().cloned());
-        let (proxy, parts) = (Arc::downgrade(&old.proxy), Arc::clone(&self.parts));
+        let (proxy, parts) = (old.proxy.in_use(), Arc::clone(&self.parts));
         drop(old);
         let mut stopping = self.lasting.stopping.clone();
         tasks::spawn("retired-upstreams", async move {

@@ -23,7 +23,7 @@ use crate::policy::capture::dialect::{
 use crate::policy::public_url::{self, PublicUrl, Said, Seen};
 use crate::proxy::Proxy;
 use crate::proxy::auth::Leave;
-use crate::proxy::fast_path::Ticket;
+use crate::proxy::fast_path::plain_request::PlainRequest as Ticket;
 use crate::proxy::reading::{Payload, Reading, to_get, unconditional, whole};
 use crate::proxy::refusal::Refusal;
 use crate::proxy::route::Route;
@@ -194,7 +194,7 @@ fn ask_for(
 impl Proxy {
     /// Answers a request on a route that speaks `dialect`.
     pub(super) async fn answer_in(
-        self: &Arc<Self>,
+        &self,
         dialect: Dialect,
         route: Arc<Route>,
         mut request: Parts,
@@ -212,7 +212,8 @@ impl Proxy {
                 false => Some(Refusal::Method(request.method.clone())),
             };
             if let Some(refusal) = refusal {
-                return in_its_words(dialect, &[], self.refuse(&refusal, Forwarded::default())).await;
+                return in_its_words(dialect, &[], self.responder.refuse(&refusal, Forwarded::default()))
+                    .await;
             }
         }
         let at = (Arc::clone(&route), request.uri.clone());
@@ -245,7 +246,8 @@ impl Proxy {
             }
             Err(refusal) => (Err(refusal), Wanted::default()),
         };
-        let response = answered.unwrap_or_else(|refusal| self.refuse(&refusal, Forwarded::default()));
+        let response =
+            answered.unwrap_or_else(|refusal| self.responder.refuse(&refusal, Forwarded::default()));
         let mut response = if is_problem(&response) {
             in_its_words(dialect, &wanted.names, response).await
         } else if response.status() == StatusCode::OK {

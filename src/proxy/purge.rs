@@ -45,7 +45,7 @@ impl Proxy {
     fn handles_of_url(&self, url: &str) -> Vec<Handle> {
         let mut handles = Vec::new();
         if let Some((target, route)) = self.as_request(url) {
-            handles.extend(self.search.handles(route, &target));
+            handles.extend(self.cache.handles(route, &target));
         }
         handles.extend(key::page_url(url).map(|page| Handle::of_target(&page)));
         handles

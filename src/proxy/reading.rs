@@ -15,7 +15,7 @@ use crate::policy::capture::{Canonical, Wishes};
 use crate::policy::precondition::CONDITIONS;
 use crate::proxy::auth::Leave;
 use crate::proxy::dialect::{self, Wanted};
-use crate::proxy::fast_path::Ticket;
+use crate::proxy::fast_path::plain_request::PlainRequest as Ticket;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::route::{Asking, Route};
 

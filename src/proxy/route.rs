@@ -15,9 +15,8 @@ use crate::policy::capture::{Canonical, Defaults, Wishes};
 use crate::policy::public_url::PublicUrl;
 use crate::policy::rules::{Lifetimes, Plan};
 use crate::policy::{key, place, query};
-use crate::proxy::Config;
 use crate::proxy::auth::Auth;
-use crate::proxy::fetch::prefetch::Refresh;
+use crate::proxy::config::{Config, Refresh};
 use crate::store::Handle;
 
 /// How a route reads the queries of its requests.

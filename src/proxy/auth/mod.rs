@@ -10,7 +10,6 @@ use http::request::Parts;
 use parking_lot::Mutex;
 use url::Url;
 
-use super::Proxy;
 use super::refusal::Refusal;
 use super::route::Route;
 use crate::clock::Timestamp;
@@ -21,7 +20,6 @@ use crate::policy::signing::rate::{Bucket, Rate};
 use crate::policy::signing::{Denial, Render, Secret};
 
 mod admit;
-mod restricted;
 
 /// By what the requests of a route are admitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -159,6 +157,11 @@ impl Leave {
         if hosts.is_empty() || hosts.iter().any(fits) { Ok(()) } else { Err(Refusal::Denied(Denial::Host)) }
     }
 
+    /// Whether the origin may not be asked for it.
+    pub(super) fn is_restricted(&self) -> bool {
+        self.render != Render::Allow
+    }
+
     /// What is left of its wishes: none of those for a new picture, where there will be none.
     pub(super) fn limit(&self, wishes: &mut Wishes) {
         if self.render != Render::Allow {
@@ -221,14 +224,16 @@ fn take(bucket: &Mutex<Bucket>, rate: Option<Rate>, now: Timestamp) -> Result<()
     taken.map_err(|retry_after: Duration| Refusal::TooMany { rate, retry_after })
 }
 
-impl Proxy {
-    /// Admits `request` to `route`, and leaves nothing in it of what admitted it.
-    pub(super) fn admit(&self, route: &Route, request: &mut Parts, body: &Body) -> Result<Leave, Refusal> {
-        if route.auth == Auth::None {
-            return Ok(Leave::default());
-        }
-        let now = self.clock.now();
-        let leave = self.keys.admit(route, request, body, now)?;
+impl Keyring {
+    /// Admits `request` to `route`, counts it, and removes from it what admitted it.
+    pub(super) fn admit_and_count(
+        &self,
+        route: &Route,
+        request: &mut Parts,
+        body: &Body,
+        now: Timestamp,
+    ) -> Result<Leave, Refusal> {
+        let leave = self.admit(route, request, body, now)?;
         leave.count(now)?;
         Ok(leave)
     }
