@@ -6,6 +6,7 @@
 //! - [`listener`] accepts connections: limits, TLS, protocol detection, drain.
 //! - [`message`] is HTTP vocabulary without I/O.
 //! - [`policy`] holds the decisions, pure functions from values to values.
+//! - [`capture`] defines what a capture request is: its parameters, its key, the dialects of other services.
 //! - [`proxy`] is the data plane: route, key, lookup, decide, fetch, respond.
 //! - [`mod@derive`] makes other sizes and formats of a picture.
 //! - [`store`] keeps stored responses, in memory and on disk, and the ledger of purges.
@@ -19,6 +20,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod capture;
 pub mod clock;
 pub mod config;
 pub mod derive;

@@ -1,6 +1,6 @@
 """tintype beside Playwright on real pages: are the pictures right, are they the same each time, what do they cost?
 
-See scripts/bench-pages, and docs/CAPTURE.md for what it found.
+See scripts/bench-pages, and docs/CAPTURE_PAGES.md for what it found.
 """
 
 import argparse

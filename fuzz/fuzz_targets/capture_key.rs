@@ -6,7 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tintype::policy::capture::{Canonical, Defaults};
+use tintype::capture::{Canonical, Defaults};
 use tintype_fuzz::first_line;
 
 fuzz_target!(|input: &[u8]| {

@@ -7,8 +7,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use tintype::origin::chrome::Limits;
-use tintype::origin::chrome::spec::{CaptureSpec, Format};
-use tintype::policy::capture::{Canonical, Defaults};
+use tintype::capture::request::{CaptureRequest, Format};
+use tintype::capture::{Canonical, Defaults};
 use tintype_fuzz::first_line;
 
 fuzz_target!(|input: &[u8]| {
@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
     let Ok(query) = std::str::from_utf8(query) else { return };
     let json = (!json.is_empty()).then_some(json);
     let limits = Limits::default();
-    let spec = match CaptureSpec::parse(query, json, &limits) {
+    let spec = match CaptureRequest::parse(query, json, &limits) {
         Ok(spec) => spec,
         Err(faults) => {
             assert!((1..=40).contains(&faults.len()), "{} faults", faults.len());
@@ -33,20 +33,20 @@ fuzz_target!(|input: &[u8]| {
     let Some(canonical) = Canonical::read(query, json, &Defaults::default()) else { return };
     let meant = seen(spec);
     if let Some(query) = canonical.query() {
-        match CaptureSpec::parse(&query, None, &limits) {
+        match CaptureRequest::parse(&query, None, &limits) {
             Ok(again) => assert_eq!(seen(again), meant, "{query}"),
             Err(faults) => panic!("{query}: {faults:?}"),
         }
     }
     let json = canonical.json();
-    match CaptureSpec::parse("", Some(&json), &limits) {
+    match CaptureRequest::parse("", Some(&json), &limits) {
         Ok(again) => assert_eq!(seen(again), meant, "{json:?}"),
         Err(faults) => panic!("{json:?}: {faults:?}"),
     }
 });
 
 /// What of it shows: a quality says nothing of a picture without loss, nor does the order of a set, in which nothing is there twice.
-fn seen(mut spec: CaptureSpec) -> CaptureSpec {
+fn seen(mut spec: CaptureRequest) -> CaptureRequest {
     fn sort<T: std::fmt::Debug>(set: &mut Vec<T>) {
         set.sort_by_key(|member| format!("{member:?}"));
         set.dedup_by_key(|member| format!("{member:?}"));

@@ -8,8 +8,8 @@
 
 use http::HeaderMap;
 use libfuzzer_sys::fuzz_target;
-use tintype::policy::capture::dialect::{self, Asked, Content, Dialect, Meaning, Spoken};
-use tintype::policy::capture::{Canonical, Defaults};
+use tintype::capture::dialect::{self, Asked, Content, Dialect, Meaning, Spoken};
+use tintype::capture::{Canonical, Defaults};
 use tintype_fuzz::first_line;
 
 fuzz_target!(|input: &[u8]| {

@@ -13,12 +13,12 @@ use http_body::Body as _;
 
 use super::Parts;
 use crate::admin::jobs::{Arrived, Item, NotTaken, Plane, Taken, Taker};
+use crate::capture::dialect::Dialect;
 use crate::config::Config;
 use crate::message::body::Body;
 use crate::message::class::{Caller, Class};
 use crate::message::outcome::CacheOutcome;
 use crate::message::problem::Problem;
-use crate::policy::capture::dialect::Dialect;
 use crate::policy::public_url::{self, PublicUrl, Scheme};
 use crate::proxy::Route;
 use crate::proxy::route::Asking;

@@ -1,9 +1,9 @@
 //! What would keep a start from succeeding, found without starting: nothing is created, nobody is asked over the network.
 
+use crate::capture::dialect::Dialect;
 use crate::config::{Config, Upstream};
 use crate::listener::{self, BindError, Listener};
 use crate::origin::{chrome, remote};
-use crate::policy::capture::dialect::Dialect;
 use crate::proxy::Route;
 use crate::store;
 

@@ -12,10 +12,11 @@ use tintype::admin::jobs::{Item, PATH};
 use tintype::app::warm::fetch::{self, Bounds, LeftOut, Listed};
 use url::Url;
 
-use super::control::{Control, ControlError, perform};
+use super::control::{Control, perform};
+use super::control_error::ControlError;
+use super::endpoint::ControlArgs;
 use super::terminal::{Exit, Mark, Paint, complain, is_watched, put};
 use super::units::plain_lines;
-use super::whereabouts::ControlArgs;
 
 pub(super) const BATCH_HELP: &str = "\
 FILE has a URL or a JSON object (url, width, height, format, id) on each line, or is the JSON of a job, or a

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use super::Cli;
 use super::terminal::{Exit, complain, print, with_causes};
 
 pub(super) const COMPLETIONS_HELP: &str = "\
@@ -32,17 +31,17 @@ pub(super) struct ManArgs {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn completions(args: &CompletionsArgs) -> ExitCode {
+pub(super) fn completions(args: &CompletionsArgs, mut program: Command) -> ExitCode {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "tintype", &mut script);
+    clap_complete::generate(args.shell, &mut program, "tintype", &mut script);
     print(&String::from_utf8_lossy(&script));
     Exit::Good.into()
 }
 
-pub(super) fn man(args: &ManArgs) -> ExitCode {
+pub(super) fn man(args: &ManArgs, program: Command) -> ExitCode {
     let written = match &args.dir {
-        None => main_page().map(|page| print(&page)),
-        Some(dir) => all_pages(dir),
+        None => main_page(program).map(|page| print(&page)),
+        Some(dir) => all_pages(dir, program),
     };
     match written {
         Ok(()) => Exit::Good.into(),
@@ -53,13 +52,13 @@ pub(super) fn man(args: &ManArgs) -> ExitCode {
     }
 }
 
-fn main_page() -> std::io::Result<String> {
+fn main_page(program: Command) -> std::io::Result<String> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    clap_mangen::Man::new(program).render(&mut page)?;
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
-fn all_pages(dir: &Path) -> std::io::Result<()> {
+fn all_pages(dir: &Path, program: Command) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
-    clap_mangen::generate_to(Cli::command(), dir)
+    clap_mangen::generate_to(program, dir)
 }

@@ -1,7 +1,6 @@
 //! A client of the control plane, for the verbs that talk to a running tintype.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,75 +8,16 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use serde_json::{Value, json};
-use tintype::config::Problems;
 use url::form_urlencoded;
 
 use super::connect::{Http, NoConnection, Speaks, client, why};
+use super::control_error::ControlError;
+use super::endpoint::{ControlArgs, Token, endpoint};
 use super::terminal::{Exit, complain, print, with_causes};
 use super::units::plain_lines;
-use super::whereabouts::{ControlArgs, Token, whereabouts};
 
 /// Bytes of an answer that are read.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
-
-/// Why the control plane did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ControlError {
-    // Not repeated: it may hold credentials.
-    #[error(
-        "what --admin names is no http:// or https:// URL of a control plane, without credentials or query"
-    )]
-    Address,
-    #[error("{0}Name the control plane by --admin to do without the configuration")]
-    Config(#[from] Problems),
-    #[error("the control plane is off (admin.enabled is false)")]
-    Off,
-    #[error("the token cannot be read from {}: {cause}", file.display())]
-    TokenFile { file: PathBuf, cause: std::io::Error },
-    #[error("{0} is no bearer token: there is none, or it has spaces or other characters")]
-    Token(String),
-    #[error("nobody listens at {0}: is tintype running? --admin names another address")]
-    Nobody(String),
-    #[error("{0} gives no answer within {1:?}")]
-    TimedOut(String, Duration),
-    #[error("{0} gives no answer: {1}")]
-    NoAnswer(String, String),
-    #[error(
-        "{0} wants its bearer token, the one that admin.token or admin.token_file is set to there: give it by --token-file \
-         FILE or TINTYPE_ADMIN__TOKEN"
-    )]
-    TokenMissing(String),
-    #[error(
-        "{0} does not take the bearer token from {1}: admin.token or admin.token_file is another one there"
-    )]
-    TokenWrong(String, &'static str),
-    #[error("{0} has no {1}: it is no control plane, or that of an older tintype")]
-    NotThere(String, String),
-    #[error("{1}")]
-    Refused(StatusCode, String),
-    #[error("{0} answers with what is not JSON: is it the control plane?")]
-    NotJson(String),
-    #[error("{0}")]
-    Misused(String),
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl ControlError {
-    /// Whether nobody is there, for now.
-    pub(super) fn is_absence(&self) -> bool {
-        matches!(self, ControlError::Nobody(_) | ControlError::NoAnswer(..) | ControlError::TimedOut(..))
-    }
-
-    fn exit(&self) -> Exit {
-        use ControlError::{Address, Config, Misused, Off, Refused, Token, TokenFile};
-        match self {
-            Address | Config(_) | Off | TokenFile { .. } | Token(_) | Misused(_) => Exit::Misused,
-            Refused(StatusCode::BAD_REQUEST, _) => Exit::Misused,
-            _ => Exit::Failed,
-        }
-    }
-}
 
 /// Runs what a verb does, and tells how it failed: to programs on standard output if they wanted `json`.
 pub(super) fn perform(json: bool, work: impl Future<Output = Result<Exit, ControlError>>) -> ExitCode {
@@ -110,7 +50,7 @@ pub(super) struct Control {
 impl Control {
     /// The one that `args`, the environment and the configuration mean. Nothing is asked yet.
     pub(super) fn of(args: &ControlArgs) -> Result<Self, ControlError> {
-        let (base, token) = whereabouts(args)?;
+        let (base, token) = endpoint(args)?;
         let http = client(base.starts_with("https:"), Speaks::Http1, args.timeout);
         let http = http.map_err(|error| ControlError::Failed(error.to_string()))?;
         Ok(Control { base, token, timeout: args.timeout, http })

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::control::{Control, perform};
+use super::endpoint::ControlArgs;
 use super::purge::complete;
 use super::terminal::{Exit, Paint, complain, print, table};
 use super::units::{bytes, plain, seconds};
-use super::whereabouts::ControlArgs;
 
 pub(super) const HELP: &str = "\
 Tells the route, the key and what it is made of, what is stored and how long it stays fresh, its variants, and why nothing

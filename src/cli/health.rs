@@ -1,6 +1,6 @@
 //! `tintype health`: one GET of `/healthz` on the control plane, so that an image needs no other HTTP client.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::control::ControlError;
+use super::control_error::ControlError;
+use super::endpoint::{reachable, token};
 use super::terminal::{Exit, complain, print, with_causes};
-use super::whereabouts::token;
 
 pub(super) const HELP: &str = "\
 Exits with 0 if GET /healthz is answered with 200, else with 1.
@@ -84,15 +84,4 @@ async fn ask(args: &Args) -> Result<(), Unhealthy> {
         StatusCode::OK => Ok(()),
         status => Err(Unhealthy::Status(status)),
     }
-}
-
-/// Where to connect for a listener that is bound to all addresses.
-pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        });
-    }
-    address
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
 use clap::{Parser, Subcommand};
 
 mod batch;
@@ -10,7 +11,9 @@ mod check;
 mod completions;
 mod connect;
 mod control;
+mod control_error;
 mod doctor;
+mod endpoint;
 mod explain;
 mod get;
 mod health;
@@ -23,7 +26,6 @@ mod stats;
 mod stored;
 mod terminal;
 mod units;
-mod whereabouts;
 
 use source::SourceArgs;
 
@@ -137,7 +139,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Verb::Sign(args)) => sign::run(&args),
         Some(Verb::Bench(args)) => bench::run(&args),
         Some(Verb::Health(args)) => health::run(&args),
-        Some(Verb::Completions(args)) => completions::completions(&args),
-        Some(Verb::Man(args)) => completions::man(&args),
+        Some(Verb::Completions(args)) => completions::completions(&args, Cli::command()),
+        Some(Verb::Man(args)) => completions::man(&args, Cli::command()),
     })
 }

@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
-use super::control::{Control, ControlError, perform};
+use super::control::{Control, perform};
+use super::control_error::ControlError;
+use super::endpoint::ControlArgs;
 use super::stored::{lines, listing};
 use super::terminal::{Exit, Paint, complain, is_attended, is_piped, print};
-use super::whereabouts::ControlArgs;
+use super::units::stored_responses;
 
 pub(super) const HELP: &str = "\
 A purge holds from the moment in which it is answered: in memory, on disk, in fetches that are under way, and after a
@@ -158,11 +160,6 @@ fn summary(told: &Value) -> String {
         _ => String::new(),
     };
     format!("{verb} {count}{how}\n")
-}
-
-/// So many, in words.
-pub(super) fn stored_responses(count: u64) -> String {
-    format!("{count} stored response{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

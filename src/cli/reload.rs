@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::control::{Control, perform};
+use super::endpoint::ControlArgs;
 use super::terminal::{Exit, Mark, Paint, print};
 use super::units::plain;
-use super::whereabouts::ControlArgs;
 
 pub(super) const HELP: &str = "\
 The running tintype reads its own configuration file again, with its own environment and flags; SIGHUP does the same. A

@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tintype::clock::Stopwatch;
 
-use super::control::{Control, ControlError, perform};
+use super::control::{Control, perform};
+use super::control_error::ControlError;
+use super::endpoint::ControlArgs;
 use super::terminal::{Complaint, Exit, Mark, Paint, is_piped, print, put, table};
 use super::units::{bytes, plain, seconds};
-use super::whereabouts::ControlArgs;
 
 pub(super) const HELP: &str = "\
 Counts are since tintype was started. The hit rate is the share of the requests for what can be stored that were answered

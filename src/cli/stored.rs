@@ -5,10 +5,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::control::{Control, perform};
-use super::purge::stored_responses;
+use super::endpoint::ControlArgs;
 use super::terminal::{Exit, Paint, complain, is_piped, print, put, table};
-use super::units::{bytes, plain, seconds};
-use super::whereabouts::ControlArgs;
+use super::units::{bytes, plain, seconds, stored_responses};
 
 pub(super) const LS_HELP: &str = "\
 All filters must hold. On a terminal there is a table; in a pipe, or with --json, each stored response is a line of

@@ -9,6 +9,11 @@ pub(super) fn bytes(count: u64) -> String {
     ByteSize(count).to_string()
 }
 
+/// `1 stored response`, `2 stored responses`.
+pub(super) fn stored_responses(count: u64) -> String {
+    format!("{count} stored response{}", if count == 1 { "" } else { "s" })
+}
+
 /// Seconds in the two largest units that they fill: `2h 5m`, `-40s`.
 pub(super) fn seconds(count: i64) -> String {
     const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];

@@ -2,25 +2,18 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
+use super::addresses::{ALLOWED_HOST, ALLOWED_RANGE, exception, port};
+use super::certificates::certificates;
 use super::problem::Kind;
-use super::section::{Refusal, Section};
-use super::tree::{Node, Value};
+use super::section::Section;
 use super::words::{GIB, KIB, MIB, days, secs, write_duration, write_size};
-pub(super) use crate::origin::chrome::is_host;
 use crate::origin::chrome::{
-    Config, DefaultVisitor, EgressProxy, Endpoint, ExceptionError, FilterList, FilterLists, Limits, MAX_LIST,
-    PageRoots, Probe, Sandbox,
+    Config, DefaultVisitor, Endpoint, FilterList, FilterLists, Limits, MAX_LIST, PageRoots, Probe, Sandbox,
+    UpstreamProxy,
 };
 
-pub(super) const ALLOWED_HOST: &str =
-    "a host name or *.suffix, perhaps with a port, such as \"*.example.com\" or \"dev.example.com:3000\"";
-pub(super) const ALLOWED_RANGE: &str = "an address or address range, perhaps with a port, such as \"10.0.0.0/8\", \
-    \"127.0.0.1:8000\" or \"[fd00::/8]:443\"";
 /// Bytes of one file of roots; all public ones together take less than 300 KiB.
 const MAX_PEM: u64 = MIB;
 const REMOTE: &str =
@@ -44,7 +37,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         health_interval: s.duration("health_interval", secs(10), secs(1)..=secs(3600)),
         health_timeout: s.duration("health_timeout", secs(10), secs(1)..=secs(300)),
         remote: remote(&mut s),
-        remote_ca: super::remote::certificates(&mut s, "remote_ca"),
+        remote_ca: certificates(&mut s, "remote_ca"),
         remote_unguarded: s.flag("remote_unguarded", false),
         probe: probe(&mut s),
         lifetime: s.duration("lifetime", secs(900), Duration::ZERO..=days(365)),
@@ -188,7 +181,7 @@ fn program(s: &mut Section<'_>) -> Option<PathBuf> {
 }
 
 /// Proxies by name. Their URLs are not shown: they hold passwords.
-fn egress(mut s: Section<'_>) -> Vec<EgressProxy> {
+fn egress(mut s: Section<'_>) -> Vec<UpstreamProxy> {
     const URL: &str = "\"http://host:port\" or \"http://user:password@host:port\"";
     let mut proxies = Vec::new();
     for name in s.names() {
@@ -206,7 +199,7 @@ fn egress(mut s: Section<'_>) -> Vec<EgressProxy> {
             if fine { Ok(code) } else { Err(Kind::Malformed.into()) }
         });
         let read = proxy.read_secret("url", URL, |node| {
-            EgressProxy::new(&name, node.text()?, country).ok_or(Kind::Malformed.into())
+            UpstreamProxy::new(&name, node.text()?, country).ok_or(Kind::Malformed.into())
         });
         if read.is_none() && !proxy.is_given("url") {
             proxy.refuse("url", Kind::Missing, "nothing", URL);
@@ -279,31 +272,4 @@ fn remote(s: &mut Section<'_>) -> Vec<Endpoint> {
         s.refuse("remote", Kind::Malformed, "something else", REMOTE);
         Vec::new()
     })
-}
-
-/// A member of `allow_hosts` or `allow_ranges`.
-pub(super) fn exception<T>(node: &Node) -> Result<T, Refusal>
-where
-    T: FromStr<Err = ExceptionError>,
-{
-    node.text()?.trim().parse().map_err(|error| match error {
-        ExceptionError::Host | ExceptionError::Range => Kind::Malformed.into(),
-        ExceptionError::Port => Refusal { kind: Kind::OutOfRange, help: Some(error.to_string()) },
-    })
-}
-
-/// A range in CIDR form, or one address.
-pub(super) fn range(node: &Node) -> Result<IpNet, Refusal> {
-    let text = node.text()?.trim();
-    let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-    text.parse::<IpNet>().or_else(|_| one()).map_err(|_| Kind::Malformed.into())
-}
-
-pub(super) fn port(node: &Node) -> Result<u16, Refusal> {
-    let port = match &node.value {
-        Value::Integer(port) => *port,
-        Value::Text(text) => text.parse().map_err(|_| Kind::WrongType)?,
-        _ => return Err(Kind::WrongType.into()),
-    };
-    u16::try_from(port).ok().filter(|port| *port != 0).ok_or(Kind::OutOfRange.into())
 }

@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
+use super::known::Known;
 use super::problem::{Kind, Place, Problem};
-use super::section::Known;
 use super::tree::{Node, Table, Value};
 
 const PREFIX: &str = "TINTYPE_";

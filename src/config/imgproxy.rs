@@ -3,8 +3,8 @@
 use super::problem::Kind;
 use super::section::Section;
 use super::tree::Node;
-use crate::policy::capture::dialect::Dialect;
-use crate::policy::capture::dialect::imgproxy::Keys;
+use crate::capture::dialect::Dialect;
+use crate::capture::dialect::imgproxy::Keys;
 use crate::proxy::Route;
 
 const ALLOWED: &str = "16 to 256 bytes in hexadecimal, as imgproxy has it";

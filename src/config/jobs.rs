@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::chrome::{ALLOWED_HOST, ALLOWED_RANGE, exception, port};
+use super::addresses::{ALLOWED_HOST, ALLOWED_RANGE, exception, port};
 use super::problem::Kind;
 use super::section::Section;
 use super::words::{GIB, KIB, MIB, days, secs};
@@ -39,7 +39,7 @@ pub(super) fn read(
         on_data: matches!(place, Where::Data | Where::Both),
         folder: store.map(|folder| folder.join("jobs")),
         route: route(&mut s, routes),
-        public_url: super::server::public_url(&mut s),
+        public_url: super::addresses::public_url(&mut s),
         max_body: s.size("max_body", MIB, KIB..=64 * MIB),
         max_items: s.number("max_items", 50, 1..=100_000),
         max_jobs: s.number("max_jobs", 1000, 1..=100_000),

@@ -1,6 +1,6 @@
 //! `[keys.ID]`: who may ask on routes with `auth`.
 
-use super::chrome::is_host;
+use super::addresses::is_host;
 use super::problem::Kind;
 use super::section::{Refusal, Section};
 use super::tree::{Node, Value};

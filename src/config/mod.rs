@@ -8,7 +8,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod addresses;
 mod admin;
+mod certificates;
 mod chrome;
 mod compat;
 mod derive;
@@ -16,6 +18,7 @@ mod environment;
 mod imgproxy;
 mod jobs;
 mod keys;
+mod known;
 mod log;
 mod problem;
 mod purge;
@@ -36,6 +39,7 @@ mod tests;
 
 pub use admin::LISTEN as ADMIN_LISTEN;
 pub use problem::{Kind, Place, Problem, Problems};
+pub use upstream::Upstream;
 
 use section::{Reader, folder_of};
 use tree::{Node, Table, Value};
@@ -69,15 +73,6 @@ pub struct Config {
     pub log: crate::telemetry::Config,
     /// A change of the file is put in force by itself.
     pub watch: bool,
-}
-
-/// One origin, of either kind.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Upstream {
-    /// A remote HTTP server.
-    Remote(Box<crate::origin::remote::Config>),
-    /// The built-in capture engine.
-    Chrome(Box<crate::origin::chrome::Config>),
 }
 
 /// What a configuration is read from. The environment goes over the base, the flags over both.
@@ -199,6 +194,7 @@ fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
         max_stored_bytes: kept.max_stored_bytes,
         max_fetch_buffer: kept.max_fetch_buffer,
         hold_for_tag: kept.hold_for_tag,
+        max_hold: kept.max_hold,
         collapse_timeout: kept.collapse_timeout,
         max_variants: kept.max_variants,
         max_prepared: kept.max_prepared,

@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use super::chrome::range;
+use super::addresses::range;
 use super::problem::Kind;
 use super::section::{Refusal, Section};
 use super::tree::Node;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
+use super::certificates::certificates;
 use super::problem::Kind;
 use super::section::Section;
-use super::server::has_certificate;
 use super::words::{GIB, KIB, MIB, TIB, days, read_duration, secs};
 use crate::message::forwarded::Told;
 use crate::origin::remote::{Budget, Config, Protocol, Restraint};
@@ -171,14 +171,4 @@ fn set_query(mut s: Section<'_>) -> Vec<(String, String)> {
         parameters.extend(value.map(|value| (name, value)));
     }
     parameters
-}
-
-/// A file with further trusted roots.
-pub(super) fn certificates(s: &mut Section<'_>, key: &str) -> Option<std::path::PathBuf> {
-    let file = s.file(key, "a PEM file with further trusted roots")?;
-    if !has_certificate(&file) {
-        let found = format!("no certificate in {}", file.display());
-        s.refuse(key, Kind::Malformed, found, "a PEM file with at least one certificate");
-    }
-    Some(file)
 }

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use http::{HeaderName, header};
 
-use super::Upstream;
-use super::chrome::is_host;
+use super::addresses::is_host;
 use super::problem::Kind;
 use super::rules;
 use super::section::{Refusal, Section};
 use super::tree::{Node, Value};
-use super::upstream::named;
+use super::upstream::{Upstream, named};
 use super::words::{days, nearest};
-use crate::policy::admission::{SetCookie, Terms};
+use crate::capture::dialect::{Dialect, Spoken};
+use crate::capture::{self, Defaults};
+use crate::policy::admission::Terms;
 use crate::policy::audience::Audience;
-use crate::policy::capture::dialect::{Dialect, Spoken};
-use crate::policy::capture::{self, Defaults};
 use crate::policy::query;
+use crate::policy::set_cookie::SetCookie;
 use crate::proxy::Route;
 use crate::proxy::auth::{Auth, Key};
 use crate::proxy::route::Asking;
@@ -122,7 +122,7 @@ fn read(
     let remote = Defaults { derive: derive.unwrap_or(false), ..Defaults::default() };
     let asking = asking(&mut s, spoken, capture, chrome, remote, no_vary_search);
     let (auth, audience) = access(&mut s, keys);
-    let public_url = super::server::public_url(&mut s);
+    let public_url = super::addresses::public_url(&mut s);
     Route {
         name: name.to_owned(),
         host,

@@ -4,19 +4,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::known::Known;
 use super::problem::{Kind, Place, Problem, Problems};
 use super::tree::{Entry, Node, Table, Value};
 use super::words::nearest;
-
-/// A setting that was asked for, whether it was given or not.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Known {
-    pub(super) path: String,
-    /// Its default as it is written in TOML; settings that are off or derived without have none.
-    pub(super) default: Option<String>,
-    /// It is a table of further settings.
-    pub(super) table: bool,
-}
 
 /// Collects what all sections find.
 pub(super) struct Reader {

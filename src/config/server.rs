@@ -1,12 +1,13 @@
 //! `[server]`: the data plane's listener and its bounds.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::addresses::public_url;
+use super::certificates::has_certificate;
 use super::problem::Kind;
 use super::section::Section;
 use super::words::{GIB, KIB, MIB, days, secs};
@@ -67,7 +68,7 @@ pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
                 "trusted_proxies",
                 Vec::new(),
                 "an address such as \"127.0.0.1\" or a range such as \"10.0.0.0/8\"",
-                super::chrome::range,
+                super::addresses::range,
             ),
             spelling: s.choice(
                 "trusted_field",
@@ -84,18 +85,6 @@ pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
         s.refuse("max_uri_bytes", Kind::Conflict, found, &allowed);
     }
     (listener, bounds)
-}
-
-/// `public_url`: what links begin with.
-pub(super) fn public_url(s: &mut Section<'_>) -> Option<PublicUrl> {
-    const ALLOWED: &str = "http:// or https://, a host, and perhaps a port and a path, such as \"https://shots.example.com/prefix\"";
-    s.read("public_url", None, ALLOWED, |node| {
-        let refused = |error: crate::policy::public_url::PublicUrlError| super::section::Refusal {
-            kind: Kind::Malformed,
-            help: Some(error.to_string()),
-        };
-        node.text()?.parse().map_err(refused)
-    })
 }
 
 /// `listen`: an address and a port.
@@ -140,13 +129,6 @@ fn tls(s: &mut Section<'_>) -> Option<TlsFiles> {
         s.refuse("tls_key", Kind::Malformed, found, "a PEM file with a PKCS#8, PKCS#1 or SEC1 key");
     }
     Some(TlsFiles { certificate, key })
-}
-
-/// Whether a PEM file holds at least one certificate and no broken one.
-pub(super) fn has_certificate(file: &Path) -> bool {
-    let Ok(certificates) = CertificateDer::pem_file_iter(file) else { return false };
-    let certificates: Vec<_> = certificates.collect();
-    !certificates.is_empty() && certificates.iter().all(Result::is_ok)
 }
 
 /// A token in `Via` (RFC 9110 7.6.3) and in `Cache-Status` (RFC 9211 section 2).

@@ -437,7 +437,7 @@ fn bounds_are_taken_as_they_are_written() {
                   max_header_bytes = 8192\nmax_header_count = 19\nmax_streams = 20\nmax_resets = 21\nmax_control_frames = 22\n\
                   max_uri_bytes = 300\nmax_request_body = 23\ntrusted_proxies = [\"192.0.2.0/24\"]";
     let store = "memory = \"20MiB\"\ndisk = \"80MiB\"\nblock = \"4MiB\"\nwrite_buffer = \"5MiB\"\nmax_ledger_entries = 124\n\
-                 max_listed = 25\nmax_stored_bytes = \"1MiB\"\nmax_fetch_buffer = \"2MiB\"\nhold_for_tag = \"3KiB\"\n\
+                 max_listed = 25\nmax_stored_bytes = \"1MiB\"\nmax_fetch_buffer = \"2MiB\"\nhold_for_tag = \"3KiB\"\nmax_hold = \"28s\"\n\
                  max_variants = 26\nmax_prepared = 27";
     let log = "max_buffer = \"1MiB\"";
     let config =
@@ -462,7 +462,7 @@ fn bounds_are_taken_as_they_are_written() {
         (proxy.max_stored_bytes, proxy.max_fetch_buffer, proxy.hold_for_tag),
         (1 << 20, 2 << 20, 3 << 10)
     );
-    assert_eq!((proxy.max_variants, proxy.max_prepared), (26, 27));
+    assert_eq!((proxy.max_variants, proxy.max_prepared, proxy.max_hold), (26, 27, secs(28)));
     let store = &config.store;
     assert_eq!((store.memory_bytes, store.disk_bytes, store.block_bytes), (20 << 20, 80 << 20, 4 << 20));
     assert_eq!((store.write_buffer_bytes, store.max_ledger_entries, store.max_listed), (5 << 20, 124, 25));

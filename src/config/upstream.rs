@@ -2,7 +2,16 @@
 
 use super::problem::Kind;
 use super::section::Section;
-use super::{Upstream, chrome, remote};
+use super::{chrome, remote};
+
+/// One origin, of either kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Upstream {
+    /// A remote HTTP server.
+    Remote(Box<crate::origin::remote::Config>),
+    /// The built-in capture engine.
+    Chrome(Box<crate::origin::chrome::Config>),
+}
 
 pub(super) fn read_all(mut s: Section<'_>) -> Vec<(String, Upstream)> {
     let mut upstreams = Vec::new();

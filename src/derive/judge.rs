@@ -166,7 +166,7 @@ fn ends_with_a_box(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::capture::derivative::{Format, Make};
+    use crate::capture::rendition::{Format, Make};
 
     fn png(colours: [u8; 2]) -> Bytes {
         let mut octets = Vec::new();

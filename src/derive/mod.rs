@@ -12,12 +12,14 @@ use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use crate::policy::capture::derivative::Make;
+use crate::capture::rendition::Make;
 use crate::tasks;
 
+mod error;
 mod judge;
 mod picture;
 
+pub use error::DeriveError;
 pub use judge::{Unfit, picture_type};
 pub use picture::size;
 
@@ -36,28 +38,6 @@ impl Default for Config {
     fn default() -> Self {
         Config { max_concurrent: 2, queue: 64, max_pixels: 40_000_000 }
     }
-}
-
-/// Why a picture was not made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DeriveError {
-    /// Taken in or given out, it has too many pixels.
-    #[error("a picture of {pixels} pixels is more than {limit} (derive.max_pixels)")]
-    TooLarge {
-        /// Pixels.
-        pixels: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// The format cannot hold it.
-    #[error("cannot be made: allowed is {0}")]
-    Impossible(String),
-    /// Too many wait already.
-    #[error("too many pictures wait to be made (derive.queue)")]
-    Busy,
-    /// The stored picture is none that can be read, or an encoder failed.
-    #[error("the picture cannot be converted: {0}")]
-    Failed(String),
 }
 
 type Making = Shared<BoxFuture<'static, Result<Bytes, DeriveError>>>;

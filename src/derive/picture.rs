@@ -9,8 +9,8 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageReader};
 
-use super::DeriveError;
-use crate::policy::capture::derivative::{Format, Make};
+use super::error::DeriveError;
+use crate::capture::rendition::{Format, Make};
 
 /// Pixels of a PNG or a JPEG, by its head.
 pub fn size(picture: &[u8]) -> Option<(u32, u32)> {

@@ -1,7 +1,7 @@
 //! Formats, sizes and colours of what is made; bounds; one for all who want the same.
 
 use super::*;
-use crate::policy::capture::derivative::Format;
+use crate::capture::rendition::Format;
 use image::{GenericImageView, ImageEncoder};
 
 /// Left half red, right half blue; transparent on top, if `alpha`.

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,45 +12,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
+use super::bind_error::BindError;
+use super::config::Config;
 use super::connection::Connections;
 use super::crowd::Crowd;
-use super::{Config, Handler, tls};
+use super::exchange::Handler;
+use super::tls;
 use crate::tasks;
-
-/// Why a listener cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// The address is taken, not ours, or not permitted.
-    #[error("cannot listen on {address}: {source}; {}", remedy(source))]
-    Listen {
-        /// The address to bind.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file of the TLS identity cannot be read or is not PEM of the right kind.
-    #[error("cannot use {}: {reason}; have it be a PEM file that this user may read", path.display())]
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Certificate and key do not make an identity.
-    #[error(
-        "cannot use {} with {}: {reason}; have both be of the same certificate, leaf first",
-        certificate.display(),
-        key.display()
-    )]
-    Identity {
-        /// The certificate chain's file.
-        certificate: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-        /// What is wrong with them.
-        reason: String,
-    },
-}
 
 /// What became of a listener's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -260,16 +227,6 @@ impl Listener {
 }
 
 /// What to do about an address that cannot be bound.
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "stop what listens there, or change listen",
-        io::ErrorKind::AddrNotAvailable => "change listen to an address of this machine",
-        io::ErrorKind::PermissionDenied => {
-            "take a port from 1024 on, or give this process the capability CAP_NET_BIND_SERVICE"
-        }
-        _ => "change listen",
-    }
-}
 
 fn most(config: &Config) -> usize {
     config.max_connections.clamp(1, Semaphore::MAX_PERMITS)

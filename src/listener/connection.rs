@@ -20,8 +20,9 @@ use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::{Activity, Watched};
+use super::config::Config;
 use super::cork::Cork;
-use super::exchange::{Limits, Tracked, service};
+use super::exchange::{Handler, Limits, Peer, Tracked, service};
 use super::frames::{Budget, Frames};
 use super::interim::Interims;
 use super::protocol::{Protocols, Version, detect};
@@ -29,7 +30,6 @@ use super::short::Short;
 use super::streams::{Accepted, Together};
 use super::strict::Strict;
 use super::timer::{Timer, Verdict};
-use super::{Config, Handler, Peer};
 
 /// What all connections of a listener share.
 pub(super) struct Connections<H>(Arc<Shared<H>>);

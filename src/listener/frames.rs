@@ -16,8 +16,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::PREFACE;
 use super::activity::Activity;
+use super::protocol::PREFACE;
 
 /// The type of a HEADERS frame, and its flags (RFC 9113 section 6.2).
 const HEADERS: u8 = 1;

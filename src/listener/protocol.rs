@@ -6,7 +6,7 @@ use bytes::BufMut;
 use hyper::server::conn::{http1, http2};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::Config;
+use super::config::Config;
 use super::streams::Accepted;
 
 /// The connection preface of HTTP/2 (RFC 9113 section 3.4).

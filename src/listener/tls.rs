@@ -7,7 +7,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{BindError, TlsFiles};
+use super::bind_error::BindError;
+use super::config::TlsFiles;
 
 /// A TLS server with the identity in `files` that offers HTTP/2 and HTTP/1.1.
 pub(super) fn server(files: &TlsFiles) -> Result<Arc<ServerConfig>, BindError> {

@@ -144,6 +144,11 @@ pub mod octets {
 }
 
 /// A map of these lines, for tests.
+/// Whether the request with these fields has credentials, for the origin or for a proxy.
+pub fn has_credentials(request: &HeaderMap) -> bool {
+    request.contains_key(header::AUTHORIZATION) || request.contains_key(header::PROXY_AUTHORIZATION)
+}
+
 #[cfg(test)]
 pub(crate) fn lines(lines: &[(&'static str, &'static str)]) -> HeaderMap {
     let mut fields = HeaderMap::new();

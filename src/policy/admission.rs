@@ -8,10 +8,12 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use super::directives::{Qualified, RequestDirectives, ResponseDirectives};
 use super::freshness::{self, LifetimeSource};
 use super::rules::ruling::{Applied, Ruled};
+use super::set_cookie::SetCookie;
 use super::stored::StoredResponse;
+use super::targeted;
 use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
-use crate::message::fields::remove_hop_by_hop;
+use crate::message::fields::{has_credentials, remove_hop_by_hop};
 pub use crate::message::outcome::NotStored;
 
 /// What a route says of storing: windows where the origin is silent, whose directives count, what becomes of cookies.
@@ -30,17 +32,6 @@ pub struct Terms {
     pub set_cookie: SetCookie,
     /// What its rules and the caller say of the lifetime.
     pub ruled: Ruled,
-}
-
-impl SetCookie {
-    /// Whether a response with these directives is stored without its cookies.
-    fn removes(self, directives: &ResponseDirectives) -> bool {
-        match self {
-            SetCookie::Strip => true,
-            SetCookie::Client => !directives.public && directives.s_maxage.is_none(),
-            SetCookie::Store | SetCookie::Never => false,
-        }
-    }
 }
 
 impl Terms {
@@ -67,21 +58,6 @@ impl Terms {
     }
 }
 
-/// What becomes of a response with `Set-Cookie`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SetCookie {
-    /// It is stored with its cookie if the origin gave explicit freshness (RFC 9111 section 7.3 leaves it to the origin).
-    #[default]
-    Store,
-    /// As `Store` where the response also says `public` or `s-maxage`. Else it is stored without the cookie, which
-    /// goes to the client alone whose request was forwarded.
-    Client,
-    /// It is stored without the cookie, which goes to no client.
-    Strip,
-    /// It is not stored.
-    Never,
-}
-
 /// What of a request matters for storing its response.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestFacts<'a> {
@@ -103,7 +79,7 @@ pub fn admit(
     received: Timestamp,
     terms: &Terms,
 ) -> Result<StoredResponse, NotStored> {
-    let said = ResponseDirectives::for_cache(fields, &terms.targeted);
+    let said = targeted::for_cache(fields, &terms.targeted);
     let Applied { directives, mut lifetime, source, ruling } =
         terms.ruled.apply(request.fields, status, fields, said, terms.set_cookie, received);
     may_store(request, status, fields, &directives, source, terms)?;
@@ -160,15 +136,10 @@ pub fn admit(
     Ok(head)
 }
 
-/// Whether the request with these fields has credentials, for the origin or for a proxy.
-pub fn has_credentials(request: &HeaderMap) -> bool {
-    request.contains_key(header::AUTHORIZATION) || request.contains_key(header::PROXY_AUTHORIZATION)
-}
-
 /// The fields that are not stored but go to the client whose request was forwarded: those that `no-cache` or `private`
 /// names (RFC 9111 sections 5.2.2.4 and 5.2.2.7), and cookies by the setting `set_cookie`.
 pub fn withheld(fields: &HeaderMap, terms: &Terms) -> HeaderMap {
-    let directives = ResponseDirectives::for_cache(fields, &terms.targeted);
+    let directives = targeted::for_cache(fields, &terms.targeted);
     let mut withheld = HeaderMap::new();
     for qualified in [&directives.no_cache, &directives.private] {
         if let Qualified::Fields(names) = qualified {
@@ -206,7 +177,7 @@ pub fn answers_get(
     terms: &Terms,
 ) -> bool {
     let location = fields.get(header::CONTENT_LOCATION).and_then(|value| value.to_str().ok());
-    let directives = ResponseDirectives::for_cache(fields, &terms.targeted);
+    let directives = targeted::for_cache(fields, &terms.targeted);
     let (lifetime, source) = freshness::lifetime(status, fields, &directives, Timestamp::default());
     method == Method::POST
         && status == StatusCode::OK

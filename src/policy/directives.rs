@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header};
 
-use super::targeted;
 use crate::message::fields;
 
 /// The largest delta-seconds that is told apart (RFC 9111 section 1.2.2 asks for at least 2^31).
@@ -90,14 +89,6 @@ pub struct ResponseDirectives {
 }
 
 impl ResponseDirectives {
-    /// Those of the first valid field of `targets`, or of `Cache-Control`.
-    pub fn for_cache(fields: &HeaderMap, targets: &[HeaderName]) -> Self {
-        match targeted::directives(fields, targets) {
-            Some(directives) => ResponseDirectives { targeted: true, ..directives },
-            None => Self::of(fields),
-        }
-    }
-
     /// Reads all `Cache-Control` lines.
     pub fn of(fields: &HeaderMap) -> Self {
         let mut all = Self::default();

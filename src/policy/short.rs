@@ -28,11 +28,11 @@ pub fn certain(plan: &Plan, stored: &StoredResponse, beta: f64) -> Option<Range<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::capture::Wishes;
     use crate::policy::directives::RequestDirectives;
     use crate::policy::reuse::Reuse;
     use crate::policy::rules::Lifetimes;
     use crate::policy::stored::tests::stored;
+    use crate::policy::wishes::Wishes;
 
     /// Everything that is said before the moment holds at each millisecond around it, for lifetimes, ages, costs and wishes of all kinds.
     #[test]

@@ -7,6 +7,14 @@ use sfv::{BareItem, Dictionary, ListEntry, Parser};
 
 use super::directives::{MAX_DELTA, Qualified, ResponseDirectives};
 
+/// The directives for a cache: those of the first valid field of `targets`, or of `Cache-Control`.
+pub fn for_cache(fields: &HeaderMap, targets: &[HeaderName]) -> ResponseDirectives {
+    match directives(fields, targets) {
+        Some(directives) => ResponseDirectives { targeted: true, ..directives },
+        None => ResponseDirectives::of(fields),
+    }
+}
+
 /// The directives of the first of `targets` that is present, not empty and a valid Dictionary; with it, `Cache-Control` and
 /// `Expires` count for nothing (RFC 9213 sections 2.1 and 2.2). `None` leaves them in force.
 pub fn directives(fields: &HeaderMap, targets: &[HeaderName]) -> Option<ResponseDirectives> {

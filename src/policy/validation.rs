@@ -3,9 +3,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::admission::{self, NOT_UPDATED, RequestFacts, Terms};
-use super::directives::ResponseDirectives;
 use super::freshness;
 use super::stored::{StoredResponse, Variant};
+use super::targeted;
 use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
 use crate::message::{date, fields};
@@ -213,7 +213,7 @@ pub fn freshen(
         Ok(head) => Ok(StoredResponse { own_entity_tag: stored.own_entity_tag, cost: stored.cost, ..head }),
         Err(_) => {
             let initial_age = freshness::initial_age(&merged, sent, received);
-            let directives = ResponseDirectives::for_cache(&merged, &terms.targeted);
+            let directives = targeted::for_cache(&merged, &terms.targeted);
             let (lifetime, _) = freshness::lifetime(status, &merged, &directives, received);
             admission::strip(&mut merged);
             Err(Box::new(StoredResponse {

@@ -6,10 +6,10 @@ use http::HeaderName;
 
 use super::auth::{Auth, Key};
 use super::route::Asking;
+use crate::capture::dialect::imgproxy;
 use crate::derive;
 use crate::policy::admission::Terms;
 use crate::policy::audience::Audience;
-use crate::policy::capture::dialect::imgproxy;
 use crate::policy::public_url::PublicUrl;
 use crate::policy::rules::Lifetimes;
 use crate::policy::tags;
@@ -36,6 +36,8 @@ pub struct Config {
     /// A response without an entity tag and at most so long is held until it is whole, so that its first
     /// answer carries the tag.
     pub hold_for_tag: u64,
+    /// How long such a response is held at most.
+    pub max_hold: Duration,
     /// Time that a follower waits for the leader's response head.
     pub collapse_timeout: Duration,
     /// Variants kept for one key.
@@ -76,6 +78,7 @@ impl Default for Config {
             max_stored_bytes: 32 << 20,
             max_fetch_buffer: 256 << 20,
             hold_for_tag: 2 << 20,
+            max_hold: Duration::from_secs(1),
             collapse_timeout: Duration::from_secs(60),
             max_variants: 64,
             max_prepared: 4096,

@@ -10,17 +10,17 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
+use crate::capture::dialect::telling::Facts;
+use crate::capture::dialect::{
+    self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken, imgproxy,
+};
+use crate::capture::rendition::Format;
 use crate::message::body::Body;
 use crate::message::cache_status::Forwarded;
 use crate::message::json::is_json;
 use crate::message::problem::{self, Problem};
-use crate::policy::capture::Wishes;
-use crate::policy::capture::derivative::Format;
-use crate::policy::capture::dialect::telling::Facts;
-use crate::policy::capture::dialect::{
-    self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken, imgproxy,
-};
 use crate::policy::public_url::{self, PublicUrl, Said, Seen};
+use crate::policy::wishes::Wishes;
 use crate::proxy::Proxy;
 use crate::proxy::auth::Leave;
 use crate::proxy::fast_path::plain_request::PlainRequest as Ticket;

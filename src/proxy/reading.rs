@@ -8,11 +8,12 @@ use http::{HeaderMap, Method, Uri, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
+use crate::capture::Canonical;
+use crate::capture::rendition::Derivative;
 use crate::message::body::{Body, BodyError};
 use crate::message::json::is_json;
-use crate::policy::capture::derivative::Derivative;
-use crate::policy::capture::{Canonical, Wishes};
 use crate::policy::precondition::CONDITIONS;
+use crate::policy::wishes::Wishes;
 use crate::proxy::auth::Leave;
 use crate::proxy::dialect::{self, Wanted};
 use crate::proxy::fast_path::plain_request::PlainRequest as Ticket;

@@ -12,9 +12,9 @@ use super::refusal::Refusal;
 use super::respond::rendition::{Wanted, vary_by_accept};
 use super::respond::tell_audience;
 use super::route::Route;
+use crate::capture::rendition::Derivative;
 use crate::message::body::Body;
 use crate::message::outcome::{CacheOutcome, StaleReason};
-use crate::policy::capture::derivative::Derivative;
 
 impl Proxy {
     pub(super) async fn answer_rendition(

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode, Uri};
 use url::Url;
 
+use crate::capture::dialect::{Dialect, Spoken};
+use crate::capture::{Canonical, Defaults};
 use crate::derive::{self, Unfit};
 use crate::origin::{Flaw, Origin, OriginError};
 use crate::policy::admission::Terms;
 use crate::policy::audience::Audience;
-use crate::policy::capture::dialect::{Dialect, Spoken};
-use crate::policy::capture::{Canonical, Defaults, Wishes};
 use crate::policy::public_url::PublicUrl;
 use crate::policy::rules::{Lifetimes, Plan};
+use crate::policy::wishes::Wishes;
 use crate::policy::{key, place, query};
 use crate::proxy::auth::Auth;
 use crate::proxy::config::{Config, Refresh};

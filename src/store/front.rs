@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use foyer::{Cache, CacheBuilder, S3FifoConfig};
 
+use super::key::CacheKey;
 use super::ledger::Ledger;
-use super::listing::Listing;
-use super::{CacheKey, Page, Query, Record, Usage};
+use super::listing::{Listing, Page, Query};
+use super::record::Record;
+use super::usage::Usage;
 use crate::clock::Timestamp;
 
 mod turns;

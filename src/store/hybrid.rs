@@ -11,9 +11,16 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
+use super::config::Config;
+use super::error::OpenError;
 use super::front::{Found, Front};
+use super::interface::Store;
+use super::key::{CacheKey, Handle};
 use super::ledger::Ledger;
-use super::{CacheKey, Config, Handle, Kind, OpenError, Page, Query, Record, Scope, Store, Usage, listing};
+use super::listing::{self, Page, Query};
+use super::record::Record;
+use super::scope::{Kind, Scope};
+use super::usage::Usage;
 use crate::clock::Timestamp;
 use crate::tasks;
 
@@ -41,7 +48,7 @@ pub struct HybridStore {
 
 struct Inner {
     front: Front,
-    disk: Disk,
+    disk: Arc<Disk>,
     /// Where an orderly end saves the listing.
     listing: PathBuf,
 }
@@ -58,7 +65,7 @@ impl HybridStore {
         };
         let front = Front::new(ledger, config.memory_bytes, folder.block_bytes, config.max_listed);
         let (path, is_empty) = (folder.listing(), folder.written.is_empty());
-        let disk = Disk::open(folder, config.write_buffer_bytes).await?;
+        let disk = Arc::new(Disk::open(folder, config.write_buffer_bytes).await?);
         match listing::file::take(&path, config.max_listed) {
             Some((mut entries, complete)) => {
                 entries.retain(|entry| disk.may_contain(&entry.key));
@@ -73,7 +80,7 @@ impl HybridStore {
             let is_closing = Arc::clone(&is_closing);
             move || is_closing.load(Ordering::Relaxed)
         };
-        let checking = canary::run(Arc::downgrade(&inner), config.canary_interval);
+        let checking = canary::run(Arc::downgrade(&inner.disk), config.canary_interval);
         let canary = tasks::vital("disk-check", is_told, checking);
         Ok(HybridStore { inner, canary: Mutex::new(Some(canary)), is_closing })
     }

@@ -19,7 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::{Handle, Kind, Scope};
+use super::key::Handle;
+use super::scope::{Kind, Scope};
 use crate::clock::Timestamp;
 
 mod entries;

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{CacheKey, Content, Handle, Record};
+use super::key::{CacheKey, Handle};
+use super::record::{Content, Record};
 use crate::clock::Timestamp;
 use crate::policy::asking::Asking;
 use crate::policy::purge::useful_until;

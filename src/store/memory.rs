@@ -4,9 +4,15 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, ready};
 
+use super::config::Config;
 use super::front::Front;
+use super::interface::Store;
+use super::key::{CacheKey, Handle};
 use super::ledger::Ledger;
-use super::{CacheKey, Config, Handle, Kind, Page, Query, Record, Scope, Store, Usage};
+use super::listing::{Page, Query};
+use super::record::Record;
+use super::scope::{Kind, Scope};
+use super::usage::Usage;
 use crate::clock::Timestamp;
 
 /// Keeps records in memory only, purges too.

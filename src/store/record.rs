@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::Handle;
+use super::key::Handle;
 use crate::policy::asking::Asking;
 use crate::policy::stored::{StoredResponse, VariantIndex};
 pub use seen::Seen;

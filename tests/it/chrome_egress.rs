@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tintype::message::body::Body;
 use tintype::origin::Origin;
-use tintype::origin::chrome::{Config, EgressProxy, Engine, Probe};
+use tintype::origin::chrome::{Config, Engine, Probe, UpstreamProxy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -60,7 +60,7 @@ async fn tunnel(mut stream: TcpStream, answer: &'static str, log: Arc<watch::Sen
     let _ = tokio::io::copy_bidirectional(&mut stream, &mut there).await;
 }
 
-fn engine(proxies: Vec<EgressProxy>) -> Arc<Engine> {
+fn engine(proxies: Vec<UpstreamProxy>) -> Arc<Engine> {
     let names = [("page.test", vec!["127.0.0.2"]), ("inside.test", vec!["127.0.0.9"])];
     start_with(Config { egress: proxies, ..config() }, Names::new(names))
 }
@@ -74,7 +74,7 @@ async fn pages_come_through_the_proxy_that_was_asked_for() {
     )])
     .await;
     let url = format!("http://u:hush@127.0.0.3:{}", proxy.port);
-    let engine = engine(vec![EgressProxy::new("berlin", &url, Some("de".into())).unwrap()]);
+    let engine = engine(vec![UpstreamProxy::new("berlin", &url, Some("de".into())).unwrap()]);
     let target = format!("http://page.test:{}/", site.address.port());
 
     picture(shoot(&engine, &target, "").await);
@@ -112,8 +112,9 @@ async fn pages_come_through_the_proxy_that_was_asked_for() {
 async fn a_proxy_that_will_not_is_an_error() {
     let refusing = Proxy::start("HTTP/1.1 407 Who are you, hush\r\n\r\n").await;
     let site = Site::start([("/", html("x"))]).await;
-    let proxy =
-        |name: &str, port| EgressProxy::new(name, &format!("http://u:hush@127.0.0.3:{port}"), None).unwrap();
+    let proxy = |name: &str, port| {
+        UpstreamProxy::new(name, &format!("http://u:hush@127.0.0.3:{port}"), None).unwrap()
+    };
     let engine = engine(vec![proxy("refusing", refusing.port), proxy("gone", 9)]);
     for name in ["refusing", "gone"] {
         let target = format!("http://page.test:{}/", site.address.port());
@@ -133,7 +134,7 @@ async fn probes_go_through_the_proxy_too() {
     let url = format!("http://u:hush@127.0.0.3:{}", proxy.port);
     let names = [("page.test", vec!["127.0.0.2"]), ("inside.test", vec!["127.0.0.9"])];
     let config = Config {
-        egress: vec![EgressProxy::new("berlin", &url, None).unwrap()],
+        egress: vec![UpstreamProxy::new("berlin", &url, None).unwrap()],
         probe: Some(Probe { timeout: Duration::from_secs(60), unchanged_on_error: true }),
         ..config()
     };

@@ -31,7 +31,7 @@ fn texts<'a>(values: impl Iterator<Item = &'a Value>) -> BTreeSet<&'a str> {
 #[test]
 fn every_capture_parameter_is_described_and_no_other() {
     let document = document();
-    let known: BTreeSet<&str> = ::tintype::policy::capture::names().collect();
+    let known: BTreeSet<&str> = ::tintype::capture::names().collect();
     let get = document["paths"]["/screenshot"]["get"]["parameters"].as_array().expect("parameters");
     let told = texts(get.iter().filter(|one| one["in"] == "query").map(|one| &one["name"]));
     assert_eq!(told, known);

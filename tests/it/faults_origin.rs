@@ -88,7 +88,10 @@ async fn before(reply: fn() -> Reply) -> (ScriptedOrigin, Tintype, Arc<AtomicBoo
         }
     })
     .await;
-    let toml = Tintype::toml(&origin, "").replace("kind = \"remote\"", LIMITS);
+    // A body is held for its tag longer than the origin may be idle, so that idleness decides, not the order of two timers.
+    let toml = Tintype::toml(&origin, "")
+        .replace("kind = \"remote\"", LIMITS)
+        .replace("dir = \"\"", "dir = \"\"\nmax_hold = \"30s\"");
     (origin, Tintype::of(&toml).await, down)
 }
 

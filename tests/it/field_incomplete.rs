@@ -61,6 +61,38 @@ async fn a_document_without_an_end_is_captured_as_far_as_it_came() {
     engine.shutdown().await;
 }
 
+/// A page that has more screens than there is time for (playwright#13087: full pages time out): the picture ends where the
+/// time did, and says so.
+#[tokio::test]
+async fn full_page_beyond_the_deadline_ends_where_the_time_did() {
+    let page =
+        "<body style='margin:0'><div style='height:80000px;background:linear-gradient(red,blue)'></div>";
+    let site = Site::start([("/", html(page))]).await;
+    let limits = Limits { max_full_page_height: 200_000, ..config().limits };
+    let deadline = Duration::from_secs(10);
+    let engine = start(Config { limits, deadline, ..config() });
+    let url = site.url("/");
+    // 4,000 screens of 20 pixels.
+    let (cut, refused) = tokio::join!(
+        shoot(&engine, &url, "full_page=true&width=100&height=20"),
+        shoot(&engine, &url, "full_page=true&width=100&height=20&on_timeout=error")
+    );
+    let fields = cut.as_ref().unwrap().headers().clone();
+    let state = fields["x-capture"].to_str().unwrap();
+    let height: u32 =
+        state.strip_prefix("incomplete; height=").unwrap_or_else(|| panic!("{state}")).parse().unwrap();
+    assert_eq!(fields["x-page-height"], "80000");
+    assert_eq!(fields["cache-control"], "public, max-age=60");
+    let pixels = Pixels::decode(&picture(cut));
+    assert_eq!((pixels.width, pixels.height), (100, height));
+    assert!((20..80_000).contains(&height), "{height}");
+    assert!(
+        matches!(refused, Err(OriginError::TimedOut { phase: "capture", after }) if after == deadline),
+        "{refused:?}"
+    );
+    engine.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_request_may_want_an_error_instead() {
     let site =

@@ -3,12 +3,12 @@
 //! - What the engine takes, by query or by JSON, it takes in canonical form too, as a query and as JSON, and reads the same of it.
 //! - Most lines were found by fuzzing (docs/FUZZING.md): what one of the two trims, drops, rounds or defaults, and the other does not.
 
+use tintype::capture::request::CaptureRequest;
+use tintype::capture::{Canonical, Defaults, is_parameter, names};
 use tintype::origin::chrome::Limits;
-use tintype::origin::chrome::spec::CaptureSpec;
-use tintype::policy::capture::{Canonical, Defaults, is_parameter, names};
 
-fn read(query: &str, body: Option<&[u8]>) -> CaptureSpec {
-    CaptureSpec::parse(query, body, &Limits::default())
+fn read(query: &str, body: Option<&[u8]>) -> CaptureRequest {
+    CaptureRequest::parse(query, body, &Limits::default())
         .unwrap_or_else(|faults| panic!("{query} {body:?}: {faults:?}"))
 }
 
@@ -67,7 +67,7 @@ fn regression_the_engine_reads_the_canonical_request_as_what_it_stands_for() {
 #[test]
 fn regression_a_url_that_is_too_long_when_it_is_spelled_out_is_refused_at_once() {
     let query = format!("url=https://a.example/{}", "\u{e9}".repeat(5500));
-    let faults = CaptureSpec::parse(&query, None, &Limits::default()).expect_err("too long");
+    let faults = CaptureRequest::parse(&query, None, &Limits::default()).expect_err("too long");
     assert_eq!(faults.len(), 1);
 }
 

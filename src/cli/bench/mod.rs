@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
 use tintype::clock::Stopwatch;
 
 use super::connect::{Speaks, client};
-use super::control::{ControlError, perform};
+use super::control::perform;
+use super::control_error::ControlError;
 use super::terminal::{Complaint, Exit, Paint, is_watched, print};
 use load::{Load, Outcome};
 use report::Report;
@@ -180,15 +180,4 @@ fn progress(load: &Load) -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-/// One answer as JSON.
-fn answer_json(number: u16, exchange: &Result<load::Answer, &'static str>, took: Duration) -> Value {
-    let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
-    match exchange {
-        Ok(answer) => json!({
-            "iteration": number, "status": answer.status, "cache": answer.cache, "ms": ms, "bytes": answer.bytes,
-        }),
-        Err(kind) => json!({ "iteration": number, "error": kind, "ms": ms }),
-    }
 }

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::super::terminal::{Mark, Paint, table};
 use super::super::units::{bytes, latency, plain};
-use super::answer_json;
 use super::load::{Answer, Load};
 
 type Round = (Result<Answer, &'static str>, Duration);
@@ -64,6 +63,17 @@ fn to_text(url: &str, rounds: &[Round], paint: Paint) -> String {
         text += &format!("hits are {times:.1} times as fast as the first answer\n");
     }
     text
+}
+
+/// One answer as JSON.
+fn answer_json(number: u16, exchange: &Result<Answer, &'static str>, took: Duration) -> Value {
+    let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+    match exchange {
+        Ok(answer) => json!({
+            "iteration": number, "status": answer.status, "cache": answer.cache, "ms": ms, "bytes": answer.bytes,
+        }),
+        Err(kind) => json!({ "iteration": number, "error": kind, "ms": ms }),
+    }
 }
 
 #[cfg(test)]

@@ -4,17 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::json;
 use tintype::clock::{Stopwatch, SystemClock};
-use tintype::message::body::Body;
-use tintype::origin::chrome::{Config, Engine, Limits, PATH, StartError, find_program, sandboxed};
-use tintype::origin::{Flaw, Origin, OriginError};
+use tintype::origin::Origin as _;
+use tintype::origin::chrome::{Config, Engine, Limits, StartError, find_program, sandboxed};
 
+use super::engine::capture;
 use super::finding::Finding;
 use super::{card, guard};
-use crate::cli::terminal::Complaint;
 
 const CHECK: &str = "browser";
 /// Time for a program to say its version.
@@ -154,36 +151,6 @@ fn sandbox(on: bool, root: bool) -> Finding {
             "set sandbox = \"auto\", unless a container is the wall",
         ),
     }
-}
-
-/// Asks for a capture; the error is for people.
-pub(super) async fn capture(engine: &Engine, parameters: Value) -> Result<Bytes, Complaint> {
-    let answer = ask(engine, parameters).await.map_err(|error| error.to_string())?;
-    let status = answer.status();
-    match (status, answer.body().as_whole()) {
-        (StatusCode::OK, Some(picture)) => Ok(picture.clone()),
-        _ => Err(format!("the engine answered {status}").into()),
-    }
-}
-
-/// What `script` threw as JSON, run on the document `html`: the way to ask a page something.
-pub(super) async fn question(engine: &Engine, html: &str, script: &str) -> Result<Value, Complaint> {
-    match ask(engine, json!({ "html": html, "js": script })).await {
-        Err(OriginError::Flawed { flaw: Flaw::Script, detail }) => {
-            let thrown = detail.find(['{', '[']).map(|at| &detail[at..]).unwrap_or_default();
-            serde_json::from_str(thrown).map_err(|_| detail.into())
-        }
-        Err(error) => Err(error.to_string().into()),
-        Ok(answer) => Err(format!("the page did not answer, the engine did: {}", answer.status()).into()),
-    }
-}
-
-pub(super) async fn ask(engine: &Engine, parameters: Value) -> Result<http::Response<Body>, OriginError> {
-    let request = Request::post(format!("http://doctor.invalid{PATH}"))
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::whole(parameters.to_string()))
-        .map_err(|error| OriginError::Capture(error.to_string()))?;
-    engine.fetch(request).await
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tintype::origin::chrome::Engine;
 
-use super::browser::{capture, question};
+use super::engine::{capture, thrown_json};
 use super::finding::Finding;
 use crate::cli::terminal::Complaint;
 
@@ -42,7 +42,7 @@ pub(super) async fn check(engine: &Engine, keep: Option<PathBuf>) -> Vec<Finding
     let shot = json!({ "html": CARD, "width": WIDTH, "height": height });
     let (picture, found) = tokio::join!(
         capture(engine, shot),
-        question(engine, CARD, "throw new Error(JSON.stringify({ card }))")
+        thrown_json(engine, CARD, "throw new Error(JSON.stringify({ card }))")
     );
     let mut findings = Vec::new();
     match picture.map_err(|why| format!("no picture of the glyph card: {why}")) {

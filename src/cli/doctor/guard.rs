@@ -8,7 +8,7 @@ use serde_json::json;
 use tintype::origin::chrome::{AllowedHost, AllowedRange, Config, Engine};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-use super::browser::{ask, question};
+use super::engine::{fetch, thrown_json};
 use super::finding::Finding;
 
 const CHECK: &str = "guard";
@@ -43,7 +43,7 @@ async fn metadata(engine: &Engine, config: &Config) -> Finding {
             allowed.push(address);
             continue;
         }
-        let answer = tokio::time::timeout(REFUSAL, ask(engine, json!({ "url": url }))).await;
+        let answer = tokio::time::timeout(REFUSAL, fetch(engine, json!({ "url": url }))).await;
         match answer {
             Ok(Ok(answer)) if answer.status() == StatusCode::FORBIDDEN => {}
             _ => {
@@ -75,7 +75,7 @@ async fn loopback(engine: &Engine, config: &Config) -> Finding {
         }
     };
     let script = ROADS.replacen("PORT = 0", &format!("PORT = {}", trap.port), 1);
-    let tried = match question(engine, "<p>roads</p>", &script).await {
+    let tried = match thrown_json(engine, "<p>roads</p>", &script).await {
         Ok(said) => said["roads"].as_u64().unwrap_or_default(),
         Err(why) => {
             return Finding::failure(CHECK, format!("the page of roads did not run: {why}"), "try again");

@@ -18,6 +18,7 @@ mod browser;
 mod card;
 mod clock;
 mod disk;
+mod engine;
 mod finding;
 mod guard;
 mod limits;

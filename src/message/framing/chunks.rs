@@ -1,6 +1,6 @@
 //! The chunks of a body up to its trailers (RFC 9112 section 7.1), by the letter: line ends are CRLF.
 
-use super::Violation;
+use super::violation::Violation;
 
 /// Bytes of extensions in one body.
 const MAX_EXTENSIONS: usize = 8 << 10;

@@ -1,6 +1,6 @@
 //! What a message's head says of its end (RFC 9112 sections 4 to 6).
 
-use super::Violation;
+use super::violation::Violation;
 
 /// How a message goes on after its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

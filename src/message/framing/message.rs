@@ -1,8 +1,8 @@
 //! One message from its first byte to its last, in whatever pieces it comes.
 
-use super::Violation;
 use super::chunks::Chunks;
 use super::head::{Extent, Head, Of, field};
+use super::violation::Violation;
 
 /// How far a message has come.
 #[derive(Debug)]

@@ -6,54 +6,21 @@
 //! so. [`Watch`] sees every byte in both directions, follows where messages begin and end, and breaks the connection off
 //! where a response leaves the rules, before hyper has read its last bytes.
 
-use thiserror::Error;
-
 mod chunks;
 mod head;
 mod message;
 mod requests;
+mod violation;
 
 pub(crate) use head::content_length;
 pub(crate) use requests::Requests;
+pub(crate) use violation::Violation;
 
 use head::Extent;
 use message::Message;
 
 /// Interim responses (1xx) before one final response.
 const MAX_INTERIM: usize = 100;
-
-/// How a peer broke the framing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(crate) enum Violation {
-    #[error("malformed start line")]
-    StartLine,
-    #[error("status code outside 100 to 599")]
-    Status,
-    #[error("malformed field line")]
-    Field,
-    #[error("malformed or contradictory Content-Length")]
-    Length,
-    #[error("transfer coding other than chunked")]
-    Coding,
-    #[error("Content-Length together with Transfer-Encoding")]
-    Both,
-    #[error("malformed chunk")]
-    Chunk,
-    #[error("head or trailers larger than their limit")]
-    TooLarge,
-    #[error("too many interim responses")]
-    Interims,
-    #[error("interim response with content")]
-    InterimContent,
-    #[error("switches protocols though nobody asked")]
-    Switch,
-    #[error("bytes where no response is expected")]
-    Surplus,
-    #[error("next request before the response's end")]
-    Order,
-    #[error("line that ends without CR")]
-    LineEnd,
-}
 
 /// Follows the exchanges of one connection.
 pub(crate) struct Watch {

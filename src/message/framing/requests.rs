@@ -1,8 +1,8 @@
 //! The requests on a client's connection, read by the letter.
 
-use super::Violation;
 use super::head::Of;
 use super::message::Message;
+use super::violation::Violation;
 
 /// Follows the requests of one connection.
 pub(crate) struct Requests(Message);

@@ -10,27 +10,28 @@ use http::{HeaderMap, Method, Request, Response};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::answer::{self, Picture};
-use super::browser::Outgrown;
-use super::capture::{Failure, Report, Shot, capture};
-use super::egress;
-use super::filter::Filters;
-use super::fleet::Fleet;
-use super::guard::{Barred, Guard};
-use super::identity::Identity;
-use super::memory::Role;
+use super::browser::instance::Outgrown;
+use super::browser::pool::Pool;
+use super::browser::prewarmed_tabs::PrewarmedTabs;
+use super::browser::process_memory::Role;
+use super::browser::program::StartError;
+use super::browser::watchdog::{self, Patience};
+use super::capture::{Report, Shot, capture};
+use super::network::filter::Filters;
+use super::network::guard::{Barred, Guard};
+use super::network::identity::Identity;
+use super::network::page_network::{Allowance, Destination};
+use super::network::resolver::{Resolver, System};
+use super::network::tls_bridge::TlsBridge;
+use super::network::upstream_proxy;
+use super::page::failure::Failure;
+use super::page::tab::TabError;
 use super::probe::{Condition, Prober, Target, Verdict};
-use super::program::StartError;
+use super::queue::{Queue, Slot};
 use super::request;
-use super::resolver::{Resolver, System};
-use super::roads::{Allowance, Destination};
-use super::slots::{Place, Slots};
-use super::spares::Spares;
-use super::spec::{CaptureSpec, Egress, Fault, Page};
-use super::tab::TabError;
-use super::tls_bridge::TlsBridge;
-use super::vigil::{self, Patience};
+use super::response::{self, Picture};
 use super::{Config, Limits};
+use crate::capture::request::{CaptureRequest, Egress, Fault, Page};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
 use crate::message::class::Standing;
@@ -40,14 +41,14 @@ use crate::origin::{Flaw, Origin, OriginError};
 /// Times that one capture is tried.
 const MAX_TRIES: u32 = 2;
 
-/// The capture engine. See [`super::spec`] for what may be asked, [`super::guard`] for what may be reached.
+/// The capture engine. See [`crate::capture::request`] for what may be asked, [`super::guard`] for what may be reached.
 pub struct Engine {
     config: Config,
     clock: Arc<dyn Clock>,
     guard: Arc<Guard>,
-    slots: Slots,
-    fleet: Fleet,
-    spares: Arc<Spares>,
+    queue: Queue,
+    pool: Pool,
+    prewarmed: Arc<PrewarmedTabs>,
     filters: Filters,
     prober: Option<Prober>,
     /// One by one captures are tried again whose browser was killed for its memory.
@@ -70,16 +71,16 @@ struct Counts {
 impl Counts {
     fn picture(&self, report: &Report) {
         count(&self.captures);
-        let state = match (report.pending, report.waiting) {
-            (Some(_), _) => {
+        let state = match report.waiting {
+            _ if report.is_incomplete() => {
                 count(&self.incomplete);
                 "incomplete"
             }
-            (None, Some(waiting)) => {
+            Some(waiting) => {
                 count(&self.bounded);
                 waiting.name()
             }
-            (None, None) => "rest",
+            None => "rest",
         };
         *self.waiting_for.lock().entry(state).or_default() += 1;
     }
@@ -122,18 +123,18 @@ impl Engine {
             true => None,
             false => Some(Arc::new(TlsBridge::new(&config.page_ca).map_err(StartError::PageRoots)?)),
         };
-        let fleet = Fleet::start(&config, bridge.as_deref().map(TlsBridge::key_hash))?;
+        let pool = Pool::start(&config, bridge.as_deref().map(TlsBridge::key_hash))?;
         let guard = Arc::new(Guard::new(&config, resolver));
         Ok(Arc::new(Engine {
             clock,
-            spares: Spares::new(guard.clone(), bridge, config.visitor.clone(), config.spare_pages),
+            prewarmed: PrewarmedTabs::new(guard.clone(), bridge, config.visitor.clone(), config.spare_pages),
             prober: config.probe.map(|how| {
                 let at_once = config.max_concurrent + config.max_queue;
                 Prober::new(how, guard.clone(), at_once, config.page_ca.certificates())
             }),
             guard,
-            slots: Slots::new(config.max_concurrent, config.max_queue, config.queue_budget),
-            fleet,
+            queue: Queue::new(config.max_concurrent, config.max_queue, config.queue_budget),
+            pool,
             filters: Filters::new(config.filters.clone()),
             suspects: Semaphore::new(1),
             counts: Counts::default(),
@@ -158,12 +159,12 @@ impl Engine {
             incomplete: read(&self.counts.incomplete),
             refused: read(&self.counts.refused),
             busy: read(&self.counts.busy),
-            restarts: self.fleet.restarts(),
-            unhealthy: self.fleet.unhealthy(),
-            browsers: self.fleet.ready(),
-            running: self.slots.running(),
-            waiting: self.slots.waiting(),
-            browser: self.fleet.pid(),
+            restarts: self.pool.restarts(),
+            unhealthy: self.pool.unhealthy(),
+            browsers: self.pool.ready(),
+            running: self.queue.running(),
+            waiting: self.queue.waiting(),
+            browser: self.pool.pid(),
         }
     }
 
@@ -171,7 +172,7 @@ impl Engine {
         // One resource, by query or by JSON.
         let (head, body) = request.into_parts();
         if head.uri.path() != super::PATH {
-            return Ok(answer::not_found(head.uri.path()));
+            return Ok(response::not_found(head.uri.path()));
         }
         let json = match head.method {
             Method::GET | Method::HEAD => None,
@@ -179,16 +180,16 @@ impl Engine {
                 Ok(json) => Some(json),
                 Err(unreadable) => return Ok(unreadable),
             },
-            _ => return Ok(answer::method_not_allowed()),
+            _ => return Ok(response::method_not_allowed()),
         };
 
         // What is asked for.
         let query = head.uri.query().unwrap_or_default();
-        let spec = match CaptureSpec::parse(query, json.as_deref(), &self.config.limits) {
+        let spec = match CaptureRequest::parse(query, json.as_deref(), &self.config.limits) {
             Ok(spec) => spec,
             Err(faults) => {
                 count(&self.counts.refused);
-                return Ok(answer::bad_parameters(&faults));
+                return Ok(response::bad_parameters(&faults));
             }
         };
 
@@ -210,29 +211,29 @@ impl Engine {
         }
         Ok(match outcome? {
             Outcome::Picture(picture) => {
-                let lifetime = match picture.report.pending {
-                    None => self.config.lifetime,
-                    Some(_) => self.config.incomplete_ttl,
+                let lifetime = match picture.report.is_incomplete() {
+                    false => self.config.lifetime,
+                    true => self.config.incomplete_ttl,
                 };
-                answer::picture(picture, lifetime, &head.method, &head.headers)
+                response::picture(picture, lifetime, &head.method, &head.headers)
             }
             Outcome::Unchanged(condition) => condition.still_holds(self.config.lifetime),
-            Outcome::Refused(why) => answer::refused(&why),
-            Outcome::Unusable(fault) => answer::bad_parameters(&[fault]),
+            Outcome::Refused(why) => response::refused(&why),
+            Outcome::Unusable(fault) => response::bad_parameters(&[fault]),
         })
     }
 
     /// What a look at the page itself says of a conditional request; nothing if only a capture can.
-    async fn probe(&self, spec: &CaptureSpec, asked: &HeaderMap) -> Option<Outcome> {
+    async fn probe(&self, spec: &CaptureRequest, asked: &HeaderMap) -> Option<Outcome> {
         let (prober, Page::Url(url)) = (self.prober.as_ref()?, &spec.page) else { return None };
         let condition = Condition::of(asked)?;
         let egress = match &spec.egress {
-            Some(asked) => Some(egress::choose(&self.config.egress, asked)?),
+            Some(asked) => Some(upstream_proxy::choose(&self.config.egress, asked)?),
             None => None,
         };
         let target = Target { url, egress, ignores_certificates: spec.ignore_https_errors };
         // As the browser would ask. Without a browser its version is not known.
-        let version = self.fleet.version().await?;
+        let version = self.pool.version().await?;
         let identity = Identity::of(&version, &spec.visitor, &self.config.visitor);
         match prober.ask(target, &condition, &spec.visitor, &identity).await {
             Verdict::Unchanged => Some(Outcome::Unchanged(condition)),
@@ -241,7 +242,7 @@ impl Engine {
         }
     }
 
-    async fn picture(&self, spec: &CaptureSpec, standing: &Standing) -> Result<Outcome, OriginError> {
+    async fn picture(&self, spec: &CaptureRequest, standing: &Standing) -> Result<Outcome, OriginError> {
         let watch = Stopwatch::start();
         let left = || self.config.deadline.saturating_sub(watch.elapsed());
         let late = |phase| OriginError::TimedOut { phase, after: self.config.deadline };
@@ -271,14 +272,14 @@ impl Engine {
         // The way out that was asked for. What others there are is nobody's business.
         let egress = match &spec.egress {
             None => None,
-            Some(asked) => match egress::choose(&self.config.egress, asked) {
+            Some(asked) => match upstream_proxy::choose(&self.config.egress, asked) {
                 Some(proxy) => Some(proxy.clone()),
                 None => return Ok(Outcome::Unusable(unknown_egress(asked))),
             },
         };
 
         // A place among the captures.
-        let place = Arc::new(self.slots.enter(left(), standing).await?);
+        let place = Arc::new(self.queue.enter(left(), standing).await?);
 
         // The capture, once more if it crashed.
         let tries = async {
@@ -343,23 +344,24 @@ impl Engine {
 
     async fn try_capture(
         &self,
-        spec: &CaptureSpec,
+        spec: &CaptureRequest,
         to: Destination,
-        place: Arc<Place>,
+        place: Arc<Slot>,
         tried: u32,
         left: Duration,
     ) -> Result<Shot, Try> {
+        let watch = Stopwatch::start();
         // A page that does not finish loading is captured before the deadline, also after a wait in the queue.
         let limits = Limits { max_load: self.config.limits.max_load.min(left / 2), ..self.config.limits };
         let filters = self.filters.of(&spec.filters).await;
         let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
-        let lease = self.fleet.browser().await.map_err(|error| Try::Engine(error.to_string()))?;
-        let (spares, browser) = (self.spares.clone(), lease.browser.clone());
+        let lease = self.pool.browser().await.map_err(|error| Try::Engine(error.to_string()))?;
+        let (prewarmed, browser) = (self.prewarmed.clone(), lease.browser.clone());
         let identity = Identity::of(&browser.version, &spec.visitor, &self.config.visitor);
         let opening = async move {
             let mut tab = match tried {
-                1 => spares.take(browser).await?,
-                _ => spares.open(browser).await?,
+                1 => prewarmed.take(browser).await?,
+                _ => prewarmed.open(browser).await?,
             };
             tab.assign(place, to);
             tab.welcome(identity).await?;
@@ -368,8 +370,8 @@ impl Engine {
         let culled = lease.browser.culled();
         let patience = Patience::new(self.config.deadline, self.config.health_timeout);
         let shot = tokio::select! {
-            shot = capture(opening, spec, &filters, &limits) => shot,
-            never = vigil::keep(&lease.browser, patience) => match never {},
+            shot = capture(opening, spec, &filters, &limits, left.saturating_sub(watch.elapsed())) => shot,
+            never = watchdog::keep(&lease.browser, patience) => match never {},
         };
         let shot = match shot {
             Err(error) if is_crash(&error) => match lease.browser.outgrown() {
@@ -423,7 +425,7 @@ impl Origin for Engine {
     }
 
     fn is_ready(&self) -> bool {
-        self.fleet.ready() > 0
+        self.pool.ready() > 0
     }
 
     fn stats(&self) -> OriginStats {
@@ -431,6 +433,6 @@ impl Origin for Engine {
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.fleet.shutdown())
+        Box::pin(self.pool.shutdown())
     }
 }

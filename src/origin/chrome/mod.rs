@@ -1,69 +1,38 @@
 //! The chrome origin: the built-in engine that drives headless Chrome.
 //!
-//! A request becomes a [`spec::CaptureSpec`]; the [`guard`] says whether its target may be reached; `slots` give it a place;
-//! a `probe` may tell that there is nothing new without any of that; the `fleet` has warm browsers, each kept by a `supervisor` that watches its `health` (a `process`
-//! driven by `devtools` over a `pipe`, or one to `attach` to over a `websocket`); `capture` takes a `tab` in a
-//! context of its own, mostly one of the `spares` opened ahead, whose traffic leaves by an `exit` proxy and its `roads` alone, prepares the page, waits until it stands
-//! still, and takes the picture; its `identity` says who is visiting; `intercept` decides about its requests, asking `filter`s, `picture` looks at pixels; `answer` makes the response.
+//! - [`engine`](Engine) answers `GET /screenshot`: it reads the request, waits for a place in the `queue`, and makes the `response`.
+//!   A `probe` may find that the page has not changed, without a browser.
+//! - `browser` keeps browsers warm: process, supervisor, health, and tabs opened ahead.
+//! - `protocol` speaks DevTools with them.
+//! - `network` decides what a page may reach, by which way, and as which visitor.
+//! - `page` opens it, prepares it, and waits until it is at rest.
+//! - `capture` takes the picture.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub mod address;
-mod answer;
-mod attach;
 mod browser;
 mod capture;
-mod certificates;
-pub mod devices;
-mod devtools;
-mod documents;
-mod egress;
 mod engine;
-mod exception;
-mod exit;
-mod family;
-mod filter;
-mod fleet;
-pub mod guard;
-mod health;
-mod identity;
-mod intercept;
-mod isolation;
-mod markdown;
-mod memory;
-mod metered;
-mod monitor;
-mod page_clock;
-mod pending;
-mod picture;
-mod pipe;
+mod network;
+mod page;
 mod probe;
-mod process;
-mod profile;
-mod program;
+mod protocol;
+mod queue;
 mod request;
-pub mod resolver;
-mod roads;
-mod slots;
-mod spares;
-pub mod spec;
-mod supervisor;
-mod tab;
-mod tls_bridge;
-mod vigil;
-mod visitor;
-mod websocket;
+mod response;
 
-pub use attach::Endpoint;
-pub use certificates::{CertificateFault, PageRoots, PageRootsError, TlsSetupError};
-pub use egress::EgressProxy;
+pub use crate::capture::limits::Limits;
+pub use browser::attach::Endpoint;
+pub use browser::program::{StartError, check, find as find_program, sandboxed};
 pub use engine::Engine;
-pub use exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
-pub use filter::{FilterList, FilterLists, MAX_LIST, Unused, Usage};
+pub use network::certificates::{CertificateFault, PageRoots, PageRootsError, TlsSetupError};
+pub use network::exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
+pub use network::filter::{FilterList, FilterLists, MAX_LIST, Unused, Usage};
+pub use network::upstream_proxy::UpstreamProxy;
+pub use network::visitor::DefaultVisitor;
+pub use network::{address, guard, resolver};
 pub use probe::Probe;
-pub use program::{StartError, check, find as find_program, sandboxed};
-pub use visitor::DefaultVisitor;
 
 /// Path of the engine's one resource.
 pub const PATH: &str = "/screenshot";
@@ -132,7 +101,7 @@ pub struct Config {
     /// The operator's own filter lists.
     pub filters: FilterLists,
     /// Proxies that requests may choose to load their page through.
-    pub egress: Vec<EgressProxy>,
+    pub egress: Vec<UpstreamProxy>,
     /// Who visits where a request does not say.
     pub visitor: DefaultVisitor,
 }
@@ -147,75 +116,6 @@ pub enum Sandbox {
     On,
     /// Off.
     Off,
-}
-
-/// Bounds of what a request may ask for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
-    /// Viewport width in CSS pixels where none is asked for.
-    pub default_width: u32,
-    /// Viewport height in CSS pixels where none is asked for.
-    pub default_height: u32,
-    /// Largest width or height in CSS pixels.
-    pub max_side: u32,
-    /// Largest screen or box that a request may name, and largest JPEG or WebP, in device pixels.
-    pub max_pixels: u64,
-    /// Largest PNG of a full page or an element in device pixels; it is cut below where it has more. It is joined from
-    /// screens row by row, so it takes less memory than its pixels.
-    pub max_page_pixels: u64,
-    /// Largest height of a full page in CSS pixels; taller pages are cut there.
-    pub max_full_page_height: u32,
-    /// Largest scale (device pixel ratio).
-    pub max_scale: f64,
-    /// Longest delay after load.
-    pub max_delay: Duration,
-    /// Time for a page to load; it is captured as it is then, and the picture is marked as incomplete.
-    pub max_load: Duration,
-    /// Time for a page to come to rest after load; it is captured as it is then.
-    pub max_settle: Duration,
-    /// Time to wait for an element, a script or an idle network.
-    pub max_wait: Duration,
-    /// Time for the timers and animation frames of a page whose clock stands to run out.
-    pub max_freeze: Duration,
-    /// Largest document that is given in place of a URL, in bytes.
-    pub max_html: usize,
-    /// Largest style sheet or script that is given, in bytes.
-    pub max_text: usize,
-    /// Smallest picture that is one, in bytes.
-    pub min_picture_bytes: usize,
-    /// Keep pictures of one colour where the request does not say.
-    pub allow_blank: bool,
-    /// Have the page's clock stand still where the request does not say.
-    pub freeze_time: bool,
-    /// Requests may ask for pages whose certificates are not valid.
-    pub allow_ignore_https_errors: bool,
-}
-
-impl Eq for Limits {}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            default_width: 1280,
-            default_height: 720,
-            max_side: 4096,
-            max_pixels: 40_000_000,
-            max_page_pixels: 1 << 28,
-            max_full_page_height: 200_000,
-            max_scale: 3.0,
-            max_delay: Duration::from_secs(10),
-            max_load: Duration::from_secs(15),
-            max_settle: Duration::from_secs(5),
-            max_wait: Duration::from_secs(10),
-            max_freeze: Duration::from_secs(3),
-            max_html: 2 << 20,
-            max_text: 64 << 10,
-            min_picture_bytes: 64,
-            allow_blank: false,
-            freeze_time: false,
-            allow_ignore_https_errors: false,
-        }
-    }
 }
 
 #[cfg(test)]

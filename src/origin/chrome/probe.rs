@@ -3,7 +3,7 @@
 //! A conditional request brings the moment of the picture in `If-Modified-Since`, and its entity tag. If the page's own `Last-Modified` is
 //! from before that moment, the picture still is what a capture would give, and 304 the answer. A page that does not say when it changed
 //! is captured; so is one that changed in the very second of the picture, since dates have no parts of seconds. Each hop is vetted by the
-//! guard and goes the roads of a capture; what the guard refuses stays refused. If the probe fails, the configuration says what to think.
+//! guard and goes the network of a capture; what the guard refuses stays refused. If the probe fails, the configuration says what to think.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,12 +19,12 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 use url::{Position, Url};
 
-use super::certificates::unverified_client;
-use super::egress::EgressProxy;
-use super::guard::{Barred, Guard, is_web};
-use super::identity::Identity;
-use super::roads::{Allowance, Destination, Roads, unreachable};
-use super::spec::Visitor;
+use super::network::certificates::unverified_client;
+use super::network::guard::{Barred, Guard, is_web};
+use super::network::identity::Identity;
+use super::network::page_network::{Allowance, Destination, PageNetwork, unreachable};
+use super::network::upstream_proxy::UpstreamProxy;
+use crate::capture::request::Visitor;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::date;
@@ -80,7 +80,7 @@ enum Trouble {
 pub(super) struct Target<'a> {
     pub(super) url: &'a Url,
     /// The proxy on the way, if there is one.
-    pub(super) egress: Option<&'a EgressProxy>,
+    pub(super) egress: Option<&'a UpstreamProxy>,
     /// Take certificates that are not valid, as the capture would.
     pub(super) ignores_certificates: bool,
 }
@@ -209,18 +209,18 @@ impl Prober {
     ) -> Result<Option<Timestamp>, Trouble> {
         let Target { url: first, egress, ignores_certificates } = target;
         let (mut url, tls) = (first.clone(), self.tls(&target));
-        let roads = Roads::closed(self.guard.clone());
+        let network = PageNetwork::closed(self.guard.clone());
         let host = url.host_str().unwrap_or_default().to_owned();
         let addresses = self.guard.resolve(&host).await?;
         let hops = MAX_REDIRECTS + 1;
         let allowance = Allowance { bytes: MAX_BYTES, connections: hops, requests: hops };
         let egress = egress.cloned();
-        roads.open(Destination { allowance, host, addresses, egress, ignores_certificates });
+        network.open(Destination { allowance, host, addresses, egress, ignores_certificates });
         for _ in 0..hops {
             if !is_web(&url) || (url.scheme() == "https" && tls.is_none()) {
                 return Ok(None);
             }
-            let answer = head(&roads, tls, &url, request(&url, first, visitor, identity)).await?;
+            let answer = head(&network, tls, &url, request(&url, first, visitor, identity)).await?;
             match answer.status() {
                 // It knows of no HEAD, which says nothing of the page.
                 StatusCode::NOT_IMPLEMENTED => return Ok(None),
@@ -244,15 +244,15 @@ impl Prober {
 
 /// One `HEAD`, on a connection of its own.
 async fn head(
-    roads: &Roads,
+    network: &PageNetwork,
     tls: Option<&Arc<ClientConfig>>,
     url: &Url,
     request: Request<Body>,
 ) -> Result<Response<Incoming>, Barred> {
     let site =
         (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or_default());
-    roads.admit()?;
-    let stream = roads.connect(&site).await?;
+    network.admit()?;
+    let stream = network.connect(&site).await?;
     let answer = match tls {
         Some(tls) if url.scheme() == "https" => {
             let name = ServerName::try_from(site.0.trim_matches(['[', ']']).to_owned());

@@ -4,20 +4,20 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::{Limits, answer};
+use super::{Limits, response};
 use crate::message::body::Body;
 use crate::message::json::is_json;
 
 /// The JSON text of a request, or the answer to one that has none.
 pub(super) async fn json(fields: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Response<Body>> {
     if !is_json(fields) {
-        return Err(answer::not_json());
+        return Err(response::not_json());
     }
     let limit = largest(limits);
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(answer::body_too_large(limit as u64)),
-        Err(error) => Err(answer::body_broken(&error.to_string())),
+        Err(error) if error.is::<LengthLimitError>() => Err(response::body_too_large(limit as u64)),
+        Err(error) => Err(response::body_broken(&error.to_string())),
     }
 }
 

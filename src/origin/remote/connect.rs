@@ -12,7 +12,7 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::Protocol;
+use super::config::Protocol;
 use super::failure::{Fault, causes, chain};
 use super::wire::Wire;
 

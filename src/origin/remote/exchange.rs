@@ -1,6 +1,5 @@
 //! The remote origin itself: one exchange from request to response.
 
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -19,12 +18,14 @@ use parking_lot::RwLock;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::config::{Config, Protocol};
 use super::connect::Connector;
+use super::error::Error;
 use super::failure::{CONNECT, FIRST_BYTE, classify};
 use super::outgoing::Outgoing;
 use super::slots::{Slot, Slots};
 use super::wire::Link;
-use super::{Config, Protocol, body, restraint, tls};
+use super::{body, restraint, tls};
 use crate::clock::{Clock, Stopwatch, SystemClock};
 use crate::message::body::Body;
 use crate::message::class::{Safe, Standing};
@@ -39,36 +40,6 @@ const SMALLEST_BUFFER: usize = 8192;
 const HEADERS_ON_STACK: usize = 100;
 /// How often an HTTP/2 connection with open streams is asked for a sign of life, and how long the answer may take.
 const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(20));
-
-/// Why a remote origin cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The base is no place to send requests to.
-    #[error("{base} {reason}")]
-    Base {
-        /// The base as configured.
-        base: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// The file with trusted roots cannot be read or holds none.
-    #[error("cannot use {}: {reason}", path.display())]
-    Roots {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Neither the system nor the configuration names a trusted root.
-    #[error("no trusted roots on this system, and none configured")]
-    NoRoots,
-    /// HTTP/2 alone is asked for together with a `Host` that differs from the base.
-    #[error("another Host than the base's needs HTTP/1.1")]
-    HostOverHttp2,
-    /// The TLS library refuses its settings.
-    #[error("TLS: {0}")]
-    Tls(String),
-}
 
 /// A remote HTTP server as an [`Origin`].
 pub struct Remote {

@@ -8,7 +8,8 @@ use http::request;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Extensions, HeaderMap, HeaderValue, Uri, Version};
 
-use super::{Config, Error};
+use super::config::Config;
+use super::error::Error;
 use crate::message::class::Safe;
 use crate::message::forwarded::{Chain, Told};
 use crate::origin::OriginError;
@@ -206,7 +207,7 @@ fn host_of(authority: &Authority) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::origin::remote::tests::config;
+    use crate::origin::remote::config::tests::config;
 
     fn outgoing(change: impl FnOnce(&mut Config)) -> Outgoing {
         let mut config = config("http://origin.test/");

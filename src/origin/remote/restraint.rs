@@ -37,6 +37,17 @@ pub struct How {
     pub budget: Option<Budget>,
 }
 
+impl Default for How {
+    fn default() -> Self {
+        How {
+            max_retry_after: Duration::from_secs(300),
+            threshold: 0,
+            reset: Duration::from_secs(300),
+            budget: None,
+        }
+    }
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Restraint {

@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::Error;
+use super::error::Error;
 
 /// A TLS client for origins behind `https`; one that trusts nobody, and is not used, for others.
 pub(in crate::origin) fn client(https: bool, tls_ca: Option<&Path>) -> Result<ClientConfig, Error> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::glob::{Glob, PathGlob, QueryGlob};
-use super::{Lifetime, Outcome, Rule, When};
+use super::rule::{Lifetime, Outcome, Rule, When};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;

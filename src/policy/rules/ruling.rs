@@ -6,13 +6,14 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use super::adaptive::{Adaptive, History};
-use super::{FOREVER, Lifetime};
+use super::rule::{FOREVER, Lifetime};
 use crate::clock::Timestamp;
 use crate::message::capture::is_incomplete;
 use crate::message::fields;
-use crate::policy::admission::{self, NotStored, SetCookie};
+use crate::message::outcome::NotStored;
 use crate::policy::directives::{Qualified, ResponseDirectives};
 use crate::policy::freshness::{self, LifetimeSource};
+use crate::policy::set_cookie::SetCookie;
 
 /// What holds over what the origin says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,7 +104,7 @@ impl Ruled {
     ) -> Applied {
         let (own, source) = freshness::lifetime(status, response, &said, received);
         // Neither what is one user's by its credentials nor what makes one by its cookie becomes everybody's.
-        let personal = admission::has_credentials(request)
+        let personal = fields::has_credentials(request)
             || (response.contains_key(header::SET_COOKIE) && set_cookie != SetCookie::Strip);
         let over = match self.over {
             Over::Everything if personal => Over::Nothing,

@@ -1,3 +1,4 @@
+use super::glob::{Glob, PathGlob, QueryGlob};
 use super::*;
 use crate::policy::stored::tests::stored;
 use http::{HeaderMap, HeaderValue, header};

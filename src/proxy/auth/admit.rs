@@ -7,10 +7,10 @@ use http::{HeaderName, HeaderValue, Method, Uri, header};
 use http_body::Body as _;
 
 use super::{Auth, By, Held, Keyring, Leave};
+use crate::capture::dialect::Dialect;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::class::Caller;
-use crate::policy::capture::dialect::Dialect;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::signing::own::{self, Grant};
 use crate::policy::signing::{Denial, Render, Secret, screenshotone, urlbox};

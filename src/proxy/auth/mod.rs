@@ -15,9 +15,9 @@ use super::route::Route;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::policy::audience::Asker;
-use crate::policy::capture::Wishes;
 use crate::policy::signing::rate::{Bucket, Rate};
 use crate::policy::signing::{Denial, Render, Secret};
+use crate::policy::wishes::Wishes;
 
 mod admit;
 

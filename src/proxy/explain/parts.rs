@@ -6,10 +6,10 @@ use url::form_urlencoded;
 
 use crate::clock::Timestamp;
 use crate::message::outcome::Tier;
-use crate::policy::directives::ResponseDirectives;
 use crate::policy::freshness::{self, LifetimeSource};
 use crate::policy::rules::adaptive::History;
 use crate::policy::stored::{StoredResponse, Variant};
+use crate::policy::targeted;
 use crate::proxy::cache::negative::Negative;
 use crate::proxy::cache::stored::Stored;
 use crate::proxy::request::CacheRequest;
@@ -134,7 +134,7 @@ fn source(head: &StoredResponse, asked: &CacheRequest) -> &'static str {
     if head.ruling.is_some() {
         return "rule";
     }
-    let directives = ResponseDirectives::for_cache(&head.fields, &asked.route.terms.targeted);
+    let directives = targeted::for_cache(&head.fields, &asked.route.terms.targeted);
     let (lifetime, source) = freshness::lifetime(head.status, &head.fields, &directives, head.response_time);
     let named = NAMES.iter().find(|(known, _)| *known == source && lifetime == head.lifetime);
     named.map_or("rule", |(_, name)| name)

@@ -8,13 +8,13 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::plain_request::one;
+use crate::capture::rendition::Format;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::cache_status::CACHE_STATUS;
 use crate::message::date;
 use crate::message::entity_tag::EntityTag;
 use crate::message::plain::Plain;
-use crate::policy::capture::derivative::Format;
 use crate::policy::stored::StoredResponse;
 use crate::proxy::respond::X_CACHE_AGE;
 use crate::proxy::respond::rendition::Rendition;

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
@@ -24,9 +23,6 @@ use crate::policy::stored::StoredResponse;
 use crate::proxy::cache::decline_log::Declined;
 use crate::proxy::route::unfit;
 use crate::telemetry::counters::Count;
-
-/// How long a response is held back at most for its entity tag.
-const HOLD: Duration = Duration::from_secs(1);
 
 /// A body on its way in, and who has been told of it.
 struct Intake {
@@ -69,7 +65,7 @@ impl Fetcher {
         let shared = SharedBody::new(Arc::clone(&self.budget), self.config.max_stored_bytes, length);
         let is_judged = fetch.route.only_pictures && head.status.is_success();
         let is_held = is_judged || self.waits_for_tag(&head, length);
-        let mut hold_ends = pin!(sleep(HOLD));
+        let mut hold_ends = pin!(sleep(self.config.max_hold));
         let _breaks_off = BreakOff(Arc::clone(&shared));
         let handles = fetch.write_context().handles_of(&head);
         let arriving = Arc::new(Arriving { head, body: Arc::clone(&shared), handles });

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::clock::Timestamp;
-use crate::policy::admission::has_credentials;
+use crate::message::fields::has_credentials;
 use crate::proxy::cache::stored::Stored;
 use crate::proxy::request::CacheRequest;
 use crate::proxy::route::Route;

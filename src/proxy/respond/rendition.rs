@@ -14,6 +14,7 @@ use http_body_util::BodyExt as _;
 use sha2::{Digest, Sha256};
 
 use super::{Responder, byteranges};
+use crate::capture::rendition::{Derivative, Format, Make};
 use crate::clock::{Clock, Timestamp};
 use crate::derive::{self, DeriveError, Deriver};
 use crate::message::body::Body;
@@ -21,7 +22,6 @@ use crate::message::cache_status::CacheStatus;
 use crate::message::entity_tag::{self, EntityTag};
 use crate::message::outcome::{CacheOutcome, Tier};
 use crate::message::problem::Fault;
-use crate::policy::capture::derivative::{Derivative, Format, Make};
 use crate::policy::precondition;
 use crate::policy::reuse::{self, Reuse};
 use crate::proxy::cache::Cache;

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OnceCell;
 
-use crate::store::{CacheKey, Record};
+use crate::store::key::CacheKey;
+use crate::store::record::Record;
 
 /// Keys share a lock by hash; no lock is held across a wait.
 const STRIPES: usize = 256;

@@ -12,33 +12,32 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use super::Inner;
 use super::disk::{Disk, PATIENCE};
 use super::folder;
-use crate::store::CacheKey;
+use crate::store::key::CacheKey;
 
 /// Keys of requests begin with a method or a host; none begins with a zero octet.
 const KEY: &[u8] = b"\0tintype canary";
 
-/// Checks every `interval`, as long as the store is there and its writer has not ended.
-pub(super) async fn run(store: Weak<Inner>, interval: Duration) {
+/// Checks every `interval`, as long as the disk tier is there and its writer has not ended.
+pub(super) async fn run(disk: Weak<Disk>, interval: Duration) {
     let mut seen = None;
     let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await;
     // A writer that took nothing from the start would end the next process as well.
-    let mut took_writes = store.upgrade().is_some_and(|store| store.disk.is_healthy());
+    let mut took_writes = disk.upgrade().is_some_and(|disk| disk.is_healthy());
     loop {
         ticks.tick().await;
-        let Some(store) = store.upgrade() else { return };
-        let writes = Some(store.disk.writes());
-        if writes == seen && store.disk.is_healthy() {
+        let Some(disk) = disk.upgrade() else { return };
+        let writes = Some(disk.writes());
+        if writes == seen && disk.is_healthy() {
             continue;
         }
         seen = writes;
-        check(&store.disk).await;
-        took_writes |= store.disk.is_healthy();
-        if took_writes && has_ended(&store.disk).await {
+        check(&disk).await;
+        took_writes |= disk.is_healthy();
+        if took_writes && has_ended(&disk).await {
             tracing::error!("the writer of the disk cache has ended, and the disk takes writes");
             return;
         }
@@ -103,7 +102,7 @@ mod tests {
         assert!(store.inner.disk.is_healthy());
         foyers.shutdown_background();
         let ended = async {
-            let check = run(Arc::downgrade(&store.inner), Duration::from_millis(1));
+            let check = run(Arc::downgrade(&store.inner.disk), Duration::from_millis(1));
             tokio::time::timeout(PATIENCE * 2, check).await
         };
         runtime().block_on(ended).expect("the check returns");

@@ -19,8 +19,11 @@ use super::folder::{Folder, PAGE};
 use super::gathering::Gathering;
 use super::places::{Place, Places};
 use super::value::{Queue, Ticket, Value};
+use crate::store::error::OpenError;
 use crate::store::front::Found;
-use crate::store::{CacheKey, OpenError, Record, Usage};
+use crate::store::key::CacheKey;
+use crate::store::record::Record;
+use crate::store::usage::Usage;
 
 /// Bytes in front of an entry, by foyer.
 const ENTRY_HEADER: u64 = 36;

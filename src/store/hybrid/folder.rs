@@ -20,7 +20,7 @@ use rustix::fs::{Access, FallocateFlags, FlockOperation, access, fallocate, floc
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::store::OpenError;
+use crate::store::error::OpenError;
 
 /// Raised whenever bytes of an older version cannot be read any more.
 const FORMAT: u32 = 1;

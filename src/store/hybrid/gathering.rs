@@ -12,7 +12,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 
 use super::value::Value;
-use crate::store::{CacheKey, Record};
+use crate::store::key::CacheKey;
+use crate::store::record::Record;
 use crate::tasks;
 
 /// The moment: what a crash loses more.

@@ -37,7 +37,8 @@ use twox_hash::XxHash64;
 use super::folder::{Folder, PAGE};
 use super::value::Value;
 use crate::clock::Stopwatch;
-use crate::store::{CacheKey, Record};
+use crate::store::key::CacheKey;
+use crate::store::record::Record;
 
 /// What an entry begins with.
 const HEADER: usize = 36;

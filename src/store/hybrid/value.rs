@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use bytes::Bytes;
 use foyer::{Code, Error, ErrorKind, Result};
 
-use crate::store::{CacheKey, Record};
+use crate::store::key::CacheKey;
+use crate::store::record::Record;
 
 const GONE: [u8; 4] = *b"gone";
 const GONE_LEN: usize = 12;

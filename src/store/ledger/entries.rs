@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Handle;
 use crate::clock::Timestamp;
+use crate::store::key::Handle;
 
 /// Soft purges of one handle that are told apart; the oldest are joined.
 const SOFT_PER_HANDLE: usize = 4;

@@ -24,8 +24,9 @@ use rustix::fs::{FallocateFlags, fallocate};
 use sha2::{Digest, Sha256};
 
 use super::entries::Entries;
-use super::{Handle, Kind, Scope};
 use crate::clock::Timestamp;
+use crate::store::key::Handle;
+use crate::store::scope::{Kind, Scope};
 
 const SLOT: usize = 32;
 const HEADER: u8 = b'T';

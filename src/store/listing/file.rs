@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use super::Entry;
 use crate::clock::Timestamp;
 use crate::policy::asking::Asking;
-use crate::store::{CacheKey, Handle};
+use crate::store::key::{CacheKey, Handle};
 
 const MAGIC: &[u8] = b"tintype listing 1\n";
 const SUM: usize = 32;

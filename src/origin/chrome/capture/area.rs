@@ -4,12 +4,12 @@
 
 use serde::Deserialize;
 
-use crate::origin::chrome::picture::Part;
-use crate::origin::chrome::spec::{Area, Clip, View, pixels};
+use super::pixels::Part;
+use crate::capture::request::{Area, Clip, View, pixels};
 
 /// Screens beside each other that a full page has at most. Wider content is a mistake or an attack, and each screen is a
 /// screenshot of its own.
-const MAX_ACROSS: f64 = 4.0;
+const MAX_ACROSS: f64 = 8.0;
 
 /// Screens at most for one picture.
 const MAX_WINDOWS: usize = 4096;

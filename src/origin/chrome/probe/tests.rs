@@ -1,5 +1,5 @@
-use super::*;
 use crate::message::fields::lines;
+use crate::origin::chrome::probe::*;
 
 const THEN: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
@@ -93,7 +93,7 @@ async fn behind_tls(heads: Vec<String>) -> (u16, Arc<ClientConfig>, tokio::task:
 #[derive(Debug)]
 struct Home;
 
-impl super::super::resolver::Resolver for Home {
+impl crate::origin::chrome::resolver::Resolver for Home {
     fn resolve<'a>(
         &'a self,
         _: &'a str,
@@ -105,9 +105,9 @@ impl super::super::resolver::Resolver for Home {
 /// Over TLS as in the open, a redirect on the way; whom nobody vouches for is not believed.
 #[tokio::test]
 async fn pages_behind_tls_are_asked_too() {
-    let config = super::super::Config {
+    let config = crate::origin::chrome::Config {
         allow_hosts: vec!["page.test".parse().unwrap()],
-        ..super::super::tests::config()
+        ..crate::origin::chrome::tests::config()
     };
     let guard = Arc::new(Guard::new(&config, Arc::new(Home)));
     let how = Probe { timeout: Duration::from_secs(20), unchanged_on_error: false };

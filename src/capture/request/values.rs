@@ -1,0 +1,333 @@
+//! How single values are read: pure, `None` for what cannot be used.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use url::Url;
+
+use super::{Clip, ResourceKind, StatusRange};
+
+/// Longest URL that is captured, in bytes.
+const MAX_URL: usize = 16 * 1024;
+/// Longest selector, in bytes.
+const MAX_SELECTOR: usize = 1024;
+/// Longest text that a page is searched for, in bytes.
+const MAX_CONTENT: usize = 1024;
+/// What no time is beyond, in microseconds: numbers up to here are exact.
+const MAX_MICROSECONDS: f64 = 9e15;
+/// Longest header field value, in bytes.
+const MAX_FIELD: usize = 4096;
+/// Where time stands still if the request does not say: 2025-01-01T00:00:00Z, in milliseconds.
+pub(super) const EPOCH: u64 = 1_735_689_600_000;
+/// Fields that belong to the browser or to the connection.
+const NOT_TO_BE_SET: [&str; 14] = [
+    "host",
+    "connection",
+    "content-length",
+    "content-encoding",
+    "transfer-encoding",
+    "keep-alive",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "proxy-authorization",
+    "proxy-connection",
+    "cookie",
+    "user-agent",
+];
+
+pub(super) fn target(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok().filter(|url| url.as_str().len() <= MAX_URL)?;
+    let plain = url.username().is_empty() && url.password().is_none();
+    (matches!(url.scheme(), "http" | "https") && url.host_str().is_some() && plain).then_some(url)
+}
+
+pub(super) fn flag(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether and where time stands still, in milliseconds since 1970: `true`, `false`, or an RFC 3339 instant in UTC.
+pub(super) fn instant(text: &str) -> Option<Option<u64>> {
+    if let Some(flag) = flag(text) {
+        return Some(flag.then_some(EPOCH));
+    }
+    // JavaScript has no instant beyond the year 275760, and this form none beyond 9999.
+    let instant = humantime::parse_rfc3339(text).ok()?;
+    let since = instant.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok().map(Some)
+}
+
+/// The name of a proxy that the operator set up.
+pub(super) fn proxy(text: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    ((1..=64).contains(&text.len()) && text.chars().all(plain)).then(|| text.to_owned())
+}
+
+/// A country as ISO 3166-1 has it, in lower case.
+pub(super) fn country(text: &str) -> Option<String> {
+    (text.len() == 2 && text.chars().all(|c| c.is_ascii_alphabetic())).then(|| text.to_ascii_lowercase())
+}
+
+/// The text on a page of which a picture is none, without the blanks around it.
+pub(super) fn content(text: &str) -> Option<String> {
+    let text = text.trim();
+    (1..=MAX_CONTENT).contains(&text.len()).then(|| text.to_owned())
+}
+
+/// Milliseconds, or a number with the unit `ms` or `s`, to the microsecond.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let (number, milliseconds) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1.0),
+        None => text.strip_suffix('s').map_or((text, 1.0), |number| (number, 1000.0)),
+    };
+    let digits = |c: char| c.is_ascii_digit() || c == '.';
+    let amount: f64 = number.parse().ok().filter(|_| number.chars().all(digits))?;
+    // Whole microseconds: what the canonical request says has as many.
+    let microseconds = (amount * milliseconds * 1000.0).round();
+    (microseconds <= MAX_MICROSECONDS).then(|| Duration::from_micros(microseconds as u64))
+}
+
+/// Seconds, or a time with units.
+pub(super) fn lifetime(text: &str) -> Option<Duration> {
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text).ok(),
+    }
+}
+
+/// A plain decimal number within bounds.
+pub(super) fn number(text: &str, from: f64, to: f64) -> Option<f64> {
+    text.parse().ok().filter(|n: &f64| (from..=to).contains(n))
+}
+
+pub(super) fn selector(text: &str) -> Option<String> {
+    let fine = !text.trim().is_empty() && text.len() <= MAX_SELECTOR && !text.contains(['{', '}']);
+    fine.then(|| text.trim().to_owned())
+}
+
+/// `x,y,width,height` in CSS pixels.
+pub(super) fn clip(text: &str, max: u32) -> Option<Clip> {
+    let sides: Vec<u32> = text.split(',').map(|n| n.trim().parse().ok()).collect::<Option<_>>()?;
+    let [x, y, width, height] = sides[..] else { return None };
+    let fine = x <= max && y <= max && (1..=max).contains(&width) && (1..=max).contains(&height);
+    fine.then_some(Clip { x, y, width, height })
+}
+
+pub(super) fn resource(text: &str) -> Option<ResourceKind> {
+    let text = text.trim().to_ascii_lowercase();
+    let singular = match text.as_str() {
+        "css" => "stylesheet",
+        other => other.strip_suffix('s').unwrap_or(other),
+    };
+    ResourceKind::ALL.into_iter().find(|kind| kind.name() == singular || kind.name() == text)
+}
+
+/// `404`, `4xx` or `500-503`. Servers answer with codes up to 999, which are of no class (RFC 9110 section 15).
+pub(super) fn status(text: &str) -> Option<StatusRange> {
+    let code = |text: &str| text.parse().ok().filter(|code| (100..=999).contains(code));
+    let text = text.trim();
+    if let Some(class) = text.strip_suffix("xx") {
+        let class: u16 = class.parse().ok().filter(|class| (1..=5).contains(class))?;
+        return Some(StatusRange { from: class * 100, to: class * 100 + 99 });
+    }
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let range = StatusRange { from: code(from)?, to: code(to)? };
+    (range.from <= range.to).then_some(range)
+}
+
+/// `Name: value`.
+pub(super) fn field(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once(':')?;
+    let name: HeaderName = name.trim().parse().ok()?;
+    let value = field_value(value)?;
+    let barred = NOT_TO_BE_SET.contains(&name.as_str()) || name.as_str().starts_with("proxy-");
+    (!barred && !name.as_str().starts_with("sec-")).then(|| (name.as_str().to_owned(), value))
+}
+
+/// The value of a field: visible ASCII and spaces.
+pub(crate) fn field_value(text: &str) -> Option<String> {
+    let text = text.trim();
+    let fine = text.len() <= MAX_FIELD && !text.is_empty();
+    let value = HeaderValue::from_str(text).ok().filter(|_| fine)?;
+    value.to_str().ok().map(str::to_owned)
+}
+
+/// `name=value`, as in a Cookie field (RFC 6265 section 4.1.1, values a little wider, as browsers have it).
+pub(super) fn cookie(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once('=')?;
+    let token: HeaderName = name.trim().parse().ok()?;
+    // The parser puts it in lower case; cookies have a case. Blanks around are no part of either (RFC 6265 section 5.2).
+    let (name, value) = (name.trim().to_owned(), value.trim());
+    let plain = |c: char| (' '..='~').contains(&c) && c != ';';
+    (token.as_str().len() <= 256 && value.len() <= MAX_FIELD && value.chars().all(plain))
+        .then(|| (name, value.to_owned()))
+}
+
+/// An IANA name such as `Europe/Berlin`; whether there is such a zone the browser knows.
+pub(super) fn time_zone(text: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
+    ((1..=64).contains(&text.len()) && text.chars().all(plain)).then(|| text.to_owned())
+}
+
+/// A language tag such as `de-CH`.
+pub(crate) fn locale(text: &str) -> Option<String> {
+    let part = |part: &str| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric());
+    let mut parts = text.split('-');
+    let language =
+        parts.next().filter(|p| (2..=3).contains(&p.len()) && p.chars().all(|c| c.is_ascii_alphabetic()));
+    (language.is_some() && text.len() <= 35 && parts.all(part)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_have_units() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("250", Some(250)),
+            ("250ms", Some(250)),
+            ("2s", Some(2000)),
+            ("1.5s", Some(1500)),
+            ("-1", None),
+            ("1e3", None),
+            ("inf", None),
+            ("s", None),
+            ("", None),
+            ("1m", None),
+        ] {
+            assert_eq!(duration(text), expected.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn instants_are_in_utc() {
+        for (text, expected) in [
+            ("true", Some(Some(EPOCH))),
+            ("0", Some(None)),
+            ("2025-01-01T00:00:00Z", Some(Some(EPOCH))),
+            ("1970-01-01T00:00:01.5Z", Some(Some(1500))),
+            ("1969-12-31T23:59:59Z", None),
+            ("2025-01-01T00:00:00+01:00", None),
+            ("2025-13-01T00:00:00Z", None),
+            ("2025-01-01", None),
+            ("now", None),
+            ("", None),
+        ] {
+            assert_eq!(instant(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn egress_is_named_plainly() {
+        for (text, fine) in [("de-1", true), ("A_b", true), ("", false), ("a.b", false), ("http://x", false)]
+        {
+            assert_eq!(proxy(text).is_some(), fine, "{text}");
+        }
+        assert!(proxy(&"x".repeat(65)).is_none());
+        for (text, expected) in
+            [("DE", Some("de")), ("de", Some("de")), ("d", None), ("deu", None), ("d1", None)]
+        {
+            assert_eq!(country(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn clips_are_four_numbers_within_the_largest_page() {
+        for (text, expected) in [
+            ("0,0,10,20", Some((0, 0, 10, 20))),
+            (" 5, 6 ,7,8", Some((5, 6, 7, 8))),
+            ("100,100,100,100", Some((100, 100, 100, 100))),
+            ("0,0,0,20", None),
+            ("0,0,20", None),
+            ("0,0,20,20,20", None),
+            ("-1,0,20,20", None),
+            ("0,0,101,20", None),
+            ("101,0,1,20", None),
+            ("a,0,1,1", None),
+        ] {
+            let expected = expected.map(|(x, y, width, height)| Clip { x, y, width, height });
+            assert_eq!(clip(text, 100), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn statuses_are_codes_classes_and_ranges() {
+        for (text, expected) in [
+            ("404", Some((404, 404))),
+            ("4xx", Some((400, 499))),
+            ("500-503", Some((500, 503))),
+            ("503-500", None),
+            ("999", Some((999, 999))),
+            ("400-999", Some((400, 999))),
+            ("1000", None),
+            ("600-1000", None),
+            ("6xx", None),
+            ("99", None),
+            ("xx", None),
+            ("", None),
+        ] {
+            assert_eq!(status(text), expected.map(|(from, to)| StatusRange { from, to }), "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_and_cookies_keep_their_form() {
+        let pair = |name: &str, value: &str| Some((name.to_owned(), value.to_owned()));
+        for (text, expected) in [
+            ("X-Key: a b", pair("x-key", "a b")),
+            ("X-Key:a:b", pair("x-key", "a:b")),
+            ("X-Key:", None),
+            ("Host: a", None),
+            ("Cookie: a=b", None),
+            ("Proxy-Authorization: x", None),
+            ("Sec-Fetch-Site: x", None),
+            ("X Key: a", None),
+            ("X-Key: a\r\nHost: b", None),
+            ("nothing", None),
+        ] {
+            assert_eq!(field(text), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("Sid=a=b", pair("Sid", "a=b")),
+            ("sid=", pair("sid", "")),
+            ("=x", None),
+            ("sid", None),
+            ("sid=a;b", None),
+            ("sid=\u{e9}", None),
+        ] {
+            assert_eq!(cookie(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_read_as_people_write_them() {
+        for (text, expected) in [
+            ("image", Some(ResourceKind::Image)),
+            ("Images", Some(ResourceKind::Image)),
+            (" fonts", Some(ResourceKind::Font)),
+            ("css", Some(ResourceKind::Stylesheet)),
+            ("document", None),
+            ("s", None),
+        ] {
+            assert_eq!(resource(text), expected, "{text}");
+        }
+        for (text, fine) in
+            [("de", true), ("de-CH", true), ("zh-Hans-CN", true), ("d", false), ("de_CH", false), ("", false)]
+        {
+            assert_eq!(locale(text).is_some(), fine, "{text}");
+        }
+        for (text, fine) in [("Europe/Berlin", true), ("Etc/GMT+5", true), ("", false), ("a b", false)] {
+            assert_eq!(time_zone(text).is_some(), fine, "{text}");
+        }
+        for (text, fine) in [(".a > b, #c", true), (" ", false), ("a{}", false)] {
+            assert_eq!(selector(text).is_some(), fine, "{text}");
+        }
+    }
+}
