@@ -50,9 +50,10 @@ impl Proxy {
         })
     }
 
-    /// The data plane that follows this one after a reload. They share the store, the counts, the fetches under way and what
-    /// is remembered of keys, so that there is one fetch for a key across the two. This one still answers the requests that it
-    /// has, and prefetches nothing any more.
+    /// The data plane that follows this one after a reload. They share the store, the counts, the
+    /// fetches under way and what is remembered of keys, so that there is one fetch for a key
+    /// across the two. This one still answers the requests that it has, and prefetches nothing any
+    /// more.
     pub fn succeeded_by(&self, config: Config, mut routes: Routes) -> Arc<Self> {
         routes.adopt(&self.routes, |name| {
             let of = |config: &Config| config.routes.iter().find(|route| route.name == name).cloned();

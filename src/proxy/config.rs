@@ -33,8 +33,8 @@ pub struct Config {
     pub max_stored_bytes: u64,
     /// Bytes that all fetches under way may hold for storing; beyond, answers pass unstored.
     pub max_fetch_buffer: u64,
-    /// A response without an entity tag and at most so long is held until it is whole, so that its first
-    /// answer carries the tag.
+    /// A response without an entity tag and at most so long is held until it is whole, so that its
+    /// first answer carries the tag.
     pub hold_for_tag: u64,
     /// How long such a response is held at most.
     pub max_hold: Duration,
@@ -55,7 +55,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Prepared responses on the fast path. They cannot show a key, so that there are none where clients want one.
+    /// Prepared responses on the fast path. They cannot show a key, so that there are none where
+    /// clients want one.
     pub(super) fn prepared_places(&self) -> usize {
         if self.tell_key { 0 } else { self.max_prepared }
     }

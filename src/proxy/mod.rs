@@ -1,8 +1,9 @@
 //! The data plane: from a request to its response.
 //!
-//! [`Proxy::handle`] tells the whole story. Five objects do the work, each in a folder of its own: [`request`] reads and
-//! admits requests, [`cache`] finds and stores responses, [`fetch`] asks origins, [`respond`] makes responses, and
-//! [`fast_path`] answers repeated hits. They know their neighbours only in this order, and none of them knows this file.
+//! [`Proxy::handle`] tells the whole story. Five objects do the work, each in a folder of its own:
+//! [`request`] reads and admits requests, [`cache`] finds and stores responses, [`fetch`] asks
+//! origins, [`respond`] makes responses, and [`fast_path`] answers repeated hits. They know their
+//! neighbours only in this order, and none of them knows this file.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,11 +17,11 @@ use crate::derive::Deriver;
 use crate::message::body::Body;
 use crate::message::cache_status::{self, CacheStatus, Forward, Forwarded};
 use crate::message::outcome::CacheOutcome;
-use crate::policy::audience::Asker;
 use crate::telemetry::counters::{Count, Counters};
 
 mod assemble;
 pub mod auth;
+mod bypass;
 mod cache;
 mod config;
 mod dialect;
@@ -46,7 +47,6 @@ pub use config::{Config, Refresh, Route};
 use fast_path::FastPath;
 use fast_path::plain_request::PlainRequest;
 use fetch::Fetcher;
-use fetch::bypass::Bypassed;
 use reading::Reading;
 use refusal::Refusal;
 use request::{CacheRequest, forward, target};
@@ -70,7 +70,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Answers one request. `peer` is the client's address, `secure` whether the request came over TLS.
+    /// Answers one request. `peer` is the client's address, `secure` whether the request came over
+    /// TLS.
     pub async fn handle(&self, request: Request<Body>, peer: IpAddr, secure: bool) -> Response<Body> {
         self.counters.add(Count::Requests);
         match self.answer(request, peer, secure).await {
@@ -86,7 +87,8 @@ impl Proxy {
         secure: bool,
     ) -> Result<Response<Body>, Refusal> {
         let (mut request, body) = request.into_parts();
-        // Answer from a prepared response. Content may come over HTTP/2 without a field that announces it.
+        // Answer from a prepared response. Content may come over HTTP/2 without a field that
+        // announces it.
         let plain = PlainRequest::of(&request).filter(|_| body.is_end_stream());
         if let Some(plain) = &plain
             && let Some(response) = self.fast_path.respond(plain, &request.headers)
@@ -123,7 +125,8 @@ impl Proxy {
         body: Body,
         peer: IpAddr,
     ) -> Result<Response<Body>, Refusal> {
-        // Check that the request may capture its page. A body that is still there was not read, and may name another one.
+        // Check that the request may capture its page. A body that is still there was not read, and
+        // may name another one.
         reading.wishes.ambiguous |= !body.is_end_stream() && reading.derivative.is_none();
         reading.leave.check_page(&reading.wishes)?;
         reading.leave.limit(&mut reading.wishes);
@@ -175,7 +178,8 @@ impl Proxy {
             Decision::Forward(_) if request.directives.only_if_cached => return Err(Refusal::OnlyIfCached),
             Decision::Forward(why) => {
                 request.leave.may_ask(self.clock.now())?;
-                // The origin is asked for a range only, unless a capture or a validation brings the whole.
+                // The origin is asked for a range only, unless a capture or a validation brings the
+                // whole.
                 let fetched = if is_range && !request.route.capture && found.stored.is_none() {
                     Box::pin(self.fetcher.bypass_covered(request, found, Body::Empty)).await?
                 } else {
@@ -187,28 +191,6 @@ impl Proxy {
         tell_audience(request.route.audience, request.leave.asker(), &mut response);
         if self.config.tell_key {
             cache_status::add_key(response.headers_mut(), found.key.as_bytes());
-        }
-        Ok(response)
-    }
-
-    /// Sends the request to the origin as it is.
-    async fn answer_bypassing(
-        &self,
-        route: Arc<route::Route>,
-        head: Parts,
-        reading: Reading,
-        body: Body,
-        peer: IpAddr,
-        why: Forward,
-    ) -> Result<Response<Body>, Refusal> {
-        reading.leave.may_ask(self.clock.now())?;
-        let (audience, asker) = (route.audience, reading.leave.asker());
-        let mut response = match self.fetcher.bypass(&self.routes, route, head, body, peer).await? {
-            Bypassed::Passed(answered) => self.responder.bypassed(answered, Forwarded::because(why)),
-            Bypassed::Cacheable(request, fetched) => self.responder.fetched(&request, fetched, why),
-        };
-        if asker == Asker::Holder {
-            tell_audience(audience, asker, &mut response);
         }
         Ok(response)
     }

@@ -12,7 +12,8 @@ use crate::policy::asking::Again;
 use crate::proxy::fast_path::Answer;
 
 impl Proxy {
-    /// Answers `plain` on the fast path if a prepared response is valid: writes the head to `head`, and counts the request.
+    /// Answers `plain` on the fast path if a prepared response is valid: writes the head to `head`,
+    /// and counts the request.
     pub fn short(&self, plain: &Plain<'_>, head: &mut Vec<u8>) -> Option<Answer> {
         self.fast_path.answer(plain, head)
     }
@@ -48,8 +49,8 @@ impl Proxy {
         Arc::downgrade(&fetcher)
     }
 
-    /// Fetches again what `again` asks for, unless a fresh response is stored, and waits until it is stored or is not.
-    /// Returns whether the stored response is then fresh.
+    /// Fetches again what `again` asks for, unless a fresh response is stored, and waits until it
+    /// is stored or is not. Returns whether the stored response is then fresh.
     pub async fn refresh(&self, again: &Again) -> bool {
         let Some(mut request) = again.to_request() else { return false };
         request.extensions.insert(Class::Refresh);

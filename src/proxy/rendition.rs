@@ -1,4 +1,5 @@
-//! Answers with a rendition: the picture is looked up or fetched as for any request, and the rendition is made of it.
+//! Answers with a rendition: the picture is looked up or fetched as for any request, and the
+//! rendition is made of it.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Parts for the unit tests of the data plane: a store in memory, a clock that stands still, and an origin that answers as
-//! told.
+//! Parts for the unit tests of the data plane: a store in memory, a clock that stands still, and an
+//! origin that answers as told.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};

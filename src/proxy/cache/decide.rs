@@ -74,9 +74,9 @@ impl Cache {
         }
     }
 
-    /// The decision for a request that may not ask the origin: nothing that it says leads to a fetch. `Forward` is then
-    /// refused by [`Leave::may_ask`](crate::proxy::auth). A response that the origin forbids to be used stale is not used
-    /// (RFC 9111 section 4.2.4).
+    /// The decision for a request that may not ask the origin: nothing that it says leads to a
+    /// fetch. `Forward` is then refused by [`Leave::may_ask`](crate::proxy::auth). A response that
+    /// the origin forbids to be used stale is not used (RFC 9111 section 4.2.4).
     fn decide_restricted<'a>(&self, request: &CacheRequest, found: &'a Found) -> Decision<'a> {
         let Some((stored, tier)) = &found.stored else { return Decision::Forward(Forward::UriMiss) };
         let head = stored.head();

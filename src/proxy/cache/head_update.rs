@@ -13,8 +13,8 @@ use crate::policy::validation::{self, HeadSays};
 use crate::proxy::request::CacheRequest;
 
 impl Cache {
-    /// Freshens `stored` if the fields of a 200 to HEAD confirm it, and makes it stale otherwise. Returns the freshened
-    /// response.
+    /// Freshens `stored` if the fields of a 200 to HEAD confirm it, and makes it stale otherwise.
+    /// Returns the freshened response.
     pub(crate) async fn update_from_head(
         &self,
         request: &CacheRequest,

@@ -11,8 +11,9 @@ use crate::proxy::route::Routes;
 use crate::store::{Handle, Scope};
 
 impl Cache {
-    /// Makes the stored responses unusable that a request of an unsafe method to `target` invalidated, and those that
-    /// fetches under way would store: `is_fetched` says whether one carries a handle.
+    /// Makes the stored responses unusable that a request of an unsafe method to `target`
+    /// invalidated, and those that fetches under way would store: `is_fetched` says whether one
+    /// carries a handle.
     pub(crate) async fn invalidate(
         &self,
         routes: &Routes,

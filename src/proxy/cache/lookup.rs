@@ -23,7 +23,8 @@ pub(crate) struct Inspected {
 }
 
 impl Cache {
-    /// Finds the response stored for `request` under `primary`, through the index of variants where there is one.
+    /// Finds the response stored for `request` under `primary`, through the index of variants where
+    /// there is one.
     pub(crate) async fn look_up(&self, primary: &CacheKey, request: &Parts) -> Found {
         let Some((record, tier)) = self.read(primary).await else {
             return Found::nothing(primary);
@@ -36,7 +37,8 @@ impl Cache {
             },
             Content::Variants(index) => {
                 let key = select(primary, index, request);
-                // A variant that is not listed was dropped, and must not come back by the entry of another one.
+                // A variant that is not listed was dropped, and must not come back by the entry of
+                // another one.
                 let listed = index.variants.iter().any(|variant| variant.key == key.as_bytes());
                 let stored = match self.read(&key).await {
                     Some((variant, tier)) if listed => self.stored(variant).map(|stored| (stored, tier)),
@@ -65,7 +67,8 @@ impl Cache {
         Some(stored)
     }
 
-    /// Looks at what is stored for `request`, as [`look_up`](Self::look_up) does, without bringing anything into memory.
+    /// Looks at what is stored for `request`, as [`look_up`](Self::look_up) does, without bringing
+    /// anything into memory.
     pub(crate) async fn inspect(&self, primary: &CacheKey, request: &Parts) -> Inspected {
         let mut seen = Inspected { found: Found::nothing(primary), purged: None, variants: None };
         let Some((record, tier)) = self.peek(primary).await else { return seen };
@@ -100,7 +103,8 @@ impl Cache {
         Some((record, if in_memory { Tier::Memory } else { Tier::Disk }))
     }
 
-    /// Whether `stored` may cover an origin error now: its window allows it, and no purge came meanwhile.
+    /// Whether `stored` may cover an origin error now: its window allows it, and no purge came
+    /// meanwhile.
     pub(crate) fn covers_error(&self, stored: &Stored, answered: bool, now: Timestamp) -> bool {
         reuse::covers_error(stored.head(), answered, now) && !self.was_purged(stored)
     }
@@ -109,13 +113,15 @@ impl Cache {
         self.store.is_purged(&stored.record().handles, stored.record().sequence)
     }
 
-    /// Whether a purge, hard or soft, covers a record with these handles that was begun at `sequence`.
+    /// Whether a purge, hard or soft, covers a record with these handles that was begun at
+    /// `sequence`.
     pub(crate) fn is_outdated(&self, handles: &[Handle], sequence: u64) -> bool {
         self.store.is_purged(handles, sequence) || self.store.is_softened(handles, sequence)
     }
 }
 
-/// The key of the variant that `request` selects by the names of the most recent `Vary` (RFC 9111 section 4.1).
+/// The key of the variant that `request` selects by the names of the most recent `Vary` (RFC 9111
+/// section 4.1).
 fn select(primary: &CacheKey, index: &VariantIndex, request: &Parts) -> CacheKey {
     let names: Vec<HeaderName> =
         index.selecting.iter().filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();

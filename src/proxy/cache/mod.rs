@@ -1,8 +1,9 @@
 //! The cache: stored responses, and what is remembered of keys that have none.
 //!
-//! [`Cache`] owns the store, the negative cache, the decline log and the rules of `No-Vary-Search`. It finds the stored
-//! response for a request ([`lookup`]), decides whether it may answer ([`decide`]), stores responses ([`write`]) and applies
-//! what other exchanges do to them ([`invalidate`], [`head_update`]). It knows nothing of fetches.
+//! [`Cache`] owns the store, the negative cache, the decline log and the rules of `No-Vary-Search`.
+//! It finds the stored response for a request ([`lookup`]), decides whether it may answer
+//! ([`decide`]), stores responses ([`write`]) and applies what other exchanges do to them
+//! ([`invalidate`], [`head_update`]). It knows nothing of fetches.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -119,7 +120,8 @@ impl Cache {
         self.no_vary_search.names(route, target).into_iter().map(|(_, handle)| handle).collect()
     }
 
-    /// Learns the rule in `response`, and gives the primary key under which the response is then stored.
+    /// Learns the rule in `response`, and gives the primary key under which the response is then
+    /// stored.
     pub(crate) fn learn_no_vary_search(
         &self,
         route: &Route,

@@ -20,7 +20,8 @@ const FAILED_FOR: Duration = Duration::from_secs(600);
 pub(crate) enum Negative {
     /// Its last response could not be shared: each request is fetched on its own.
     Uncacheable,
-    /// Its origin failed. A stale response answers, and the origin is asked in the background, unless it failed just now.
+    /// Its origin failed. A stale response answers, and the origin is asked in the background,
+    /// unless it failed just now.
     OriginFailed {
         /// Whether the origin answered at all.
         answered: bool,
@@ -40,8 +41,8 @@ enum Entry {
     OriginFailed { answered: bool },
 }
 
-/// The negative cache, bounded. Two keys whose hashes are equal share an entry. That costs a fetch of its own, or one that
-/// is not made for a few seconds.
+/// The negative cache, bounded. Two keys whose hashes are equal share an entry. That costs a fetch
+/// of its own, or one that is not made for a few seconds.
 #[derive(Default)]
 pub(crate) struct NegativeCache(RecentKeys<Entry, MAX_KEYS>);
 

@@ -1,7 +1,8 @@
-//! `No-Vary-Search`: queries to which the origin gives the same response share a cache key, on routes that allow it.
+//! `No-Vary-Search`: queries to which the origin gives the same response share a cache key, on
+//! routes that allow it.
 //!
-//! A rule is learnt from a response and kept for its path. It is lost at a restart. Until a response brings it again,
-//! each query has a key of its own, which only costs fetches.
+//! A rule is learnt from a response and kept for its path. It is lost at a restart. Until a
+//! response brings it again, each query has a key of its own, which only costs fetches.
 
 use std::collections::HashMap;
 
@@ -21,8 +22,9 @@ pub(crate) struct NoVarySearch(Mutex<HashMap<String, LearntRule>>);
 
 struct LearntRule {
     rule: Rule,
-    /// Sequence number of the response, part of the keys that the rule makes. A rule that is lost and learnt again makes
-    /// other keys, so that a response which a purge in between could not name is not found again.
+    /// Sequence number of the response, part of the keys that the rule makes. A rule that is lost
+    /// and learnt again makes other keys, so that a response which a purge in between could not
+    /// name is not found again.
     sequence: u64,
 }
 
@@ -42,7 +44,8 @@ impl NoVarySearch {
         }
     }
 
-    /// The keys under which a response to `target` may be stored, without and with the rule, each with its handle.
+    /// The keys under which a response to `target` may be stored, without and with the rule, each
+    /// with its handle.
     pub(super) fn names(&self, route: &Route, target: &Uri) -> Vec<(CacheKey, Handle)> {
         let (mut plain, mut canonical) = (Vec::new(), Vec::new());
         route.key_into(&mut plain, target);

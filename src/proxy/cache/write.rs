@@ -36,7 +36,8 @@ pub(crate) struct WriteContext<'a> {
 }
 
 impl WriteContext<'_> {
-    /// The handles by which a purge finds the response with this head: its groups (RFC 9875) and tags too.
+    /// The handles by which a purge finds the response with this head: its groups (RFC 9875) and
+    /// tags too.
     pub(crate) fn handles_of(&self, head: &StoredResponse) -> Vec<Handle> {
         let mut handles = self.handles.to_vec();
         // No-Vary-Search may have given several URLs this key.
@@ -105,7 +106,8 @@ impl Cache {
         }
     }
 
-    /// Enters a variant at the front of the index of its target. Variants beyond `max_variants` are removed.
+    /// Enters a variant at the front of the index of its target. Variants beyond `max_variants` are
+    /// removed.
     async fn index(&self, context: &WriteContext<'_>, selecting: Vec<String>, variant: Variant) {
         // One at a time, so that two variants that arrive together are both entered.
         let _one = self.indexing.lock().await;
@@ -125,7 +127,8 @@ impl Cache {
             self.store.remove(&CacheKey::new(surplus.key));
         }
         let index = VariantIndex { selecting, variants };
-        // The store takes no record older than the one that it has. Each variant carries its own sequence for purges.
+        // The store takes no record older than the one that it has. Each variant carries its own
+        // sequence for purges.
         let sequence = known.map_or(context.sequence, |known| known.sequence.max(context.sequence));
         let record = Record::new(sequence, context.handles.to_vec(), Content::Variants(index));
         self.store.put(context.primary.clone(), Arc::new(record));

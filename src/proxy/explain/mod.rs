@@ -1,5 +1,6 @@
-//! Explains a request without making it: its route and key, what is stored and for how long, the response that it would get
-//! now, and why nothing is stored. Counts and fetches nothing, and brings nothing into memory.
+//! Explains a request without making it: its route and key, what is stored and for how long, the
+//! response that it would get now, and why nothing is stored. Counts and fetches nothing, and
+//! brings nothing into memory.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -122,7 +122,8 @@ fn of_history(head: &StoredResponse, asked: &CacheRequest) -> Option<Value> {
     }))
 }
 
-/// Where the lifetime comes from: if the response does not give it by itself, a rule or a bound does.
+/// Where the lifetime comes from: if the response does not give it by itself, a rule or a bound
+/// does.
 fn source(head: &StoredResponse, asked: &CacheRequest) -> &'static str {
     const NAMES: [(LifetimeSource, &str); 5] = [
         (LifetimeSource::SMaxAge, "s-maxage"),

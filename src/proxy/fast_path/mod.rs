@@ -1,8 +1,9 @@
 //! Fast path of hits: a plain request is answered from a prepared response.
 //!
-//! When a plain request was a hit, its response is kept as it is sent, with the time during which the same decision is
-//! certain. Within that time it is enough to check that the record is still the stored one. The responder makes every
-//! prepared response, and every request that is not certain goes the normal way.
+//! When a plain request was a hit, its response is kept as it is sent, with the time during which
+//! the same decision is certain. Within that time it is enough to check that the record is still
+//! the stored one. The responder makes every prepared response, and every request that is not
+//! certain goes the normal way.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ mod prepared;
 use plain_request::{PlainRequest, one};
 use prepared::{About, PreparedRendition, PreparedResponse};
 
-/// Places in which the response to one request may lie. There is one response for each format that clients may accept.
+/// Places in which the response to one request may lie. There is one response for each format that
+/// clients may accept.
 const WAYS: usize = 4;
 
 /// The response to a plain request. Its head is in the buffer that was given for it.
@@ -48,7 +50,8 @@ impl Answer {
     pub const OUTCOME: CacheOutcome = CacheOutcome::Hit(Tier::Memory);
 }
 
-/// Prepared responses, by host and target. A place holds one; a later one replaces it. Readers take no lock.
+/// Prepared responses, by host and target. A place holds one; a later one replaces it. Readers take
+/// no lock.
 pub(crate) struct FastPath {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -74,7 +77,8 @@ impl FastPath {
         }
     }
 
-    /// Answers `plain` if a prepared response is there and valid: writes the head to `head`. Counts the request.
+    /// Answers `plain` if a prepared response is there and valid: writes the head to `head`. Counts
+    /// the request.
     pub(crate) fn answer(&self, plain: &Plain<'_>, head: &mut Vec<u8>) -> Option<Answer> {
         let answer = self.find(plain, |prepared, unchanged, stored, body, now| {
             prepared.write_head(unchanged, stored, now, head);
@@ -111,8 +115,8 @@ impl FastPath {
         })
     }
 
-    /// Finds the prepared response to `plain`, if it is valid now, and counts a hit. `answer` gets it, whether the client has
-    /// the response already, the stored response, the body and the time.
+    /// Finds the prepared response to `plain`, if it is valid now, and counts a hit. `answer` gets
+    /// it, whether the client has the response already, the stored response, the body and the time.
     fn find<A>(
         &self,
         plain: &Plain<'_>,
@@ -160,8 +164,8 @@ impl FastPath {
         None
     }
 
-    /// Prepares the response to `plain`, which was a hit: on `found`, or on a rendition of it. Does nothing if the decision
-    /// is not certain for a while.
+    /// Prepares the response to `plain`, which was a hit: on `found`, or on a rendition of it. Does
+    /// nothing if the decision is not certain for a while.
     pub(crate) fn prepare(
         &self,
         responder: &Responder,
@@ -223,7 +227,8 @@ impl FastPath {
 
     fn keep(&self, prepared: PreparedResponse) {
         let places = self.places(prepared.host(), prepared.target());
-        // The place with a response to the same request, else an empty one, else the one whose response ends first.
+        // The place with a response to the same request, else an empty one, else the one whose
+        // response ends first.
         let worth = |place: &&ArcSwapOption<PreparedResponse>| match &*place.load() {
             Some(known) if known.is_for_the_same_as(&prepared) => 0,
             None => 1,

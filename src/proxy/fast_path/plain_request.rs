@@ -6,8 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
 use crate::message::plain::{Meaning, meaning};
 
-/// A GET that nothing but its target, its `Host`, its conditions and `Accept` decides: what [`Plain`](crate::message::plain::Plain)
-/// is in bytes of HTTP/1.1. It comes over HTTP/2, or through hyper.
+/// A GET that nothing but its target, its `Host`, its conditions and `Accept` decides: what
+/// [`Plain`](crate::message::plain::Plain) is in bytes of HTTP/1.1. It comes over HTTP/2, or
+/// through hyper.
 #[derive(Clone)]
 pub(crate) struct PlainRequest {
     pub(super) host: HeaderValue,

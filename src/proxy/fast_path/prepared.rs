@@ -72,8 +72,8 @@ pub(super) struct PreparedResponse {
 }
 
 impl PreparedResponse {
-    /// Prepares the response that `answer` gives to a request with certain fields, with this body. `None` if it has a form
-    /// that is not known here.
+    /// Prepares the response that `answer` gives to a request with certain fields, with this body.
+    /// `None` if it has a form that is not known here.
     pub(super) fn new(
         about: About,
         body: &Bytes,

@@ -13,7 +13,7 @@ use super::Fetcher;
 use super::flight::{Flight, Joined};
 use super::outcome::FetchOutcome;
 use super::prefetch::Watched;
-use super::run::Fetch;
+use super::task::Fetch;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::reuse::Reuse;
 use crate::policy::rules::early;
@@ -30,7 +30,8 @@ const TICK: Duration = Duration::from_millis(250);
 const MAX_PREFETCHES: usize = 2;
 
 impl Fetcher {
-    /// Counts a hit on `stored` under `key` for prefetching. Returns whether this hit triggers an early refresh.
+    /// Counts a hit on `stored` under `key` for prefetching. Returns whether this hit triggers an
+    /// early refresh.
     pub(crate) fn count_hit(&self, request: &CacheRequest, key: &CacheKey, stored: &Stored) -> bool {
         let (refresh, head) = (request.route.refresh, stored.head());
         if refresh.watched > 0 {
@@ -43,7 +44,8 @@ impl Fetcher {
         let remaining = head.lifetime.saturating_sub(head.current_age(now));
         early::is_near(remaining, head.cost, refresh.early)
             && early::is_due(remaining, head.cost, refresh.early, random())
-            // An origin that failed just now is not asked again for each hit until the end of the lifetime.
+            // An origin that failed just now is not asked again for each hit until the end of the
+            // lifetime.
             && !self.cache.negative.get(key, now).is_some_and(Negative::failed_just_now)
     }
 
@@ -73,8 +75,8 @@ impl Fetcher {
         }
     }
 
-    /// Fetches the response for `request`, unless a fresh one is stored, and waits until it is stored or is not. Returns
-    /// whether the stored response is then fresh.
+    /// Fetches the response for `request`, unless a fresh one is stored, and waits until it is
+    /// stored or is not. Returns whether the stored response is then fresh.
     pub(crate) async fn refresh(self: &Arc<Self>, request: &CacheRequest) -> bool {
         let found = self.cache.look_up(&request.primary, &request.head).await;
         let no_directives = RequestDirectives::default();

@@ -12,8 +12,8 @@ use tokio::time::sleep;
 use super::Fetcher;
 use super::change_history::ChangeHistory;
 use super::outcome::{Arrival, Arriving, FetchOutcome, LeaderShare};
-use super::run::Fetch;
 use super::shared_body::{NotKept, Reader, SharedBody};
+use super::task::Fetch;
 use crate::clock::Stopwatch;
 use crate::message::body::{Body, BodyError};
 use crate::message::entity_tag::EntityTag;
@@ -50,8 +50,9 @@ impl Intake {
 }
 
 impl Fetcher {
-    /// Takes the body in. A response without an entity tag is held back until it is whole, within bounds, so that its first
-    /// recipient gets the tag too. One that has to be a picture is held back until it has been looked at.
+    /// Takes the body in. A response without an entity tag is held back until it is whole, within
+    /// bounds, so that its first recipient gets the tag too. One that has to be a picture is held
+    /// back until it has been looked at.
     pub(super) async fn receive(
         &self,
         fetch: Fetch,
@@ -142,7 +143,8 @@ impl Fetcher {
         self.publish(&fetch, FetchOutcome::Stored(stored, Arrival::Fetched));
     }
 
-    /// Whether the head waits for the body because the origin gave no entity tag: for a picture, and for a short body.
+    /// Whether the head waits for the body because the origin gave no entity tag: for a picture,
+    /// and for a short body.
     fn waits_for_tag(&self, head: &StoredResponse, length: Option<u64>) -> bool {
         let untagged = EntityTag::of(&head.fields).is_none() && head.status == StatusCode::OK;
         untagged
@@ -154,8 +156,8 @@ impl Fetcher {
             }
     }
 
-    /// The body ended short. It breaks off for its readers. If nothing of it was published, the requests get an error or a
-    /// stale response instead.
+    /// The body ended short. It breaks off for its readers. If nothing of it was published, the
+    /// requests get an error or a stale response instead.
     fn broke_off(&self, intake: &Intake, error: BodyError) {
         let fetch = &intake.fetch;
         tracing::warn!(route = %fetch.route.name, %error, "response body broke off");

@@ -1,5 +1,6 @@
-//! Requests that bypass the cache: unsafe methods, ranges, requests with content. Unsafe methods invalidate stored responses,
-//! a HEAD updates one, and the response to a POST may be stored for later GETs.
+//! Requests that bypass the cache: unsafe methods, ranges, requests with content. Unsafe methods
+//! invalidate stored responses, a HEAD updates one, and the response to a POST may be stored for
+//! later GETs.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ pub(crate) enum Bypassed {
 }
 
 impl Fetcher {
-    /// Sends `head` and `body` on as they are. Invalidates what an unsafe method made invalid, among all `routes`.
+    /// Sends `head` and `body` on as they are. Invalidates what an unsafe method made invalid,
+    /// among all `routes`.
     pub(crate) async fn bypass(
         self: &Arc<Self>,
         routes: &Routes,
@@ -42,7 +44,8 @@ impl Fetcher {
     ) -> Result<Bypassed, Refusal> {
         let post = (head.method == Method::POST).then(|| self.begin_post(&route, &head, peer));
         let answered = self.send_on(&route, head.clone(), body, peer).await?;
-        // Purges and invalidations that came meanwhile concern the response, but not its own invalidation.
+        // Purges and invalidations that came meanwhile concern the response, but not its own
+        // invalidation.
         let outdated =
             post.is_some_and(|flight| self.cache.store().is_purged(&flight.handles, flight.sequence));
         let answer = match answered {
@@ -67,7 +70,8 @@ impl Fetcher {
         Ok(Bypassed::Passed(Ok(answer.response)))
     }
 
-    /// Sends a HEAD or a range on as it is. The stored response covers an origin error (RFC 5861 section 4).
+    /// Sends a HEAD or a range on as it is. The stored response covers an origin error (RFC 5861
+    /// section 4).
     pub(crate) async fn bypass_covered(
         &self,
         request: &CacheRequest,
@@ -104,8 +108,8 @@ impl Fetcher {
         Ok(Fetched::shared(Delivery::Bypassed(response), false))
     }
 
-    /// A flight for a POST that is about to be sent, so that invalidations that come before its response are known to
-    /// concern it.
+    /// A flight for a POST that is about to be sent, so that invalidations that come before its
+    /// response are known to concern it.
     fn begin_post(&self, route: &Route, head: &Parts, peer: IpAddr) -> Arc<Flight> {
         let handles = self.cache.handles(route, &head.uri);
         let flight = Flight::new(head.clone(), peer, self.cache.store().next_sequence(), handles);
@@ -122,8 +126,8 @@ impl Fetcher {
         self.lead_with(request, &found, flight, Some(answer)).await
     }
 
-    /// Sends a request as it is, within the bounds of its body. The outer error is the client's fault, the inner one the
-    /// origin's.
+    /// Sends a request as it is, within the bounds of its body. The outer error is the client's
+    /// fault, the inner one the origin's.
     async fn send_on(
         &self,
         route: &Route,

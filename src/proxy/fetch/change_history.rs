@@ -1,7 +1,7 @@
 //! Whether a response differs from the stored one, for adaptive lifetimes.
 //!
-//! An equal entity tag says at once that nothing changed. Where the tags differ or are missing, the whole bodies are
-//! compared, since some origins give the same picture another tag each time.
+//! An equal entity tag says at once that nothing changed. Where the tags differ or are missing, the
+//! whole bodies are compared, since some origins give the same picture another tag each time.
 
 use bytes::Bytes;
 use http::response::Parts;
@@ -13,7 +13,8 @@ use crate::policy::admission::{self, RequestFacts, Terms};
 use crate::policy::stored::StoredResponse;
 use crate::proxy::cache::stored::Stored;
 
-/// What the head of a response says about changes, and what is needed to decide again when the body is there.
+/// What the head of a response says about changes, and what is needed to decide again when the body
+/// is there.
 pub(super) struct ChangeHistory {
     /// The terms of storing with the change, or its absence, entered.
     terms: Terms,
@@ -31,7 +32,8 @@ struct Open {
 }
 
 impl ChangeHistory {
-    /// What the head of `answer` says beside `stored`. `None` where lifetimes are not adaptive, or nothing is stored.
+    /// What the head of `answer` says beside `stored`. `None` where lifetimes are not adaptive, or
+    /// nothing is stored.
     pub(super) fn of(
         terms: &Terms,
         stored: Option<&Stored>,
@@ -61,7 +63,8 @@ impl ChangeHistory {
         &self.terms
     }
 
-    /// The head to store if the body turns out to be the stored one although the head left that open.
+    /// The head to store if the body turns out to be the stored one although the head left that
+    /// open.
     pub(super) fn head_if_same(self, body: &Bytes, request: &HeaderMap) -> Option<StoredResponse> {
         let Open { stored, terms, answer, sent, received } = *self.open?;
         let (head, before) = (stored.head(), stored.body());

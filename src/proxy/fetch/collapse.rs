@@ -9,7 +9,7 @@ use super::Fetcher;
 use super::flight::{Flight, Joined};
 use super::origin::Answer;
 use super::outcome::{Delivery, FetchOutcome, Fetched, LeaderShare, other_variant};
-use super::run::Fetch;
+use super::task::Fetch;
 use crate::message::body::Body;
 use crate::message::class::{Class, Standing};
 use crate::policy::reuse::Reuse;
@@ -20,8 +20,8 @@ use crate::proxy::request::CacheRequest;
 use crate::store::CacheKey;
 use crate::telemetry::counters::Count;
 
-/// How often a request joins a fetch before it makes one of its own. It joins again if the fetch brought another variant,
-/// or a response that a purge of its tag covers.
+/// How often a request joins a fetch before it makes one of its own. It joins again if the fetch
+/// brought another variant, or a response that a purge of its tag covers.
 const MAX_JOINS: usize = 3;
 
 /// What comes of waiting for another request's fetch.
@@ -142,7 +142,8 @@ impl Fetcher {
         Fetched { delivery, collapsed: false, withheld }
     }
 
-    /// Waits for another request's fetch. `may_stall` says whether the request may wait for another one if this one stalls.
+    /// Waits for another request's fetch. `may_stall` says whether the request may wait for another
+    /// one if this one stalls.
     async fn follow(&self, request: &CacheRequest, flight: &Arc<Flight>, may_stall: bool) -> Followed {
         Standing::of(&flight.request.extensions).raise(request.class());
         let outcome = tokio::time::timeout(self.config.collapse_timeout, flight.outcome()).await;
@@ -165,7 +166,8 @@ impl Fetcher {
         }
     }
 
-    /// Whether the response was purged meanwhile by a handle that only the response determines, such as a tag.
+    /// Whether the response was purged meanwhile by a handle that only the response determines,
+    /// such as a tag.
     fn is_outdated(&self, outcome: &FetchOutcome, flight: &Flight) -> bool {
         match outcome {
             FetchOutcome::Stored(stored, _) => {
@@ -177,7 +179,8 @@ impl Fetcher {
         }
     }
 
-    /// Validates the stored response in the background, unless that is under way. Returns the flight that it began.
+    /// Validates the stored response in the background, unless that is under way. Returns the
+    /// flight that it began.
     pub(crate) fn validate_behind(
         self: &Arc<Self>,
         request: &CacheRequest,

@@ -1,7 +1,8 @@
-//! Collapsed requests: one fetch for any number of concurrent requests for one key (RFC 9111 section 4).
+//! Collapsed requests: one fetch for any number of concurrent requests for one key (RFC 9111
+//! section 4).
 //!
-//! A fetch runs in a task of its own, so that it survives the client that began it. The requests wait for its
-//! [`FetchOutcome`].
+//! A fetch runs in a task of its own, so that it survives the client that began it. The requests
+//! wait for its [`FetchOutcome`].
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -95,8 +96,8 @@ pub(crate) enum Joined {
 }
 
 impl Flights {
-    /// Joins the fetch for `key`, unless `is_void` says that it is no longer worth joining. Otherwise enters the one that
-    /// `begin` makes, unless `landed` has what it would bring.
+    /// Joins the fetch for `key`, unless `is_void` says that it is no longer worth joining.
+    /// Otherwise enters the one that `begin` makes, unless `landed` has what it would bring.
     pub(crate) fn join(
         &self,
         key: &CacheKey,
@@ -111,7 +112,8 @@ impl Flights {
             known.has_followers.store(true, Ordering::Relaxed);
             return Joined::Follower(Arc::clone(known));
         }
-        // A fetch leaves the map after its response is stored, so that `landed` sees it for certain.
+        // A fetch leaves the map after its response is stored, so that `landed` sees it for
+        // certain.
         if let Some(stored) = landed() {
             return Joined::Landed(stored);
         }

@@ -1,8 +1,9 @@
 //! Fetches from origins.
 //!
-//! [`Fetcher`] owns the fetches that are under way, the memory that they may hold, and what it fetches ahead of time. Requests
-//! for one key share one fetch ([`collapse`], [`flight`]). The fetch asks the origin and decides on the head ([`run`]), and
-//! takes the body in ([`body`]). Requests that bypass the cache go through [`bypass`]. Each request gets a
+//! [`Fetcher`] owns the fetches that are under way, the memory that they may hold, and what it
+//! fetches ahead of time. Requests for one key share one fetch ([`collapse`], [`flight`]). The
+//! fetch asks the origin and decides on the head ([`run`]), and takes the body in ([`body`]).
+//! Requests that bypass the cache go through [`bypass`]. Each request gets a
 //! [`Fetched`](outcome::Fetched); the responder makes a response of it.
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) mod outcome;
 pub(crate) mod prefetch;
 mod run;
 pub(crate) mod shared_body;
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -73,8 +75,8 @@ impl Fetcher {
         })
     }
 
-    /// The fetcher that follows this one. It knows the fetches that this one began, and takes over what is prefetched for
-    /// routes that `stay`.
+    /// The fetcher that follows this one. It knows the fetches that this one began, and takes over
+    /// what is prefetched for routes that `stay`.
     pub(crate) fn reloaded(
         &self,
         cache: Arc<Cache>,

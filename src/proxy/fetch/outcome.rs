@@ -16,7 +16,8 @@ use crate::proxy::cache::stored::Stored;
 use crate::proxy::request::CacheRequest;
 use crate::store::{CacheKey, Handle};
 
-/// The outcome of a fetch, for all requests that wait for it. Known when the response head has been decided on.
+/// The outcome of a fetch, for all requests that wait for it. Known when the response head has been
+/// decided on.
 #[derive(Clone)]
 pub(crate) enum FetchOutcome {
     /// The response is in the store, whole.
@@ -118,7 +119,8 @@ pub(crate) enum Delivery {
 }
 
 impl Delivery {
-    /// What `outcome` gives to any request that waited for it; `None` if it is for the leader alone.
+    /// What `outcome` gives to any request that waited for it; `None` if it is for the leader
+    /// alone.
     pub(super) fn of(outcome: FetchOutcome) -> Option<Self> {
         Some(match outcome {
             FetchOutcome::Stored(stored, Arrival::Fetched) => Delivery::Stored(stored),
@@ -142,7 +144,8 @@ impl Delivery {
     }
 }
 
-/// The key that a follower selects, if that is another variant than the one that the leader's request brought.
+/// The key that a follower selects, if that is another variant than the one that the leader's
+/// request brought.
 pub(super) fn other_variant(
     outcome: &FetchOutcome,
     follower: &CacheRequest,

@@ -1,4 +1,5 @@
-//! Prefetching: which fresh responses are requested so often that they are fetched again shortly before they go stale.
+//! Prefetching: which fresh responses are requested so often that they are fetched again shortly
+//! before they go stale.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,9 +15,11 @@ use crate::proxy::cache::stored::Stored;
 use crate::proxy::request::CacheRequest;
 use crate::proxy::route::Route;
 
-/// A watched response is fetched this long before it goes stale, and earlier by twice the time that its fetch takes.
+/// A watched response is fetched this long before it goes stale, and earlier by twice the time that
+/// its fetch takes.
 const LEAD_TIME: Duration = Duration::from_secs(1);
-/// Counters of hits, a power of two. Hits on responses that share a counter reduce each other's count.
+/// Counters of hits, a power of two. Hits on responses that share a counter reduce each other's
+/// count.
 const COUNTERS: usize = 4096;
 
 /// Counts hits, and holds the responses that are to be prefetched.
@@ -75,7 +78,8 @@ impl Prefetch {
         self.wake.notify_one();
     }
 
-    /// Counts a hit on `stored`, and watches it once it has enough. Takes no lock before that, and never waits for one.
+    /// Counts a hit on `stored`, and watches it once it has enough. Takes no lock before that, and
+    /// never waits for one.
     pub(super) fn hit(&self, request: &CacheRequest, stored: &Stored) {
         let (at, tag) = counter_of(stored.record().sequence);
         let Some(counter) = self.counters.get(at) else { return };
@@ -141,8 +145,8 @@ fn counter_of(sequence: u64) -> (usize, u32) {
     ((mixed >> 52) as usize % COUNTERS, mixed as u32)
 }
 
-/// A counter: the tag of the record whose hits it counts, how many there were, and whether the record is watched. Hits on
-/// other records lower the count, and take the counter over at zero.
+/// A counter: the tag of the record whose hits it counts, how many there were, and whether the
+/// record is watched. Hits on other records lower the count, and take the counter over at zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Count {
     tag: u32,

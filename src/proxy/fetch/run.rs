@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::Fetcher;
 use super::body::declared_length;
@@ -11,89 +11,19 @@ use super::change_history::ChangeHistory;
 use super::flight::{Flight, Flights};
 use super::origin::Answer;
 use super::outcome::{Arrival, Cause, FetchOutcome, LeaderShare};
+use super::task::Fetch;
 use crate::clock::Timestamp;
-use crate::message::capture::is_incomplete;
 use crate::message::class::Standing;
 use crate::message::problem::Problem;
 use crate::origin::OriginError;
-use crate::policy::admission::{self, NotStored, RequestFacts, Terms};
-use crate::policy::stored::Variant;
+use crate::policy::admission::{self, NotStored, RequestFacts};
 use crate::policy::{reuse, validation};
 use crate::proxy::cache::decline_log::Declined;
-use crate::proxy::cache::stored::{Found, Stored};
-use crate::proxy::cache::write::WriteContext;
-use crate::proxy::request::{CacheRequest, forward};
-use crate::proxy::route::Route;
+use crate::proxy::cache::stored::Stored;
+use crate::proxy::request::forward;
 use crate::store::CacheKey;
 use crate::tasks;
 use crate::telemetry::counters::Count;
-
-/// What a fetch is for.
-pub(super) struct Fetch {
-    pub(super) flight: Arc<Flight>,
-    pub(super) route: Arc<Route>,
-    pub(super) primary: CacheKey,
-    /// Key of the flight, and of its entries in the negative cache.
-    pub(super) key: CacheKey,
-    /// The stored response: it is validated, and covers origin errors.
-    pub(super) stored: Option<Stored>,
-    /// Stored variants, where the selected one is not stored. The origin is told their entity tags.
-    pub(super) others: Vec<Variant>,
-    /// The terms on which the response is stored.
-    pub(super) terms: Terms,
-    /// The stored response is not validated but replaced.
-    pub(super) anew: bool,
-    /// Where the leader waits. A validation in the background has none.
-    pub(super) leader: Option<oneshot::Sender<LeaderShare>>,
-}
-
-impl Fetch {
-    /// The fetch of `flight`, for `request` that found `found`.
-    pub(super) fn new(
-        request: &CacheRequest,
-        found: &Found,
-        flight: &Arc<Flight>,
-        leader: Option<oneshot::Sender<LeaderShare>>,
-    ) -> Self {
-        Fetch {
-            flight: Arc::clone(flight),
-            route: Arc::clone(&request.route),
-            primary: request.primary.clone(),
-            key: found.key.clone(),
-            stored: found.stored.as_ref().map(|(stored, _)| stored.clone()),
-            others: found.variants.clone(),
-            terms: request.terms(),
-            anew: leader.is_some() && request.plan.force.is_some(),
-            leader,
-        }
-    }
-
-    /// Whether the response is an incomplete picture and the stored one is complete.
-    fn would_replace_complete(&self, response: &HeaderMap) -> bool {
-        let stored = self.stored.as_ref().map(Stored::head);
-        is_incomplete(response) && stored.is_some_and(|stored| !is_incomplete(&stored.fields))
-    }
-
-    /// Gives `share` to the leader, if there is one that has nothing yet.
-    pub(super) fn give_leader(&mut self, share: LeaderShare) {
-        if let Some(leader) = self.leader.take() {
-            let _ = leader.send(share);
-        }
-    }
-
-    /// What the response is stored for.
-    pub(super) fn write_context(&self) -> WriteContext<'_> {
-        let request = &self.flight.request;
-        WriteContext {
-            primary: &self.primary,
-            request,
-            sequence: self.flight.sequence,
-            handles: &self.flight.handles,
-            scope: self.route.scope(&request.uri),
-            page: self.route.page(&request.uri),
-        }
-    }
-}
 
 impl Fetcher {
     /// Runs `fetch` in a task of its own. The origin may have given its `answer` already.
@@ -134,7 +64,8 @@ impl Fetcher {
             if self.validated(&mut fetch, &fields, times).await {
                 return;
             }
-            // The 304 did not confirm the stored response: ask for the whole (RFC 9111 section 4.3.4).
+            // The 304 did not confirm the stored response: ask for the whole (RFC 9111 section
+            // 4.3.4).
             answer = self.ask(&fetch, &[]).await;
         }
         match answer {
@@ -153,7 +84,8 @@ impl Fetcher {
         if let Err(error) = fetch.route.judge_head(status, fields) {
             return self.failed(&fetch, error);
         }
-        // A 429 says that tintype asks too often, which is no answer to a client that asks for the first time.
+        // A 429 says that tintype asks too often, which is no answer to a client that asks for the
+        // first time.
         let too_often = status == StatusCode::TOO_MANY_REQUESTS && fields.contains_key(header::RETRY_AFTER);
         let cause = if reuse::is_error(status) || too_often {
             Some(Cause::Status(status))
@@ -175,7 +107,8 @@ impl Fetcher {
         self.send(&fetch.route, request).await
     }
 
-    /// Freshens the stored response that a 304 confirms: the one that was asked about, or the variant that the 304 names.
+    /// Freshens the stored response that a 304 confirms: the one that was asked about, or the
+    /// variant that the 304 names.
     async fn validated(&self, fetch: &mut Fetch, fields: &HeaderMap, times: (Timestamp, Timestamp)) -> bool {
         if fetch.stored.is_some() {
             return self.freshen(fetch, fields, times).await;
@@ -196,7 +129,8 @@ impl Fetcher {
         self.cache.stored(record)
     }
 
-    /// Freshens the stored response by a 304. False if the 304 does not confirm it, or it was purged meanwhile.
+    /// Freshens the stored response by a 304. False if the 304 does not confirm it, or it was
+    /// purged meanwhile.
     async fn freshen(
         &self,
         fetch: &mut Fetch,
@@ -261,7 +195,8 @@ impl Fetcher {
             return false;
         };
         let (now, answered) = (self.clock.now(), cause.is_answer());
-        // Also where it covers nothing: a client that is served during validation need not ask again at once.
+        // Also where it covers nothing: a client that is served during validation need not ask
+        // again at once.
         self.cache.negative.set_failed(&fetch.key, answered, now);
         if !self.cache.covers_error(stored, answered, now) {
             return false;
@@ -311,7 +246,8 @@ impl Fetcher {
         tracing::debug!(route = %fetch.route.name, reason = reason.name(), "not stored");
         self.counters.tally().not_stored(reason.name());
         self.cache.declined.note(&fetch.primary, Declined::not_stored(reason, received));
-        // What only this request forbids says nothing about others, and an error nothing about the next attempt.
+        // What only this request forbids says nothing about others, and an error nothing about the
+        // next attempt.
         let by_request =
             matches!(reason, NotStored::RequestNoStore | NotStored::Authorization) || reason.is_planned();
         if !by_request && !reuse::is_error(status) {
@@ -337,7 +273,8 @@ impl Fetcher {
     }
 }
 
-/// Runs at the end of a fetch, however it ends: a panic must not leave a flight behind for which requests wait for ever.
+/// Runs at the end of a fetch, however it ends: a panic must not leave a flight behind for which
+/// requests wait for ever.
 struct End {
     flights: Arc<Flights>,
     /// The numbers that count this fetch.

@@ -61,8 +61,8 @@ impl CacheRequest {
         self.route.terms_for(self.plan)
     }
 
-    /// The priority of a fetch for this request. A client that validates what it has can wait a little longer than one
-    /// that has nothing.
+    /// The priority of a fetch for this request. A client that validates what it has can wait a
+    /// little longer than one that has nothing.
     pub(crate) fn class(&self) -> Class {
         let fields = &self.head.headers;
         match Class::of(&self.head.extensions) {
@@ -90,7 +90,8 @@ pub(crate) fn why_bypass(request: &Parts, body: &Body) -> Option<Forward> {
     request.headers.contains_key(header::RANGE).then_some(Forward::Bypass)
 }
 
-/// Whether `request` would bypass the cache only for its `Range`: a stored whole may answer it (RFC 9110 section 14.2).
+/// Whether `request` would bypass the cache only for its `Range`: a stored whole may answer it (RFC
+/// 9110 section 14.2).
 pub(crate) fn is_plain_range(request: &Parts, body: &Body) -> bool {
     is_cacheable(&request.method) && body.is_end_stream() && request.headers.contains_key(header::RANGE)
 }

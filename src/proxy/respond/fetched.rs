@@ -113,8 +113,8 @@ fn is_error(response: &Response<Body>) -> bool {
     matches!(response.extensions().get(), Some(CacheOutcome::Error(_)))
 }
 
-/// Adds the fields that only the leader may have, without those that the response has already (length, entity tag). A 304
-/// gets cookies only.
+/// Adds the fields that only the leader may have, without those that the response has already
+/// (length, entity tag). A 304 gets cookies only.
 fn give_withheld(response: &mut Response<Body>, fields: HeaderMap) {
     let is_304 = response.status() == StatusCode::NOT_MODIFIED;
     let is_given =

@@ -1,7 +1,8 @@
 //! Responses to clients.
 //!
-//! [`Responder`] makes a response of a stored response, of what a fetch brought ([`fetched`]), or of a refusal, and says in it
-//! what the cache did. Ranges are cut by [`byteranges`], other sizes and formats made by [`rendition`].
+//! [`Responder`] makes a response of a stored response, of what a fetch brought ([`fetched`]), or
+//! of a refusal, and says in it what the cache did. Ranges are cut by [`byteranges`], other sizes
+//! and formats made by [`rendition`].
 
 use std::sync::Arc;
 
@@ -61,8 +62,8 @@ impl Responder {
         self.respond(request, stored.head(), Body::whole(stored.body().clone()), status)
     }
 
-    /// The response to `request` from a stored head and its body: 304 if the client has it, no body for HEAD, a part for
-    /// `Range`.
+    /// The response to `request` from a stored head and its body: 304 if the client has it, no body
+    /// for HEAD, a part for `Range`.
     fn respond(
         &self,
         request: &Parts,
@@ -114,7 +115,8 @@ impl Responder {
         let fields = response.headers_mut();
         fields.clone_from(&head.fields);
         let age = head.current_age(now).as_secs();
-        // On a miss, `Age` is there only if the origin sent one: it says that a stored response was used (RFC 9111 section 5.1).
+        // On a miss, `Age` is there only if the origin sent one: it says that a stored response was
+        // used (RFC 9111 section 5.1).
         if !matches!(status.outcome, CacheOutcome::Miss(_)) || age > 0 {
             fields.insert(header::AGE, HeaderValue::from(age));
         }

@@ -1,9 +1,10 @@
 //! Renditions: other sizes and formats of a stored picture.
 //!
-//! A rendition is stored beside its picture. Its key is that of the picture and what is made of it. It has the handles of the
-//! picture, so that every purge of the picture covers it. Its entity tag is made of the picture's tag and of what is made, so
-//! that a client which has it gets a 304 without any work. As long as the picture is stored, the picture decides whether the
-//! rendition is fresh. Without it, the rendition's own times do, which are the picture's.
+//! A rendition is stored beside its picture. Its key is that of the picture and what is made of it.
+//! It has the handles of the picture, so that every purge of the picture covers it. Its entity tag
+//! is made of the picture's tag and of what is made, so that a client which has it gets a 304
+//! without any work. As long as the picture is stored, the picture decides whether the rendition is
+//! fresh. Without it, the rendition's own times do, which are the picture's.
 
 use std::sync::Arc;
 
@@ -66,7 +67,8 @@ pub(crate) struct Rendition {
 /// A response with a rendition.
 pub(crate) struct Rendered {
     pub(crate) response: Response<Body>,
-    /// Set if the fast path can answer the next request: what was found of the picture, and the rendition.
+    /// Set if the fast path can answer the next request: what was found of the picture, and the
+    /// rendition.
     pub(crate) in_memory: Option<(Found, Rendition)>,
 }
 
@@ -120,7 +122,8 @@ impl Renditions {
         self.cache.covers_error(stored, answered, self.clock.now())
     }
 
-    /// Turns the response with the picture into the one with its rendition. `found` is what the request for the picture found.
+    /// Turns the response with the picture into the one with its rendition. `found` is what the
+    /// request for the picture found.
     pub(crate) async fn render(
         &self,
         responder: &Responder,
@@ -149,7 +152,8 @@ impl Renditions {
                 whole
             }
             Some((from, make)) => {
-                // A hit was answered from what was found. After a fetch, the store has to be read again.
+                // A hit was answered from what was found. After a fetch, the store has to be read
+                // again.
                 let is_hit = matches!(response.extensions().get(), Some(CacheOutcome::Hit(_)));
                 let of = tag_of(response.headers(), &whole);
                 let fields = response.headers_mut();
@@ -207,7 +211,8 @@ impl Renditions {
         Some((record, body, tier))
     }
 
-    /// Makes the rendition of a picture that came with the fields `of`, and stores it if the picture is stored.
+    /// Makes the rendition of a picture that came with the fields `of`, and stores it if the
+    /// picture is stored.
     async fn make(
         &self,
         wanted: &Wanted<'_>,
@@ -261,7 +266,8 @@ impl Responder {
 }
 
 impl Rendition {
-    /// The response that a GET with these fields gets in place of the one with the `picture`. Counts nothing.
+    /// The response that a GET with these fields gets in place of the one with the `picture`.
+    /// Counts nothing.
     pub(crate) fn compose(
         &self,
         fields: HeaderMap,
@@ -282,7 +288,8 @@ impl Rendition {
     }
 }
 
-/// What the fast path needs to answer with the rendition in `record`, if that is one of the picture in `found`.
+/// What the fast path needs to answer with the rendition in `record`, if that is one of the picture
+/// in `found`.
 fn in_memory_of(wanted: &Wanted<'_>, found: Found, record: &Record) -> Option<(Found, Rendition)> {
     let (derivative, fields) = (wanted.derivative, &wanted.client.headers);
     let (stored, _) = found.stored.as_ref()?;
@@ -335,8 +342,8 @@ fn dress(fields: &mut HeaderMap, make: &Make, tag: HeaderValue) {
     fields.insert(header::ETAG, tag);
 }
 
-/// The size of the picture in `whole`, and what to make of it for a client with these fields. `None` if the picture is that
-/// already, or `whole` is no picture.
+/// The size of the picture in `whole`, and what to make of it for a client with these fields.
+/// `None` if the picture is that already, or `whole` is no picture.
 fn plan(derivative: &Derivative, whole: &Bytes, fields: &HeaderMap) -> Option<((u32, u32), Make)> {
     let from = derive::size(whole)?;
     Some((from, derivative.plan(from, whole.starts_with(b"\x89PNG"), fields)?))
