@@ -11,6 +11,7 @@
 //! - [`mod@derive`] makes other sizes and formats of a picture.
 //! - [`store`] keeps stored responses, in memory and on disk, and the ledger of purges.
 //! - [`origin`] is where answers come from: a remote server or headless Chrome.
+//! - [`purge`] and [`jobs`] are use cases that both planes have.
 //! - [`admin`] is the control plane on its own listener.
 //! - [`telemetry`] sets up logs and counts.
 //! - [`tasks`] knows which tasks must live, and counts panics.
@@ -27,11 +28,13 @@ pub mod derive;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod jobs;
 pub mod listener;
 pub mod message;
 pub mod origin;
 pub mod policy;
 pub mod proxy;
+pub mod purge;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

@@ -1,32 +1,12 @@
 //! The form of answers: JSON, and problem documents (RFC 9457), never to be stored.
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::message::body::Body;
 use crate::message::problem::{Layout, Problem};
-
-/// Bytes of a request body that are read.
-const MAX_BODY: usize = 64 * 1024;
-
-pub(super) async fn read_body(request: Request<Body>) -> Result<Bytes, Response<Body>> {
-    read_body_of(request, MAX_BODY).await
-}
-
-/// A body of at most so many bytes.
-pub(super) async fn read_body_of(request: Request<Body>, most: usize) -> Result<Bytes, Response<Body>> {
-    let body = Limited::new(request.into_body(), most).collect().await;
-    let too_long = |_| problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broke off");
-    Ok(body.map_err(too_long)?.to_bytes())
-}
-
-pub(super) fn not_allowed(allowed: &'static str) -> Response<Body> {
-    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, &format!("allowed here: {allowed}"));
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
-    response
-}
+use crate::purge::PurgeError;
 
 /// A problem document.
 pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
@@ -39,11 +19,24 @@ pub(super) fn problem_with(status: StatusCode, detail: &str, mut more: Value) ->
     Problem { more, ..Problem::new(status, detail) }.into_response(Layout::Indented)
 }
 
-pub(super) fn answer(status: StatusCode, body: Value) -> Response<Body> {
+/// JSON, indented for people.
+pub(super) fn answer(status: StatusCode, body: impl Serialize) -> Response<Body> {
+    // By way of a value: its members are in the order of their names.
+    let Ok(body) = serde_json::to_value(body) else {
+        return problem(StatusCode::INTERNAL_SERVER_ERROR, "internal fault");
+    };
     let mut response = Response::new(Body::whole(format!("{body:#}\n")));
     *response.status_mut() = status;
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// The status of a response that tells of `error`.
+pub(super) fn status_of(error: &PurgeError) -> StatusCode {
+    match error {
+        PurgeError::NamesNothing(_) => StatusCode::BAD_REQUEST,
+        PurgeError::Ledger(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }

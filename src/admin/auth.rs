@@ -14,10 +14,10 @@ pub enum Denied {
 
 /// Checks the bearer token (RFC 6750) in constant time. Without a token the control plane is on loopback, and what a
 /// browser sends for a web page is turned away: it names an `Origin`, or a `Host` that is neither an address nor `localhost`
-/// (DNS rebinding).
+/// (DNS rebinding). Our own page, `/docs`, is not turned away: its `Origin` is the host that it asks.
 pub fn check(token: Option<&str>, fields: &HeaderMap) -> Result<(), Denied> {
     let Some(token) = token else {
-        let foreign = fields.contains_key(header::ORIGIN) || !names_loopback(fields);
+        let foreign = fields.contains_key(header::ORIGIN) && !is_own_page(fields) || !names_loopback(fields);
         return if foreign { Err(Denied::Browser) } else { Ok(()) };
     };
     let given = fields
@@ -26,6 +26,13 @@ pub fn check(token: Option<&str>, fields: &HeaderMap) -> Result<(), Denied> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
         .map_or(&b""[..], |(_, given)| given.trim_ascii());
     if bool::from(given.ct_eq(token.as_bytes())) { Ok(()) } else { Err(Denied::Token) }
+}
+
+/// Whether the request is from a page of this listener, which has no TLS.
+fn is_own_page(fields: &HeaderMap) -> bool {
+    let origin = fields.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()?.strip_prefix("http://"));
+    let host = fields.get(header::HOST).and_then(|host| host.to_str().ok());
+    origin.zip(host).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
 }
 
 fn names_loopback(fields: &HeaderMap) -> bool {
@@ -77,6 +84,11 @@ mod tests {
             (vec![("host", "localhost:9090")], Ok(())),
             (vec![("host", "[::1]:9090")], Ok(())),
             (vec![], Ok(())),
+            (vec![("host", "127.0.0.1:9090"), ("origin", "http://127.0.0.1:9090")], Ok(())),
+            (vec![("host", "127.0.0.1:9090"), ("origin", "http://127.0.0.1:8080")], Err(Denied::Browser)),
+            (vec![("host", "127.0.0.1:9090"), ("origin", "null")], Err(Denied::Browser)),
+            (vec![("host", "a.example"), ("origin", "http://a.example")], Err(Denied::Browser)),
+            (vec![("origin", "http://127.0.0.1:9090")], Err(Denied::Browser)),
             (vec![("host", "rebound.example:9090")], Err(Denied::Browser)),
             (vec![("host", "localhost, rebound.example")], Err(Denied::Browser)),
             (vec![("host", "")], Err(Denied::Browser)),

@@ -2,6 +2,8 @@
 
 use http::{Method, Uri};
 
+use super::{describe, health, purge, stats};
+
 /// On which listener something is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
@@ -44,10 +46,13 @@ impl Config {
     /// Where the resource at this path is, if it is one of these.
     fn place(&self, path: &str) -> Option<Place> {
         match path {
-            "/health" => Some(self.health),
-            "/cache/stats" => Some(self.cache_stats),
-            "/cache" | "/cache/url" => Some(self.cache_delete),
-            "/docs" | "/redoc" | "/openapi.json" => Some(self.docs),
+            health::HEALTH => Some(self.health),
+            stats::CACHE_STATS => Some(self.cache_stats),
+            purge::CACHE | purge::CACHE_URL => Some(self.cache_delete),
+            describe::DOCS | describe::REDOC | describe::OPENAPI => Some(self.docs),
+            _ if path.strip_prefix("/docs/").is_some_and(|file| describe::FILES.contains(&file)) => {
+                Some(self.docs)
+            }
             _ => None,
         }
     }
@@ -60,7 +65,7 @@ impl Config {
     /// Whether such a request on the data plane is for one of these. `/cache` may be a picture's path: only `DELETE` is meant.
     pub fn is_on_data(&self, method: &Method, target: &Uri) -> bool {
         let path = target.path();
-        let meant = !matches!(path, "/cache" | "/cache/url") || *method == Method::DELETE;
+        let meant = !matches!(path, purge::CACHE | purge::CACHE_URL) || *method == Method::DELETE;
         meant && self.place(path).is_some_and(|place| place.is_on(true))
     }
 }

@@ -1,33 +1,27 @@
 //! `GET /explain`, and `?explain` on any path that is not the control plane's own: why a request gets what it gets.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use std::convert::Infallible;
+
+use axum::extract::{Request, State};
+use axum::middleware;
+use axum::response::IntoResponse as _;
+use axum::routing::{MethodRouter, get};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
+use tower::ServiceExt as _;
 use url::form_urlencoded;
 
-use super::{Admin, answer, auth, deny, metrics, not_allowed, problem};
+use super::answer::{answer, problem};
+use super::context::Context;
+use super::control::{Question, What};
+use super::describe::BadRequest;
+use super::layers;
 use crate::message::body::Body;
+
+/// Where requests are explained.
+pub const EXPLAIN: &str = "/explain";
 
 /// Fields that one question may name.
 const MAX_FIELDS: usize = 64;
-
-/// A request that is to be explained.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ask {
-    /// Which one.
-    pub what: What,
-    /// Its method.
-    pub method: Method,
-    /// Its fields.
-    pub fields: HeaderMap,
-}
-
-/// Which request is to be explained.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    /// One for this URL of the data plane: absolute, or path and query.
-    Request(String),
-    /// The plain capture of this page.
-    Page(String),
-}
 
 /// Why a request to explain names no request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,37 +43,38 @@ enum BadQuestion {
     TooManyFields,
 }
 
-/// Why nothing can be said of a request that is named.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct NotExplained(#[from] pub Box<dyn std::error::Error + Send + Sync>);
-
-/// Whether this is for this module: figures in the forms of monitors, and explanations.
-pub(super) fn is_for(target: &Uri) -> bool {
-    matches!(target.path(), "/metrics" | "/cache/stats" | "/explain") || question_in(target).is_some()
+/// What a request would get, and why
+#[utoipa::path(get, path = EXPLAIN, operation_id = "explain", tag = "Figures", params(
+    ("url" = Option<String>, Query, description = "The URL of a request to tintype, absolute or path and query."),
+    ("target" = Option<String>, Query, description = "Or the URL of a page: its plain capture."),
+    ("method" = Option<String>, Query, description = "The method; GET without."),
+    ("header" = Option<Vec<String>>, Query, description = "`Name: value`; several times."),
+), responses(
+    (status = 200, description = "Route, key, what is stored, what would be answered, why nothing is stored.",
+        body = Object),
+    (status = 400, response = BadRequest),
+))]
+pub(super) async fn explain(State(context): State<Context>, request: Request) -> Response<Body> {
+    let explained = match asked(request.method(), request.uri(), request.headers()) {
+        Ok(question) => context.control.explain(question).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match explained {
+        Ok(explained) => answer(StatusCode::OK, explained),
+        Err(why) => problem(StatusCode::BAD_REQUEST, &why),
+    }
 }
 
-impl Admin {
-    /// Answers what [`is_for`] says.
-    pub(super) async fn look(&self, request: Request<Body>) -> Response<Body> {
-        if let Err(denied) = auth::check(self.token.as_deref(), request.headers()) {
-            return deny(denied);
-        }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return not_allowed("GET, HEAD");
-        }
-        match request.uri().path() {
-            "/metrics" => metrics::get(&*self.control, &request),
-            "/cache/stats" => answer(StatusCode::OK, self.control.figures().of_cache()),
-            _ => match asked(&request) {
-                Ok(ask) => match self.control.explain(ask).await {
-                    Ok(explained) => answer(StatusCode::OK, explained),
-                    Err(error) => problem(StatusCode::BAD_REQUEST, &error.to_string()),
-                },
-                Err(error) => problem(StatusCode::BAD_REQUEST, &error.to_string()),
-            },
-        }
+/// Any other path: it may be the question itself.
+pub(super) async fn fallback(State(context): State<Context>, request: Request) -> axum::response::Response {
+    if question_in(request.uri()).is_none() {
+        let paths =
+            "/healthz, /readyz, /stats, /metrics, /explain, /stored, /purge, /gc, /reload, /cache and /docs";
+        return problem(StatusCode::NOT_FOUND, &format!("there is {paths}")).into_response();
     }
+    let authorized = middleware::from_fn_with_state(context.clone(), layers::authorized);
+    let routes: MethodRouter<(), Infallible> = get(explain).layer(authorized).with_state(context);
+    routes.oneshot(request).await.unwrap_or_else(|never| match never {})
 }
 
 /// Path and query without `explain`, if the query has it.
@@ -96,18 +91,18 @@ fn question_in(target: &Uri) -> Option<String> {
 }
 
 /// The question of a request; where it is its own question, its fields count.
-fn asked(request: &Request<Body>) -> Result<Ask, BadQuestion> {
-    if request.uri().path() != "/explain"
-        && let Some(url) = question_in(request.uri())
+fn asked(own: &Method, target: &Uri, given: &HeaderMap) -> Result<Question, BadQuestion> {
+    if target.path() != EXPLAIN
+        && let Some(url) = question_in(target)
     {
-        let mut fields = request.headers().clone();
+        let mut fields = given.clone();
         // These are for the control plane.
         fields.remove(http::header::HOST);
         fields.remove(http::header::AUTHORIZATION);
-        return Ok(Ask { what: What::Request(url), method: request.method().clone(), fields });
+        return Ok(Question { what: What::Request(url), method: own.clone(), fields });
     }
     let (mut what, mut method, mut fields) = (None, Method::GET, HeaderMap::new());
-    for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
+    for (name, value) in form_urlencoded::parse(target.query().unwrap_or_default().as_bytes()) {
         match (&*name, value) {
             ("url" | "target", _) if what.is_some() => return Err(BadQuestion::Usage),
             ("url", url) => what = Some(What::Request(url.into_owned())),
@@ -129,15 +124,15 @@ fn asked(request: &Request<Body>) -> Result<Ask, BadQuestion> {
         }
     }
     let what = what.ok_or(BadQuestion::Usage)?;
-    Ok(Ask { what, method, fields })
+    Ok(Question { what, method, fields })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ask(target: &str) -> Result<Ask, BadQuestion> {
-        asked(&Request::get(target).body(Body::Empty).expect("a request"))
+    fn ask(target: &str) -> Result<Question, BadQuestion> {
+        asked(&Method::GET, &target.parse().expect("uri"), &HeaderMap::new())
     }
 
     #[test]

@@ -1,234 +1,108 @@
-//! CONTROL PLANE on its own listener.
+//! CONTROL PLANE on its own listener: an axum router whose table is [`routes`].
 //!
-//! | request | answer |
-//! | --- | --- |
-//! | `GET /healthz` | 200 while the process runs and every task that must live does, else 503 |
-//! | `GET /readyz` | 200 if the store and every origin can work, else 503; JSON names each |
-//! | `GET /health` | how the services are: 503 if none can answer |
-//! | `GET /stats` | figures as JSON |
-//! | `GET /metrics` | figures for Prometheus |
-//! | `GET /cache/stats` | the figures of one cache, in short |
-//! | `GET /explain` | what a request `url` (or of a page, `target`) would get and why; `method`, `header=Name: value`; so does `?explain` on any other path |
-//! | `POST /purge` | purges by `url`, `urls`, `key`, `tag`, `tags`, `host`, `prefix` or `all`, as query or JSON; with `mode`, `dry_run`, `list` |
-//! | `DELETE /cache` | purges everything: 204 |
-//! | `DELETE /cache/url?url=URL` | purges one URL: `{"invalidated": n}` |
-//! | `GET /stored` | what is stored, by `host`, `tag`, `prefix`, `url`, `key`; paged by `cursor` and `limit` |
-//! | `POST /reload` | puts the configuration in force as it is now: `{"reloaded": true, "needs_restart": []}`, or 422 with what is wrong |
-//! | `POST /gc` | drops what is stale beyond every window: `{"dropped": n}` |
-//! | `GET /openapi.json`, `GET /docs` | what there is, for programs and for people; `/redoc` leads to the latter |
-//! | `POST /api/cache/invalidate` | purges by webhook, signed ([`webhook`]), if it is set up |
-//! | `POST /batch/screenshots`, `GET /batch/screenshots/{id}`, `GET /batch/screenshots/{id}/results` | jobs ([`jobs`]) |
+//! `/openapi.json` and `/docs` are generated from the handlers and their types ([`describe`]). Which of `/health`, `/cache/stats`,
+//! `/cache`, `/cache/url` and the description are on the data plane instead is configured ([`compat`]).
 //!
-//! Where `/health`, `/cache/stats`, `/cache`, `/cache/url` and the description are, here or on the data plane, is configured ([`compat`]).
-//!
-//! All but health, the description and the webhook want the bearer token where one is configured; a control plane that is not on loopback must have one.
+//! All but health, the description and the webhook want the bearer token where one is configured. A control
+//! plane that is not on loopback must have one.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use futures_util::future::BoxFuture;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use serde_json::{Value, json};
+use axum::Router;
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
 
+use crate::jobs::Jobs;
 use crate::message::body::Body;
-use crate::telemetry::exposition::Sample;
 
 mod answer;
 pub mod auth;
 pub mod compat;
-pub mod describe;
+mod config;
+mod context;
+mod control;
+mod describe;
 pub mod explain;
+pub mod figures;
+pub mod health;
 pub mod jobs;
+mod layers;
 mod metrics;
 pub mod purge;
-mod reload;
+pub mod reload;
+pub mod routes;
 pub mod stats;
 pub mod stored;
 pub mod webhook;
 
-use answer::{answer, not_allowed, problem};
-use jobs::Jobs;
-pub use purge::{Purge, PurgeError, Purged};
-pub use reload::{NotReloaded, Reloaded};
+use answer::problem;
+pub use config::Config;
+use context::{Context, Parts};
+pub use control::{Control, NotExplained, NotReloaded, Question, Reloaded, What};
 use webhook::Webhook;
 
-/// Who may use the control plane.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Config {
-    /// Its listener.
-    pub listener: crate::listener::Config,
-    /// Bearer token; needed unless the listener is on loopback.
-    pub token: Option<String>,
-}
-
-impl std::fmt::Debug for Config {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let token = self.token.as_ref().map(|_| "[redacted]");
-        f.debug_struct("Config").field("listener", &self.listener).field("token", &token).finish()
+/// The description of everything that can be asked for.
+pub static OPENAPI: LazyLock<String> = LazyLock::new(|| match describe::document(routes::described()) {
+    Ok(document) => document,
+    Err(error) => {
+        tracing::error!(%error, "the description cannot be written");
+        String::new()
     }
-}
+});
 
-/// What the control plane can do; `app` connects it to the data plane and the store.
-pub trait Control: Send + Sync + 'static {
-    /// Each part that must work for a request to be answered, and whether it does.
-    fn readiness(&self) -> Vec<(String, bool)>;
-
-    /// Why the process is about to end, if it is: a task that must live has ended.
-    fn failure(&self) -> Option<String> {
-        None
-    }
-
-    /// Figures.
-    fn stats(&self) -> Value;
-
-    /// What verdicts and the forms of other caches are made of.
-    fn figures(&self) -> stats::Figures;
-
-    /// Every metric at this moment.
-    fn samples(&self) -> Vec<Sample>;
-
-    /// What a request would get and why, without making it.
-    ///
-    /// # Errors
-    /// In words, why nothing can be said.
-    fn explain(&self, ask: explain::Ask) -> BoxFuture<'_, Result<Value, explain::NotExplained>>;
-
-    /// Purges, durably when it returns.
-    fn purge(&self, what: Purge) -> BoxFuture<'_, Result<Purged, PurgeError>>;
-
-    /// A page of what is stored.
-    ///
-    /// # Errors
-    /// A filter that can name nothing.
-    fn stored(&self, ask: &stored::Ask) -> Result<stored::Page, PurgeError>;
-
-    /// Drops what is stale beyond every window, and tells how many.
-    fn drop_useless(&self) -> BoxFuture<'_, u64>;
-
-    /// Reads the configuration again and puts it in force.
-    ///
-    /// # Errors
-    /// What is wrong with it; then nothing has changed.
-    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, NotReloaded>>;
-}
-
-/// The control plane.
+/// The control plane, or what of it is on the data plane.
 pub struct Admin {
-    control: Arc<dyn Control>,
-    token: Option<String>,
-    webhook: Option<Arc<Webhook>>,
-    jobs: Option<Arc<Jobs>>,
+    router: Router,
     places: compat::Config,
 }
 
 impl Admin {
-    /// A control plane over `control`; `token` where one is needed, `webhook` and `jobs` where they are to be here, `places` for what may be
-    /// elsewhere.
+    /// A control plane over `control`, with `webhook` and the routes of `batch` jobs where they are to be here. Without
+    /// `config` there is no token. `places` says what may be elsewhere.
     pub fn new(
         control: Arc<dyn Control>,
-        token: Option<String>,
+        config: Option<&Config>,
         webhook: Option<Arc<Webhook>>,
-        jobs: Option<Arc<Jobs>>,
+        jobs: Arc<Jobs>,
+        batch: bool,
         places: compat::Config,
-    ) -> Arc<Self> {
-        Arc::new(Admin { control, token, webhook, jobs, places })
+    ) -> Self {
+        let token = config.and_then(|config| config.token.clone());
+        let context = Context::new(Parts { control, token, jobs, openapi: &OPENAPI });
+        let routes = routes::router(&context, webhook, batch);
+        Admin { router: layers::around(routes, config), places }
     }
 
     /// Answers one request on the data plane: of jobs, or one that [`compat::Config::is_on_data`].
-    pub async fn handle_on_data(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
-        self.answer(request).await
+    pub async fn handle_on_data(&self, request: Request<Body>) -> Response<Body> {
+        let response = self.router.clone().oneshot(request).await;
+        let (mut head, body) = response.unwrap_or_else(|never| match never {}).into_parts();
+        match body.collect().await {
+            Ok(body) => {
+                if head.status == StatusCode::NO_CONTENT {
+                    // RFC 9110 section 8.6.
+                    head.headers.remove(http::header::CONTENT_LENGTH);
+                }
+                Response::from_parts(head, Body::whole(body.to_bytes()))
+            }
+            Err(error) => {
+                tracing::error!(%error, "a response of the control plane broke off");
+                problem(StatusCode::INTERNAL_SERVER_ERROR, "internal fault")
+            }
+        }
     }
 
-    /// Answers one request.
-    pub async fn handle(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
-        if let (Some(webhook), webhook::PATH) = (&self.webhook, request.uri().path()) {
-            return webhook.handle(request).await;
-        }
+    /// Answers one request on the control plane.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
         if self.places.hides(request.uri()) {
             return problem(StatusCode::NOT_FOUND, "it is not on this listener ([compat] in proxy.toml)");
         }
-        self.answer(request).await
-    }
-
-    async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        if let Some(jobs) = self.jobs.as_ref().filter(|_| Jobs::is_for(request.uri().path())) {
-            return match auth::check(self.token.as_deref(), request.headers()) {
-                Ok(()) => jobs.handle(request).await,
-                Err(denied) => deny(denied),
-            };
-        }
-        match (request.method(), request.uri().path()) {
-            (&Method::GET | &Method::HEAD, "/healthz") => self.alive(),
-            (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
-            (&Method::GET | &Method::HEAD, "/health") => self.health(),
-            (&Method::GET | &Method::HEAD, "/openapi.json") => describe::openapi(),
-            (&Method::GET | &Method::HEAD, "/docs") => describe::docs(),
-            (&Method::GET | &Method::HEAD, "/redoc") => describe::redoc(),
-            (_, "/healthz" | "/readyz" | "/health" | "/openapi.json" | "/docs" | "/redoc") => {
-                not_allowed("GET, HEAD")
-            }
-            (_, "/stats" | "/stored" | "/purge" | "/gc" | "/reload" | "/cache" | "/cache/url") => {
-                self.guarded(request).await
-            }
-            _ if explain::is_for(request.uri()) => self.look(request).await,
-            _ => problem(
-                StatusCode::NOT_FOUND,
-                "there is /healthz, /readyz, /stats, /metrics, /explain, /stored, /purge, /gc, /reload, /cache and /docs",
-            ),
-        }
-    }
-
-    /// What wants the token.
-    async fn guarded(&self, request: Request<Body>) -> Response<Body> {
-        if let Err(denied) = auth::check(self.token.as_deref(), request.headers()) {
-            return deny(denied);
-        }
-        let control = &*self.control;
-        match (request.method(), request.uri().path()) {
-            (&Method::GET | &Method::HEAD, "/stats") => answer(StatusCode::OK, control.stats()),
-            (&Method::GET | &Method::HEAD, "/stored") => stored::get(control, &request),
-            (_, "/stats" | "/stored") => not_allowed("GET, HEAD"),
-            (&Method::POST, "/purge") => purge::post(control, request).await,
-            (&Method::POST, "/gc") => stored::gc(control).await,
-            (&Method::POST, "/reload") => reload::post(control).await,
-            (&Method::DELETE, "/cache") => purge::delete_all(control).await,
-            (&Method::DELETE, "/cache/url") => purge::delete_url(control, request).await,
-            (method, path) => purge::wrong_method(method, path),
-        }
-    }
-
-    fn alive(&self) -> Response<Body> {
-        match self.control.failure() {
-            None => answer(StatusCode::OK, json!({ "status": "ok" })),
-            Some(why) => answer(StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "failed", "why": why })),
-        }
-    }
-
-    fn health(&self) -> Response<Body> {
-        let (works, health) = self.control.figures().health(&self.control.readiness());
-        let works = works && self.control.failure().is_none();
-        answer(if works { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, health)
-    }
-
-    fn ready(&self) -> Response<Body> {
-        let parts = self.control.readiness();
-        let ready = parts.iter().all(|(_, works)| *works);
-        let parts: serde_json::Map<String, Value> =
-            parts.into_iter().map(|(name, works)| (name, Value::Bool(works))).collect();
-        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        answer(status, json!({ "ready": ready, "parts": parts }))
+        self.handle_on_data(request).await
     }
 }
 
-fn deny(denied: auth::Denied) -> Response<Body> {
-    match denied {
-        auth::Denied::Token => {
-            let mut response = problem(StatusCode::UNAUTHORIZED, "the bearer token is missing or wrong");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            response
-        }
-        auth::Denied::Browser => problem(
-            StatusCode::FORBIDDEN,
-            "web pages may not use the control plane; set admin.token to allow it with the token",
-        ),
-    }
+/// Whether a request for `target` is for jobs.
+pub fn is_for_jobs(target: &Uri) -> bool {
+    target.path().strip_prefix(jobs::BATCH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

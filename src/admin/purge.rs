@@ -1,21 +1,31 @@
 //! `POST /purge`, `DELETE /cache`, `DELETE /cache/url` and the method `PURGE`: what is asked for, and the answer.
 
 use std::collections::HashSet;
-use std::io;
 
-use http::{Method, Request, Response, StatusCode, header};
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use http::{Request, Response, StatusCode, header};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use url::form_urlencoded;
+use utoipa::{IntoParams, ToSchema};
 
-use super::answer::{answer, not_allowed, problem, read_body};
-use super::{Control, stored::Item};
+use super::answer::{answer, problem, status_of};
+use super::context::Context;
+use super::control::Control;
+use super::describe::BadRequest;
 use crate::clock::Stopwatch;
 use crate::message::body::Body;
 use crate::message::form;
 use crate::message::json::from_slice;
 use crate::policy::purge::{Mode, Named};
+use crate::purge::{Purge, PurgeError, Purged, StoredItem};
+
+/// Where purges are posted.
+pub const PURGE: &str = "/purge";
+pub(super) const CACHE: &str = "/cache";
+pub(super) const CACHE_URL: &str = "/cache/url";
 
 /// URLs or tags in one purge.
 const MOST_NAMES: usize = 1000;
@@ -24,95 +34,89 @@ const MOST_LISTED: usize = 1000;
 const USAGE: &str = "name what to purge, by query or JSON: one of url or urls, key, tag or tags, host, prefix, all=true; \
                      and perhaps mode (hard, soft, refresh), dry_run, list (a number up to 1000)";
 
-/// A purge that was accepted.
-#[derive(Clone, Debug)]
-pub struct Purge {
-    /// What is hit: everything that any of them names.
-    pub named: Vec<Named>,
-    /// How.
-    pub mode: Mode,
-    /// Only told, not done.
-    pub dry_run: bool,
-    /// Stored responses that the answer lists.
-    pub list: usize,
-    /// Runs since it was accepted.
-    pub accepted: Stopwatch,
-}
-
-impl Purge {
-    /// A purge of `named` that lists nothing.
-    pub fn of(named: Vec<Named>, mode: Mode) -> Purge {
-        Purge { named, mode, dry_run: false, list: 0, accepted: Stopwatch::start() }
-    }
-}
-
-/// What became of a purge.
-#[derive(Clone, Debug, Default)]
-pub struct Purged {
+/// What a purge hit.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PurgeAnswer {
+    /// What was named, as it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, nullable = false)]
+    purged: Option<Value>,
+    /// The same where `dry_run` was set, and nothing was purged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, nullable = false)]
+    would_purge: Option<Value>,
+    mode: Mode,
     /// Stored responses that it hit, as far as they are listed.
-    pub hit: u64,
-    /// Whether everything stored is listed.
-    pub complete: bool,
-    /// The first of those that it hit.
-    pub listed: Vec<Item>,
-    /// Those that are fetched again.
-    pub refreshing: usize,
+    hit: u64,
+    /// `complete` if everything stored is listed, else `partial`.
+    listing: &'static str,
+    /// The first of those that it hit, as many as `list` asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    stored: Option<Vec<StoredItem>>,
+    /// Those that are fetched again, where `mode` is `refresh`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refreshing: Option<usize>,
 }
 
-/// Why a purge did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum PurgeError {
-    /// It can name nothing.
-    #[error("{0}")]
-    NamesNothing(String),
-    /// It could not be made durable.
-    #[error("the purge ledger cannot be written: {0}")]
-    Ledger(#[from] io::Error),
+/// How many stored responses were purged.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Invalidated {
+    invalidated: u64,
 }
 
-impl PurgeError {
-    /// The status by which it is told.
-    pub fn status(&self) -> StatusCode {
-        match self {
-            PurgeError::NamesNothing(_) => StatusCode::BAD_REQUEST,
-            PurgeError::Ledger(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
+/// Purge by page, key, tag, host, prefix, or all
+///
+/// As query or as JSON. Of the names, those of one kind.
+#[utoipa::path(post, path = PURGE, operation_id = "purge", tag = "Purging",
+    params(PurgeRequest), request_body = PurgeRequest, responses(
+    (status = 200, description = "What was purged, and how many stored responses that hit.", body = PurgeAnswer),
+    (status = 400, response = BadRequest),
+    (status = 500, description = "The ledger could not be written."),
+))]
+pub(super) async fn purge(
+    State(context): State<Context>,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Result<Response<Body>, Response<Body>> {
+    let purge = wanted(query.as_deref().unwrap_or_default(), &body, Stopwatch::start());
+    run(&*context.control, &purge.map_err(|error| problem(StatusCode::BAD_REQUEST, &error))?).await
 }
 
-/// `POST /purge`.
-pub(super) async fn post(control: &dyn Control, request: Request<Body>) -> Response<Body> {
-    let purge = match wanted(request).await {
-        Ok(purge) => purge,
-        Err(problem) => return problem,
-    };
-    run(control, &purge).await.unwrap_or_else(|problem| problem)
+/// Purge everything
+///
+/// On which listener it is, is set in `[compat]`.
+#[utoipa::path(delete, path = CACHE, operation_id = "deleteCache", tag = "Purging", responses(
+    (status = 204, description = "Nothing is stored any more."),
+))]
+pub(super) async fn delete_cache(State(context): State<Context>) -> Result<Response<Body>, Response<Body>> {
+    done(&*context.control, &Purge::of(vec![Named::All], Mode::Hard)).await?;
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
-/// `DELETE /cache`: everything, 204.
-pub(super) async fn delete_all(control: &dyn Control) -> Response<Body> {
-    match done(control, &Purge::of(vec![Named::All], Mode::Hard)).await {
-        Ok(_) => {
-            let mut response = answer(StatusCode::NO_CONTENT, json!(null));
-            *response.body_mut() = Body::Empty;
-            response.headers_mut().remove(header::CONTENT_TYPE);
-            response
-        }
-        Err(problem) => problem,
-    }
-}
-
-/// `DELETE /cache/url?url=URL`: how many were hit.
-pub(super) async fn delete_url(control: &dyn Control, request: Request<Body>) -> Response<Body> {
-    let query = request.into_parts().0.uri.query().unwrap_or_default().to_owned();
+/// Purge one URL
+///
+/// On which listener it is, is set in `[compat]`.
+#[utoipa::path(delete, path = CACHE_URL, operation_id = "deleteUrl", tag = "Purging", params(
+    ("url" = String, Query, description = "The page, or a request to tintype."),
+), responses(
+    (status = 200, description = "How many.", body = Invalidated),
+    (status = 400, response = BadRequest),
+))]
+pub(super) async fn delete_url(
+    State(context): State<Context>,
+    RawQuery(query): RawQuery,
+) -> Result<Response<Body>, Response<Body>> {
+    let query = query.unwrap_or_default();
     let url = form::pairs(&query).find(|(name, _)| name.text == "url").map(|(_, url)| url.text.into_owned());
-    let Some(url) = url.filter(|url| !url.is_empty()) else {
-        return problem(StatusCode::BAD_REQUEST, "name the URL: ?url=URL");
-    };
-    match done(control, &Purge::of(vec![Named::Url(url)], Mode::Hard)).await {
-        Ok(purged) => answer(StatusCode::OK, json!({ "invalidated": purged.hit })),
-        Err(problem) => problem,
-    }
+    let url = url.filter(|url| !url.is_empty());
+    let url = url.ok_or_else(|| problem(StatusCode::BAD_REQUEST, "name the URL: ?url=URL"))?;
+    let purged = done(&*context.control, &Purge::of(vec![Named::Url(url)], Mode::Hard)).await?;
+    Ok(answer(StatusCode::OK, Invalidated { invalidated: purged.hit }))
 }
 
 /// The method `PURGE`, of the request's own URL; `X-Purge-Mode` says how. Whether the client may, is for the caller to know.
@@ -133,7 +137,7 @@ pub async fn by_method(control: &dyn Control, request: Request<Body>) -> Respons
 }
 
 /// Purges, and logs it.
-pub(super) async fn done(control: &dyn Control, purge: &Purge) -> Result<Purged, Response<Body>> {
+async fn done(control: &dyn Control, purge: &Purge) -> Result<Purged, Response<Body>> {
     match control.purge(purge.clone()).await {
         Ok(purged) => {
             // Without what was named: query strings hold secrets.
@@ -146,26 +150,24 @@ pub(super) async fn done(control: &dyn Control, purge: &Purge) -> Result<Purged,
             if matches!(error, PurgeError::Ledger(_)) {
                 tracing::error!(%error, "purge failed");
             }
-            Err(problem(error.status(), &error.to_string()))
+            Err(problem(status_of(&error), &error.to_string()))
         }
     }
 }
 
 async fn run(control: &dyn Control, purge: &Purge) -> Result<Response<Body>, Response<Body>> {
     let purged = done(control, purge).await?;
-    let verb = if purge.dry_run { "would_purge" } else { "purged" };
-    let mut body = json!({
-        verb: told(&purge.named),
-        "mode": purge.mode.name(),
-        "hit": purged.hit,
-        "listing": if purged.complete { "complete" } else { "partial" },
-    });
-    if purge.list > 0 {
-        body["stored"] = json!(purged.listed);
-    }
-    if purge.mode == Mode::Refresh && !purge.dry_run {
-        body["refreshing"] = json!(purged.refreshing);
-    }
+    let named = Some(told(&purge.named));
+    let (purged_names, would_purge) = if purge.dry_run { (None, named) } else { (named, None) };
+    let body = PurgeAnswer {
+        purged: purged_names,
+        would_purge,
+        mode: purge.mode,
+        hit: purged.hit,
+        listing: if purged.complete { "complete" } else { "partial" },
+        stored: (purge.list > 0).then_some(purged.listed),
+        refreshing: (purge.mode == Mode::Refresh && !purge.dry_run).then_some(purged.refreshing),
+    };
     Ok(answer(StatusCode::OK, body))
 }
 
@@ -185,20 +187,41 @@ fn told(named: &[Named]) -> Value {
     if all.len() == 1 { all.swap_remove(0) } else { Value::Array(all) }
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+/// What to purge: names of one kind.
+#[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-struct PurgeRequest {
+#[into_params(parameter_in = Query)]
+#[schema(as = Purge)]
+pub(super) struct PurgeRequest {
+    /// A page, in all sizes and formats, or the URL of a request to tintype.
     url: Option<String>,
+    #[param(ignore)]
     urls: Vec<String>,
+    /// The key of one stored response, as `Cache-Status` shows it.
     key: Option<String>,
+    /// A tag that the origin gave.
     tag: Option<String>,
+    #[param(ignore)]
     tags: Vec<String>,
+    /// The host of pages.
     host: Option<String>,
+    /// Everything below a URL.
     prefix: Option<String>,
+    /// Everything.
+    #[param(default = false)]
     all: bool,
-    mode: Option<String>,
+    /// `hard`, the default: not used again. `soft`: stale from now on. `refresh`: soft, and fetched again.
+    #[schema(inline)]
+    #[param(inline)]
+    mode: Mode,
+    /// Only says what would be purged.
+    #[schema(default = false)]
+    #[param(default = false)]
     dry_run: bool,
+    /// Stored responses that the answer lists.
     #[serde(deserialize_with = "number")]
+    #[schema(minimum = 0, maximum = 1000, default = 0)]
+    #[param(minimum = 0, maximum = 1000, default = 0)]
     list: usize,
 }
 
@@ -217,14 +240,11 @@ fn number<'de, D: Deserializer<'de>>(value: D) -> Result<usize, D::Error> {
 }
 
 /// What a purge request asks for, by its query or its JSON body.
-async fn wanted(request: Request<Body>) -> Result<Purge, Response<Body>> {
-    let accepted = Stopwatch::start();
-    let bad = |detail: &str| problem(StatusCode::BAD_REQUEST, detail);
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let body = read_body(request).await?;
+fn wanted(query: &str, body: &[u8], accepted: Stopwatch) -> Result<Purge, String> {
+    let bad = || USAGE.to_owned();
     let mut asked = match body.trim_ascii() {
         b"" => PurgeRequest::default(),
-        body => from_slice(body).map_err(|error| bad(&format!("{USAGE} ({error})")))?,
+        body => from_slice(body).map_err(|error| format!("{USAGE} ({error})"))?,
     };
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let value = value.into_owned();
@@ -239,23 +259,19 @@ async fn wanted(request: Request<Body>) -> Result<Purge, Response<Body>> {
             "key" => asked.key = Some(value),
             "host" => asked.host = Some(value),
             "prefix" => asked.prefix = Some(value),
-            "mode" => asked.mode = Some(value),
-            "list" => asked.list = value.parse().map_err(|_| bad(USAGE))?,
-            "all" => asked.all |= flag.ok_or_else(|| bad(USAGE))?,
-            "dry_run" => asked.dry_run |= flag.ok_or_else(|| bad(USAGE))?,
-            _ => return Err(bad(USAGE)),
+            "mode" => asked.mode = Mode::of_name(&value).ok_or_else(bad)?,
+            "list" => asked.list = value.parse().map_err(|_| bad())?,
+            "all" => asked.all |= flag.ok_or_else(bad)?,
+            "dry_run" => asked.dry_run |= flag.ok_or_else(bad)?,
+            _ => return Err(bad()),
         }
     }
-    asked.into_purge(accepted).ok_or_else(|| bad(USAGE))
+    asked.into_purge(accepted).ok_or_else(bad)
 }
 
 impl PurgeRequest {
-    /// `None` unless it names things of exactly one kind, in a known mode, within the bounds.
+    /// `None` unless it names things of exactly one kind, within the bounds.
     fn into_purge(self, accepted: Stopwatch) -> Option<Purge> {
-        let mode = match self.mode {
-            Some(mode) => Mode::of_name(&mode)?,
-            None => Mode::Hard,
-        };
         let urls = self.url.into_iter().chain(self.urls).map(Named::Url);
         let tags = self.tag.into_iter().chain(self.tags).map(Named::Tag);
         let others = [
@@ -269,16 +285,10 @@ impl PurgeRequest {
         let bounded = (1..=MOST_NAMES).contains(&named.len()) && self.list <= MOST_LISTED;
         (kinds.len() == 1 && bounded).then_some(Purge {
             named,
-            mode,
+            mode: self.mode,
             dry_run: self.dry_run,
             list: self.list,
             accepted,
         })
     }
-}
-
-/// Answers what is not done by `method` here.
-pub(super) fn wrong_method(method: &Method, path: &str) -> Response<Body> {
-    tracing::debug!(%method, path, "not allowed here");
-    not_allowed(if path.starts_with("/cache") { "DELETE" } else { "POST" })
 }

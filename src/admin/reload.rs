@@ -1,40 +1,37 @@
 //! `POST /reload`.
 
+use axum::extract::State;
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
 
-use super::Control;
 use super::answer::{answer, problem_with};
+use super::context::Context;
+use super::control::{NotReloaded, Reloaded};
+use super::describe::Problem;
 use crate::message::body::Body;
 
-/// Another configuration is in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reloaded {
+/// Where a reload is posted.
+pub const RELOAD: &str = "/reload";
+
+/// What a reload did.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Reload {
+    reloaded: bool,
     /// Settings that were changed and stay as they were until a restart.
-    pub needs_restart: Vec<String>,
+    needs_restart: Vec<String>,
 }
 
-/// Nothing has changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotReloaded {
-    /// Everything that is wrong, in words.
-    pub why: String,
-    /// The same for programs, as `tintype check --json` has it; empty where the configuration as such is good.
-    pub problems: Value,
-}
-
-impl NotReloaded {
-    /// For this reason alone.
-    pub fn new(why: &str) -> Self {
-        NotReloaded { why: why.to_owned(), problems: json!([]) }
-    }
-}
-
-pub(super) async fn post(control: &dyn Control) -> Response<Body> {
-    match control.reload().await {
-        Ok(Reloaded { needs_restart }) => {
-            answer(StatusCode::OK, json!({ "reloaded": true, "needs_restart": needs_restart }))
-        }
+/// Put the configuration in force as it is now
+#[utoipa::path(post, path = RELOAD, operation_id = "reload", tag = "Control", responses(
+    (status = 200, description = "It is in force.", body = Reload),
+    (status = 422, description = "What is wrong with it; nothing has changed.", body = Problem,
+        content_type = "application/problem+json"),
+))]
+pub(super) async fn reload(State(context): State<Context>) -> Response<Body> {
+    match context.control.reload().await {
+        Ok(Reloaded { needs_restart }) => answer(StatusCode::OK, Reload { reloaded: true, needs_restart }),
         Err(NotReloaded { why, problems }) => {
             let more = json!({ "reloaded": false, "problems": problems });
             problem_with(StatusCode::UNPROCESSABLE_ENTITY, &why, more)

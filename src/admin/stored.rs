@@ -1,96 +1,82 @@
 //! `GET /stored`: what is stored, page by page; `POST /gc`: what is of no use is dropped.
 
-use http::{Request, Response, StatusCode};
+use axum::extract::{RawQuery, State};
+use http::{Response, StatusCode};
 use serde::Serialize;
-use serde_json::json;
 use url::form_urlencoded;
+use utoipa::ToSchema;
 
-use super::Control;
-use super::answer::{answer, problem};
+use super::answer::{answer, problem, status_of};
+use super::context::Context;
+use super::describe::BadRequest;
 use crate::message::body::Body;
 use crate::policy::purge::Named;
+use crate::purge::{Filter, StoredItem};
+
+/// Where what is stored is listed.
+pub const STORED: &str = "/stored";
+/// Where useless responses are dropped.
+pub const GC: &str = "/gc";
 
 /// Stored responses on one page at most.
 const LARGEST_PAGE: usize = 1000;
 /// Stored responses on a page unless asked otherwise.
 const PAGE: usize = 100;
 
-/// One stored response.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Item {
-    /// Its key, octets that text cannot have percent-encoded.
-    pub key: String,
-    /// The page that it captures, else its URL.
-    pub target: String,
-    /// Status code of the response.
-    pub status: u16,
-    /// Bytes of its body.
-    pub bytes: u64,
-    /// `memory`, or `disk` where it is on disk only.
-    pub tier: &'static str,
-    /// Seconds since it was stored or validated.
-    pub age: u64,
-    /// Seconds for which it is still fresh, negative when stale.
-    pub ttl: i64,
-    /// Seconds until it is of no use any more without being validated.
-    pub useful_for: u64,
-    /// Milliseconds that it took to get.
-    pub cost_ms: u64,
-    /// Requests that it answered, as far as this was noted.
-    pub hits: u32,
-    /// Whether it can be fetched again without a client: it was asked for without credentials.
-    pub refreshable: bool,
-}
-
-/// What of the listing is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ask {
-    /// Only what each of these names.
-    pub named: Vec<Named>,
-    /// Where an earlier page left off.
-    pub cursor: Option<u64>,
-    /// Stored responses on the page.
-    pub limit: usize,
-}
-
-/// A page of the listing.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// The stored responses.
-    pub stored: Vec<Item>,
+/// A page of stored responses.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Stored {
+    stored: Vec<StoredItem>,
     /// Where the next page begins, if there may be one.
-    pub cursor: Option<u64>,
-    /// Whether everything stored is listed.
-    pub complete: bool,
+    cursor: Option<String>,
+    /// `complete` if everything stored is listed, else `partial`.
+    listing: &'static str,
 }
 
-/// `GET /stored`.
-pub(super) fn get(control: &dyn Control, request: &Request<Body>) -> Response<Body> {
+/// What was dropped.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Dropped {
+    dropped: u64,
+}
+
+/// What is stored
+#[utoipa::path(get, path = STORED, operation_id = "stored", tag = "Purging", params(
+    ("host" = Option<String>, Query, description = "Of pages of this host."),
+    ("tag" = Option<String>, Query, description = "With this tag."),
+    ("prefix" = Option<String>, Query, description = "Below this URL."),
+    ("url" = Option<String>, Query, description = "Of this page or request."),
+    ("key" = Option<String>, Query, description = "Under this key."),
+    ("cursor" = Option<String>, Query, description = "From where the page before left off."),
+    ("limit" = Option<u16>, Query, description = "How many, 100 without.", minimum = 1, maximum = 1000),
+), responses(
+    (status = 200, description = "A page of stored responses.", body = Stored),
+    (status = 400, response = BadRequest),
+))]
+pub(super) async fn stored(State(context): State<Context>, RawQuery(query): RawQuery) -> Response<Body> {
     const USAGE: &str = "filter by host, tag, prefix, url or key; page by cursor and limit (1 to 1000)";
-    let Some(ask) = asked(request.uri().query().unwrap_or_default()) else {
+    let Some(filter) = asked(query.as_deref().unwrap_or_default()) else {
         return problem(StatusCode::BAD_REQUEST, USAGE);
     };
-    match control.stored(&ask) {
+    match context.control.stored(&filter) {
         Ok(page) => {
-            let body = json!({
-                "stored": page.stored,
-                "cursor": page.cursor.map(|cursor| cursor.to_string()),
-                "listing": if page.complete { "complete" } else { "partial" },
-            });
-            answer(StatusCode::OK, body)
+            let cursor = page.cursor.map(|cursor| cursor.to_string());
+            let listing = if page.complete { "complete" } else { "partial" };
+            answer(StatusCode::OK, Stored { stored: page.stored, cursor, listing })
         }
-        Err(error) => problem(error.status(), &error.to_string()),
+        Err(error) => problem(status_of(&error), &error.to_string()),
     }
 }
 
-/// `POST /gc`.
-pub(super) async fn gc(control: &dyn Control) -> Response<Body> {
-    let dropped = control.drop_useless().await;
-    answer(StatusCode::OK, json!({ "dropped": dropped }))
+/// Drop what is stale beyond every window
+#[utoipa::path(post, path = GC, operation_id = "gc", tag = "Purging", responses(
+    (status = 200, description = "How many.", body = Dropped),
+))]
+pub(super) async fn gc(State(context): State<Context>) -> Response<Body> {
+    answer(StatusCode::OK, Dropped { dropped: context.control.drop_useless().await })
 }
 
-fn asked(query: &str) -> Option<Ask> {
-    let mut ask = Ask { limit: PAGE, ..Ask::default() };
+fn asked(query: &str) -> Option<Filter> {
+    let mut ask = Filter { limit: PAGE, ..Filter::default() };
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let text = value.to_string();
         match &*name {
@@ -115,8 +101,8 @@ mod tests {
     fn asks_are_read_or_refused() {
         let host = Named::Host("a".into());
         for (query, expected) in [
-            ("", Some(Ask { limit: 100, ..Ask::default() })),
-            ("host=a&limit=7&cursor=9", Some(Ask { named: vec![host], cursor: Some(9), limit: 7 })),
+            ("", Some(Filter { limit: 100, ..Filter::default() })),
+            ("host=a&limit=7&cursor=9", Some(Filter { named: vec![host], cursor: Some(9), limit: 7 })),
             ("limit=0", None),
             ("limit=1001", None),
             ("cursor=x", None),

@@ -8,22 +8,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::Extension;
+use axum::body::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use parking_lot::Mutex;
+use serde::Serialize;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
+use utoipa::ToSchema;
 
-use super::Control;
-use super::answer::{answer, not_allowed, read_body};
-use super::purge::{Purge, PurgeError};
+use super::answer::{answer, status_of};
+use super::control::Control;
 use crate::clock::{Clock, Timestamp};
 use crate::message::body::Body;
 use crate::message::json::from_slice;
 use crate::policy::purge::{Mode, Named};
 use crate::policy::signing::hmac_sha256;
+use crate::purge::{Purge, PurgeError};
 
-/// Where it is.
-pub const PATH: &str = "/api/cache/invalidate";
+pub(crate) const WEBHOOK: &str = "/api/cache/invalidate";
+
 /// URLs in one request.
 const MOST_URLS: usize = 1000;
 /// Signatures that are remembered at once; the window bounds them further.
@@ -52,6 +56,42 @@ impl std::fmt::Debug for Config {
     }
 }
 
+/// How many stored responses were purged.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Purged {
+    purged: u64,
+}
+
+/// What a webhook names.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it describes what `Signed::read` reads")]
+struct WebhookRequest {
+    url: Option<String>,
+    urls: Option<Vec<String>>,
+    mode: Option<Mode>,
+    /// Seconds since 1970. With it, a request is taken once, and only near that time.
+    timestamp: Option<f64>,
+}
+
+/// Purge by a signed webhook
+///
+/// Only where `[webhook]` sets it up; on either listener.
+#[utoipa::path(post, path = WEBHOOK, operation_id = "webhook", tag = "Purging", params(
+    ("X-Signature" = String, Header, description = "HMAC-SHA256 of the body in hexadecimal, perhaps after `sha256=`."),
+), request_body = WebhookRequest, responses(
+    (status = 200, description = "How many stored responses were purged.", body = Purged),
+    (status = 400, description = "It names no URL."),
+    (status = 401, description = "The signature is missing or wrong."),
+    (status = 429, description = "Too many signatures are remembered."),
+))]
+pub(super) async fn invalidate(
+    Extension(webhook): Extension<Arc<Webhook>>,
+    fields: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    webhook.answer(&fields, &body).await
+}
+
 /// The webhook at work.
 pub struct Webhook {
     config: Config,
@@ -60,7 +100,7 @@ pub struct Webhook {
     seen: Mutex<HashMap<Signature, Timestamp>>,
 }
 
-pub(super) type Signature = [u8; 32];
+type Signature = [u8; 32];
 
 impl Webhook {
     /// A webhook that purges by `control`.
@@ -68,18 +108,10 @@ impl Webhook {
         Arc::new(Webhook { config, control, clock, seen: Mutex::default() })
     }
 
-    /// Answers a request to [`PATH`].
-    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        if request.method() != Method::POST {
-            return not_allowed("POST");
-        }
-        let given = request.headers().clone();
-        let body = match read_body(request).await {
-            Ok(body) => body,
-            Err(problem) => return problem,
-        };
-        match self.purge(&given, &body).await {
-            Ok(hit) => answer(StatusCode::OK, json!({ "purged": hit })),
+    /// Answers a request: what it purged, or why not.
+    async fn answer(&self, given: &HeaderMap, body: &[u8]) -> Response<Body> {
+        match self.purge(given, body).await {
+            Ok(hit) => answer(StatusCode::OK, Purged { purged: hit }),
             Err(Refused::Signature) => error(StatusCode::UNAUTHORIZED, "invalid signature"),
             Err(Refused::Request(why)) => error(StatusCode::BAD_REQUEST, why),
             Err(Refused::TooMany) => {
@@ -92,7 +124,7 @@ impl Webhook {
                 if matches!(failed, PurgeError::Ledger(_)) {
                     tracing::error!(error = %failed, "purge by webhook failed");
                 }
-                error(failed.status(), &failed.to_string())
+                error(status_of(&failed), &failed.to_string())
             }
         }
     }
@@ -208,7 +240,7 @@ fn verified(secret: &str, body: &[u8], given: &HeaderMap) -> Option<Signature> {
 }
 
 /// The signature of `body`, as octets and in hexadecimal.
-pub(super) fn sign(secret: &str, body: &[u8]) -> Option<(Signature, String)> {
+fn sign(secret: &str, body: &[u8]) -> Option<(Signature, String)> {
     let signature: Signature = hmac_sha256(secret.as_bytes(), &[body])?;
     Some((signature, hex::encode(signature)))
 }

@@ -6,13 +6,15 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::purges::Purges;
-use super::{Error, figures};
+use super::error::Error;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::{Config, Upstream};
+use crate::jobs;
 use crate::origin::{Origin, chrome, remote};
-use crate::proxy::Proxy;
+use crate::policy::rules::Lifetime;
 use crate::proxy::route::Routes;
+use crate::proxy::{Proxy, Route};
+use crate::purge::Purger;
 use crate::store::Store;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::counters::Counters;
@@ -34,7 +36,7 @@ pub(super) struct Generation {
     pub(super) proxy: Arc<Proxy>,
     pub(super) upstreams: Vec<Running>,
     pub(super) access: AccessLog,
-    pub(super) purges: Purges,
+    pub(super) purger: Purger,
     /// How long a capture is fresh, for the forms of figures that say so.
     pub(super) ttl: Option<Duration>,
     /// What it was made from.
@@ -129,8 +131,8 @@ impl Generation {
             Arc::clone(&clock),
             Arc::clone(&counters),
         );
-        let purges = Purges::new(Arc::clone(&proxy), store, clock, counters, config.purge.clone(), stopping);
-        Ok(Self::of(config, upstreams, proxy, purges, lasting))
+        let purger = Purger::new(Arc::clone(&proxy), store, clock, counters, config.purge.clone(), stopping);
+        Ok(Self::of(config, upstreams, proxy, purger, lasting))
     }
 
     /// The one that follows this one.
@@ -142,19 +144,44 @@ impl Generation {
     ) -> Result<Self, Error> {
         let routes = routes(&config, &upstreams)?;
         let proxy = self.proxy.succeeded_by(config.proxy.clone(), routes);
-        let purges = self.purges.succeeded_by(Arc::clone(&proxy), config.purge.clone());
-        Ok(Self::of(config, upstreams, proxy, purges, lasting))
+        let purger = self.purger.succeeded_by(Arc::clone(&proxy), config.purge.clone());
+        Ok(Self::of(config, upstreams, proxy, purger, lasting))
     }
 
     fn of(
         config: Config,
         upstreams: Vec<Running>,
         proxy: Arc<Proxy>,
-        purges: Purges,
+        purger: Purger,
         lasting: &Lasting,
     ) -> Self {
         let (counters, clock) = (Arc::clone(&lasting.counters), Arc::clone(&lasting.clock));
         let access = AccessLog::new(config.log.access, counters, clock);
-        Generation { proxy, upstreams, access, purges, ttl: figures::capture_ttl(&config), config }
+        Generation { proxy, upstreams, access, purger, ttl: capture_ttl(&config), config }
     }
+
+    /// The data plane as jobs and warming use it.
+    pub(super) fn for_captures(&self) -> jobs::DataPlane {
+        jobs::DataPlane {
+            proxy: Arc::clone(&self.proxy),
+            config: self.config.proxy.clone(),
+            route: self.config.jobs.route.clone(),
+            public_url: self.config.jobs.public_url.clone(),
+            tls: self.config.server.tls.is_some(),
+        }
+    }
+}
+
+/// How long a picture of the first built-in engine is fresh where no rule says otherwise; without one, a response of the first route that says.
+fn capture_ttl(config: &Config) -> Option<Duration> {
+    let routes = &config.proxy.routes;
+    let said = |route: &Route| route.lifetimes.default_ttl.and_then(Lifetime::in_time);
+    let engine = || {
+        config.upstreams.iter().find_map(|(_, upstream)| match upstream {
+            Upstream::Chrome(config) => Some(config.lifetime),
+            Upstream::Remote(_) => None,
+        })
+    };
+    let of_engine = routes.iter().find(|route| route.lifetimes.engine).and_then(said);
+    of_engine.or_else(engine).or_else(|| routes.iter().find_map(said))
 }

@@ -6,13 +6,13 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::Parts;
 use super::generation::Generation;
-use crate::admin::jobs::{Arrived, Jobs, Plane};
+use super::shared::Shared;
 use crate::admin::webhook::{self, Webhook};
 use crate::admin::{self, Admin, Control};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::Config;
+use crate::jobs::{Arrived, Jobs, Plane};
 use crate::listener::{Handler, Peer};
 use crate::message::body::Body;
 use crate::message::plain::Plain;
@@ -22,11 +22,12 @@ use crate::telemetry::access::Exchange;
 
 /// What is beside the data plane's routes: who may use the control plane, and the webhook. A reload replaces it.
 pub(super) struct Doors {
-    admin: Option<Arc<Admin>>,
+    admin: Option<Admin>,
     webhook: Option<(webhook::Config, Arc<Webhook>)>,
-    /// What of the control plane is on the data plane, and whether jobs are.
-    shared: Arc<Admin>,
+    /// What of the control plane is on the data plane, and whether jobs and the webhook are.
+    shared: Admin,
     jobs_on_data: bool,
+    webhook_on_data: bool,
 }
 
 impl Doors {
@@ -49,48 +50,45 @@ impl Doors {
         });
         let on_control = webhook.as_ref().filter(|(config, _)| config.on_control);
         let on_control = on_control.map(|(_, webhook)| Arc::clone(webhook));
-        let jobs_on = |there: bool| there.then(|| Arc::clone(jobs));
         let (admin, places) = (config.admin.as_ref(), config.compat);
-        let shared = admin.and_then(|admin| admin.token.clone());
-        let shared = Admin::new(Arc::clone(control), shared, None, jobs_on(config.jobs.on_data), places);
+        let on_data = webhook.as_ref().filter(|(config, _)| config.on_data);
+        let on_data = on_data.map(|(_, webhook)| Arc::clone(webhook));
+        let (jobs_on_data, webhook_on_data) = (config.jobs.on_data, on_data.is_some());
+        let shared = Admin::new(Arc::clone(control), admin, on_data, Arc::clone(jobs), jobs_on_data, places);
         let admin = admin.map(|admin| {
-            let jobs = jobs_on(config.jobs.on_control);
-            Admin::new(Arc::clone(control), admin.token.clone(), on_control, jobs, places)
+            let batch = config.jobs.on_control;
+            Admin::new(Arc::clone(control), Some(admin), on_control, Arc::clone(jobs), batch, places)
         });
-        Doors { admin, webhook, shared, jobs_on_data: config.jobs.on_data }
+        Doors { admin, webhook, shared, jobs_on_data, webhook_on_data }
     }
 
-    fn webhook_on_data(&self) -> Option<Arc<Webhook>> {
-        let (config, webhook) = self.webhook.as_ref()?;
-        config.on_data.then(|| Arc::clone(webhook))
+    /// Whether a request on the data plane is for what of the control plane is there.
+    fn is_shared(&self, config: &Config, request: &Request<Body>) -> bool {
+        config.compat.is_on_data(request.method(), request.uri())
+            || self.jobs_on_data && admin::is_for_jobs(request.uri())
+            || self.webhook_on_data && request.uri().path() == webhook::WEBHOOK
     }
 }
 
 /// The data plane.
 #[derive(Clone)]
 pub(super) struct DataPlane {
-    pub(super) parts: Arc<Parts>,
+    pub(super) shared: Arc<Shared>,
     pub(super) doors: Arc<ArcSwap<Doors>>,
 }
 
 impl DataPlane {
     async fn answer(&self, now: &Generation, mut request: Request<Body>, peer: Peer) -> Response<Body> {
         let address = peer.address.ip();
-        if request.method().as_str() == "PURGE" && now.purges.allows(address) {
-            return admin::purge::by_method(&*self.parts, request).await;
+        if request.method().as_str() == "PURGE" && now.purger.allows(address) {
+            return admin::purge::by_method(&*self.shared, request).await;
         }
-        if request.uri().path() == webhook::PATH
-            && let Some(webhook) = self.doors.load().webhook_on_data()
-        {
-            return webhook.handle(request).await;
-        }
-        if now.config.compat.is_on_data(request.method(), request.uri())
-            || Jobs::is_for(request.uri().path()) && self.doors.load().jobs_on_data
-        {
-            let shared = Arc::clone(&self.doors.load().shared);
+        let doors = self.doors.load();
+        if doors.is_shared(&now.config, &request) {
+            let doors = arc_swap::Guard::into_inner(doors);
             let arrived = Arrived::new(Plane::Data, &request, peer);
             request.extensions_mut().insert(arrived);
-            return shared.handle_on_data(request).await;
+            return doors.shared.handle_on_data(request).await;
         }
         now.proxy.handle(request, address, peer.tls).await
     }
@@ -99,7 +97,7 @@ impl DataPlane {
 impl Handler for DataPlane {
     async fn handle(&self, mut request: Request<Body>, mut peer: Peer) -> Response<Body> {
         // What was in force when the request came answers it. A guard costs a hit, which ends at once, next to nothing.
-        let now = self.parts.current.load();
+        let now = self.shared.current.load();
         // Whose request is it, where a proxy in front of us is trusted to say so?
         if let Some(chain) = now.config.trust.chain(peer.address.ip(), request.headers()) {
             peer.address.set_ip(chain.client());
@@ -114,7 +112,7 @@ impl Handler for DataPlane {
 
     fn short(&self, plain: &Plain<'_>, peer: Peer, head: &mut Vec<u8>) -> Option<Bytes> {
         let started = Stopwatch::start();
-        let now = self.parts.current.load();
+        let now = self.shared.current.load();
         let answer = now.proxy.short(plain, head)?;
         let sent = (answer.status, answer.body.len() as u64);
         let mut client = peer.address;

@@ -1,13 +1,12 @@
 //! What would keep a start from succeeding, found without starting: nothing is created, nobody is asked over the network.
 
-use crate::capture::dialect::Dialect;
 use crate::config::{Config, Upstream};
 use crate::listener::{self, BindError, Listener};
 use crate::origin::{chrome, remote};
 use crate::proxy::Route;
 use crate::store;
 
-use super::Error;
+use super::error::Error;
 
 /// One thing that `serve` would refuse.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
     if ip.is_loopback() && !trusts {
         let gives_links = |route: &&Route| {
             let dialect = route.asking.dialect();
-            dialect.is_some_and(|dialect| dialect != Dialect::Imgproxy) && route.public_url.is_none()
+            dialect.is_some_and(|dialect| !dialect.has_signed_paths()) && route.public_url.is_none()
         };
         found.extend(config.proxy.routes.iter().filter(gives_links).map(|route| Warning {
             setting: format!("route.{}.public_url", route.name),
@@ -52,8 +51,8 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
         }));
     }
     let jobs = &config.jobs;
-    let are_linked =
-        jobs.public_url.is_some() || super::pictures::route(config).is_none_or(|r| r.public_url.is_some());
+    let are_linked = jobs.public_url.is_some()
+        || crate::jobs::route(&config.proxy, jobs.route.as_deref()).is_none_or(|r| r.public_url.is_some());
     // Jobs on the control plane do not say where clients find the data plane.
     let is_told = jobs.on_data && !jobs.on_control && trusts;
     if jobs.webhook.secret.is_some() && !are_linked && !is_told && (ip.is_loopback() || ip.is_unspecified()) {

@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
+use super::error::Error;
 use super::generation::{self, Generation, Lasting};
 use super::planes::Doors;
-use super::{Error, Parts};
-use crate::admin::jobs::Jobs;
+use super::shared::Shared;
 use crate::admin::{Control, NotReloaded, Reloaded};
 use crate::clock::Timestamp;
 use crate::config::{Config, Problems, Sources};
@@ -20,6 +20,8 @@ use crate::listener::{BindError, Tuner};
 use crate::message::date;
 use crate::tasks;
 use crate::telemetry;
+use crate::telemetry::exposition::Sample;
+use crate::telemetry::metric::Metric;
 
 /// How often an origin that is out of use is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -66,13 +68,19 @@ impl Reloads {
     }
 
     /// Reloads that were taken, and that were refused.
-    pub(super) fn counts(&self) -> (u64, u64) {
+    fn counts(&self) -> (u64, u64) {
         (self.taken.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
     }
 
-    /// Whether what was read last is in force.
-    pub(super) fn is_good(&self) -> bool {
-        !matches!(&*self.last.lock(), Some((_, Err(_))))
+    /// The metrics of reloads.
+    pub(super) fn samples(&self) -> [Sample; 3] {
+        let (taken, refused) = self.counts();
+        let is_good = !matches!(&*self.last.lock(), Some((_, Err(_))));
+        [
+            Sample::whole(Metric::Reloads, taken).of("taken"),
+            Sample::whole(Metric::Reloads, refused).of("refused"),
+            Sample::whole(Metric::GoodConfiguration, is_good.into()),
+        ]
     }
 
     /// For `/stats`.
@@ -97,13 +105,12 @@ impl Reloads {
 
 /// Does one reload after the other.
 pub(super) struct Reloader {
-    pub(super) parts: Arc<Parts>,
+    pub(super) shared: Arc<Shared>,
     pub(super) lasting: Lasting,
     pub(super) doors: Arc<ArcSwap<Doors>>,
     pub(super) data: Tuner,
     pub(super) control: Option<Tuner>,
     pub(super) sources: Option<Sources>,
-    pub(super) jobs: Arc<Jobs>,
 }
 
 impl Reloader {
@@ -132,7 +139,7 @@ impl Reloader {
                     );
                 }
             }
-            self.parts.reloads.note(self.lasting.clock.now(), outcome.clone());
+            self.shared.reloads.note(self.lasting.clock.now(), outcome.clone());
             let _ = answer.send(outcome);
         }
     }
@@ -141,7 +148,7 @@ impl Reloader {
         let sources = self.sources.clone().ok_or(Refused::NoSource)?;
         let read = tokio::task::spawn_blocking(move || Config::read(&sources)).await;
         let mut config = read.map_err(|_| Refused::NoSource)??;
-        let old = self.parts.current.load_full();
+        let old = self.shared.current.load_full();
         let needs_restart = keep_what_stays(&old.config, &mut config);
 
         // First all that can fail, then the switch.
@@ -173,12 +180,12 @@ impl Reloader {
         if let (Some(tuner), Some(tuning)) = (&self.control, control) {
             tuner.apply(tuning);
         }
-        let control = Arc::clone(&self.parts) as Arc<dyn Control>;
-        self.jobs.set(next.config.jobs.clone());
+        let control = Arc::clone(&self.shared) as Arc<dyn Control>;
+        self.shared.jobs.set(next.config.jobs.clone(), next.for_captures());
         let before = self.doors.load();
-        let doors = Doors::new(&next.config, &control, &self.lasting.clock, &self.jobs, Some(&before));
+        let doors = Doors::new(&next.config, &control, &self.lasting.clock, &self.shared.jobs, Some(&before));
         self.doors.store(Arc::new(doors));
-        self.parts.current.store(Arc::new(next));
+        self.shared.current.store(Arc::new(next));
         self.retire(old, &upstreams);
         Ok(Reloaded { needs_restart })
     }
@@ -189,8 +196,8 @@ impl Reloader {
         if gone.is_empty() {
             return;
         }
-        self.parts.retiring.lock().extend(gone.iter().cloned());
-        let (proxy, parts) = (old.proxy.in_use(), Arc::clone(&self.parts));
+        self.shared.retiring.lock().extend(gone.iter().cloned());
+        let (proxy, shared) = (old.proxy.in_use(), Arc::clone(&self.shared));
         drop(old);
         let mut stopping = self.lasting.stopping.clone();
         tasks::spawn("retired-upstreams", async move {
@@ -206,7 +213,7 @@ impl Reloader {
             };
             if is_unused {
                 generation::end(&gone).await;
-                parts.retiring.lock().retain(|one| !gone.iter().any(|gone| Arc::ptr_eq(gone, one)));
+                shared.retiring.lock().retain(|one| !gone.iter().any(|gone| Arc::ptr_eq(gone, one)));
             }
         });
     }

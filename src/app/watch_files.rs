@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use super::Parts;
+use super::shared::Shared;
 use crate::config::{Base, Config, Sources};
 
 /// How often the files are looked at. A change counts when it has stood for as long, so that no half of a file is read.
@@ -20,7 +20,7 @@ pub(super) type Looks = Vec<(PathBuf, Look)>;
 
 /// Watches until the process stops. `known` is what the files were [like](look_at_all) when the configuration was read.
 pub(super) async fn run(
-    parts: Arc<Parts>,
+    shared: Arc<Shared>,
     sources: Sources,
     mut known: Looks,
     mut stopping: watch::Receiver<bool>,
@@ -29,9 +29,9 @@ pub(super) async fn run(
         let mut before = known.clone();
         loop {
             tokio::time::sleep(INTERVAL).await;
-            let now = look(&parts, &sources).await;
+            let now = look(&shared, &sources).await;
             if now != known && now == before {
-                let _ = parts.reload().await;
+                let _ = shared.reload().await;
                 // As before the reload, so that a change meanwhile is not missed. If other files are named now, it comes again.
                 known = now.clone();
             }
@@ -44,8 +44,8 @@ pub(super) async fn run(
     }
 }
 
-async fn look(parts: &Parts, sources: &Sources) -> Looks {
-    let files = files(&parts.current.load().config, sources);
+async fn look(shared: &Shared, sources: &Sources) -> Looks {
+    let files = files(&shared.current.load().config, sources);
     tokio::task::spawn_blocking(|| look_at_each(files)).await.unwrap_or_default()
 }
 

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-use super::given::{self, Pair};
+use super::given::{Given, MAX_PAIRS, Pair};
+use super::parameter::{self, Absent, Alias, Class, Shape};
 use super::rendition::Derivative;
-use super::table::{self, Alias, Class, DEFAULT_VIEWPORT, Form, Parameter};
-use super::{Canonical, Defaults, values};
+use super::{Canonical, DEFAULT_VIEWPORT, Defaults, Parameters, values};
 use crate::policy::key::page;
 use crate::policy::wishes::Wishes;
 
@@ -22,11 +24,9 @@ impl Canonical {
     /// The canonical form of a capture request with this raw query and, of a `POST`, this JSON body. `None` if it cannot be read, or if
     /// its canonical form could not, since lists that are spelled out are too many: then it is for the origin to refuse.
     pub fn read(query: &str, body: Option<&[u8]>, defaults: &Defaults) -> Option<Self> {
-        let mut given = given::query(query)?;
-        if let Some(body) = body {
-            given.extend(given::json(body)?);
-        }
-        Some(Self::of(given, &[], defaults)).filter(|canonical| canonical.pairs.len() <= given::MOST)
+        let given = Given::read(query, body);
+        let canonical = given.is_whole.then(|| Self::of(given.pairs, &[], defaults))?;
+        (canonical.parameters.0.len() <= MAX_PAIRS).then_some(canonical)
     }
 
     /// The canonical form of what was `given` in our own names; `absent` is what else holds where neither it nor the route says.
@@ -60,33 +60,36 @@ impl Canonical {
         let wishes = Wishes { scripted, ..wishes(&mut pairs) };
         let key = key(&pairs);
         spell_out(&mut pairs, defaults);
-        Canonical { key, wishes, derivative, pairs: pairs.into_iter().filter(is_for_origin).collect() }
+        pairs.retain(is_for_origin);
+        Canonical { key, wishes, derivative, parameters: Parameters(Arc::new(pairs)) }
     }
+}
 
+impl Parameters {
     /// The query that asks the origin for it; `None` if it is too long for a query.
     pub fn query(&self) -> Option<String> {
-        let length: usize = self.pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-        let query = encode(self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let length: usize = self.0.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        let query = encode(self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         (length <= LONGEST_QUERY && query.len() <= LONGEST_QUERY).then_some(query)
     }
 
     /// Whether something of it is nobody's business: fields, cookies, credentials.
     pub fn has_private(&self) -> bool {
-        let is_private = |(name, _): &Pair| table::find(name).is_some_and(|p| p.class == Class::Private);
-        self.pairs.iter().any(is_private)
+        let is_private = |(name, _): &Pair| parameter::find(name).is_some_and(|p| p.class == Class::Private);
+        self.0.iter().any(is_private)
     }
 
     /// The viewport of its picture in CSS pixels, but for a device's.
     pub fn viewport(&self, defaults: &Defaults) -> (u32, u32) {
         let of = |name: &str| {
-            self.pairs.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.parse().ok())
+            self.0.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.parse().ok())
         };
         (of("width").unwrap_or(defaults.width), of("height").unwrap_or(defaults.height))
     }
 
     /// The JSON object that asks the origin for it.
     pub fn json(&self) -> Bytes {
-        json(&self.pairs)
+        json(&self.0)
     }
 }
 
@@ -109,60 +112,58 @@ pub(super) fn json(pairs: &[Pair]) -> Bytes {
 /// Puts `name` under its canonical name.
 fn map(pairs: &mut Vec<Pair>, name: String, value: String) {
     let mut add = |name: &str, value: String| pairs.push((name.to_owned(), value));
-    let (yes, nothing) = (values::flag(&value), value.trim().is_empty());
-    match table::alias(&name) {
-        // A list of words is one however it is written.
-        None if table::find(&name).is_some_and(|known| known.form == Form::WordSet) => {
-            value.split(',').for_each(|word| add(&name, word.trim().to_owned()));
+    let Some((parameter, alias)) = parameter::alias(&name) else {
+        match parameter::find(&name) {
+            // A list is one however it is written.
+            Some(known) => known.split(&value).for_each(|part| add(&name, part.to_owned())),
+            None => add(&name, value),
         }
-        None if name == "cookies" => value.split(';').for_each(|pair| add(&name, pair.trim().to_owned())),
-        None => add(&name, value),
-        Some(Alias::Is(canonical)) => map(pairs, canonical.to_owned(), value),
-        Some(Alias::Means(canonical, meant)) => match yes {
-            Some(true) => add(canonical, meant.to_owned()),
-            Some(false) => {}
-            None if nothing => {}
-            None => add(&name, value),
-        },
-        Some(Alias::Not(canonical)) => match yes {
-            Some(yes) => add(canonical, (!yes).to_string()),
-            None if nothing => {}
-            None => add(&name, value),
-        },
-        Some(Alias::Viewport) => match value.split_once(['x', 'X']) {
+        return;
+    };
+    let canonical = parameter.name;
+    let meant = match (alias, values::flag(&value)) {
+        (Alias::Same, _) => return parameter.split(&value).for_each(|part| add(canonical, part.to_owned())),
+        (Alias::Times(unit), _) => {
+            // Seconds beyond the largest number are as many as that.
+            let seconds = |number: f64| ((number * f64::from(unit)).round_ties_even() as u64).to_string();
+            let number =
+                value.trim().parse().ok().filter(|number: &f64| *number >= 0.0 && number.is_finite());
+            return add(canonical, number.map_or(value, seconds));
+        }
+        (Alias::Viewport, _) => match value.split_once(['x', 'X']) {
             Some((width, height)) => {
-                add("width", width.trim().to_owned());
                 add("height", height.trim().to_owned());
+                Some(width.trim().to_owned())
             }
-            None if nothing => {}
-            None => add(&name, value),
+            None => None,
         },
-        Some(Alias::ColorScheme) => match value.as_str() {
-            "dark" => add("dark_mode", "true".into()),
-            "light" => add("dark_mode", "false".into()),
-            "no-preference" => {}
-            _ if nothing => {}
-            _ => add(&name, value),
+        (Alias::ColorScheme, _) => match value.as_str() {
+            "dark" => Some("true".to_owned()),
+            "light" => Some("false".to_owned()),
+            "no-preference" => return,
+            _ => None,
         },
-        Some(Alias::Ttl(unit)) => match value.trim().parse::<f64>() {
-            Ok(number) if number >= 0.0 && number.is_finite() => {
-                // Seconds beyond the largest number are as many as that.
-                add("ttl", ((number * f64::from(unit)).round_ties_even() as u64).to_string());
-            }
-            _ => add("ttl", value),
-        },
+        (Alias::Means(_), Some(false)) => return,
+        (Alias::Means(meant), Some(true)) => Some(meant.to_owned()),
+        (Alias::Not, Some(yes)) => Some((!yes).to_string()),
+        (Alias::Means(_) | Alias::Not, None) => None,
+    };
+    match meant {
+        Some(meant) => add(canonical, meant),
+        None if value.trim().is_empty() => {}
+        None => add(&name, value),
     }
 }
 
 /// Whether anything is said: an empty value of a known parameter is as if it were not there, for it as for what depends on it.
 fn is_something((name, value): &Pair) -> bool {
-    !table::find(name).is_some_and(|known| table::is_empty(known, value))
+    !parameter::find(name).is_some_and(|known| known.is_empty(value))
 }
 
 /// Gives each value its canonical spelling; one that has none stays as it is.
 fn spell(pairs: &mut [Pair]) {
     for (name, value) in pairs {
-        if let Some(parameter) = table::find(name)
+        if let Some(parameter) = parameter::find(name)
             && let Some(spelled) = values::spelled(parameter, value)
         {
             *value = spelled;
@@ -172,10 +173,10 @@ fn spell(pairs: &mut [Pair]) {
 
 /// Sorts by name, and by value where order says nothing; there twice is once. Of two cookies of one name the last is the one that counts.
 fn sort(pairs: &mut Vec<Pair>) {
-    let form = |name: &str| table::find(name).map(|known| known.form);
-    let ordered = |name: &str, one: &str, other: &str| match form(name) {
-        Some(Form::Texts) => true,
-        Some(Form::Pairs(between)) => {
+    let is_ordered = |name: &str| parameter::find(name).is_some_and(|known| known.is_ordered());
+    let ordered = |name: &str, one: &str, other: &str| match parameter::find(name) {
+        Some(known) if known.is_ordered() => true,
+        Some(known) if let Shape::Pairs(between) = known.shape() => {
             let both = one.split_once(between).zip(other.split_once(between));
             both.is_some_and(|((one, _), (other, _))| one == other)
         }
@@ -184,7 +185,7 @@ fn sort(pairs: &mut Vec<Pair>) {
     pairs.sort_by(|(a, one), (b, other)| {
         a.cmp(b).then_with(|| if ordered(a, one, other) { std::cmp::Ordering::Equal } else { one.cmp(other) })
     });
-    pairs.dedup_by(|one, other| one == other && form(&one.0) != Some(Form::Texts));
+    pairs.dedup_by(|one, other| one == other && !is_ordered(&one.0));
 }
 
 /// Takes out what means the same as nothing, and adds what an absent size stands for.
@@ -208,23 +209,19 @@ fn elide(pairs: &mut Vec<Pair>, defaults: &Defaults) {
         }
         sort(pairs);
     }
-    pairs.retain(|(name, value)| match name.as_str() {
-        // Only what is bad is left of these, and each of it is to be told.
-        name if defaults.derive && Derivative::concerns(name) => true,
-        // A device has a scale, and so on, of its own.
-        "scale" => device || value != "1",
-        "mobile" => device || value != "false",
-        "touch" => touches || value != "false",
-        // These say nothing of other pictures.
-        "quality" => lossy && value != "80",
-        "full_page_max_height" => full_page,
-        "landscape" => value != "false",
-        // The page's own is asked for by none of these.
-        "allow_blank" => true,
-        _ => match table::find(name) {
-            Some(parameter) => parameter.default != Some(value.as_str()),
-            None => true,
-        },
+    pairs.retain(|(name, value)| {
+        // Only what is malformed is left of these, and each of it is to be told.
+        if defaults.derive && Derivative::concerns(name) {
+            return true;
+        }
+        match parameter::find(name).map_or(Absent::Nothing, |known| known.absent) {
+            Absent::Nothing => true,
+            Absent::Is(absent) => value != absent,
+            Absent::UnlessDevice(absent) => device || value != absent,
+            Absent::UnlessMobile(absent) => touches || value != absent,
+            Absent::UnlessLossy(absent) => lossy && value != absent,
+            Absent::UnlessFullPage => full_page,
+        }
     });
 }
 
@@ -251,7 +248,7 @@ fn wishes(pairs: &mut Vec<Pair>) -> Wishes {
     let pages = pairs.iter().filter(|(name, _)| ["url", "html", "markdown"].contains(&name.as_str()));
     let mut wishes = Wishes { ambiguous: pages.count() > 1, ..Wishes::default() };
     pairs.retain(|(name, value)| {
-        let time = |wish: &mut Option<Duration>| match values::seconds(value) {
+        let time = |wish: &mut Option<Duration>| match values::lifetime(value) {
             Some(time) => {
                 *wish = Some(wish.map_or(time, |known: Duration| known.min(time)));
                 false
@@ -283,23 +280,20 @@ fn wishes(pairs: &mut Vec<Pair>) -> Wishes {
     wishes
 }
 
-/// Whether the origin is told: everything but what is said to the cache in good form, and what proves who asks.
+/// Whether the origin sees it: everything but what proves who asks, and what is for the key alone. What is said to
+/// the cache was taken out where it is well formed.
 fn is_for_origin((name, _): &Pair) -> bool {
-    let checked_by_origin = ["ttl", "stale_ttl", "force", "no_cache", "cache"].contains(&name.as_str());
-    checked_by_origin
-        || table::find(name)
-            .is_none_or(|p| matches!(p.class, Class::Picture | Class::Derived | Class::Private))
+    parameter::find(name).is_none_or(|known| !matches!(known.class, Class::KeyOnly | Class::Delivery))
 }
 
 /// The key: a query with hashes for what is long or private.
 fn key(pairs: &[Pair]) -> String {
     let told = |(name, value): &Pair| -> Option<(String, String)> {
-        let parameter: Option<&Parameter> = table::find(name);
-        let hashed = match parameter {
-            Some(Parameter { class: Class::Control, .. }) => return None,
-            Some(Parameter { class: Class::Private, .. } | Parameter { form: Form::Texts, .. }) => true,
-            _ => value.len() > LONGEST_VALUE,
-        };
+        let known = parameter::find(name);
+        if known.is_some_and(|known| matches!(known.class, Class::Cache | Class::Delivery)) {
+            return None;
+        }
+        let hashed = known.is_some_and(|known| known.is_hashed()) || value.len() > LONGEST_VALUE;
         // A name of its own: no request can spell what only a hash may say.
         Some(if hashed { (format!("{name}*"), hash(value)) } else { (escaped(name), value.clone()) })
     };

@@ -85,10 +85,16 @@ pub fn find(name: &str) -> Option<&'static Device> {
     DEVICES.iter().find(|device| device.name == name)
 }
 
-/// The names of all presets, for the text of a fault.
-pub fn names() -> String {
-    DEVICES.map(|device| device.name).join(", ")
-}
+/// The names of all presets.
+pub const NAMES: [&str; DEVICES.len()] = {
+    let mut names = [""; DEVICES.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = DEVICES[at].name;
+        at += 1;
+    }
+    names
+};
 
 #[cfg(test)]
 mod tests {

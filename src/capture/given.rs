@@ -2,41 +2,114 @@
 
 use serde_json::Value;
 
-use super::table;
+use super::parameter::{self, Parameter, Shape};
+use super::reader;
+use crate::message::problem::Fault;
 use crate::message::{form, json};
 
 /// Parameters that are read; a request with more is not read at all.
-pub(super) const MOST: usize = 256;
+pub(super) const MAX_PAIRS: usize = 256;
+/// The members of a box.
+const SIDES: [&str; 4] = ["x", "y", "width", "height"];
 
 /// A name and its value, decoded.
 pub(super) type Pair = (String, String);
 
-/// The pairs of a raw query. `None` if there are too many, or one has octets that are not UTF-8 and is no URL: as text
-/// they cannot be kept, and two values would become one.
-pub(super) fn query(query: &str) -> Option<Vec<Pair>> {
-    let mut pairs = Vec::new();
-    for (name, value) in form::pairs(query) {
-        let is_kept = name.is_utf8 && (value.is_utf8 || name.text == "url");
-        if !is_kept || pairs.len() >= MOST {
-            return None;
-        }
-        pairs.push((name.text.into_owned(), value.text.into_owned()));
-    }
-    Some(pairs)
+/// The parameters of a request, by query and by JSON.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    /// In the order in which they were given: lists in JSON as repeated names, objects as `name.member`, those of
+    /// fields and cookies as pairs.
+    pub(super) pairs: Vec<Pair>,
+    /// So many of the pairs are from the query.
+    pub(super) by_query: usize,
+    /// Names that cannot be read, and JSON values of the wrong type.
+    pub(super) faults: Vec<Fault>,
+    /// Whether the pairs are all that was given, octet by octet.
+    pub(super) is_whole: bool,
 }
 
-/// The pairs of a JSON object: lists as repeated names, objects as `name.member`, those of fields and cookies as pairs. `None` for what
-/// is no object.
-pub(super) fn json(body: &[u8]) -> Option<Vec<Pair>> {
-    let Ok(Value::Object(members)) = json::from_slice(body) else { return None };
-    let mut pairs = Vec::new();
-    for (name, value) in members {
-        flatten(&mut pairs, name, value);
-        if pairs.len() > MOST {
-            return None;
+impl Given {
+    pub(super) fn read(query: &str, body: Option<&[u8]>) -> Self {
+        let mut given = Given { is_whole: true, ..Given::default() };
+        for (name, value) in form::pairs(query) {
+            // In a URL such octets stay percent-encoded. As text they cannot be kept, and two values would become one.
+            if !value.is_utf8 && name.text != "url" {
+                given.is_whole = false;
+                given.fault(&name.text, &value.text, "UTF-8 text, percent-encoded");
+                continue;
+            }
+            given.is_whole &= name.is_utf8;
+            given.pairs.push((name.text.into_owned(), value.text.into_owned()));
+        }
+        given.by_query = given.pairs.len();
+        given.is_whole &= given.pairs.len() <= MAX_PAIRS;
+        if let Some(body) = body {
+            given.read_json(body);
+        }
+        given
+    }
+
+    fn read_json(&mut self, body: &[u8]) {
+        const ALLOWED: &str = "a JSON object of parameters";
+        let members = match json::from_slice(body) {
+            Ok(Value::Object(members)) => members,
+            other => {
+                self.is_whole = false;
+                let found = other.map_or_else(|error| error.to_string(), |value| value.to_string());
+                return self.fault("body", &found, ALLOWED);
+            }
+        };
+        for (name, value) in members {
+            if let Some(known) = parameter::find(&name).filter(|known| !has_shape(&value, known.shape())) {
+                self.fault(&name, &text(&value), reader::in_json(known));
+            }
+            flatten(&mut self.pairs, name, value);
+            if self.pairs.len() - self.by_query > MAX_PAIRS {
+                self.is_whole = false;
+                return self.fault("body", "more", &format!("at most {MAX_PAIRS} values"));
+            }
         }
     }
-    Some(pairs)
+
+    fn fault(&mut self, name: &str, found: &str, allowed: &str) {
+        // More are not named, and not kept.
+        if self.faults.len() < reader::MAX_FAULTS {
+            let secret = parameter::find(name).is_some_and(Parameter::is_secret);
+            let found = if secret { reader::HIDDEN.to_owned() } else { found.to_owned() };
+            self.faults.push(Fault { parameter: name.to_owned(), found, allowed: allowed.to_owned() });
+        }
+    }
+}
+
+/// The pairs of a raw query. `None` if there are too many, or one has octets that are not UTF-8 and is no URL.
+pub(super) fn query(query: &str) -> Option<Vec<Pair>> {
+    let given = Given::read(query, None);
+    given.is_whole.then_some(given.pairs)
+}
+
+/// Whether a JSON value has the form that a parameter of this shape takes.
+fn has_shape(value: &Value, shape: Shape) -> bool {
+    let is_scalar = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+    let is_pair = |member: &Value| match member {
+        // As browsers' own tools list cookies.
+        Value::Object(pair) => {
+            pair.len() == 2 && ["name", "value"].iter().all(|part| pair.get(*part).is_some_and(is_scalar))
+        }
+        other => is_scalar(other),
+    };
+    match (value, shape) {
+        (Value::Null, _) => true,
+        (Value::Array(values), Shape::List) => values.iter().all(is_scalar),
+        // Texts would be boxes of their own.
+        (Value::Array(values), Shape::Box) => values.iter().all(Value::is_number),
+        (Value::Object(sides), Shape::Box) => {
+            sides.len() == 4 && SIDES.iter().all(|side| sides.get(*side).is_some_and(is_scalar))
+        }
+        (Value::Array(values), Shape::Pairs(_)) => values.iter().all(is_pair),
+        (Value::Object(pairs), Shape::Pairs(_)) => pairs.values().all(is_scalar),
+        (other, _) => is_scalar(other),
+    }
 }
 
 fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
@@ -48,8 +121,8 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
             pairs.push((name, joined(&values)))
         }
         Value::Array(values) => {
-            let between = table::between(&name);
-            for value in values.into_iter().take(MOST + 1) {
+            let between = parameter::between(&name);
+            for value in values.into_iter().take(MAX_PAIRS + 1) {
                 match value {
                     Value::Null => {}
                     Value::Object(mut member) => {
@@ -66,7 +139,7 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
         }
         Value::Object(members) => match name.as_str() {
             "clip" => {
-                let sides = ["x", "y", "width", "height"].map(|side| members.get(side).cloned());
+                let sides = SIDES.map(|side| members.get(side).cloned());
                 let known = members.len() == sides.iter().flatten().count();
                 let value = match known {
                     true => joined(&sides.map(|side| side.unwrap_or(Value::from(0)))),
@@ -78,7 +151,7 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
                 pairs.extend(members.into_iter().map(|(m, value)| (format!("{name}.{m}"), text(&value))));
             }
             _ => {
-                let between = table::between(&name).unwrap_or(": ");
+                let between = parameter::between(&name).unwrap_or(": ");
                 pairs.extend(
                     members
                         .into_iter()
@@ -131,15 +204,17 @@ mod tests {
             (r#"{"header":[{"name":"A","value":"b"}],"cookie":{"c":1}}"#, "cookie=c%3D1&header=A:+b"),
             (r#"{"addStyleTag":[{"content":"a{}"}],"scale":null}"#, "addStyleTag=a{}"),
         ] {
-            let mut by_json = json(body.as_bytes()).expect("an object");
+            let given = Given::read("", Some(body.as_bytes()));
+            assert!(given.is_whole, "{body}");
+            let mut by_json = given.pairs;
             by_json.sort();
             let mut by_query = query(as_query).expect("few");
             by_query.sort();
             assert_eq!(by_json, by_query, "{body}");
         }
         for no_object in ["", "[]", "5", "{", "null"] {
-            assert_eq!(json(no_object.as_bytes()), None, "{no_object}");
+            assert!(!Given::read("", Some(no_object.as_bytes())).is_whole, "{no_object}");
         }
-        assert_eq!(query(&"a&".repeat(MOST + 1)), None);
+        assert_eq!(query(&"a&".repeat(MAX_PAIRS + 1)), None);
     }
 }

@@ -219,7 +219,8 @@ fn get_and_post_of_the_same_picture_are_one() {
 fn regression_a_clip_that_is_given_twice_is_not_joined_into_one() {
     for query in ["clip=1,2&clip=3,4", "clip=1&clip=2&clip=3&clip=4"] {
         let first = read(&format!("url=https://a.example/&{query}"));
-        let again = Canonical::read("", Some(&first.json()), &Defaults::default()).expect("readable");
+        let again =
+            Canonical::read("", Some(&first.parameters.json()), &Defaults::default()).expect("readable");
         assert_eq!(again.key, first.key, "{query}");
     }
 }
@@ -243,7 +244,7 @@ fn regression_an_empty_value_is_as_if_it_were_not_there() {
         }
     }
     let defaults = Defaults { width: 1440, ..Defaults::default() };
-    let sized = |query: &str| Canonical::read(query, None, &defaults).expect("readable").query();
+    let sized = |query: &str| Canonical::read(query, None, &defaults).expect("readable").parameters.query();
     assert_eq!(sized(&format!("{URL}&width=")), sized(URL));
     // What is not known is the origin's to judge.
     assert_ne!(read(&format!("{URL}&unknown=")), read(URL));
@@ -258,9 +259,9 @@ fn regression_an_empty_value_is_as_if_it_were_not_there() {
 fn regression_lists_count_by_what_they_spell_out() {
     let words = |count: usize| (0..count).map(|n| format!("w{n}")).collect::<Vec<_>>().join(",");
     let read = |query: &str| Canonical::read(query, None, &Defaults::default());
-    assert!(read(&format!("block_resources={}", words(given::MOST))).is_some());
-    assert_eq!(read(&format!("block_resources={}", words(given::MOST + 1))), None);
-    let many = format!(r#"{{"hide_selectors":[{}"b"]}}"#, r#""a","#.repeat(given::MOST));
+    assert!(read(&format!("block_resources={}", words(given::MAX_PAIRS))).is_some());
+    assert_eq!(read(&format!("block_resources={}", words(given::MAX_PAIRS + 1))), None);
+    let many = format!(r#"{{"hide_selectors":[{}"b"]}}"#, r#""a","#.repeat(given::MAX_PAIRS));
     assert_eq!(Canonical::read("", Some(many.as_bytes()), &Defaults::default()), None, "nothing is cut off");
 }
 
@@ -270,7 +271,7 @@ fn regression_of_two_cookies_of_one_name_the_last_stays_the_last() {
     let of = |cookies: &str| read(&format!("url=https://a.example/&{cookies}"));
     let (one, other) = (of("cookies=a=1&cookies=a=2"), of("cookies=a=2&cookies=a=1"));
     assert_ne!(one.key, other.key);
-    assert!(other.query().expect("short").starts_with("cookies=a%3D2&cookies=a%3D1&"));
+    assert!(other.parameters.query().expect("short").starts_with("cookies=a%3D2&cookies=a%3D1&"));
     assert_eq!(of("cookies=a=1&cookies=b=2"), of("cookies=b=2&cookies=a=1"), "of two names none comes first");
     assert_ne!(of("headers=X:+1&headers=x:+2").key, of("headers=x:+2&headers=X:+1").key);
 }
@@ -317,12 +318,15 @@ fn the_origin_is_asked_by_canonical_names_and_not_for_wishes() {
             "force=perhaps&ttl=soon&unknown=1&url=nonsense&width=x",
         ),
     ] {
-        assert_eq!(read(given).query().as_deref(), Some(asked), "{given}");
+        assert_eq!(read(given).parameters.query().as_deref(), Some(asked), "{given}");
     }
     let long = read(&format!("html={}", "x".repeat(9000)));
-    assert_eq!(long.query(), None);
-    assert!(long.json().starts_with(br#"{"html":"xxx"#));
-    assert_eq!(&read("css=a&css=b&css=c&width=5").json()[..], br#"{"css":["a","b","c"],"width":"5"}"#);
+    assert_eq!(long.parameters.query(), None);
+    assert!(long.parameters.json().starts_with(br#"{"html":"xxx"#));
+    assert_eq!(
+        &read("css=a&css=b&css=c&width=5").parameters.json()[..],
+        br#"{"css":["a","b","c"],"width":"5"}"#
+    );
 }
 
 #[test]
@@ -367,8 +371,9 @@ fn a_configured_viewport_is_what_absence_means() {
 #[test]
 fn regression_a_size_that_is_canonical_is_said_where_the_origin_has_another_default() {
     let defaults = Defaults { width: 1440, height: 900, ..Defaults::default() };
-    let query =
-        |query: &str| Canonical::read(query, None, &defaults).expect("readable").query().expect("short");
+    let query = |query: &str| {
+        Canonical::read(query, None, &defaults).expect("readable").parameters.query().expect("short")
+    };
     assert_eq!(query(&format!("{URL}&width=1280")), format!("height=900&{URL}&width=1280"));
     assert_eq!(query(&format!("{URL}&width=1280&height=720")), format!("height=720&{URL}&width=1280"));
     assert_eq!(query(&format!("{URL}&device=pixel-8")), format!("device=pixel-8&{URL}"));
@@ -388,20 +393,13 @@ fn keys_are_stable_across_versions() {
 
 #[test]
 fn the_table_is_consistent() {
-    for (name, alias) in table::ALIASES {
-        assert!(table::find(name).is_none(), "{name} is canonical and an alias");
-        assert_eq!(table::ALIASES.iter().filter(|(other, _)| other == name).count(), 1, "{name} twice");
-        if let table::Alias::Is(to) | table::Alias::Means(to, _) | table::Alias::Not(to) = alias {
-            assert!(table::find(to).is_some(), "{name} leads to {to}, which is nowhere");
-        }
+    let aliases: Vec<&str> = all().flat_map(|known| known.aliases.iter().map(|(alias, _)| *alias)).collect();
+    for name in &aliases {
+        assert!(parameter::find(name).is_none(), "{name} is canonical and an alias");
+        assert_eq!(aliases.iter().filter(|other| *other == name).count(), 1, "{name} twice");
     }
-    for parameter in table::PARAMETERS {
-        assert_eq!(
-            table::PARAMETERS.iter().filter(|p| p.name == parameter.name).count(),
-            1,
-            "{}",
-            parameter.name
-        );
+    for parameter in all() {
+        assert_eq!(names().filter(|name| *name == parameter.name).count(), 1, "{}", parameter.name);
     }
 }
 
@@ -413,7 +411,7 @@ fn a_route_says_what_holds_where_a_request_says_nothing() {
     let read = |query: &str| Canonical::read(query, None, &defaults).expect("readable");
     let plain = super::tests::read(&format!("{URL}&block_ads=true&css=a{{}}&css=b{{}}&js=x()"));
     assert_eq!(read(URL).key, plain.key);
-    assert_eq!(read(URL).query(), plain.query());
+    assert_eq!(read(URL).parameters.query(), plain.parameters.query());
     // It is the operator's script, not one that the request brings.
     assert_eq!((read(URL).wishes.scripted, plain.wishes.scripted), (false, true));
     let other = read(&format!("{URL}&blockAds=false&css=c"));

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tintype::admin::jobs::list::{self, Bad, List, Place};
-use tintype::admin::jobs::{Item, PATH};
-use tintype::app::warm::fetch::{self, Bounds, LeftOut, Listed};
+use tintype::admin::jobs::BATCH;
+use tintype::jobs::Item;
+use tintype::jobs::list::{self, Bad, List, Place};
+use tintype::jobs::sitemaps::{self, Bounds, LeftOut, Listed};
 use url::Url;
 
 use super::control::{Control, perform};
@@ -117,10 +118,10 @@ pub(super) fn warm(args: &WarmArgs) -> ExitCode {
                 let bounds = Bounds {
                     most: args.wishes.limit,
                     hosts: &args.allow_host,
-                    files: fetch::MAX_FILES,
-                    bytes: fetch::MAX_BYTES,
+                    files: sitemaps::MAX_FILES,
+                    bytes: sitemaps::MAX_BYTES,
                 };
-                let listed = fetch::pages(&sitemap, bounds).await;
+                let listed = sitemaps::pages(&sitemap, bounds).await;
                 listed.map_err(|why| ControlError::Failed(format!("the sitemap: {why}")))?
             }
             None => Listed { list: of_file(&args.list)?, left_out: Vec::new() },
@@ -248,11 +249,11 @@ async fn follow(
     bar: &ProgressBar,
     counts: &mut Counts,
 ) -> Result<Reader, ControlError> {
-    let accepted = control.post(PATH, &json!({ "items": items, "config": config })).await?;
+    let accepted = control.post(BATCH, &json!({ "items": items, "config": config })).await?;
     let id = accepted["job_id"].as_str().unwrap_or_default().to_owned();
     let mut told = vec![false; items.len()];
     loop {
-        let results = control.get(&format!("{PATH}/{id}/results"), &[]).await?;
+        let results = control.get(&format!("{BATCH}/{id}/results"), &[]).await?;
         let done = results["results"].as_array().map(Vec::as_slice).unwrap_or_default();
         for ((one, told), item) in done.iter().zip(&mut told).zip(items) {
             if *told || one["status"] == "pending" {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::Value;
+use tintype::admin::explain::EXPLAIN;
 
 use super::control::{Control, perform};
 use super::endpoint::ControlArgs;
@@ -49,11 +50,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
         let mut query = vec![if args.page { ("target", page.as_str()) } else { ("url", args.url.as_str()) }];
         query.push(("method", &args.method));
         query.extend(args.header.iter().map(|line| ("header", line.as_str())));
-        let mut told = control.get("/explain", &query).await?;
+        let mut told = control.get(EXPLAIN, &query).await?;
         // No route takes it, so it can only be a page: the answer to that is of more use, if there is one.
         if !args.page && told["now"]["rule"] == "no-route" && !args.url.starts_with('/') {
             query[0] = ("target", &page);
-            told = control.get("/explain", &query).await.unwrap_or(told);
+            told = control.get(EXPLAIN, &query).await.unwrap_or(told);
         }
         match args.json {
             true => print(&format!("{told:#}\n")),

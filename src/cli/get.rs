@@ -20,8 +20,8 @@ use url::Url;
 
 use super::terminal::{Complaint, Exit, Paint, complain, print};
 
-pub(super) const HELP: &str = "\
-Every parameter of docs/CAPTURE.md can be given with -p, lists by repeating it. Exits with 0 if there is a picture, with 1
+const HELP: &str = "\
+These parameters, which docs/CAPTURE.md explains, can be given with -p, lists by repeating it. Exits with 0 if there is a picture, with 1
 if the capture failed, with 2 if the arguments or the configuration are wrong.
 
 Examples:
@@ -29,6 +29,11 @@ Examples:
   tintype get example.com --full-page --dark-mode -o page.webp
   tintype get https://example.com -p hide_selectors=.ad -p hide_selectors='#banner' -p device=iphone-15
   tintype get http://127.0.0.1:3000 --allow-private -o - | display";
+
+/// The text behind the options, with every parameter.
+pub(super) fn help() -> String {
+    format!("Parameters for -p:\n{}\n\n{HELP}", tintype::capture::help(100))
+}
 
 /// What is configured where no file is named.
 const PLAIN: &str = "[admin]\nenabled = false\n[store]\ndir = \"\"\n[upstream.chrome]\nkind = \"chrome\"\n\

@@ -11,6 +11,7 @@ use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tintype::admin::health::HEALTHZ;
 
 use super::control_error::ControlError;
 use super::endpoint::{reachable, token};
@@ -65,14 +66,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
             Exit::Good.into()
         }
         Err(error) => {
-            complain(&format!("unhealthy: http://{}/healthz {}\n", args.admin, with_causes(&error)));
+            complain(&format!("unhealthy: http://{}{HEALTHZ} {}\n", args.admin, with_causes(&error)));
             Exit::Failed.into()
         }
     }
 }
 
 async fn ask(args: &Args) -> Result<(), Unhealthy> {
-    let mut request = Request::get(format!("http://{}/healthz", reachable(args.admin)));
+    let mut request = Request::get(format!("http://{}{HEALTHZ}", reachable(args.admin)));
     if let Some(token) = token(args.token_file.as_deref())? {
         request = request.header(header::AUTHORIZATION, token.value);
     }

@@ -58,7 +58,7 @@ enum Verb {
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::Args),
     /// Takes one picture and writes it to a file, without a server
-    #[command(after_help = get::HELP)]
+    #[command(after_help = get::help())]
     Get(Box<get::Args>),
     /// Has a running tintype take the pictures of a list
     #[command(after_help = batch::BATCH_HELP)]

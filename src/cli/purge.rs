@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
+use tintype::admin::purge::PURGE;
 
 use super::control::{Control, perform};
 use super::control_error::ControlError;
@@ -75,7 +76,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         if args.all && !args.dry_run && !args.yes {
             confirm(&control)?;
         }
-        let told = control.post("/purge", &wanted(args)).await?;
+        let told = control.post(PURGE, &wanted(args)).await?;
         tell(&told, args);
         Ok(Exit::Good)
     })

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
+use tintype::admin::reload::RELOAD;
 
 use super::control::{Control, perform};
 use super::endpoint::ControlArgs;
@@ -30,7 +31,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     perform(args.json, async {
         let control = Control::of(&args.control)?;
-        let told = control.post("/reload", &json!({})).await?;
+        let told = control.post(RELOAD, &json!({})).await?;
         if args.json {
             print(&format!("{told:#}\n"));
             return Ok(Exit::Good);

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::Value;
+use tintype::admin::stats::STATS;
 use tintype::clock::Stopwatch;
 
 use super::control::{Control, perform};
@@ -48,7 +49,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     perform(args.json, async {
         let control = Control::of(&args.control)?;
         let Some(interval) = args.watch else {
-            let stats = control.get("/stats", &[]).await?;
+            let stats = control.get(STATS, &[]).await?;
             match args.json {
                 true => print(&format!("{stats:#}\n")),
                 false => print(&to_text(&stats, None, control.name(), Paint::of_stdout())),
@@ -72,7 +73,7 @@ async fn watch(control: &Control, interval: Duration, as_lines: bool) -> Result<
     let mut before: Option<(Value, Stopwatch)> = None;
     loop {
         rounds.tick().await;
-        let round = control.get("/stats", &[]).await;
+        let round = control.get(STATS, &[]).await;
         let text = match &round {
             Ok(stats) if as_lines => format!("{stats}\n"),
             Ok(stats) => {

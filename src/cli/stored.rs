@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use tintype::admin::stored::{GC, STORED};
 
 use super::control::{Control, perform};
 use super::endpoint::ControlArgs;
@@ -70,7 +71,7 @@ pub(super) struct GcArgs {
 
 pub(super) fn gc(args: &GcArgs) -> ExitCode {
     perform(args.json, async {
-        let told = Control::of(&args.control)?.post("/gc", &json!({})).await?;
+        let told = Control::of(&args.control)?.post(GC, &json!({})).await?;
         match args.json {
             true => print(&format!("{told:#}\n")),
             false => {
@@ -93,7 +94,7 @@ pub(super) fn ls(args: &LsArgs) -> ExitCode {
         let (mut shown, mut cursor) = (0, None::<String>);
         loop {
             let limit = (most - shown).min(PAGE).to_string();
-            let page = control.get("/stored", &query(args, cursor.as_deref(), &limit)).await?;
+            let page = control.get(STORED, &query(args, cursor.as_deref(), &limit)).await?;
             let items = page["stored"].as_array().map(Vec::as_slice).unwrap_or_default();
             let text = match as_lines {
                 true => lines(items),

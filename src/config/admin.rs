@@ -2,9 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use http::HeaderValue;
+
 use super::problem::Kind;
-use super::section::Section;
+use super::section::{Refusal, Section};
 use super::server::address;
+use super::tree::Node;
 use super::words::{KIB, secs};
 use crate::{admin, listener};
 
@@ -18,6 +21,9 @@ pub(super) fn read(mut s: Section<'_>, server: &listener::Config) -> Option<admi
     let enabled = s.flag("enabled", true);
     let listen = address(&mut s, LISTEN);
     let token = token(&mut s);
+    let request_timeout = s.duration("request_timeout", secs(300), secs(1)..=secs(3600));
+    let origins = "origins such as \"https://dashboard.example.com\"";
+    let cors_origins = s.list("cors_origins", Vec::new(), origins, origin);
     if !enabled {
         // Jobs on the data plane would be open to everybody, who is thought to be kept out.
         for name in ["token", "token_file"] {
@@ -27,6 +33,11 @@ pub(super) fn read(mut s: Section<'_>, server: &listener::Config) -> Option<admi
             }
         }
         return None;
+    }
+    let has_token = s.is_given("token") || s.is_given("token_file");
+    if !cors_origins.is_empty() && !has_token {
+        let allowed = "nothing, or a token or token_file: without one no web page may use the control plane";
+        s.refuse("cors_origins", Kind::Conflict, "origins, without a token", allowed);
     }
     if !listen.ip().is_loopback() && !s.is_given("token") && !s.is_given("token_file") {
         let allowed = "token or token_file: the control plane is open to others than this machine";
@@ -59,7 +70,15 @@ pub(super) fn read(mut s: Section<'_>, server: &listener::Config) -> Option<admi
         max_control_frames: 1000,
         drain_grace: secs(5),
     };
-    Some(admin::Config { listener, token })
+    Some(admin::Config { listener, token, request_timeout, cors_origins })
+}
+
+/// An origin as browsers name it in `Origin`.
+fn origin(node: &Node) -> Result<HeaderValue, Refusal> {
+    let text = node.text()?;
+    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.filter(|url| url.origin().ascii_serialization() == text);
+    url.and_then(|_| HeaderValue::from_str(text).ok()).ok_or_else(|| Kind::Malformed.into())
 }
 
 fn token(s: &mut Section<'_>) -> Option<String> {

@@ -3,7 +3,6 @@
 use super::problem::Kind;
 use super::section::Section;
 use super::tree::Node;
-use crate::capture::dialect::Dialect;
 use crate::capture::dialect::imgproxy::Keys;
 use crate::proxy::Route;
 
@@ -12,7 +11,8 @@ const ALLOWED: &str = "16 to 256 bytes in hexadecimal, as imgproxy has it";
 pub(super) fn read(mut s: Section<'_>, routes: &[Route]) -> Option<Keys> {
     let key = s.read_secret("key", ALLOWED, octets);
     let salt = s.read_secret("salt", ALLOWED, octets);
-    let wanted = routes.iter().any(|route| route.asking.dialect() == Some(Dialect::Imgproxy));
+    let wanted =
+        routes.iter().any(|route| route.asking.dialect().is_some_and(|dialect| dialect.has_signed_paths()));
     for (name, other) in [("key", "salt"), ("salt", "key")] {
         if !s.is_given(name) && (s.is_given(other) || wanted) {
             let why = if wanted { "a route has dialect = \"imgproxy\"" } else { "the other is set" };

@@ -8,8 +8,7 @@ use super::addresses::{ALLOWED_HOST, ALLOWED_RANGE, exception, port};
 use super::problem::Kind;
 use super::section::Section;
 use super::words::{GIB, KIB, MIB, days, secs};
-use crate::admin::jobs::{Config, Telling};
-use crate::app::warm;
+use crate::jobs::{Config, Telling, sitemaps, warm};
 use crate::proxy::Route;
 use crate::proxy::auth::Auth;
 
@@ -113,8 +112,8 @@ pub(super) fn warm(mut s: Section<'_>) -> warm::Config {
             if crate::origin::chrome::is_host(&host) { Ok(host) } else { Err(Kind::Malformed.into()) }
         }),
         max_urls: s.number("max_urls", 10_000, 1..=1_000_000),
-        max_sitemaps: s.number("max_sitemaps", warm::fetch::MAX_FILES, 1..=50_000),
-        max_sitemap_bytes: s.size("max_sitemap_bytes", warm::fetch::MAX_BYTES, KIB..=GIB),
+        max_sitemaps: s.number("max_sitemaps", sitemaps::MAX_FILES, 1..=50_000),
+        max_sitemap_bytes: s.size("max_sitemap_bytes", sitemaps::MAX_BYTES, KIB..=GIB),
         parallel: s.number("parallel", 5, 1..=1000),
         timeout: s.duration("timeout", secs(60), secs(1)..=secs(3600)),
         hold_ready: s.flag("hold_ready", false),

@@ -56,13 +56,13 @@ pub struct Config {
     /// Where that is which other services have beside their pictures.
     pub compat: crate::admin::compat::Config,
     /// Who may purge by method, and how much is fetched again.
-    pub purge: crate::app::purges::Config,
+    pub purge: crate::purge::Config,
     /// Purges by whoever can sign them; off without.
     pub webhook: Option<crate::admin::webhook::Config>,
     /// Jobs.
-    pub jobs: crate::admin::jobs::Config,
+    pub jobs: crate::jobs::Config,
     /// What is stored before anybody asks.
-    pub warm: crate::app::warm::Config,
+    pub warm: crate::jobs::warm::Config,
     /// Where stored responses are kept.
     pub store: crate::store::Config,
     /// Origins by name.

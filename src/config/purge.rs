@@ -6,8 +6,8 @@ use super::addresses::range;
 use super::problem::Kind;
 use super::section::{Refusal, Section};
 use super::tree::Node;
-use crate::app::purges::Config;
 use crate::policy::tags::{CACHE_TAG, SURROGATE_KEY, XKEY};
+use crate::purge::Config;
 
 /// The settings, and the fields with tags that clients do not get.
 pub(super) fn read(mut s: Section<'_>) -> (Config, Vec<HeaderName>) {

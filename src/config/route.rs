@@ -11,7 +11,7 @@ use super::section::{Refusal, Section};
 use super::tree::{Node, Value};
 use super::upstream::{Upstream, named};
 use super::words::{days, nearest};
-use crate::capture::dialect::{Dialect, Spoken};
+use crate::capture::dialect::{self, Dialect, RouteDialect};
 use crate::capture::{self, Defaults};
 use crate::policy::admission::Terms;
 use crate::policy::audience::Audience;
@@ -114,9 +114,12 @@ fn read(
             "false: only where a request is understood, and PNG is what is asked for, sizes can be made here";
         s.refuse("derive", Kind::Conflict, "true", allowed);
     }
-    if matches!(spoken, Speaks::Other(Dialect::Imgproxy)) && (!is_chrome || derive == Some(false)) {
+    if let Speaks::Other(dialect) = spoken
+        && dialect.has_signed_paths()
+        && (!is_chrome || derive == Some(false))
+    {
         let allowed = "another one, unless the upstream is the built-in engine and derive is not false";
-        s.refuse("dialect", Kind::Conflict, "\"imgproxy\"", allowed);
+        s.refuse("dialect", Kind::Conflict, format!("{:?}", dialect.name()), allowed);
     }
     let chrome = chrome.map(|defaults| Defaults { derive: derive.unwrap_or(true), ..defaults });
     let remote = Defaults { derive: derive.unwrap_or(false), ..Defaults::default() };
@@ -172,12 +175,12 @@ fn access(s: &mut Section<'_>, keys: &[Key]) -> (Auth, Audience) {
 enum Speaks {
     Tintype,
     Opaque,
-    Other(Dialect),
+    Other(&'static dyn Dialect),
 }
 
 fn dialect(s: &mut Section<'_>, is_chrome: bool) -> Speaks {
     let mut choices = vec![("tintype", Speaks::Tintype), ("opaque", Speaks::Opaque)];
-    choices.extend(Dialect::ALL.map(|dialect| (dialect.name(), Speaks::Other(dialect))));
+    choices.extend(dialect::ALL.map(|dialect| (dialect.name(), Speaks::Other(dialect))));
     let default = if is_chrome { Speaks::Tintype } else { Speaks::Opaque };
     s.choice_of("dialect", &choices, false).unwrap_or(default)
 }
@@ -212,7 +215,7 @@ fn asking(
         let defaults = Defaults { parameters, ..chrome.unwrap_or(remote) };
         return match spoken {
             Speaks::Other(dialect) => {
-                Asking::Dialect(Box::new(Spoken { dialect, remote: is_remote, defaults }))
+                Asking::Dialect(Box::new(RouteDialect { dialect, remote: is_remote, defaults }))
             }
             Speaks::Tintype | Speaks::Opaque => Asking::Tintype(defaults),
         };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::stored::StoredResponse;
 use crate::clock::Timestamp;
 
@@ -23,7 +25,8 @@ pub enum Named {
 }
 
 /// How it is purged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// It is not used again.
     #[default]

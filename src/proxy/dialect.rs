@@ -8,17 +8,14 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
-use http_body_util::BodyExt;
 
-use crate::capture::dialect::telling::Facts;
 use crate::capture::dialect::{
-    self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, Spoken, imgproxy,
+    self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, RouteDialect, imgproxy,
 };
 use crate::capture::rendition::Format;
 use crate::message::body::Body;
 use crate::message::cache_status::Forwarded;
 use crate::message::json::is_json;
-use crate::message::problem::{self, Problem};
 use crate::policy::public_url::{self, PublicUrl, Said, Seen};
 use crate::policy::wishes::Wishes;
 use crate::proxy::Proxy;
@@ -28,12 +25,14 @@ use crate::proxy::reading::{Payload, Reading, to_get, unconditional, whole};
 use crate::proxy::refusal::Refusal;
 use crate::proxy::route::Route;
 
+mod reply;
+
+use reply::{in_its_form, in_its_words, is_problem};
+
 /// Path of the one resource of the built-in engine, and of all pictures in keys.
 const PICTURES: &str = "/screenshot";
 /// Octets of a query that a service is asked with; a longer request goes as JSON where it takes that.
 const LONGEST_QUERY: usize = 8 << 10;
-/// Octets of a problem that is put into other words.
-const LONGEST_PROBLEM: u64 = 64 << 10;
 /// Fields by which clients prove to a service who they are.
 const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "x-access-key"];
 
@@ -67,7 +66,7 @@ pub(super) fn as_asked(request: &Parts) -> Option<Parts> {
 /// A body that is too long or does not arrive, and what cannot be answered.
 pub(super) async fn read(
     route: &Route,
-    spoken: &Spoken,
+    spoken: &RouteDialect,
     request: &mut Parts,
     body: Body,
     max_body: u64,
@@ -131,7 +130,7 @@ pub(super) async fn read(
 /// Leaves in `request` what the origin is asked for: our own terms for the engine, its own for the service.
 fn ask_for(
     route: &Route,
-    spoken: &Spoken,
+    spoken: &RouteDialect,
     request: &mut Parts,
     picture: Picture,
 ) -> Result<Reading, Refusal> {
@@ -148,10 +147,10 @@ fn ask_for(
         }
     };
     // What is private, the operator's own too, could be read from a link.
-    let capture = canonical.query().filter(|_| !canonical.has_private()).map(|query| {
+    let capture = canonical.parameters.query().filter(|_| !canonical.parameters.has_private()).map(|query| {
         let format =
             canonical.derivative.as_ref().map_or(Format::Png, |made| made.format_for(&request.headers));
-        (query, canonical.viewport(&spoken.defaults), format.name().to_owned())
+        (query, canonical.parameters.viewport(&spoken.defaults), format.name().to_owned())
     });
     if spoken.remote {
         match outgoing.json_to {
@@ -161,7 +160,7 @@ fn ask_for(
             }
             None => {
                 let query = dialect::query(&outgoing.pairs);
-                if query.len() > LONGEST_QUERY && spoken.dialect == Dialect::ScreenshotOne {
+                if query.len() > LONGEST_QUERY && spoken.dialect.takes_json() {
                     request.extensions.insert(Payload(dialect::json(&outgoing.pairs)));
                     request.uri = at(&request.uri, request.uri.path(), "")?;
                 } else {
@@ -169,11 +168,15 @@ fn ask_for(
                 }
             }
         }
-    } else if let Some(query) = canonical.query() {
-        request.uri = at(&ours, PICTURES, &query)?;
     } else {
-        request.extensions.insert(Payload(canonical.json()));
-        request.uri = ours;
+        match canonical.parameters.query() {
+            Some(query) => request.uri = at(&ours, PICTURES, &query)?,
+            None => {
+                request.extensions.insert(Payload(canonical.parameters.json()));
+                request.uri = ours;
+            }
+        }
+        request.extensions.insert(canonical.parameters);
     }
     if let Some(link) = &link {
         request.extensions.insert(InDialect(link.clone()));
@@ -195,7 +198,7 @@ impl Proxy {
     /// Answers a request on a route that speaks `dialect`.
     pub(super) async fn answer_in(
         &self,
-        dialect: Dialect,
+        dialect: &'static dyn Dialect,
         route: Arc<Route>,
         mut request: Parts,
         body: Body,
@@ -203,7 +206,7 @@ impl Proxy {
         admitted: Result<(Leave, Option<Ticket>), Refusal>,
     ) -> Response<Body> {
         let head = request.method == Method::HEAD;
-        if dialect == Dialect::Imgproxy {
+        if dialect.has_signed_paths() {
             // The signature is of the path, and of nothing else that could be said.
             let plain = matches!(request.method, Method::GET | Method::HEAD) && body.is_end_stream();
             let refusal = match plain {
@@ -266,12 +269,12 @@ impl Proxy {
     /// Whether `request` for a picture in imgproxy's dialect has its signature.
     fn is_signed(&self, route: &Route, request: &Parts) -> bool {
         let keys = self.config.imgproxy.as_ref();
-        keys.is_some_and(|keys| keys.verify(below(route, Dialect::Imgproxy, request.uri.path())))
+        keys.is_some_and(|keys| keys.verify(behind(route, request.uri.path())))
     }
 
     /// The target by which a client finds the picture that it asked for at `target`: a signed one on a route in imgproxy's dialect over the same
     /// stored pictures, for clients of web2img, which has such; else one in the client's own dialect.
-    fn link(&self, dialect: Dialect, route: &Route, target: &Uri, wanted: &Wanted) -> Option<Uri> {
+    fn link(&self, dialect: &dyn Dialect, route: &Route, target: &Uri, wanted: &Wanted) -> Option<Uri> {
         let signed = || {
             let (keys, (query, size, format)) = (self.config.imgproxy.as_ref()?, wanted.capture.as_ref()?);
             let signing = self.routes.signing(&route.scope)?;
@@ -279,7 +282,7 @@ impl Proxy {
             let prefix = signing.path.strip_suffix('/').unwrap_or(&signing.path);
             replace(target, &format!("{prefix}{path}")).ok()
         };
-        let signed = (dialect == Dialect::Web2img).then(signed).flatten();
+        let signed = dialect.links_to_signed_paths().then(signed).flatten();
         signed.or_else(|| wanted.link.clone())
     }
 
@@ -301,98 +304,14 @@ fn path_of(link: &Uri) -> String {
 }
 
 /// What of `path` is the dialect's own: imgproxy's signature is of what follows the prefix of the route.
-fn below<'a>(route: &Route, dialect: Dialect, path: &'a str) -> &'a str {
-    match dialect {
-        Dialect::Imgproxy => behind(route, path),
-        _ => path,
-    }
+fn below<'a>(route: &Route, dialect: &dyn Dialect, path: &'a str) -> &'a str {
+    if dialect.has_signed_paths() { behind(route, path) } else { path }
 }
 
 /// What of `path` is behind that of `route`.
 fn behind<'a>(route: &Route, path: &'a str) -> &'a str {
     let prefix = route.path.strip_suffix('/').unwrap_or(&route.path);
     path.strip_prefix(prefix).unwrap_or(path)
-}
-
-/// The picture in the form that was asked for.
-async fn in_its_form(
-    dialect: Dialect,
-    wanted: &Wanted,
-    link: Option<String>,
-    response: Response<Body>,
-    limit: u64,
-) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let format =
-        kind.strip_prefix("image/").map(|format| format.split(';').next().unwrap_or_default().trim());
-    let (Some(format), Some(link), true) = (format, link, wanted.form != Form::Picture) else {
-        return Response::from_parts(head, body);
-    };
-    let mut facts = Facts { url: link, format: format.to_owned(), size: 0, pixels: None };
-    let Ok(picture) = body.limited(limit).0.collect().await else {
-        let problem = Problem::new(StatusCode::BAD_GATEWAY, "the picture did not arrive whole");
-        head.status = problem.status;
-        return tell(head, dialect.error(&problem));
-    };
-    let picture = picture.to_bytes();
-    facts.size = picture.len() as u64;
-    facts.pixels = png_size(&picture);
-    match wanted.form {
-        Form::Nothing => tell(head, ("", String::new())),
-        Form::Link | Form::Picture => tell(head, ("application/json", format!("{}\n", dialect.link(&facts)))),
-    }
-}
-
-/// A problem as the service would tell it, in the client's names.
-async fn in_its_words(
-    dialect: Dialect,
-    names: &[(&'static str, String)],
-    response: Response<Body>,
-) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    let mut problem = match head.extensions.remove::<Problem>() {
-        Some(problem) => problem,
-        // The document of a remote origin.
-        None => match body.limited(LONGEST_PROBLEM).0.collect().await {
-            Ok(body) => Problem::parse(head.status, &body.to_bytes()),
-            Err(_) => Problem::parse(head.status, b""),
-        },
-    };
-    for fault in &mut problem.faults {
-        if let Some((_, theirs)) = names.iter().find(|(ours, _)| *ours == fault.parameter) {
-            fault.parameter.clone_from(theirs);
-        }
-    }
-    let told = dialect.error(&problem);
-    problem.detail = problem.sentence();
-    head.extensions.insert(problem);
-    tell(head, told)
-}
-
-/// `text` in place of what the head was made for.
-fn tell(mut head: http::response::Parts, (kind, text): (&'static str, String)) -> Response<Body> {
-    for name in [
-        header::CONTENT_TYPE,
-        header::CONTENT_LENGTH,
-        header::CONTENT_ENCODING,
-        header::CONTENT_RANGE,
-        header::ACCEPT_RANGES,
-        header::ETAG,
-        header::LAST_MODIFIED,
-    ] {
-        head.headers.remove(name);
-    }
-    if !kind.is_empty() {
-        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    }
-    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
-    Response::from_parts(head, Body::whole(text))
-}
-
-fn is_problem(response: &Response<Body>) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    kind.starts_with(problem::MEDIA_TYPE.as_bytes()) && !response.status().is_success()
 }
 
 fn is_form(fields: &HeaderMap) -> bool {
@@ -406,13 +325,6 @@ fn forget_credentials(fields: &mut HeaderMap) {
     for name in CREDENTIALS {
         fields.remove(name);
     }
-}
-
-/// Pixels of a PNG (its IHDR comes first).
-fn png_size(picture: &[u8]) -> Option<(u32, u32)> {
-    let header = picture.strip_prefix(b"\x89PNG\r\n\x1a\n")?.get(8..16)?;
-    let side = |at: usize| Some(u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
-    Some((side(0)?, side(4)?))
 }
 
 fn too_long() -> Refusal {

@@ -87,11 +87,14 @@ pub(super) async fn read(
         return Ok((Reading::default(), body));
     };
     let key = route.canonical_key(&request.uri, &canonical);
-    let asked = canonical.query().and_then(|query| with_query(&request.uri, &query));
+    if route.lifetimes.engine {
+        request.extensions.insert(canonical.parameters.clone());
+    }
+    let asked = canonical.parameters.query().and_then(|query| with_query(&request.uri, &query));
     match asked {
         Some(asked) => request.uri = asked,
         None => {
-            request.extensions.insert(Payload(canonical.json()));
+            request.extensions.insert(Payload(canonical.parameters.json()));
             request.uri = with_query(&request.uri, "").unwrap_or_else(|| request.uri.clone());
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode, Uri};
 use url::Url;
 
-use crate::capture::dialect::{Dialect, Spoken};
+use crate::capture::dialect::{Dialect, RouteDialect};
 use crate::capture::{Canonical, Defaults};
 use crate::derive::{self, Unfit};
 use crate::origin::{Flaw, Origin, OriginError};
@@ -26,7 +26,7 @@ pub enum Asking {
     /// As tintype's own capture parameters, by query or JSON, under any unambiguous alias.
     Tintype(Defaults),
     /// As another service's.
-    Dialect(Box<Spoken>),
+    Dialect(Box<RouteDialect>),
     /// As opaque text, but for parameters that are known to mean nothing.
     Opaque(query::Rules),
 }
@@ -42,7 +42,7 @@ impl Asking {
     }
 
     /// The service whose dialect it is.
-    pub fn dialect(&self) -> Option<Dialect> {
+    pub fn dialect(&self) -> Option<&'static dyn Dialect> {
         match self {
             Asking::Dialect(spoken) => Some(spoken.dialect),
             Asking::Tintype(_) | Asking::Opaque(_) => None,
@@ -291,7 +291,10 @@ impl Routes {
 
     /// The route with signed paths over the stored responses of `scope`.
     pub(super) fn signing(&self, scope: &str) -> Option<&Arc<Route>> {
-        self.0.iter().find(|route| route.scope == scope && route.asking.dialect() == Some(Dialect::Imgproxy))
+        let signs = |route: &&Arc<Route>| {
+            route.scope == scope && route.asking.dialect().is_some_and(Dialect::has_signed_paths)
+        };
+        self.0.iter().find(signs)
     }
 
     /// The first route that captures pages: one in our own dialect, then one to our own engine, before others.

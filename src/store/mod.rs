@@ -16,6 +16,7 @@ pub mod key;
 pub mod ledger;
 pub mod listing;
 pub mod memory;
+mod metrics;
 pub mod record;
 mod scope;
 mod usage;

@@ -90,6 +90,9 @@ metrics! {
     PurgesMeasured Counter "tintype_measured_purges" [] "Purges whose lag was measured."
     LongestPurgeLag Gauge "tintype_longest_purge_lag_seconds" [] "The longest lag of a purge since the start."
 
+    Jobs Gauge "tintype_jobs" ["status"] "Batch jobs that are known, by how they stand; those that ended are forgotten after jobs.retention."
+    WaitingItems Gauge "tintype_waiting_job_items" [] "Items of batch jobs that are not captured yet, those under way too."
+
     UpstreamReady Gauge "tintype_ready_upstreams" ["upstream"] "1 if a request sent to the upstream now has a chance, else 0."
     Browsers Gauge "tintype_ready_browsers" ["upstream"] "Browsers that take captures."
     RunningCaptures Gauge "tintype_running_captures" ["upstream"] "Captures under way."

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
 pub mod access;
+mod collect;
 pub mod counters;
 pub mod exposition;
 pub mod histogram;

@@ -27,6 +27,28 @@ pub struct Tally {
     fetches: ByName<Histogram>,
 }
 
+/// How long answers of one kind took.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ResponseSeconds {
+    count: u64,
+    mean: f64,
+    median_below: Option<f64>,
+    p95_below: Option<f64>,
+    p99_below: Option<f64>,
+}
+
+impl ResponseSeconds {
+    fn of(spread: &Spread) -> Self {
+        ResponseSeconds {
+            count: spread.count(),
+            mean: spread.seconds / spread.count() as f64,
+            median_below: spread.quantile(0.5),
+            p95_below: spread.quantile(0.95),
+            p99_below: spread.quantile(0.99),
+        }
+    }
+}
+
 impl Tally {
     /// Adds an answer that took so long and had `bytes` of body, at `now`.
     pub fn answered(&self, served: CacheResult, took: Duration, bytes: u64, now: Timestamp) {
@@ -72,6 +94,12 @@ impl Tally {
     /// Times of answers, by how they were given.
     pub fn answers(&self) -> impl Iterator<Item = (CacheResult, Spread)> {
         CacheResult::ALL.into_iter().map(|served| (served, self.answers[served as usize].spread()))
+    }
+
+    /// Times of answers for `/stats`, by how they were given.
+    pub fn response_seconds(&self) -> BTreeMap<&'static str, ResponseSeconds> {
+        let seen = self.answers().filter(|(_, spread)| spread.count() > 0);
+        seen.map(|(served, spread)| (served.name(), ResponseSeconds::of(&spread))).collect()
     }
 
     /// Times of fetches, by route.

@@ -156,8 +156,27 @@ async fn every_bad_parameter_is_named_and_bounds_are_settings() {
     // And goes after its time.
     running.later(24 * 3600);
     assert_eq!(running.client.get(&status(&second), &[]).await.status, 200);
+    let metrics = running.client.get(&running.admin_url("/metrics"), &[]).await.text();
+    assert!(metrics.contains("tintype_jobs{status=\"completed\"} 1"), "{metrics}");
+    let jobs = async |query: &str| {
+        let answer = running.client.get(&running.admin_url(&format!("/jobs{query}")), &[]).await;
+        (answer.status, json_of(&answer)["jobs"].as_array().map(Vec::len))
+    };
+    let listed = running.client.get(&running.admin_url("/jobs"), &[]).await;
+    assert_eq!(json_of(&listed)["jobs"][0]["job_id"], second.as_str());
+    for (query, expected) in [
+        ("", (200, Some(1))),
+        ("?status=completed", (200, Some(1))),
+        ("?status=failed", (200, Some(0))),
+        ("?status=all", (400, None)),
+        ("?state=failed", (400, None)),
+    ] {
+        assert_eq!(jobs(query).await, expected, "{query}");
+    }
     running.later(1);
     assert_eq!(running.client.get(&status(&second), &[]).await.status, 404);
+    let metrics = running.client.get(&running.admin_url("/metrics"), &[]).await.text();
+    assert!(metrics.contains("tintype_jobs{status=\"completed\"} 0"), "{metrics}");
     let answer = running.client.request("DELETE", &running.admin_url("/batch/screenshots"), &[], "").await;
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
     running.stop().await;
@@ -183,6 +202,8 @@ async fn too_many_jobs_at_work_are_told_when_to_come_again_and_clients_go_first(
     let id = accepted(&running, &job).await;
     let busy = post(&running, &job).await;
     assert_eq!(busy.status, 429, "{}", busy.text());
+    let metrics = running.client.get(&running.admin_url("/metrics"), &[]).await.text();
+    assert!(metrics.contains("tintype_waiting_job_items 1"), "{metrics}");
     assert!(
         busy.header("retry-after").and_then(|wait| wait.parse::<u64>().ok()).is_some_and(|wait| wait >= 1)
     );

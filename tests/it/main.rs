@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken expectation is a failed test")]
 
 mod admin_control;
+mod admin_layers;
 mod app_reload;
 mod app_restart;
 mod architecture;

@@ -16,9 +16,9 @@ fn agrees(query: &str, body: Option<&[u8]>) {
     let told = format!("{query} {:?}", body.map(String::from_utf8_lossy));
     let meant = read(query, body);
     let canonical = Canonical::read(query, body, &Defaults::default()).expect("readable");
-    let by_query = canonical.query().expect("short");
+    let by_query = canonical.parameters.query().expect("short");
     assert_eq!(read(&by_query, None), meant, "{told}: by query {by_query}");
-    assert_eq!(read("", Some(&canonical.json())), meant, "{told}: by JSON");
+    assert_eq!(read("", Some(&canonical.parameters.json())), meant, "{told}: by JSON");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn regression_a_url_that_is_too_long_when_it_is_spelled_out_is_refused_at_once()
 /// What fuzzing begins with says something: every parameter of the engine is in it, and is taken.
 #[test]
 fn what_fuzzing_begins_with_is_taken() {
-    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/capture_spec");
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/capture");
     let mut all = String::new();
     for name in ["every_one", "every_look", "every_visitor", "every_json", "a_document", "a_note"] {
         let input = std::fs::read_to_string(corpus.join(name)).expect("it is there");

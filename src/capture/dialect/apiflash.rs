@@ -2,17 +2,53 @@
 
 use super::mapping::Rule::{Credential, Form as AsForm, Is, Never, Nothing, Off, Own, Seconds, Words};
 use super::mapping::{Mapping, Rule};
-use super::{Asked, Form, Speech};
+use super::{Asked, Dialect, Form};
 
-pub(super) const SPEECH: Speech = Speech {
-    rules: RULES,
-    prefix: "",
-    defaults: &[("width", "1920"), ("height", "1080"), ("format", "jpeg"), ("quality", "80")],
-    begin,
-    end,
-    link: |path, _| path.to_owned(),
-    ask: |_, _| None,
-};
+/// apiflash.com.
+pub(super) struct ApiFlash;
+
+impl Dialect for ApiFlash {
+    fn name(&self) -> &'static str {
+        "apiflash"
+    }
+
+    fn rules(&self) -> &'static [(&'static str, Rule)] {
+        RULES
+    }
+
+    fn defaults(&self) -> &'static [(&'static str, &'static str)] {
+        &[("width", "1920"), ("height", "1080"), ("format", "jpeg"), ("quality", "80")]
+    }
+
+    fn begin(&self, mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
+        match mapping.value("response_type").unwrap_or("image") {
+            "image" => {}
+            "json" => mapping.form = Form::Link,
+            other => {
+                let other = other.to_owned();
+                mapping.cannot_answer("response_type", &other, "one of image, json");
+            }
+        }
+        !asked.path.ends_with("/quota")
+    }
+
+    fn end(&self, mapping: &mut Mapping) {
+        if let Some(width) =
+            mapping.take("thumbnail_width").filter(|width| !matches!(width.as_str(), "" | "0"))
+        {
+            mapping.add("image_width", "thumbnail_width", width);
+        }
+        // name=value;name=value
+        for field in
+            mapping.take("headers").unwrap_or_default().split(';').filter(|field| !field.trim().is_empty())
+        {
+            match field.split_once('=') {
+                Some((name, value)) => mapping.add("headers", "headers", format!("{name}: {value}")),
+                None => mapping.cannot("headers", field, "name=value;name=value"),
+            }
+        }
+    }
+}
 
 const RULES: &[(&str, Rule)] = &[
     ("access_key", Credential),
@@ -60,30 +96,3 @@ const RULES: &[(&str, Rule)] = &[
     ("extract_html", Off),
     ("extract_text", Off),
 ];
-
-fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
-    match mapping.value("response_type").unwrap_or("image") {
-        "image" => {}
-        "json" => mapping.form = Form::Link,
-        other => {
-            let other = other.to_owned();
-            mapping.cannot_answer("response_type", &other, "one of image, json");
-        }
-    }
-    !asked.path.ends_with("/quota")
-}
-
-fn end(mapping: &mut Mapping) {
-    if let Some(width) = mapping.take("thumbnail_width").filter(|width| !matches!(width.as_str(), "" | "0")) {
-        mapping.add("image_width", "thumbnail_width", width);
-    }
-    // name=value;name=value
-    for field in
-        mapping.take("headers").unwrap_or_default().split(';').filter(|field| !field.trim().is_empty())
-    {
-        match field.split_once('=') {
-            Some((name, value)) => mapping.add("headers", "headers", format!("{name}: {value}")),
-            None => mapping.cannot("headers", field, "name=value;name=value"),
-        }
-    }
-}

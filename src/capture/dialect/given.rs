@@ -6,7 +6,7 @@ use super::super::given::{self, Pair, text};
 use super::{Asked, Content};
 use crate::message::json;
 
-pub(super) use super::super::given::MOST;
+pub(super) use super::super::given::MAX_PAIRS;
 
 /// All pairs of `asked`. `None` for what cannot be read.
 pub(super) fn all(asked: &Asked<'_>) -> Option<Vec<Pair>> {
@@ -21,18 +21,18 @@ pub(super) fn all(asked: &Asked<'_>) -> Option<Vec<Pair>> {
         }
         Content::Form(body) => pairs.extend(given::query(std::str::from_utf8(body).ok()?)?),
     }
-    (pairs.len() <= MOST).then_some(pairs)
+    (pairs.len() <= MAX_PAIRS).then_some(pairs)
 }
 
 /// Lists as repeated names, objects as `name.member`.
 fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value, depth: usize) {
-    if pairs.len() > MOST {
+    if pairs.len() > MAX_PAIRS {
         return;
     }
     match value {
         Value::Null => {}
         Value::Array(values) => {
-            pairs.extend(values.iter().take(MOST + 1).map(|value| (name.clone(), text(value))));
+            pairs.extend(values.iter().take(MAX_PAIRS + 1).map(|value| (name.clone(), text(value))));
         }
         Value::Object(members) if depth < 3 => {
             for (member, value) in members {

@@ -8,21 +8,59 @@ use subtle::ConstantTimeEq as _;
 
 use super::super::given;
 use super::mapping::{Mapping, Rule};
-use super::{Asked, Speech};
+use super::{Asked, Dialect};
 use crate::policy::signing::hmac_sha256;
 
-pub(super) const SPEECH: Speech = Speech {
-    rules: RULES,
-    prefix: "",
-    defaults: &[],
-    begin,
-    end: |_| (),
-    link: |path, _| path.to_owned(),
-    ask: |_, _| None,
-};
+/// The service that resizes images. Here it resizes captures.
+pub(super) struct Imgproxy;
 
-/// All is said in the path.
-const RULES: &[(&str, Rule)] = &[];
+impl Dialect for Imgproxy {
+    fn name(&self) -> &'static str {
+        "imgproxy"
+    }
+
+    fn rules(&self) -> &'static [(&'static str, Rule)] {
+        &[]
+    }
+
+    fn begin(&self, mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
+        // Nothing of it is said by query, and a signed path must not be changed by one.
+        mapping.by_fields = true;
+        mapping.given.clear();
+        let mut rest =
+            asked.path.strip_prefix('/').and_then(|path| path.split_once('/')).map_or("", |(_, rest)| rest);
+        while let Some((option, behind)) = rest.split_once('/')
+            && option.contains(':')
+            && !option.starts_with("plain")
+        {
+            take(mapping, option);
+            rest = behind;
+        }
+        let Some((source, format)) = source(rest) else {
+            mapping.cannot("path", rest, "a source in base64url, or plain/ and a URL, behind options");
+            return true;
+        };
+        if let Some(format) = format {
+            set(mapping, "format", format);
+        }
+        if source.starts_with("http://") || source.starts_with("https://") {
+            mapping.add("url", "path", source);
+        } else {
+            mapping.pairs.extend(given::query(&source).unwrap_or_default().into_iter().filter(
+                |(name, _)| {
+                    // What is made of it is said by the path alone.
+                    !["format", "quality", "image_width", "image_height", "fit"].contains(&name.as_str())
+                },
+            ));
+        }
+        true
+    }
+
+    fn has_signed_paths(&self) -> bool {
+        true
+    }
+}
+
 const OPTIONS: &str =
     "resize:TYPE:W:H, size:W:H, width:W, height:H, format:F, quality:Q, or their short names";
 
@@ -69,37 +107,6 @@ impl Keys {
 /// The path, yet to be signed, of the capture that this query asks for, within a box, in a format.
 pub fn path(query: &str, (width, height): (u32, u32), format: &str) -> String {
     format!("/resize:fit:{width}:{height}/format:{format}/{}", URL_SAFE_NO_PAD.encode(query))
-}
-
-fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
-    // Nothing of it is said by query, and a signed path must not be changed by one.
-    mapping.by_fields = true;
-    mapping.given.clear();
-    let mut rest =
-        asked.path.strip_prefix('/').and_then(|path| path.split_once('/')).map_or("", |(_, rest)| rest);
-    while let Some((option, behind)) = rest.split_once('/')
-        && option.contains(':')
-        && !option.starts_with("plain")
-    {
-        take(mapping, option);
-        rest = behind;
-    }
-    let Some((source, format)) = source(rest) else {
-        mapping.cannot("path", rest, "a source in base64url, or plain/ and a URL, behind options");
-        return true;
-    };
-    if let Some(format) = format {
-        set(mapping, "format", format);
-    }
-    if source.starts_with("http://") || source.starts_with("https://") {
-        mapping.add("url", "path", source);
-    } else {
-        mapping.pairs.extend(given::query(&source).unwrap_or_default().into_iter().filter(|(name, _)| {
-            // What is made of it is said by the path alone.
-            !["format", "quality", "image_width", "image_height", "fit"].contains(&name.as_str())
-        }));
-    }
-    true
 }
 
 fn take(mapping: &mut Mapping, option: &str) {
@@ -190,12 +197,12 @@ fn source(rest: &str) -> Option<(String, Option<String>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{URL, meant, ours};
-    use super::super::{Content, Dialect, Meaning};
+    use super::super::tests::{IMGPROXY, URL, meant, ours};
+    use super::super::{Content, Meaning};
     use super::*;
 
     fn key_of(path: &str) -> Result<String, Vec<String>> {
-        match meant(Dialect::Imgproxy, false, path, "format=gif", Content::Nothing) {
+        match meant(IMGPROXY, false, path, "format=gif", Content::Nothing) {
             Meaning::Picture(picture) => Ok(picture.canonical.key),
             Meaning::Bad(faults) => Err(faults.into_iter().map(|fault| fault.parameter).collect()),
             Meaning::Other => Err(Vec::new()),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::canonical::hash;
 use super::super::given::Pair;
-use super::super::{table, values};
+use super::super::{parameter, values};
 use super::{Fault, Form};
 
 /// Characters of a bad value that are told.
@@ -12,7 +12,7 @@ const TOLD: usize = 80;
 
 /// What a name of a service means.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Rule {
+pub enum Rule {
     /// The same as this name of ours, in the same units.
     Is(&'static str),
     /// The same in seconds, where ours has milliseconds.
@@ -40,7 +40,7 @@ pub(super) enum Rule {
 }
 
 /// A request on its way into our own words.
-pub(super) struct Mapping {
+pub struct Mapping {
     rules: &'static [(&'static str, Rule)],
     prefix: &'static str,
     pub(super) remote: bool,
@@ -112,7 +112,7 @@ impl Mapping {
             let said = match rule {
                 Some(Rule::Is("url" | "html" | "markdown")) => true,
                 Some(Rule::Is(canonical)) => {
-                    !table::find(canonical).is_some_and(|known| table::is_empty(known, &value))
+                    !parameter::find(canonical).is_some_and(|known| known.is_empty(&value))
                 }
                 _ => true,
             };
@@ -145,7 +145,9 @@ impl Mapping {
         let is_known = |name: &str| {
             let rule = self.rules.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
             match rule {
-                Some(Rule::Is(canonical)) => table::is_list_or_control(canonical),
+                Some(Rule::Is(canonical)) => {
+                    parameter::find(canonical).is_some_and(|known| known.is_list_or_control())
+                }
                 Some(Rule::Own) => name == "cache",
                 _ => false,
             }

@@ -6,32 +6,157 @@ use super::super::given::Pair;
 use super::super::values;
 use super::mapping::Rule::{Form as AsForm, Is, Never, Nothing, Off, Own, Words};
 use super::mapping::{Mapping, Rule};
+use super::reply::{ErrorReply, Facts, json_error};
 use super::screenshotone::plain_device;
-use super::{Asked, Form, Speech};
+use super::{Asked, Dialect, Form};
+use crate::message::outcome::ErrorReason;
+use crate::message::problem::Problem;
+use serde_json::{Value, json};
 
-pub(super) const SPEECH: Speech = Speech {
-    rules: RULES,
-    prefix: PREFIX,
-    defaults: &[
-        ("width", "1280"),
-        ("height", "800"),
-        ("format", "png"),
-        ("quality", "80"),
-        ("block_ads", "true"),
-        ("block_trackers", "true"),
-        ("block_cookie_banners", "true"),
-    ],
-    begin,
-    end,
-    link: |path, pairs| {
+/// microlink.io.
+pub(super) struct Microlink;
+
+impl Dialect for Microlink {
+    fn name(&self) -> &'static str {
+        "microlink"
+    }
+
+    fn rules(&self) -> &'static [(&'static str, Rule)] {
+        RULES
+    }
+
+    fn defaults(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("width", "1280"),
+            ("height", "800"),
+            ("format", "png"),
+            ("quality", "80"),
+            ("block_ads", "true"),
+            ("block_trackers", "true"),
+            ("block_cookie_banners", "true"),
+        ]
+    }
+
+    fn begin(&self, mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
+        let mut shot = false;
+        for (name, value) in &mut mapping.given {
+            // `&screenshot&adblock` says that they are true.
+            let bare =
+                ["screenshot", "fullPage", "omitBackground", "adblock", "javascript", "force", "animations"];
+            let plain = name.strip_prefix(PREFIX).unwrap_or(name);
+            shot |= plain.len() < name.len();
+            if value.is_empty() && (bare.contains(&plain) || name.starts_with("viewport.is")) {
+                "true".clone_into(value);
+            }
+            shot |= name == "screenshot" && values::flag(value) != Some(false);
+        }
+        // Fields of the request to the page, kept out of the URL.
+        for (name, value) in asked.fields {
+            if let (Some(field), Ok(value)) = (name.as_str().strip_prefix(FIELD), value.to_str()) {
+                mapping.by_fields = true;
+                mapping.add("headers", name.as_str(), format!("{field}: {value}"));
+            }
+        }
+        let fields: Vec<Pair> =
+            mapping.given.extract_if(.., |(name, _)| name.starts_with("headers.")).collect();
+        for (name, value) in fields {
+            mapping.add("headers", &name, format!("{}: {value}", &name["headers.".len()..]));
+            mapping.sent.push((name, value));
+        }
+        if let Some(said) =
+            mapping.value("meta").filter(|said| !mapping.remote && values::flag(said) != Some(false))
+        {
+            let said = said.to_owned();
+            mapping.cannot("meta", &said, "false: nothing is told of pages here");
+        }
+        match mapping.value("embed") {
+            None => mapping.form = Form::Link,
+            Some("screenshot.url") => {}
+            Some(_) => return false,
+        }
+        shot
+    }
+
+    fn end(&self, mapping: &mut Mapping) {
+        if let Some(device) = mapping.take("device") {
+            match plain_device(&device).as_str() {
+                // The default, whose size is among the defaults.
+                "macbook-pro-13" => {}
+                device => mapping.add("device", "device", device.to_owned()),
+            }
+        }
+        if let Some(said) = mapping.take("adblock") {
+            match values::flag(&said) {
+                Some(yes) => {
+                    for list in ["block_ads", "block_trackers", "block_cookie_banners"] {
+                        mapping.add(list, "adblock", yes.to_string());
+                    }
+                }
+                None => mapping.cannot("adblock", &said, "true or false"),
+            }
+        }
+        let injected: Vec<Pair> =
+            mapping.own.extract_if(.., |(name, _)| name == "scripts" || name == "styles").collect();
+        for (name, text) in injected {
+            let canonical = if name == "scripts" { "js" } else { "css" };
+            match text.trim_start() {
+                address if address.starts_with("http://") || address.starts_with("https://") => {
+                    mapping.cannot(&name, &text, "the text itself, not where it is");
+                }
+                _ => mapping.add(canonical, &name, text),
+            }
+        }
+        lifetimes(mapping);
+    }
+
+    fn prefix(&self) -> &'static str {
+        PREFIX
+    }
+
+    fn link_path(&self, path: &str, pairs: &mut Vec<Pair>) -> String {
         ask(pairs);
         path.to_owned()
-    },
-    ask: |_, pairs| {
+    }
+
+    fn ask(&self, _: &str, pairs: &mut Vec<Pair>) -> Option<String> {
         ask(pairs);
         None
-    },
-};
+    }
+
+    fn link(&self, facts: &Facts) -> Value {
+        let mut screenshot = json!({
+            "url": facts.url,
+            "type": facts.format,
+            "size": facts.size,
+            "size_pretty": pretty(facts.size),
+        });
+        if let (Some((width, height)), Value::Object(members)) = (facts.pixels, &mut screenshot) {
+            members.insert("width".into(), width.into());
+            members.insert("height".into(), height.into());
+        }
+        json!({ "status": "success", "data": { "screenshot": screenshot } })
+    }
+
+    fn error(&self, problem: &Problem) -> ErrorReply {
+        let (status, faults) = (problem.status.as_u16(), &problem.faults);
+        let code = match (status, &problem.reason) {
+            (504, _) => "ETIMEOUT",
+            (403, Some(ErrorReason::TargetRefused)) => "EFORBIDDENURL",
+            (401 | 403, _) => "EAUTH",
+            (429, _) => "ERATE",
+            (400, _) if faults.iter().any(|fault| fault.parameter == "url") => "EINVALURL",
+            _ => "EFATAL",
+        };
+        let kind = if status < 500 { "fail" } else { "error" };
+        let data: serde_json::Map<String, Value> =
+            faults.iter().map(|fault| (fault.parameter.clone(), fault.to_string().into())).collect();
+        json_error(&json!({ "status": kind, "code": code, "message": problem.sentence(), "data": data }))
+    }
+
+    fn reads_fields(&self) -> bool {
+        true
+    }
+}
 
 const FLAGS: &[(&str, &str)] = &[("true", "true"), ("false", "false")];
 /// How long its pictures are kept if a request does not say.
@@ -105,77 +230,6 @@ const RULES: &[(&str, Rule)] = &[
     ("function", Never),
 ];
 
-fn begin(mapping: &mut Mapping, asked: &Asked<'_>) -> bool {
-    let mut shot = false;
-    for (name, value) in &mut mapping.given {
-        // `&screenshot&adblock` says that they are true.
-        let bare =
-            ["screenshot", "fullPage", "omitBackground", "adblock", "javascript", "force", "animations"];
-        let plain = name.strip_prefix(PREFIX).unwrap_or(name);
-        shot |= plain.len() < name.len();
-        if value.is_empty() && (bare.contains(&plain) || name.starts_with("viewport.is")) {
-            "true".clone_into(value);
-        }
-        shot |= name == "screenshot" && values::flag(value) != Some(false);
-    }
-    // Fields of the request to the page, kept out of the URL.
-    for (name, value) in asked.fields {
-        if let (Some(field), Ok(value)) = (name.as_str().strip_prefix(FIELD), value.to_str()) {
-            mapping.by_fields = true;
-            mapping.add("headers", name.as_str(), format!("{field}: {value}"));
-        }
-    }
-    let fields: Vec<Pair> = mapping.given.extract_if(.., |(name, _)| name.starts_with("headers.")).collect();
-    for (name, value) in fields {
-        mapping.add("headers", &name, format!("{}: {value}", &name["headers.".len()..]));
-        mapping.sent.push((name, value));
-    }
-    if let Some(said) =
-        mapping.value("meta").filter(|said| !mapping.remote && values::flag(said) != Some(false))
-    {
-        let said = said.to_owned();
-        mapping.cannot("meta", &said, "false: nothing is told of pages here");
-    }
-    match mapping.value("embed") {
-        None => mapping.form = Form::Link,
-        Some("screenshot.url") => {}
-        Some(_) => return false,
-    }
-    shot
-}
-
-fn end(mapping: &mut Mapping) {
-    if let Some(device) = mapping.take("device") {
-        match plain_device(&device).as_str() {
-            // The default, whose size is among the defaults.
-            "macbook-pro-13" => {}
-            device => mapping.add("device", "device", device.to_owned()),
-        }
-    }
-    if let Some(said) = mapping.take("adblock") {
-        match values::flag(&said) {
-            Some(yes) => {
-                for list in ["block_ads", "block_trackers", "block_cookie_banners"] {
-                    mapping.add(list, "adblock", yes.to_string());
-                }
-            }
-            None => mapping.cannot("adblock", &said, "true or false"),
-        }
-    }
-    let injected: Vec<Pair> =
-        mapping.own.extract_if(.., |(name, _)| name == "scripts" || name == "styles").collect();
-    for (name, text) in injected {
-        let canonical = if name == "scripts" { "js" } else { "css" };
-        match text.trim_start() {
-            address if address.starts_with("http://") || address.starts_with("https://") => {
-                mapping.cannot(&name, &text, "the text itself, not where it is");
-            }
-            _ => mapping.add(canonical, &name, text),
-        }
-    }
-    lifetimes(mapping);
-}
-
 /// `staleTtl` says from which age on a picture is renewed behind the answer, `ttl` until which age it may be the answer.
 fn lifetimes(mapping: &mut Mapping) {
     let told = |said: Option<String>, mapping: &mut Mapping, name: &str| {
@@ -216,5 +270,26 @@ fn ask(pairs: &mut Vec<Pair>) {
     pairs.retain(|(name, _)| !["meta", "embed", "screenshot"].contains(&name.as_str()));
     for (name, value) in [("screenshot", "true"), ("meta", "false"), ("embed", "screenshot.url")] {
         pairs.push((name.to_owned(), value.to_owned()));
+    }
+}
+
+/// `284 kB`.
+fn pretty(bytes: u64) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} B"),
+        1000..1_000_000 => format!("{} kB", Thousandth(bytes)),
+        _ => format!("{} MB", Thousandth(bytes / 1000)),
+    }
+}
+
+/// A number in thousands, with three digits at most where they say something.
+struct Thousandth(u64);
+
+impl std::fmt::Display for Thousandth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            small @ 0..10_000 => write!(f, "{}.{:02}", small / 1000, small % 1000 / 10),
+            large => write!(f, "{}", (large + 500) / 1000),
+        }
     }
 }

@@ -1,104 +1,145 @@
 //! The dialects of other services: which picture a request for one of them means, in our own names and units, what else it wants of the
 //! answer, and what of it cannot be had here. Pure. docs/DIALECTS.md has the tables for people.
 //!
-//! Each service has a file with a table of its names; `mapping` applies it.
+//! Each service has a file that implements [`Dialect`]: a table of its names, which `mapping` applies, its answers and its signatures.
 
 use http::HeaderMap;
+use serde_json::{Value, json};
 
 use super::given::Pair;
 use super::{Canonical, Defaults};
 pub use crate::message::problem::Fault;
+use crate::message::problem::Problem;
+use crate::policy::signing::Secret;
 
 mod apiflash;
 mod given;
 pub mod imgproxy;
 mod mapping;
 mod microlink;
+pub mod reply;
 mod screenshotone;
 #[cfg(test)]
 mod tables;
-pub mod telling;
 #[cfg(test)]
 mod tests;
 mod urlbox;
 mod web2img;
 
-use mapping::{Mapping, Rule};
+pub use mapping::{Mapping, Rule};
+use reply::{ErrorReply, Facts};
 
-/// A service whose requests are understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// screenshotone.com.
-    ScreenshotOne,
-    /// urlbox.com.
-    Urlbox,
-    /// apiflash.com.
-    ApiFlash,
-    /// microlink.io.
-    Microlink,
-    /// The service of that name that people run themselves.
-    Web2img,
-    /// The service that makes pictures of pictures; here, of captures.
-    Imgproxy,
-}
-
-impl Dialect {
-    /// All of them.
-    pub const ALL: [Dialect; 6] = [
-        Dialect::ScreenshotOne,
-        Dialect::Urlbox,
-        Dialect::ApiFlash,
-        Dialect::Microlink,
-        Dialect::Web2img,
-        Dialect::Imgproxy,
-    ];
-
+/// A service whose requests are understood. One file each; a new one is listed in [`ALL`].
+pub trait Dialect: Sync {
     /// Its name in proxy.toml.
-    pub fn name(self) -> &'static str {
-        match self {
-            Dialect::ScreenshotOne => "screenshotone",
-            Dialect::Urlbox => "urlbox",
-            Dialect::ApiFlash => "apiflash",
-            Dialect::Microlink => "microlink",
-            Dialect::Web2img => "web2img",
-            Dialect::Imgproxy => "imgproxy",
-        }
+    fn name(&self) -> &'static str;
+
+    /// What each parameter name means.
+    fn rules(&self) -> &'static [(&'static str, Rule)];
+
+    /// What may stand before a name without a meaning.
+    fn prefix(&self) -> &'static str {
+        ""
     }
 
-    /// Whether a request says something of its picture in fields, not in its target alone: microlink's has those of the page there.
-    pub fn reads_fields(self) -> bool {
-        self == Dialect::Microlink
+    /// Canonical names and values that apply where a request does not say.
+    fn defaults(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
     }
 
-    fn speech(self) -> &'static Speech {
-        match self {
-            Dialect::ScreenshotOne => &screenshotone::SPEECH,
-            Dialect::Urlbox => &urlbox::SPEECH,
-            Dialect::ApiFlash => &apiflash::SPEECH,
-            Dialect::Microlink => &microlink::SPEECH,
-            Dialect::Web2img => &web2img::SPEECH,
-            Dialect::Imgproxy => &imgproxy::SPEECH,
-        }
+    /// Reads path and fields, before the parameters. False if the request is for no picture.
+    fn begin(&self, _: &mut Mapping, _: &Asked<'_>) -> bool {
+        true
+    }
+
+    /// Reads parameters that have a meaning only together.
+    fn end(&self, _: &mut Mapping) {}
+
+    /// The path of a `GET` for the same picture. `pairs` become its query.
+    fn link_path(&self, path: &str, _pairs: &mut Vec<Pair>) -> String {
+        path.to_owned()
+    }
+
+    /// Makes the service answer with the picture itself. Gives the path to which `pairs` go as JSON, if they do not
+    /// go as a query.
+    fn ask(&self, _path: &str, _pairs: &mut Vec<Pair>) -> Option<String> {
+        None
+    }
+
+    /// The document that says where a picture is.
+    fn link(&self, facts: &Facts) -> Value {
+        json!({ "url": facts.url })
+    }
+
+    /// Type and text of an error. The default is for services that document statuses and no form.
+    fn error(&self, problem: &Problem) -> ErrorReply {
+        ("text/plain; charset=utf-8", format!("{}\n", problem.sentence()))
+    }
+
+    /// The ID of the key that a link is signed with in the service's own way, if it is.
+    fn signer(&self, _path: &str, _query: &str) -> Option<String> {
+        None
+    }
+
+    /// Whether a link that has a [`signer`](Self::signer) is signed with `secret`.
+    fn verify(&self, _path: &str, _query: &str, _secret: &Secret) -> bool {
+        false
+    }
+
+    /// Path and query of a link, signed in the service's own way. `None` if it has none.
+    fn sign(&self, _path: &str, _query: &str, _key: &str, _secret: &Secret) -> Option<String> {
+        None
+    }
+
+    /// Requests are `GET`s of a path whose signature covers what is behind the prefix of the route, and nothing else.
+    fn has_signed_paths(&self) -> bool {
+        false
+    }
+
+    /// Its clients get links to a route with signed paths, where there is one over the same pictures.
+    fn links_to_signed_paths(&self) -> bool {
+        false
+    }
+
+    /// Fields of a request are part of what it asks for.
+    fn reads_fields(&self) -> bool {
+        false
+    }
+
+    /// The service takes a long query as JSON at the same path.
+    fn takes_json(&self) -> bool {
+        false
+    }
+
+    /// It reads `url`, `width`, `height` and `format` as jobs write them.
+    fn takes_jobs(&self) -> bool {
+        false
     }
 }
 
-/// How a service is spoken to.
-struct Speech {
-    /// What each name means.
-    rules: &'static [(&'static str, Rule)],
-    /// What may stand before a name and says nothing.
-    prefix: &'static str,
-    /// What holds where a request says nothing: canonical names and values.
-    defaults: &'static [(&'static str, &'static str)],
-    /// What its path and fields say, before the parameters are read. False if it asks for no picture.
-    begin: fn(&mut Mapping, &Asked<'_>) -> bool,
-    /// What several parameters mean together.
-    end: fn(&mut Mapping),
-    /// Where a request of the service for one picture goes, as a `GET` with a query.
-    link: fn(path: &str, pairs: &mut Vec<Pair>) -> String,
-    /// Makes the service answer with the picture itself. True if it is asked with JSON, at this path.
-    ask: fn(path: &str, pairs: &mut Vec<Pair>) -> Option<String>,
+impl std::fmt::Debug for dyn Dialect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
+
+impl PartialEq for dyn Dialect {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for dyn Dialect {}
+
+/// All dialects.
+pub const ALL: [&dyn Dialect; 6] = [
+    &screenshotone::ScreenshotOne,
+    &urlbox::Urlbox,
+    &apiflash::ApiFlash,
+    &microlink::Microlink,
+    &web2img::Web2img,
+    &imgproxy::Imgproxy,
+];
 
 /// A request as it came.
 #[derive(Clone, Copy, Debug)]
@@ -126,9 +167,9 @@ pub enum Content<'a> {
 
 /// The dialect of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spoken {
+pub struct RouteDialect {
     /// Which.
-    pub dialect: Dialect,
+    pub dialect: &'static dyn Dialect,
     /// Behind the route is the service itself, which can do more than we know of.
     pub remote: bool,
     /// What the operator says where a request says nothing.
@@ -183,25 +224,25 @@ pub enum Meaning {
 }
 
 /// What `asked` means on a route with this dialect.
-pub fn read(spoken: &Spoken, asked: &Asked<'_>) -> Meaning {
+pub fn read(spoken: &RouteDialect, asked: &Asked<'_>) -> Meaning {
     let Some(given) = given::all(asked) else {
         let fault = Fault {
             parameter: "body".into(),
             found: "what cannot be read".into(),
             allowed: format!(
                 "a query, or content of the type that it names, of UTF-8 text with up to {} parameters",
-                given::MOST
+                given::MAX_PAIRS
             ),
         };
         return Meaning::Bad(vec![fault]);
     };
-    let speech = spoken.dialect.speech();
-    let mut mapping = Mapping::new(speech.rules, speech.prefix, spoken.remote, given);
-    if !(speech.begin)(&mut mapping, asked) {
+    let dialect = spoken.dialect;
+    let mut mapping = Mapping::new(dialect.rules(), dialect.prefix(), spoken.remote, given);
+    if !dialect.begin(&mut mapping, asked) {
         return Meaning::Other;
     }
-    mapping.apply(spoken.dialect.name());
-    (speech.end)(&mut mapping);
+    mapping.apply(dialect.name());
+    dialect.end(&mut mapping);
     if mapping.other {
         return Meaning::Other;
     }
@@ -211,12 +252,12 @@ pub fn read(spoken: &Spoken, asked: &Asked<'_>) -> Meaning {
     if !mapping.faults.is_empty() {
         return Meaning::Bad(mapping.faults);
     }
-    let mut canonical = Canonical::of(mapping.pairs, speech.defaults, &spoken.defaults);
+    let mut canonical = Canonical::of(mapping.pairs, dialect.defaults(), &spoken.defaults);
     canonical.wishes.ambiguous |= mapping.ambiguous;
     let mut link = mapping.sent.clone();
-    let path = (speech.link)(asked.path, &mut link);
+    let path = dialect.link_path(asked.path, &mut link);
     let mut pairs = mapping.sent;
-    let json_to = (speech.ask)(asked.path, &mut pairs);
+    let json_to = dialect.ask(asked.path, &mut pairs);
     Meaning::Picture(Box::new(Picture {
         canonical,
         form: mapping.form,

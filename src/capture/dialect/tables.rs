@@ -3,11 +3,11 @@
 use http::HeaderMap;
 
 use super::super::Defaults;
-use super::tests::{URL, meant, ours, picture};
+use super::tests::{APIFLASH, MICROLINK, SCREENSHOTONE, URL, URLBOX, WEB2IMG, meant, ours, picture};
 use super::*;
 
 /// Each line: a request of the service, and what it is in our own words.
-fn check(dialect: Dialect, base: &str, defaults: &str, table: &[(&str, &str)]) {
+fn check(dialect: &'static dyn Dialect, base: &str, defaults: &str, table: &[(&str, &str)]) {
     for (theirs, expected) in table {
         let read = picture(dialect, "/", &format!("{URL}&{base}&{theirs}"));
         assert_eq!(
@@ -23,7 +23,7 @@ fn check(dialect: Dialect, base: &str, defaults: &str, table: &[(&str, &str)]) {
 fn screenshotone_table() {
     let jpeg = "width=1280&height=1024&format=jpeg&quality=100";
     check(
-        Dialect::ScreenshotOne,
+        SCREENSHOTONE,
         "access_key=k",
         jpeg,
         &[
@@ -58,25 +58,20 @@ fn screenshotone_table() {
             ("image_width=300&image_height=200", "image_width=300&image_height=200"),
         ],
     );
-    let png = picture(
-        Dialect::ScreenshotOne,
-        "/take",
-        &format!("{URL}&format=png&viewport_width=800&viewport_height=600"),
-    );
+    let png =
+        picture(SCREENSHOTONE, "/take", &format!("{URL}&format=png&viewport_width=800&viewport_height=600"));
     assert_eq!(png.canonical.key, ours(&format!("{URL}&width=800&height=600")));
-    let device =
-        picture(Dialect::ScreenshotOne, "/take", &format!("{URL}&viewport_device=iphone_15&format=png"));
+    let device = picture(SCREENSHOTONE, "/take", &format!("{URL}&viewport_device=iphone_15&format=png"));
     assert_eq!(device.canonical.key, ours(&format!("{URL}&device=iphone-15")));
-    let wishes =
-        picture(Dialect::ScreenshotOne, "/", &format!("{URL}&cache=true&cache_ttl=14400")).canonical.wishes;
+    let wishes = picture(SCREENSHOTONE, "/", &format!("{URL}&cache=true&cache_ttl=14400")).canonical.wishes;
     assert_eq!((wishes.ttl.map(|ttl| ttl.as_secs()), wishes.no_cache), (Some(14400), false));
-    assert!(picture(Dialect::ScreenshotOne, "/", &format!("{URL}&cache=false")).canonical.wishes.no_cache);
+    assert!(picture(SCREENSHOTONE, "/", &format!("{URL}&cache=false")).canonical.wishes.no_cache);
 }
 
 #[test]
 fn urlbox_table() {
     check(
-        Dialect::Urlbox,
+        URLBOX,
         "unique=&response_type=binary",
         "width=1280&height=1024",
         &[
@@ -109,7 +104,7 @@ fn urlbox_table() {
         ("/v1/render/sync", "png", Form::Link),
         ("/anywhere", "png", Form::Picture),
     ] {
-        let read = picture(Dialect::Urlbox, path, URL);
+        let read = picture(URLBOX, path, URL);
         assert_eq!(
             read.canonical.key,
             ours(&format!("{URL}&width=1280&height=1024&format={format}")),
@@ -117,23 +112,20 @@ fn urlbox_table() {
         );
         assert_eq!(read.form, form, "{path}");
     }
+    assert_eq!(picture(URLBOX, "/v1/K/T/jpg", URL).link.unwrap(), "/v1/-/jpg?url=https%3A%2F%2Fa.example%2F");
     assert_eq!(
-        picture(Dialect::Urlbox, "/v1/K/T/jpg", URL).link.unwrap(),
-        "/v1/-/jpg?url=https%3A%2F%2Fa.example%2F"
-    );
-    assert_eq!(
-        picture(Dialect::Urlbox, "/v1/K/png", "url=a.example").canonical.key,
+        picture(URLBOX, "/v1/K/png", "url=a.example").canonical.key,
         ours("url=http://a.example/&height=1024")
     );
     for other in ["/v1/render/async", "/v1/render/12-34", "/v1/usage"] {
-        assert_eq!(meant(Dialect::Urlbox, true, other, URL, Content::Nothing), Meaning::Other, "{other}");
+        assert_eq!(meant(URLBOX, true, other, URL, Content::Nothing), Meaning::Other, "{other}");
     }
 }
 
 #[test]
 fn apiflash_table() {
     check(
-        Dialect::ApiFlash,
+        APIFLASH,
         "access_key=k",
         "width=1920&height=1080&format=jpeg",
         &[
@@ -156,18 +148,18 @@ fn apiflash_table() {
             ("thumbnail_width=400", "image_width=400"),
         ],
     );
-    let wishes = picture(Dialect::ApiFlash, "/", &format!("{URL}&ttl=3600&fresh=true")).canonical.wishes;
+    let wishes = picture(APIFLASH, "/", &format!("{URL}&ttl=3600&fresh=true")).canonical.wishes;
     assert_eq!((wishes.ttl.map(|ttl| ttl.as_secs()), wishes.force), (Some(3600), true));
     let form = format!("{URL}&full_page=true");
-    let posted = meant(Dialect::ApiFlash, false, "/", "", Content::Form(form.as_bytes()));
-    assert_eq!(posted, meant(Dialect::ApiFlash, false, "/", &form, Content::Nothing));
+    let posted = meant(APIFLASH, false, "/", "", Content::Form(form.as_bytes()));
+    assert_eq!(posted, meant(APIFLASH, false, "/", &form, Content::Nothing));
 }
 
 #[test]
 fn microlink_table() {
     let defaults = "width=1280&height=800&block_ads=true&block_trackers=true&block_cookie_banners=true";
     check(
-        Dialect::Microlink,
+        MICROLINK,
         "screenshot=true&meta=false&embed=screenshot.url",
         defaults,
         &[
@@ -188,7 +180,7 @@ fn microlink_table() {
             ("styles=a{}&scripts=x()", "css=a{}&js=x()"),
         ],
     );
-    let off = picture(Dialect::Microlink, "/", &format!("{URL}&screenshot&adblock=false"));
+    let off = picture(MICROLINK, "/", &format!("{URL}&screenshot&adblock=false"));
     assert_eq!((off.canonical.key, off.form), (ours(&format!("{URL}&height=800")), Form::Link));
     assert_eq!(
         off.link.unwrap(),
@@ -202,18 +194,17 @@ fn microlink_table() {
         ("staleTtl=0", Some(0), Some(86400)),
         ("ttl=1h&staleTtl=false", Some(3600), None),
     ] {
-        let wishes =
-            picture(Dialect::Microlink, "/", &format!("{URL}&screenshot=true&{said}")).canonical.wishes;
+        let wishes = picture(MICROLINK, "/", &format!("{URL}&screenshot=true&{said}")).canonical.wishes;
         let seconds = |time: Option<std::time::Duration>| time.map(|time| time.as_secs());
         assert_eq!((seconds(wishes.ttl), seconds(wishes.stale_ttl)), (ttl, stale), "{said}");
     }
     for other in ["", "screenshot=false", "screenshot=true&embed=logo.url"] {
-        let meaning = meant(Dialect::Microlink, true, "/", &format!("{URL}&{other}"), Content::Nothing);
+        let meaning = meant(MICROLINK, true, "/", &format!("{URL}&{other}"), Content::Nothing);
         assert_eq!(meaning, Meaning::Other, "{other}");
     }
     let mut fields = HeaderMap::new();
     fields.insert("x-api-header-cookie", "a=b".parse().unwrap());
-    let spoken = Spoken { dialect: Dialect::Microlink, remote: false, defaults: Defaults::default() };
+    let spoken = RouteDialect { dialect: MICROLINK, remote: false, defaults: Defaults::default() };
     let query = format!("{URL}&screenshot");
     let asked = Asked { path: "/", query: &query, fields: &fields, content: Content::Nothing };
     let Meaning::Picture(private) = read(&spoken, &asked) else { panic!("a picture") };
@@ -224,8 +215,7 @@ fn microlink_table() {
 #[test]
 fn web2img_table() {
     let json = br#"{"url":"https://a.example/","format":"jpeg","width":800,"height":600}"#;
-    let Meaning::Picture(read) =
-        meant(Dialect::Web2img, false, "/screenshot", "cache=false", Content::Json(json))
+    let Meaning::Picture(read) = meant(WEB2IMG, false, "/screenshot", "cache=false", Content::Json(json))
     else {
         panic!("a picture")
     };
@@ -241,9 +231,6 @@ fn web2img_table() {
     told.sort_unstable();
     expected.sort_unstable();
     assert_eq!(told, expected);
-    assert_eq!(picture(Dialect::Web2img, "/screenshot", URL).form, Form::Picture);
-    assert_eq!(
-        picture(Dialect::Web2img, "/screenshot", &format!("{URL}&cache=true")).canonical.key,
-        ours(URL)
-    );
+    assert_eq!(picture(WEB2IMG, "/screenshot", URL).form, Form::Picture);
+    assert_eq!(picture(WEB2IMG, "/screenshot", &format!("{URL}&cache=true")).canonical.key, ours(URL));
 }

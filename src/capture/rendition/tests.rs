@@ -40,8 +40,8 @@ fn sizes_and_formats_are_no_part_of_the_capture() {
         let told = canonical.derivative.as_ref().map(|made| made.key(made.format_for(&HeaderMap::new())));
         assert_eq!(told.as_deref(), key, "{query}");
         assert_eq!(
-            (canonical.key.as_str(), canonical.query()),
-            (plain.key.as_str(), plain.query()),
+            (canonical.key.as_str(), canonical.parameters.query()),
+            (plain.key.as_str(), plain.parameters.query()),
             "{query}"
         );
     }
@@ -64,7 +64,7 @@ fn what_is_bad_stays_for_the_engine_to_refuse() {
     ] {
         let canonical = read(&format!("{bad}&width=none"));
         assert_eq!(canonical.derivative, None, "{bad}");
-        let sent = canonical.query().unwrap();
+        let sent = canonical.parameters.query().unwrap();
         let name = bad.split('=').next().unwrap();
         assert!(sent.contains(&format!("{name}=")) && sent.contains("width=none"), "{bad}: {sent}");
     }

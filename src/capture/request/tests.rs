@@ -1,6 +1,10 @@
-use super::reader::{MAX_FAULTS, MAX_FOUND};
+use std::time::Duration;
+
+use url::Url;
+
 use super::*;
 use crate::capture::limits::Limits;
+use crate::capture::reader::{MAX_FAULTS, MAX_FOUND};
 
 const URL: &str = "url=http://a.example";
 
@@ -36,8 +40,7 @@ fn defaults() {
             wait: Wait { until: Until::Settled, selector: None, delay: Duration::ZERO },
             look: Look::default(),
             visitor: Visitor::default(),
-            block: Vec::new(),
-            filters: Vec::new(),
+            block: Blocking::default(),
             freeze: None,
             egress: None,
             ignore_https_errors: false,
@@ -111,8 +114,8 @@ fn a_query_and_a_json_object_say_the_same() {
         Wait { until: Until::NetworkIdle, selector: Some("#a".into()), delay: Duration::from_millis(250) };
     assert_eq!(spec.wait, wait);
     assert_eq!(spec.look.hide, [".a,.b", ".c"]);
-    assert_eq!(spec.block, [ResourceKind::Image, ResourceKind::Font]);
-    assert_eq!(spec.filters, [Category::Ads, Category::Trackers, Category::CookieBanners]);
+    assert_eq!(spec.block.resources, [ResourceKind::Image, ResourceKind::Font]);
+    assert_eq!(spec.block.lists, [Category::Ads, Category::Trackers, Category::CookieBanners]);
     assert_eq!(spec.freeze, Some(1_582_934_400_000));
     assert_eq!(spec.egress, Some(Egress::Name("berlin".into())));
     let pairs = |list: &[(String, String)]| {

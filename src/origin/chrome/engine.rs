@@ -31,6 +31,7 @@ use super::queue::{Queue, Slot};
 use super::request;
 use super::response::{self, Picture};
 use super::{Config, Limits};
+use crate::capture::Parameters;
 use crate::capture::request::{CaptureRequest, Egress, Fault, Page};
 use crate::clock::{Clock, Stopwatch};
 use crate::message::body::Body;
@@ -184,8 +185,15 @@ impl Engine {
         };
 
         // What is asked for.
-        let query = head.uri.query().unwrap_or_default();
-        let spec = match CaptureRequest::parse(query, json.as_deref(), &self.config.limits) {
+        let read = match head.extensions.get::<Parameters>() {
+            Some(parameters) => CaptureRequest::of(parameters, &self.config.limits),
+            // Not by way of a route that reads its requests.
+            None => {
+                let query = head.uri.query().unwrap_or_default();
+                CaptureRequest::parse(query, json.as_deref(), &self.config.limits)
+            }
+        };
+        let spec = match read {
             Ok(spec) => spec,
             Err(faults) => {
                 count(&self.counts.refused);
@@ -353,7 +361,7 @@ impl Engine {
         let watch = Stopwatch::start();
         // A page that does not finish loading is captured before the deadline, also after a wait in the queue.
         let limits = Limits { max_load: self.config.limits.max_load.min(left / 2), ..self.config.limits };
-        let filters = self.filters.of(&spec.filters).await;
+        let filters = self.filters.of(&spec.block.lists).await;
         let filters = filters.map_err(|error| Try::Engine(format!("no filters: {error}")))?;
         let lease = self.pool.browser().await.map_err(|error| Try::Engine(error.to_string()))?;
         let (prewarmed, browser) = (self.prewarmed.clone(), lease.browser.clone());

@@ -1,6 +1,6 @@
 //! Who may ask for what: signatures of links, keys, and how much browser time they may spend. Pure.
 //!
-//! Each algorithm has a file: [`own`], that of tintype, [`screenshotone`] and [`urlbox`]. All are HMAC-SHA256 with the secret of a key. What
+//! Our own algorithm is in [`own`], those of other services are with their dialects. All are HMAC-SHA256 with the secret of a key. What
 //! is signed in our own begins with a line of its own, so that no signature of one is one of another.
 
 use base64::Engine as _;
@@ -13,9 +13,7 @@ use crate::message::outcome::ErrorReason;
 
 pub mod own;
 pub mod rate;
-pub mod screenshotone;
 pub mod sizes;
-pub mod urlbox;
 
 /// How much of the origin a request may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,7 +123,7 @@ pub(crate) fn mac(secret: &Secret, message: &[u8]) -> [u8; 32] {
 }
 
 /// Whether `given` is the signature of `message`, in constant time: hexadecimal, or base64url without padding.
-fn verify(secret: &Secret, message: &[u8], given: &str) -> bool {
+pub(crate) fn verify(secret: &Secret, message: &[u8], given: &str) -> bool {
     let ours = mac(secret, message);
     let theirs = match given.len() {
         64 => hex::decode(given).ok(),
@@ -134,8 +132,15 @@ fn verify(secret: &Secret, message: &[u8], given: &str) -> bool {
     theirs.is_some_and(|theirs| ours.as_slice().ct_eq(&theirs).into())
 }
 
-fn base64url(mac: &[u8; 32]) -> String {
+pub(crate) fn base64url(mac: &[u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(mac)
+}
+
+/// The one `access_key` in `query`.
+pub fn access_key(query: &str) -> Option<String> {
+    let mut keys = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "access_key");
+    let (_, key) = keys.next()?;
+    keys.next().is_none().then(|| key.into_owned())
 }
 
 #[cfg(test)]

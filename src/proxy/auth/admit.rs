@@ -7,13 +7,12 @@ use http::{HeaderName, HeaderValue, Method, Uri, header};
 use http_body::Body as _;
 
 use super::{Auth, By, Held, Keyring, Leave};
-use crate::capture::dialect::Dialect;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::class::Caller;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::signing::own::{self, Grant};
-use crate::policy::signing::{Denial, Render, Secret, screenshotone, urlbox};
+use crate::policy::signing::{Denial, Render, Secret, access_key};
 use crate::proxy::reading::with_query;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::route::Route;
@@ -74,21 +73,13 @@ impl Keyring {
                 render,
             }));
         }
-        let signed_by = match route.asking.dialect() {
-            Some(Dialect::ScreenshotOne) => {
-                screenshotone::Link::read(query).map(|link| (link.key.clone(), Is::Query(link)))
-            }
-            Some(Dialect::Urlbox) => {
-                urlbox::Link::read(path).map(|link| (link.key.to_owned(), Is::Path(link)))
-            }
-            _ => None,
+        let dialect = route.asking.dialect();
+        let Some((dialect, id)) = dialect.and_then(|dialect| Some((dialect, dialect.signer(path, query)?)))
+        else {
+            return Ok(None);
         };
-        let Some((id, link)) = signed_by else { return Ok(None) };
         let (key, secret) = self.signer(&id)?;
-        let fits = match link {
-            Is::Query(link) => link.is_by(secret),
-            Is::Path(link) => link.is_by(query, secret),
-        };
+        let fits = dialect.verify(path, query, secret);
         if !fits {
             return Err(Denial::Altered);
         }
@@ -111,7 +102,7 @@ impl Keyring {
         let in_field = field(&X_API_KEY).or(bearer).map(|given| given.trim().to_owned());
         let given = match &in_field {
             Some(given) => given.clone(),
-            None => screenshotone::key(request.uri.query()?)?,
+            None => access_key(request.uri.query()?)?,
         };
         let is_it = |held: &&Arc<Held>| held.key.api_key.as_ref().is_some_and(|key| key.is(&given));
         let found = self.0.iter().filter(is_it).fold(None, |_, held| Some(Arc::clone(held)))?;
@@ -119,18 +110,12 @@ impl Keyring {
         if in_field.is_some() {
             request.headers.remove(header::AUTHORIZATION);
         } else if let Some(query) = request.uri.query() {
-            let is_key = |pair: &&str| screenshotone::key(pair).is_some();
+            let is_key = |pair: &&str| access_key(pair).is_some();
             let rest: Vec<&str> = query.split('&').filter(|pair| !is_key(pair)).collect();
             request.uri = with_query(&request.uri, &rest.join("&"))?;
         }
         Some(found)
     }
-}
-
-/// A link of either service.
-enum Is<'a> {
-    Query(screenshotone::Link),
-    Path(urlbox::Link<'a>),
 }
 
 fn good(held: &Held, now: Timestamp) -> Result<(), Denial> {
@@ -167,18 +152,13 @@ impl Leave {
             By::Link { own, expires, .. } => (*own, *expires, self.render),
             _ => (false, Some(now.as_secs() + DAYS_30), Render::Stale),
         };
-        match route.asking.dialect() {
-            Some(Dialect::ScreenshotOne) if !own => with_query(link, &screenshotone::sign(query, id, secret)),
-            Some(Dialect::Urlbox) if !own => {
-                let path = urlbox::sign(path, query, id, secret)?;
-                let mut parts = link.clone().into_parts();
-                parts.path_and_query = Some(format!("{path}?{query}").parse().ok()?);
-                Uri::from_parts(parts).ok()
-            }
-            _ => with_query(
-                link,
-                &own::sign(path, query, &Grant { key: id, expires, render, sizes: None }, secret)?,
-            ),
+        let theirs = route.asking.dialect().filter(|_| !own);
+        if let Some(signed) = theirs.and_then(|dialect| dialect.sign(path, query, id, secret)) {
+            let mut parts = link.clone().into_parts();
+            parts.path_and_query = Some(signed.parse().ok()?);
+            return Uri::from_parts(parts).ok();
         }
+        let grant = Grant { key: id, expires, render, sizes: None };
+        with_query(link, &own::sign(path, query, &grant, secret)?)
     }
 }

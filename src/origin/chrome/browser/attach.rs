@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use url::Url;
 
@@ -14,6 +13,7 @@ use super::instance::{Browser, NoAnswer, NoBrowser};
 use super::process::{Held, Owner};
 use crate::origin::chrome::network::identity::Version;
 use crate::origin::chrome::protocol::client::{Devtools, WRITE_QUEUE};
+use crate::origin::chrome::protocol::commands::GetVersion;
 use crate::origin::chrome::protocol::websocket;
 
 /// A DevTools endpoint: `ws://host:port/path`, or `http://host:port`, which tells the former under /json/version; `wss` and
@@ -100,11 +100,10 @@ async fn connect(how: &Attach) -> Result<(Arc<Browser>, Owner), NoAnswer> {
     let (open, watched) = watch::channel(());
     let received = websocket::connect(url, &how.tls, how.max_message, outgoing, watched).await;
     let devtools = Devtools::over(received.map_err(unconnected)?, send, how.call_timeout);
-    let version = devtools.call(None, "Browser.getVersion", json!({})).await?;
-    let product = version["product"].as_str().unwrap_or("unknown");
-    tracing::info!(product, endpoint = %how.endpoint, "connected to a browser");
+    let version = devtools.call(None, GetVersion {}).await?;
+    tracing::info!(product = version.product, endpoint = %how.endpoint, "connected to a browser");
     let closed = Box::pin(devtools.closed());
-    let (browser, fate) = Browser::new(devtools, None, Version::of(&version));
+    let (browser, fate) = Browser::new(devtools, None, Version::of(version));
     let bounded = Box::pin(std::future::pending());
     Ok((browser, Owner { closed, fate, bounded, held: Held::Connection { _open: open } }))
 }

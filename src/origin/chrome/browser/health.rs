@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
-
 use super::instance::{Browser, Fate};
 use super::process_memory;
 use crate::clock::Stopwatch;
 use crate::origin::chrome::protocol::client::{CallError, Devtools};
+use crate::origin::chrome::protocol::commands::{
+    AttachToTarget, CaptureScreenshot, CreateBrowserContext, CreateTarget, DisposeBrowserContext, GetVersion,
+    Rgba, SetDefaultBackgroundColorOverride, SetDeviceMetricsOverride,
+};
 
 /// Pause between two checks, however many doubts there are.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
@@ -93,42 +93,45 @@ pub(crate) async fn watch(browser: &Browser, rules: &Rules) {
 pub(crate) async fn check(devtools: &Devtools, timeout: Duration) -> Result<(), Ailment> {
     answers(devtools, timeout).await?;
     let late = || Ailment::Blank(format!("nothing within {timeout:?}"));
-    let made = devtools.call(None, "Target.createBrowserContext", json!({ "disposeOnDetach": true }));
+    let made = devtools.call(None, CreateBrowserContext::direct());
     let made = tokio::time::timeout(timeout, made).await.map_err(|_| late())?.map_err(blank)?;
-    let context = made["browserContextId"].clone();
+    let context = made.browser_context_id;
     let seen = tokio::time::timeout(timeout, renders(devtools, &context)).await;
     // Whatever came of it, nothing is left of it.
-    let gone = devtools.call(None, "Target.disposeBrowserContext", json!({ "browserContextId": context }));
+    let gone = devtools.call(None, DisposeBrowserContext { browser_context_id: context });
     let gone = tokio::time::timeout(timeout, gone).await;
     seen.map_err(|_| late())??;
     gone.map_err(|_| late())?.map(|_| ()).map_err(blank)
 }
 
 async fn answers(devtools: &Devtools, timeout: Duration) -> Result<(), Ailment> {
-    let answer = tokio::time::timeout(timeout, devtools.call(None, "Browser.getVersion", json!({}))).await;
+    let answer = tokio::time::timeout(timeout, devtools.call(None, GetVersion {})).await;
     match answer {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(Ailment::Mute(timeout)),
     }
 }
 
-async fn renders(devtools: &Devtools, context: &Value) -> Result<(), Ailment> {
-    let page = json!({ "url": "about:blank", "browserContextId": context });
-    let target = devtools.call(None, "Target.createTarget", page).await.map_err(blank)?;
-    let attach = json!({ "targetId": target["targetId"], "flatten": true });
-    let attached = devtools.call(None, "Target.attachToTarget", attach).await.map_err(blank)?;
-    let session = attached["sessionId"].as_str().unwrap_or_default();
-    let call = async |method, params| devtools.call(Some(session), method, params).await.map_err(blank);
+async fn renders(devtools: &Devtools, context: &str) -> Result<(), Ailment> {
+    let target = devtools.call(None, CreateTarget::blank(context)).await.map_err(blank)?;
+    let attached = devtools.call(None, AttachToTarget::flat(&target.target_id)).await.map_err(blank)?;
+    let session = Some(attached.session_id.as_str());
 
-    let metrics = json!({ "width": SIDE, "height": SIDE, "deviceScaleFactor": 1, "mobile": false });
-    call("Emulation.setDeviceMetricsOverride", metrics).await?;
+    let metrics = SetDeviceMetricsOverride {
+        width: SIDE,
+        height: SIDE,
+        device_scale_factor: 1.0,
+        mobile: false,
+        screen_width: None,
+        screen_height: None,
+    };
+    devtools.call(session, metrics).await.map_err(blank)?;
     let mut pictures = Vec::new();
     for (r, g) in [(255, 0), (0, 255)] {
-        let colour = json!({ "color": { "r": r, "g": g, "b": 0, "a": 1 } });
-        call("Emulation.setDefaultBackgroundColorOverride", colour).await?;
-        let shot = call("Page.captureScreenshot", json!({ "format": "png" })).await?;
-        let picture = BASE64_STANDARD.decode(shot["data"].as_str().unwrap_or_default());
-        pictures.push(picture.unwrap_or_default());
+        let color = Rgba { r, g, b: 0, a: 1 };
+        devtools.call(session, SetDefaultBackgroundColorOverride { color }).await.map_err(blank)?;
+        let shot = devtools.call(session, CaptureScreenshot::exact()).await.map_err(blank)?;
+        pictures.push(shot.bytes().unwrap_or_default());
     }
     match pictures.as_slice() {
         [one, two] if !one.is_empty() && !two.is_empty() && one != two => Ok(()),
@@ -144,6 +147,7 @@ fn blank(error: CallError) -> Ailment {
 mod tests {
     use super::*;
     use crate::origin::chrome::protocol::pipe::Messages;
+    use serde_json::{Value, json};
     use tokio::io::AsyncWriteExt;
 
     /// Checks a browser that shows `pictures`, answers nothing after `limit` calls, and has its calls counted by name.

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use super::process_memory::Role;
 use crate::origin::chrome::network::identity::Version;
 use crate::origin::chrome::protocol::client::{CallError, Devtools};
+use crate::origin::chrome::protocol::commands::CreateBrowserContext;
 
 /// Why there is no browser.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -135,14 +135,10 @@ impl Browser {
 
     /// What a context is made with. Our own browser sends everything through `exit`; one that runs elsewhere could not
     /// reach it, its network is the guard.
-    pub(crate) fn context(&self, exit: SocketAddr) -> Value {
+    pub(crate) fn context(&self, exit: SocketAddr) -> CreateBrowserContext {
         match self.pid {
-            Some(_) => json!({
-                "disposeOnDetach": true,
-                "proxyServer": format!("http://{exit}"),
-                "proxyBypassList": "<-loopback>",
-            }),
-            None => json!({ "disposeOnDetach": true }),
+            Some(_) => CreateBrowserContext::through(exit),
+            None => CreateBrowserContext::direct(),
         }
     }
 
@@ -326,8 +322,8 @@ mod tests {
     async fn only_our_own_browser_is_told_the_exit() {
         let (own, _far) = browser();
         let exit = "127.0.0.1:9".parse().unwrap();
-        assert_eq!(own.context(exit)["proxyServer"], "http://127.0.0.1:9");
+        assert_eq!(own.context(exit).proxy_server.as_deref(), Some("http://127.0.0.1:9"));
         let (other, _) = Browser::new(own.devtools.clone(), None, Version::default());
-        assert_eq!(other.context(exit), json!({ "disposeOnDetach": true }));
+        assert_eq!(other.context(exit), CreateBrowserContext::direct());
     }
 }

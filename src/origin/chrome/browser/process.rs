@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid};
-use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
@@ -21,6 +20,7 @@ use super::{program, watchdog};
 use crate::origin::chrome::DefaultVisitor;
 use crate::origin::chrome::network::identity::{self, Version};
 use crate::origin::chrome::protocol::client::Devtools;
+use crate::origin::chrome::protocol::commands::GetVersion;
 use crate::tasks;
 
 /// DevTools speaks on descriptors 3 and 4. The shell moves our pipes there and becomes the browser, so that
@@ -97,12 +97,11 @@ pub(crate) async fn launch(
     let devtools = Devtools::connect(input, output, launch.max_message, launch.call_timeout);
     let process = Process { child, group, profile };
     let cause = tokio::select! {
-        answer = devtools.call(None, "Browser.getVersion", json!({})) => match answer {
+        answer = devtools.call(None, GetVersion {}) => match answer {
             Ok(version) => {
-                let product = version["product"].as_str().unwrap_or("unknown").to_owned();
-                tracing::info!(pid, product, program = %launch.program.display(), "browser ready");
+                tracing::info!(pid, product = version.product, program = %launch.program.display(), "browser ready");
                 let closed = Box::pin(devtools.closed());
-                let (browser, fate) = Browser::new(devtools, Some(pid), Version::of(&version));
+                let (browser, fate) = Browser::new(devtools, Some(pid), Version::of(version));
                 let watched = Arc::downgrade(&browser);
                 let bounded = Box::pin(watchdog::bound_memory(watched, launch.max_process_memory));
                 let held = Held::Process(Box::new(process));

@@ -9,11 +9,11 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
 
 use super::instance::Browser;
 use super::process_memory::{Processes, Role};
 use crate::clock::Stopwatch;
+use crate::origin::chrome::protocol::commands::GetVersion;
 
 /// Bounds of the silence before a browser is asked, and of the time that it has to answer.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -89,7 +89,7 @@ pub(crate) async fn keep(browser: &Browser, patience: Patience) -> Infallible {
             continue;
         }
         // The answer of the browser itself: no page has a part in it.
-        let answer = browser.devtools.call(None, "Browser.getVersion", json!({}));
+        let answer = browser.devtools.call(None, GetVersion {});
         match tokio::time::timeout(patience.answer, answer).await {
             Ok(Ok(_)) => {}
             // Something came after all: it is slow, not dead.
@@ -111,6 +111,7 @@ mod tests {
     use crate::origin::chrome::protocol::client::Devtools;
     use crate::origin::chrome::protocol::pipe::Messages;
     use futures_util::FutureExt;
+    use serde_json::json;
     use tokio::io::AsyncWriteExt;
 
     #[test]

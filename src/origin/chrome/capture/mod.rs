@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use url::Url;
 
 use crate::capture::request::{Area, CaptureRequest, OnTimeout, Page, Until};
@@ -18,6 +17,7 @@ use crate::origin::chrome::page::document::{self, Document};
 use crate::origin::chrome::page::failure::Failure;
 use crate::origin::chrome::page::tab::{Milestone, Tab, TabError};
 use crate::origin::chrome::page::{frames, prepare};
+use crate::origin::chrome::protocol::commands::{GetFrameTree, Navigate};
 use crate::tasks;
 pub(crate) use budget::Budget;
 pub(crate) use report::{Report, Shot};
@@ -151,28 +151,27 @@ fn element(spec: &CaptureRequest) -> Option<&String> {
 }
 
 async fn navigate(tab: &mut Tab, url: &str) -> Result<String, Failure> {
-    let going = tab.call("Page.navigate", json!({ "url": url })).await?;
-    match going["errorText"].as_str() {
-        None | Some("" | STATUS_ERROR) => {}
-        Some(_) if going["isDownload"] == true => {
+    let navigated = tab.call(Navigate { url: url.to_owned() }).await?;
+    match navigated.error_text.as_str() {
+        "" | STATUS_ERROR => {}
+        _ if navigated.is_download => {
             return Err(Failure::Flawed(Flaw::Download, "the URL is a download".into()));
         }
-        Some(ABORTED) => return Err(Failure::Aborted),
-        Some(error) => {
+        ABORTED => return Err(Failure::Aborted),
+        error => {
             let (to, trouble) = not_loaded(tab).await?;
             let failure = || Failure::Page(format!("cannot load {to}: {error}"));
             return Err(trouble.map_or_else(failure, Failure::Barred));
         }
     }
-    let loader = going["loaderId"].as_str().map(str::to_owned);
-    loader.ok_or_else(|| Failure::Page("the URL leads to no document".into()))
+    navigated.loader_id.ok_or_else(|| Failure::Page("the URL leads to no document".into()))
 }
 
 /// Where the page's own document was to come from, and why it could not, if it was the exit that failed. What failed of the
 /// parts of a page is no reason.
 async fn not_loaded(tab: &mut Tab) -> Result<(String, Option<Barred>), Failure> {
-    let tree = tab.call("Page.getFrameTree", json!({})).await?;
-    let url = tree["frameTree"]["frame"]["unreachableUrl"].as_str().and_then(|url| Url::parse(url).ok());
+    let page = tab.call(GetFrameTree {}).await?.0.into_iter().next();
+    let url = page.and_then(|page| Url::parse(&page.unreachable_url?).ok());
     let site = url.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
     let Some((host, port)) = site else { return Ok(("the page".to_owned(), None)) };
     Ok((format!("{host}:{port}"), tab.network().and_then(|network| network.trouble_with(host, port))))

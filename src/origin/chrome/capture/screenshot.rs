@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::area::{Layout, Region, Window};
 use super::budget::Budget;
@@ -17,6 +16,8 @@ use crate::origin::chrome::Limits;
 use crate::origin::chrome::page::failure::Failure;
 use crate::origin::chrome::page::script::{self, Step};
 use crate::origin::chrome::page::tab::Tab;
+use crate::origin::chrome::protocol::commands::{CaptureScreenshot, CreateIsolatedWorld, Viewport};
+use crate::origin::chrome::protocol::evaluate::Evaluate;
 
 /// Device pixels of the height of one screenshot beyond the screen.
 const MAX_TILE: u32 = 8192;
@@ -54,7 +55,7 @@ pub(crate) async fn shoot(
 async fn screen(tab: &mut Tab, spec: &CaptureRequest) -> Result<Developed, Failure> {
     match spec.format {
         Format::Png => {
-            let png = screenshot(tab, &encoded(spec, Format::Png)).await?;
+            let png = screenshot(tab, CaptureScreenshot::fast()).await?;
             develop(spec, vec![vec![Tile::whole(png)]]).await
         }
         Format::Jpeg | Format::Webp => lossy_screen(tab, spec).await,
@@ -64,11 +65,11 @@ async fn screen(tab: &mut Tab, spec: &CaptureRequest) -> Result<Developed, Failu
 /// The screen as the browser encodes it. A picture that may be blank is looked at once more,
 /// without the loss.
 async fn lossy_screen(tab: &mut Tab, spec: &CaptureRequest) -> Result<Developed, Failure> {
-    let bytes = screenshot(tab, &encoded(spec, spec.format)).await?;
+    let bytes = screenshot(tab, CaptureScreenshot::lossy(spec.format.name(), spec.quality)).await?;
     let area = pixels(spec.view.width, spec.view.scale) * pixels(spec.view.height, spec.view.scale);
     let mut blank = false;
     if !spec.rules.allow_blank && may_be_blank(bytes.len(), area) {
-        let exact = screenshot(tab, &encoded(spec, Format::Png)).await?;
+        let exact = screenshot(tab, CaptureScreenshot::fast()).await?;
         blank = blocking(move || pixels::is_one_colour(&exact)).await?;
     }
     Ok(Developed { bytes, blank })
@@ -83,10 +84,9 @@ async fn part(
     budget: &Budget,
 ) -> Result<(Developed, Option<u64>, Option<u64>), Failure> {
     let mut page = Page::of(tab).await?;
-    let want = script::area(&spec.area);
-    let layout = page.ask(&[Step::Scroll, Step::Pin, Step::Area], &want).await?;
-    let layout: Layout = serde_json::from_value(layout)
-        .map_err(|_| Failure::Page("the layout of the document cannot be read".into()))?;
+    let want = script::Part::of(&spec.area);
+    let layout: Option<Layout> = page.ask(&[Step::Scroll, Step::Pin, Step::Area], &want).await?;
+    let layout = layout.ok_or_else(|| Failure::Page("the layout of the document cannot be read".into()))?;
     // A PNG is joined row by row, others from all of their pixels.
     let max_pixels = match (&spec.area, spec.format) {
         (Area::FullPage(_) | Area::Element(_), Format::Png) => limits.max_page_pixels,
@@ -124,26 +124,22 @@ async fn part(
 struct Page<'t> {
     tab: &'t mut Tab,
     /// The world that our scripts run in.
-    world: Value,
+    world: i64,
 }
 
 impl<'t> Page<'t> {
     async fn of(tab: &'t mut Tab) -> Result<Self, Failure> {
-        let world = json!({ "frameId": tab.frame, "worldName": "tintype" });
-        let mut world = tab.call("Page.createIsolatedWorld", world).await?;
-        Ok(Page { tab, world: world["executionContextId"].take() })
+        let world = tab.call(CreateIsolatedWorld::of(&tab.frame)).await?.execution_context_id;
+        Ok(Page { tab, world })
     }
 
-    async fn ask(&mut self, steps: &[Step], want: &Value) -> Result<Value, Failure> {
-        let ask = json!({
-            "expression": script::expression(steps, want), "contextId": self.world,
-            "awaitPromise": true, "returnByValue": true,
-        });
-        let mut answer = self.tab.call("Runtime.evaluate", ask).await?;
-        if let Some(thrown) = answer.get("exceptionDetails") {
-            tracing::debug!(%thrown, "a step on the page failed");
-        }
-        Ok(answer["result"]["value"].take())
+    async fn ask<T: DeserializeOwned>(
+        &mut self,
+        steps: &[Step],
+        want: &impl Serialize,
+    ) -> Result<Option<T>, Failure> {
+        let ask = Evaluate::new(script::expression(steps, want)).in_world(self.world).awaited();
+        Ok(self.tab.call(ask).await?.read())
     }
 
     /// Scrolls to each screen and takes its part of the picture, for as many rows of screens as there is time for. Returns
@@ -169,25 +165,25 @@ impl<'t> Page<'t> {
             let mut band = Band::with_capacity(row.len());
             let is_wide = row.len() > 1;
             for window in row {
-                let place = json!({ "x": window.x, "y": window.y });
-                let place = self.ask(&[Step::Window], &place).await?;
-                let (x, y) =
-                    (place["x"].as_f64().unwrap_or(window.x), place["y"].as_f64().unwrap_or(window.y));
+                let wanted = script::Window { x: window.x, y: window.y };
+                let script::Window { x, y } = self.ask(&[Step::Window], &wanted).await?.unwrap_or(wanted);
                 let tile = if is_plain {
-                    let png = self.whole_screen(spec, is_wide).await?;
+                    let png = self.whole_screen(is_wide).await?;
                     let moved = || Failure::Page("the page does not scroll to a part of the picture".into());
                     let part = window.part(x, y, region.scale).ok_or_else(moved)?;
                     Tile { png, part: Some(part) }
                 } else {
                     let from = |at: i64| at as f64 / region.scale;
                     let length = |pixels: u32| f64::from(pixels) / region.scale;
-                    let mut how = encoded(spec, Format::Png);
-                    how["clip"] = json!({
-                        "x": from(window.left) - layout.left, "y": from(window.top) - layout.top,
-                        "width": length(window.width), "height": length(window.height),
-                        "scale": region.scale / spec.view.scale,
-                    });
-                    Tile::whole(screenshot(self.tab, &how).await?)
+                    let clip = Viewport {
+                        x: from(window.left) - layout.left,
+                        y: from(window.top) - layout.top,
+                        width: length(window.width),
+                        height: length(window.height),
+                        scale: region.scale / spec.view.scale,
+                    };
+                    let how = CaptureScreenshot { clip: Some(clip), ..CaptureScreenshot::fast() };
+                    Tile::whole(screenshot(self.tab, how).await?)
                 };
                 band.push(tile);
             }
@@ -199,12 +195,11 @@ impl<'t> Page<'t> {
 
     /// The screen. Where a page is scrolled sideways Chrome sometimes gives it before all of it is
     /// drawn: it is taken until two are alike.
-    async fn whole_screen(&mut self, spec: &CaptureRequest, is_wide: bool) -> Result<Vec<u8>, Failure> {
-        let how = encoded(spec, Format::Png);
-        let mut shot = screenshot(self.tab, &how).await?;
+    async fn whole_screen(&mut self, is_wide: bool) -> Result<Vec<u8>, Failure> {
+        let mut shot = screenshot(self.tab, CaptureScreenshot::fast()).await?;
         if is_wide {
             for _ in 1..MAX_SHOTS {
-                let again = screenshot(self.tab, &how).await?;
+                let again = screenshot(self.tab, CaptureScreenshot::fast()).await?;
                 let is_drawn = again == shot;
                 shot = again;
                 if is_drawn {
@@ -226,17 +221,19 @@ impl<'t> Page<'t> {
         let mut bands = Vec::new();
         for (top, height) in tiles(region.height) {
             // Chrome counts from where the content begins, also to the left of the screen.
-            let how = json!({
-                "format": "png", "optimizeForSpeed": true, "captureBeyondViewport": true,
-                "clip": {
-                    "x": region.bounds.x - layout.left,
-                    "y": region.bounds.y - layout.top + f64::from(top) / region.scale,
-                    "width": f64::from(region.width) / region.scale,
-                    "height": f64::from(height) / region.scale,
-                    "scale": region.scale / scale,
-                },
-            });
-            bands.push(vec![Tile::whole(screenshot(self.tab, &how).await?)]);
+            let clip = Viewport {
+                x: region.bounds.x - layout.left,
+                y: region.bounds.y - layout.top + f64::from(top) / region.scale,
+                width: f64::from(region.width) / region.scale,
+                height: f64::from(height) / region.scale,
+                scale: region.scale / scale,
+            };
+            let how = CaptureScreenshot {
+                capture_beyond_viewport: Some(true),
+                clip: Some(clip),
+                ..CaptureScreenshot::fast()
+            };
+            bands.push(vec![Tile::whole(screenshot(self.tab, how).await?)]);
         }
         Ok(bands)
     }
@@ -264,21 +261,8 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|error| Failure::Page(error.to_string()))
 }
 
-fn encoded(spec: &CaptureRequest, format: Format) -> Value {
-    match format {
-        // It is encoded anew, see picture.rs.
-        Format::Png => json!({ "format": "png", "optimizeForSpeed": true }),
-        Format::Jpeg | Format::Webp => json!({ "format": format.name(), "quality": spec.quality }),
-    }
-}
-
-async fn screenshot(tab: &mut Tab, how: &Value) -> Result<Vec<u8>, Failure> {
-    let shot = tab.call("Page.captureScreenshot", how.clone()).await?;
-    let picture = BASE64_STANDARD.decode(shot["data"].as_str().unwrap_or_default());
-    match picture {
-        Ok(picture) if !picture.is_empty() => Ok(picture),
-        _ => Err(Failure::NoPicture),
-    }
+async fn screenshot(tab: &mut Tab, how: CaptureScreenshot) -> Result<Vec<u8>, Failure> {
+    tab.call(how).await?.bytes().ok_or(Failure::NoPicture)
 }
 
 /// Beginning and height of parts from top to bottom, each small enough for one screenshot.

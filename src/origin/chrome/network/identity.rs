@@ -4,11 +4,14 @@
 //! `navigator.userAgentData`, where Safari and Firefox have neither. So everything is derived from one `User-Agent`: the one
 //! of the request or of its device, that of the configuration, else the browser's own without the word Headless.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::capture::devices::Handset;
 use crate::capture::request::Visitor;
 use crate::origin::chrome::DefaultVisitor;
+use crate::origin::chrome::protocol::commands::{
+    BrandVersion, BrowserVersion, SetUserAgentOverride, UserAgentMetadata,
+};
 
 /// The first Chrome that sends client hints.
 const FIRST_WITH_HINTS: u32 = 89;
@@ -25,10 +28,9 @@ pub(crate) struct Version {
 
 impl Version {
     /// From the answer of the browser.
-    pub(crate) fn of(answer: &Value) -> Self {
-        let text = |name: &str| answer[name].as_str().unwrap_or_default();
-        let number = text("product").split_once('/').map_or("", |(_, number)| number);
-        Version { number: number.to_owned(), user_agent: text("userAgent").to_owned() }
+    pub(crate) fn of(browser: BrowserVersion) -> Self {
+        let number = browser.product.split_once('/').map_or("", |(_, number)| number);
+        Version { number: number.to_owned(), user_agent: browser.user_agent }
     }
 
     /// Its `User-Agent` as Chrome with a window sends it: without Headless, and with the major version alone.
@@ -64,6 +66,13 @@ fn major(number: &str) -> &str {
     number.split('.').next().unwrap_or_default()
 }
 
+/// What identity.js is told.
+#[derive(Serialize)]
+struct Fit {
+    hints: bool,
+    platform: Option<&'static str>,
+}
+
 /// A visitor's browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -71,7 +80,7 @@ pub(crate) struct Identity {
     /// What `navigator.platform` says; the browser's own where nothing is known.
     platform: Option<&'static str>,
     /// Client hints; none of browsers that have none.
-    hints: Option<Value>,
+    hints: Option<UserAgentMetadata>,
     languages: Vec<String>,
     is_own: bool,
 }
@@ -98,24 +107,23 @@ impl Identity {
         }
     }
 
-    /// The parameters of `Emulation.setUserAgentOverride`. Chrome adds weights to the languages by itself.
-    pub(crate) fn overrides(&self) -> Value {
-        let mut overrides =
-            json!({ "userAgent": self.user_agent, "acceptLanguage": self.languages.join(",") });
-        if let Some(platform) = self.platform {
-            overrides["platform"] = platform.into();
+    /// What the browser is told. Chrome adds weights to the languages by itself.
+    pub(crate) fn overrides(&self) -> SetUserAgentOverride {
+        SetUserAgentOverride {
+            user_agent: self.user_agent.clone(),
+            accept_language: self.languages.join(","),
+            platform: self.platform,
+            user_agent_metadata: self.hints.clone(),
         }
-        if let Some(hints) = &self.hints {
-            overrides["userAgentMetadata"] = hints.clone();
-        }
-        overrides
     }
 
     /// What pages and workers have to run first, where overriding is not enough.
     pub(crate) fn script(&self) -> Option<String> {
-        let fit = json!({ "hints": self.hints.is_some(), "platform": self.platform });
-        (!self.is_own && (self.hints.is_none() || self.platform.is_some()))
-            .then(|| format!("({FIT})({fit});"))
+        if self.is_own || (self.hints.is_some() && self.platform.is_none()) {
+            return None;
+        }
+        let fit = Fit { hints: self.hints.is_some(), platform: self.platform };
+        serde_json::to_string(&fit).ok().map(|fit| format!("({FIT})({fit});"))
     }
 
     /// What `Intl` has to be told for it to agree with the languages; nothing where it does so by itself.
@@ -252,7 +260,12 @@ impl<'a> Chromium<'a> {
 
 /// `userAgentMetadata` as the browser of this `User-Agent` would fill it in; none if it has no client hints. Where the
 /// `User-Agent` tells the major version alone, as Chrome's does, and `own` is of the same, the rest is that of `own`.
-fn hints(user_agent: &str, system: &System, handset: Option<Handset>, own: &str) -> Option<Value> {
+fn hints(
+    user_agent: &str,
+    system: &System,
+    handset: Option<Handset>,
+    own: &str,
+) -> Option<UserAgentMetadata> {
     let Chromium { brand, version, chromium } = Chromium::of(user_agent)?;
     let full = |number: &str| match number.strip_suffix(".0.0.0") {
         Some(reduced) if reduced == major(own) => own.to_owned(),
@@ -290,12 +303,19 @@ fn hints(user_agent: &str, system: &System, handset: Option<Handset>, own: &str)
         (false, "Android") => "Tablet",
         _ => "Desktop",
     };
-    Some(json!({
-        "brands": brands, "fullVersionList": full_versions, "fullVersion": brand_full,
-        "platform": platform, "platformVersion": platform_version,
-        "architecture": architecture, "bitness": bitness, "wow64": false,
-        "model": model, "mobile": mobile, "formFactors": [form],
-    }))
+    Some(UserAgentMetadata {
+        brands,
+        full_version_list: full_versions,
+        full_version: brand_full,
+        platform,
+        platform_version,
+        architecture,
+        bitness,
+        wow64: false,
+        model: model.to_owned(),
+        mobile,
+        form_factors: [form],
+    })
 }
 
 /// Three brands in the order that Chromium gives them, one of which is a made-up one against sites that take the list for
@@ -305,21 +325,21 @@ fn brand_list(
     (brand, version): (&str, &str),
     chromium: &str,
     of_made_up: impl Fn(&str) -> String,
-) -> Vec<Value> {
+) -> Vec<BrandVersion> {
     const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     const MARKS: [char; 11] = [' ', '(', ':', '-', '.', '/', ')', ';', '=', '?', '_'];
     const VERSIONS: [&str; 3] = ["8", "99", "24"];
     let mark = |at: usize| MARKS[at % MARKS.len()];
     let made_up = format!("Not{}A{}Brand", mark(seed), mark(seed + 1));
     let made_up_version = of_made_up(VERSIONS[seed % VERSIONS.len()]);
-    let mut list = vec![Value::Null; 3];
+    let mut list = vec![BrandVersion::default(); 3];
     let [first, second, third] = ORDERS[seed % ORDERS.len()];
     for (at, brand, version) in [
         (first, made_up.as_str(), made_up_version.as_str()),
         (second, "Chromium", chromium),
         (third, brand, version),
     ] {
-        list[at] = json!({ "brand": brand, "version": version });
+        list[at] = BrandVersion { brand: brand.to_owned(), version: version.to_owned() };
     }
     list
 }

@@ -8,11 +8,17 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
 use url::{Origin, Url};
 
 use super::filter::{Cosmetics, Filter};
 use crate::capture::request::{CaptureRequest, Page, ResourceKind};
+use crate::origin::chrome::page::filter_script::{self, FilterStep};
+use crate::origin::chrome::page::script::literal;
+use crate::origin::chrome::protocol::client::Devtools;
+use crate::origin::chrome::protocol::commands::{
+    ContinueRequest, EnableFetch, FailRequest, FulfillRequest, HeaderEntry, RequestPattern,
+};
+use crate::origin::chrome::protocol::events::RequestPaused;
 
 /// Where a given document lives: a name that nobody can have (RFC 6761).
 pub(crate) const HTML_URL: &str = "http://html.invalid/";
@@ -21,10 +27,6 @@ pub(crate) const HTML_URL: &str = "http://html.invalid/";
 const MAX_FRAMES: usize = 1024;
 /// Navigation whose own rules are put in before they load; those of further ones come after.
 const MAX_DOCUMENTS: usize = 64;
-/// The world of the page scripts of filters, which pages cannot see.
-pub(crate) const WORLD: &str = "tintype";
-/// Filters on one document, see there.
-pub(crate) const FILTER_SCRIPT: &str = include_str!("../page/filter.js");
 /// What stands in for an image: nothing, of one pixel.
 const NO_IMAGE: &str = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
 
@@ -40,14 +42,14 @@ pub(crate) struct Intercept {
     main: String,
     /// URLs of the documents of frames, which say whose request one is.
     frames: HashMap<String, String>,
-    /// What every document runs before anything of its own, in [`WORLD`].
+    /// What every document runs before anything of its own, in [`WORLD`](crate::origin::chrome::protocol::commands::WORLD).
     scripts: Vec<String>,
 }
 
 impl Intercept {
     /// The rules for `spec`, whose page is in the frame `main`.
     pub(crate) fn new(spec: &CaptureRequest, filters: Vec<Arc<Filter>>, main: &str) -> Self {
-        let mut blocked: Vec<_> = spec.block.iter().map(|kind| name(*kind)).collect();
+        let mut blocked: Vec<_> = spec.block.resources.iter().map(|kind| name(*kind)).collect();
         blocked.dedup();
         let (origin, html) = match &spec.page {
             Page::Url(url) => (Some(url.origin()), None),
@@ -56,38 +58,30 @@ impl Intercept {
         // A document of its own has no origin that could expect them.
         let headers = if origin.is_some() { spec.visitor.headers.clone() } else { Vec::new() };
         let generic: Vec<&str> = filters.iter().map(|filter| filter.generic()).collect();
-        let begin = || {
-            let parts = generic.join(",");
-            format!(
-                "globalThis.filterStep = ({FILTER_SCRIPT}); filterStep({{\"step\":\"begin\",\"parts\":[{parts}]}})"
-            )
-        };
-        let scripts = if filters.is_empty() { Vec::new() } else { vec![begin()] };
+        let scripts = if filters.is_empty() { Vec::new() } else { vec![filter_script::begin(&generic)] };
         let (main, frames) = (main.to_owned(), HashMap::new());
         Intercept { blocked, headers, origin, html, filters, main, frames, scripts }
     }
 
-    /// What every document runs before anything of its own, in [`WORLD`], as far as is known by now.
+    /// What every document runs before anything of its own, in [`WORLD`](crate::origin::chrome::protocol::commands::WORLD), as far as is known by now.
     pub(crate) fn scripts(&self) -> &[String] {
         &self.scripts
     }
 
     /// What the document that is asked for runs beside that, if there are rules for its URL.
-    pub(crate) fn script_for(&mut self, paused: &Value) -> Option<&str> {
-        if self.filters.is_empty()
-            || paused["resourceType"] != "Document"
-            || self.scripts.len() > MAX_DOCUMENTS
+    pub(crate) fn script_for(&mut self, paused: &RequestPaused) -> Option<&str> {
+        if self.filters.is_empty() || paused.resource_type != "Document" || self.scripts.len() > MAX_DOCUMENTS
         {
             return None;
         }
-        let url = paused["request"]["url"].as_str().unwrap_or_default();
+        let url = &paused.request.url;
         let parts: Vec<Cosmetics> =
             (self.filters.iter()).map(|filter| filter.at(url)).filter(|part| !part.is_empty()).collect();
         if parts.is_empty() {
             return None;
         }
-        let (url, step) = (json!(url), json!({ "step": "document", "parts": parts }));
-        let script = format!("location.href.split('#')[0] === {url} && filterStep({step})");
+        let step = FilterStep::Document { parts: &parts }.continued();
+        let script = format!("location.href.split('#')[0] === {} && {step}", literal(url));
         if self.scripts.contains(&script) {
             return None;
         }
@@ -96,17 +90,18 @@ impl Intercept {
     }
 
     /// The requests that Chrome is to ask about (`Fetch.enable`); none if there is nothing to do.
-    pub(crate) fn patterns(&self) -> Option<Value> {
-        let mut patterns: Vec<Value> = if self.headers.is_empty() && self.filters.is_empty() {
-            self.blocked.iter().map(|kind| json!({ "resourceType": kind })).collect()
+    pub(crate) fn patterns(&self) -> Option<EnableFetch> {
+        let mut patterns: Vec<RequestPattern> = if self.headers.is_empty() && self.filters.is_empty() {
+            let of = |kind: &&'static str| RequestPattern { url_pattern: None, resource_type: Some(kind) };
+            self.blocked.iter().map(of).collect()
         } else {
             // A redirect may lead anywhere, and the fields must not go with it. Filters are about any request.
-            vec![json!({ "urlPattern": "*" })]
+            vec![RequestPattern { url_pattern: Some("*"), resource_type: None }]
         };
         if self.html.is_some() {
-            patterns.push(json!({ "urlPattern": HTML_URL, "resourceType": "Document" }));
+            patterns.push(RequestPattern { url_pattern: Some(HTML_URL), resource_type: Some("Document") });
         }
-        (!patterns.is_empty()).then(|| json!({ "patterns": patterns }))
+        (!patterns.is_empty()).then_some(EnableFetch { patterns })
     }
 
     /// Whether requests that nobody is asked about would break the rules.
@@ -114,40 +109,31 @@ impl Intercept {
         !self.headers.is_empty() || !self.blocked.is_empty() || !self.filters.is_empty()
     }
 
-    /// The answer to one request that waits (`Fetch.requestPaused`): a method and its parameters.
-    pub(crate) fn answer(&mut self, paused: &Value) -> (&'static str, Value) {
-        let id = &paused["requestId"];
-        let url = paused["request"]["url"].as_str().unwrap_or_default();
-        let kind = paused["resourceType"].as_str().unwrap_or_default();
+    /// The answer to one request that waits.
+    pub(crate) fn answer(&mut self, paused: &RequestPaused) -> Answer {
+        let (id, kind) = (&paused.request_id, paused.resource_type.as_str());
         if kind == "Document"
-            && url == HTML_URL
+            && paused.request.url == HTML_URL
             && let Some(html) = self.html.take()
         {
-            let fields = json!([{ "name": "content-type", "value": "text/html; charset=utf-8" }]);
-            let body = BASE64_STANDARD.encode(html);
-            let answer =
-                json!({ "requestId": id, "responseCode": 200, "responseHeaders": fields, "body": body });
-            return ("Fetch.fulfillRequest", answer);
+            return Answer::fulfill(id, "text/html; charset=utf-8", BASE64_STANDARD.encode(html));
         }
         if self.blocked.contains(&kind) {
-            return ("Fetch.failRequest", json!({ "requestId": id, "errorReason": "BlockedByClient" }));
+            return Answer::fail(id);
         }
-        if self.is_filtered(paused, url, kind) {
+        if self.is_filtered(paused) {
             return nothing(id, kind);
         }
-        let mut answer = json!({ "requestId": id });
-        if let Some(headers) = self.fields(url, paused) {
-            answer["headers"] = headers;
-        }
-        ("Fetch.continueRequest", answer)
+        Answer::Continue(ContinueRequest { request_id: id.clone(), headers: self.fields(paused) })
     }
 
     /// Whether a filter is against the request.
-    fn is_filtered(&mut self, paused: &Value, url: &str, kind: &str) -> bool {
+    fn is_filtered(&mut self, paused: &RequestPaused) -> bool {
         if self.filters.is_empty() {
             return false;
         }
-        let frame = paused["frameId"].as_str().unwrap_or_default();
+        let (frame, kind) = (paused.frame_id.as_str(), paused.resource_type.as_str());
+        let (url, method) = (&paused.request.url, &paused.request.method);
         let is_page = kind == "Document" && frame == self.main;
         let known = match kind {
             // A frame's document is asked for by the page that it is in.
@@ -155,7 +141,6 @@ impl Intercept {
             _ => self.frames.get(frame),
         };
         let source = known.or(self.frames.get(&self.main)).map_or("", String::as_str);
-        let method = paused["request"]["method"].as_str().unwrap_or("GET");
         if !is_page && self.filters.iter().any(|filter| filter.blocks(url, source, kind, method)) {
             return true;
         }
@@ -166,37 +151,67 @@ impl Intercept {
     }
 
     /// The request's fields if they have to be others than they are.
-    fn fields(&self, url: &str, paused: &Value) -> Option<Value> {
+    fn fields(&self, paused: &RequestPaused) -> Option<Vec<HeaderEntry>> {
         if self.headers.is_empty() {
             return None;
         }
-        let own = Url::parse(url).is_ok_and(|url| Some(url.origin()) == self.origin);
-        let redirected = paused.get("redirectedRequestId").is_some();
+        let own = Url::parse(&paused.request.url).is_ok_and(|url| Some(url.origin()) == self.origin);
+        let redirected = paused.redirected_request_id.is_some();
         if !own && !redirected {
             return None;
         }
         let ours = |name: &str| self.headers.iter().any(|(ours, _)| ours.eq_ignore_ascii_case(name));
-        let present = paused["request"]["headers"].as_object();
-        let kept = present.into_iter().flatten().filter(|(name, _)| !ours(name));
-        let mut fields: Vec<Value> =
-            kept.map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        let entry =
+            |(name, value): (&String, &String)| HeaderEntry { name: name.clone(), value: value.clone() };
+        let mut fields: Vec<HeaderEntry> =
+            paused.request.headers.iter().filter(|(name, _)| !ours(name)).map(entry).collect();
         if own {
-            fields.extend(self.headers.iter().map(|(name, value)| json!({ "name": name, "value": value })));
+            fields.extend(self.headers.iter().map(|(name, value)| entry((name, value))));
         }
-        Some(fields.into())
+        Some(fields)
+    }
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    Continue(ContinueRequest),
+    Fail(FailRequest),
+    Fulfill(FulfillRequest),
+}
+
+impl Answer {
+    fn fail(id: &str) -> Self {
+        Answer::Fail(FailRequest { request_id: id.to_owned(), error_reason: "BlockedByClient" })
+    }
+
+    fn fulfill(id: &str, media_type: &str, body: String) -> Self {
+        let content_type = HeaderEntry { name: "content-type".to_owned(), value: media_type.to_owned() };
+        Answer::Fulfill(FulfillRequest {
+            request_id: id.to_owned(),
+            response_code: 200,
+            response_headers: vec![content_type],
+            body,
+        })
+    }
+
+    /// Tells it to the browser.
+    pub(crate) async fn send(self, devtools: &Devtools, session: &str) {
+        match self {
+            Answer::Continue(command) => devtools.notify(session, command).await,
+            Answer::Fail(command) => devtools.notify(session, command).await,
+            Answer::Fulfill(command) => devtools.notify(session, command).await,
+        }
     }
 }
 
 /// The answer to a filtered request. Where an error would show on the page, there is an empty frame or image in its place.
-fn nothing(id: &Value, kind: &str) -> (&'static str, Value) {
-    let (media_type, body) = match kind {
-        "Document" => ("text/html", ""),
-        "Image" => ("image/gif", NO_IMAGE),
-        _ => return ("Fetch.failRequest", json!({ "requestId": id, "errorReason": "BlockedByClient" })),
-    };
-    let fields = json!([{ "name": "content-type", "value": media_type }]);
-    let answer = json!({ "requestId": id, "responseCode": 200, "responseHeaders": fields, "body": body });
-    ("Fetch.fulfillRequest", answer)
+fn nothing(id: &str, kind: &str) -> Answer {
+    match kind {
+        "Document" => Answer::fulfill(id, "text/html", String::new()),
+        "Image" => Answer::fulfill(id, "image/gif", NO_IMAGE.to_owned()),
+        _ => Answer::fail(id),
+    }
 }
 
 /// DevTools' name of a kind.
@@ -218,6 +233,25 @@ fn name(kind: ResourceKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::origin::chrome::protocol::commands::Command;
+    use serde_json::{Value, json};
+
+    fn sent<C: Command>(command: C) -> (&'static str, Value) {
+        (C::METHOD, serde_json::to_value(command).unwrap())
+    }
+
+    /// The method and parameters of the answer to a request.
+    fn answer(rules: &mut Intercept, paused: Value) -> (&'static str, Value) {
+        match rules.answer(&serde_json::from_value(paused).unwrap()) {
+            Answer::Continue(command) => sent(command),
+            Answer::Fail(command) => sent(command),
+            Answer::Fulfill(command) => sent(command),
+        }
+    }
+
+    fn patterns(rules: &Intercept) -> Option<Value> {
+        rules.patterns().map(|patterns| sent(patterns).1)
+    }
 
     fn rules(query: &str) -> Intercept {
         let spec = CaptureRequest::parse(query, None, &crate::capture::limits::Limits::default()).unwrap();
@@ -236,15 +270,15 @@ mod tests {
 
     #[test]
     fn a_plain_capture_asks_about_nothing() {
-        assert_eq!(rules("url=http://a.example&user_agent=x&cookies=a=b").patterns(), None);
+        assert_eq!(patterns(&rules("url=http://a.example&user_agent=x&cookies=a=b")), None);
         let kinds = json!({ "patterns": [{ "resourceType": "Image" }, { "resourceType": "XHR" }] });
-        assert_eq!(rules("url=http://a.example&block_resources=image,xhr").patterns(), Some(kinds));
+        assert_eq!(patterns(&rules("url=http://a.example&block_resources=image,xhr")), Some(kinds));
     }
 
     #[test]
     fn fields_go_to_the_own_origin_alone() {
         let mut rules = rules("url=http://a.example/x&headers=x-key:+v&block_resources=image");
-        assert_eq!(rules.patterns(), Some(json!({ "patterns": [{ "urlPattern": "*" }] })));
+        assert_eq!(patterns(&rules), Some(json!({ "patterns": [{ "urlPattern": "*" }] })));
         let ours = json!([{ "name": "Accept", "value": "*/*" }, { "name": "x-key", "value": "v" }]);
         let none = json!([{ "name": "Accept", "value": "*/*" }]);
         for (kind, url, redirected, expected) in [
@@ -257,10 +291,10 @@ mod tests {
             // What a page itself sends elsewhere is its own affair.
             ("Script", "http://b.example/x", false, None),
         ] {
-            let (method, answer) = rules.answer(&paused(kind, url, redirected));
+            let (method, answer) = answer(&mut rules, paused(kind, url, redirected));
             assert_eq!((method, answer.get("headers")), ("Fetch.continueRequest", expected), "{url}");
         }
-        let (method, _) = rules.answer(&paused("Image", "http://a.example/i", false));
+        let (method, _) = answer(&mut rules, paused("Image", "http://a.example/i", false));
         assert_eq!(method, "Fetch.failRequest");
     }
 
@@ -272,8 +306,8 @@ mod tests {
         let filters = Filters::new(FilterLists { ads: vec![list], ..FilterLists::default() });
         let spec = "url=http://ads.example/&block_ads=true";
         let spec = CaptureRequest::parse(spec, None, &crate::capture::limits::Limits::default()).unwrap();
-        let mut rules = Intercept::new(&spec, filters.of(&spec.filters).await.unwrap(), "MAIN");
-        assert_eq!(rules.patterns(), Some(json!({ "patterns": [{ "urlPattern": "*" }] })));
+        let mut rules = Intercept::new(&spec, filters.of(&spec.block.lists).await.unwrap(), "MAIN");
+        assert_eq!(patterns(&rules), Some(json!({ "patterns": [{ "urlPattern": "*" }] })));
         for (frame, kind, url, expected) in [
             // The page itself is what was asked for.
             ("MAIN", "Document", "http://ads.example/", "Fetch.continueRequest"),
@@ -292,7 +326,7 @@ mod tests {
             let paused = json!({
                 "requestId": "1", "resourceType": kind, "frameId": frame, "request": { "url": url, "method": "GET" },
             });
-            assert_eq!(rules.answer(&paused).0, expected, "{frame} {kind} {url}");
+            assert_eq!(answer(&mut rules, paused).0, expected, "{frame} {kind} {url}");
         }
     }
 
@@ -303,7 +337,8 @@ mod tests {
         let filters = Filters::new(FilterLists { ads: vec![list], ..FilterLists::default() });
         let spec = "url=http://a.example/&block_ads=true";
         let spec = CaptureRequest::parse(spec, None, &crate::capture::limits::Limits::default()).unwrap();
-        let mut rules = Intercept::new(&spec, filters.of(&spec.filters).await.unwrap(), "MAIN");
+        let mut rules = Intercept::new(&spec, filters.of(&spec.block.lists).await.unwrap(), "MAIN");
+        let from = |paused| serde_json::from_value(paused).unwrap();
         assert!(
             rules.scripts()[0].contains("\"step\":\"begin\"") && rules.scripts()[0].contains(".adsbygoogle")
         );
@@ -315,13 +350,13 @@ mod tests {
             ("Document", "http://b.example/", false),
             ("Script", "http://a.example/x", false),
         ] {
-            let script = rules.script_for(&paused(kind, url, false)).map(str::to_owned);
+            let script = rules.script_for(&from(paused(kind, url, false))).map(str::to_owned);
             assert_eq!(script.is_some(), expected, "{kind} {url}");
             assert!(script.is_none_or(|script| script.contains(&json!(url).to_string())), "{url}");
         }
         assert_eq!(rules.scripts().len(), 3);
         for n in 0..2 * MAX_DOCUMENTS {
-            rules.script_for(&paused("Document", &format!("http://a.example/{n}"), false));
+            rules.script_for(&from(paused("Document", &format!("http://a.example/{n}"), false)));
         }
         assert_eq!(rules.scripts().len(), 1 + MAX_DOCUMENTS);
         let plain = Intercept::new(&spec, Vec::new(), "MAIN");
@@ -331,9 +366,9 @@ mod tests {
     #[test]
     fn a_given_document_is_served_once() {
         let mut rules = rules("html=hi&headers=x-key:+v");
-        let first = rules.answer(&paused("Document", HTML_URL, false));
+        let first = answer(&mut rules, paused("Document", HTML_URL, false));
         assert_eq!((first.0, &first.1["body"]), ("Fetch.fulfillRequest", &json!("aGk=")));
-        let (method, answer) = rules.answer(&paused("Document", HTML_URL, false));
+        let (method, answer) = answer(&mut rules, paused("Document", HTML_URL, false));
         assert_eq!((method, answer.get("headers")), ("Fetch.continueRequest", None));
     }
 }

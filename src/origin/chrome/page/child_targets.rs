@@ -1,6 +1,6 @@
 //! The frames and workers of a page that have DevTools sessions of their own: those in other processes and threads.
 
-use serde_json::{Value, json};
+use crate::origin::chrome::protocol::events::TargetType;
 
 /// Sessions of one page that are kept; more frames and workers than this go on unwatched.
 const MAX_CHILDREN: usize = 256;
@@ -18,16 +18,11 @@ struct Child {
 }
 
 impl ChildTargets {
-    /// How further ones are attached (`Target.setAutoAttach`); if `wait`, before they begin.
-    pub(crate) fn attach(&self, wait: bool) -> Value {
-        json!({ "autoAttach": true, "waitForDebuggerOnStart": wait, "flatten": true })
-    }
-
-    /// Keeps a session of this kind, as DevTools names kinds. Whether there was room for it.
-    pub(crate) fn add(&mut self, session: &str, kind: &str) -> bool {
+    /// Keeps a session. Whether there was room for it.
+    pub(crate) fn add(&mut self, session: &str, kind: TargetType) -> bool {
         let fits = self.children.len() < MAX_CHILDREN;
         if fits {
-            self.children.push(Child { session: session.to_owned(), is_frame: kind == "iframe" });
+            self.children.push(Child { session: session.to_owned(), is_frame: kind == TargetType::Iframe });
         }
         fits
     }
@@ -51,14 +46,14 @@ mod tests {
     #[test]
     fn as_many_are_kept_as_there_is_room_for() {
         let mut family = ChildTargets::default();
-        assert!(family.add("A", "iframe") && family.add("B", "worker"));
+        assert!(family.add("A", TargetType::Iframe) && family.add("B", TargetType::Worker));
         assert_eq!(family.frames(), ["A"]);
         family.forget("A");
         family.forget("nobody");
         assert!(family.frames().is_empty());
         for n in 1..MAX_CHILDREN {
-            assert!(family.add(&n.to_string(), "iframe"));
+            assert!(family.add(&n.to_string(), TargetType::Iframe));
         }
-        assert!(!family.add("late", "iframe"));
+        assert!(!family.add("late", TargetType::Iframe));
     }
 }

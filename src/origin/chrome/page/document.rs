@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use super::script::{self, Step};
+use super::script::{
+    self, Dress, Dressed, Part, Rest, Rested, Reveal, Selector, Step, Still, Wait, Waited, millis,
+};
 use super::tab::{Milestone, Tab, TabError};
 use super::waiting::Waiting;
 use super::{freeze, monitor};
@@ -14,7 +16,8 @@ use crate::capture::request::{Area, CaptureRequest, Fault, Until};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
 use crate::origin::chrome::Limits;
-use crate::origin::chrome::network::intercept::WORLD;
+use crate::origin::chrome::protocol::commands::CreateIsolatedWorld;
+use crate::origin::chrome::protocol::evaluate::{Evaluate, Evaluated};
 
 /// Times that a page may go elsewhere during one step.
 const MAX_DETOURS: usize = 8;
@@ -46,21 +49,21 @@ impl Driver<'_> {
             Area::Element(selector) => Some(selector),
             _ => None,
         };
-        let selectors: Vec<Value> = (look.hide.iter().map(|selector| ("hide_selectors", selector)))
+        let selectors: Vec<Selector<'_>> = (look.hide.iter().map(|selector| ("hide_selectors", selector)))
             .chain(spec.wait.selector.iter().map(|selector| ("wait_for_selector", selector)))
             .chain(wanted.map(|selector| ("selector", selector)))
-            .map(|(parameter, selector)| json!({ "parameter": parameter, "selector": selector }))
+            .map(|(parameter, selector)| Selector { parameter, selector })
             .collect();
         if selectors.is_empty() && look.css.is_empty() {
             return Ok(());
         }
-        let step = json!({ "selectors": selectors, "css": look.css, "hide": look.hide });
-        let answer = self.ask(&[Step::Dress], step).await?;
-        match &answer["bad"] {
-            Value::Null => Ok(()),
-            bad => Err(Failure::Parameter(Fault {
-                parameter: bad["parameter"].as_str().unwrap_or_default().to_owned(),
-                found: bad["selector"].as_str().unwrap_or_default().to_owned(),
+        let step = Dress { selectors, css: &look.css, hide: &look.hide };
+        let dressed: Dressed = self.ask(&[Step::Dress], step).await?.unwrap_or_default();
+        match dressed.bad {
+            None => Ok(()),
+            Some(bad) => Err(Failure::Parameter(Fault {
+                parameter: bad.parameter,
+                found: bad.selector,
                 allowed: "a CSS selector that browsers can read".to_owned(),
             })),
         }
@@ -74,16 +77,12 @@ impl Driver<'_> {
     ) -> Result<(), Failure> {
         let failed = |why: &str| Failure::Flawed(Flaw::Script, format!("the script failed: {why}"));
         for script in scripts {
-            let ask = json!({
-                "expression": format!("(async () => {{\n{script}\n}})()"), "awaitPromise": true,
-                "userGesture": true,
-            });
-            let run = tokio::time::timeout(patience, self.tab.call("Runtime.evaluate", ask)).await;
+            let script = Evaluate::new(format!("(async () => {{\n{script}\n}})()"));
+            let call = self.tab.call(script.awaited().unread().by_user());
+            let run = tokio::time::timeout(patience, call).await;
             match run.map_err(|_| failed(&format!("it took longer than {patience:?}")))? {
-                Ok(result) => {
-                    let exception = &result["exceptionDetails"];
-                    let said = exception["exception"]["description"].as_str().or(exception["text"].as_str());
-                    if let Some(said) = said {
+                Ok(evaluated) => {
+                    if let Some(said) = evaluated.thrown() {
                         return Err(failed(said.lines().next().unwrap_or_default()));
                     }
                 }
@@ -97,9 +96,9 @@ impl Driver<'_> {
 
     /// Waits for an element.
     pub(crate) async fn wait_for(&mut self, selector: &str, patience: Duration) -> Result<(), Failure> {
-        let want = json!({ "selector": selector, "ms": millis(patience) });
-        let answer = self.ask(&[Step::Wait], want).await?;
-        if answer["missing"] == true {
+        let want = Wait { selector, ms: millis(patience) };
+        let waited: Waited = self.ask(&[Step::Wait], want).await?.unwrap_or_default();
+        if waited.missing {
             let why = format!("nothing on the page matches {selector:?} within {patience:?}");
             return Err(Failure::Flawed(Flaw::Selector, why));
         }
@@ -135,13 +134,19 @@ impl Driver<'_> {
             arrived |= self.tab.requests.awaited().is_some();
             self.tab.requests_ended(left()).await?;
             let begun = self.tab.requests.begun();
-            let want = json!({
-                "settle": true, "ms": millis(left()), "fullPage": full_page, "monitor": monitor::token(),
-                "arrived": arrived, "painted": !spec.rules.allow_blank, "viewport": spec.area == Area::Viewport,
-            });
-            let answer = self.ask(&[Step::Rest], want).await?;
-            let mut waiting = answer["waiting"].as_str().and_then(Waiting::of_script);
-            if waiting.is_none() && answer["frames"] != 0 {
+            let want = Rest {
+                settle: true,
+                inner: false,
+                ms: millis(left()),
+                full_page,
+                viewport: spec.area == Area::Viewport,
+                arrived,
+                painted: !spec.rules.allow_blank,
+                monitor: monitor::token(),
+            };
+            let rested: Rested = self.ask(&[Step::Rest], want).await?.unwrap_or_default();
+            let mut waiting = rested.waiting.as_deref().and_then(Waiting::of_script);
+            if waiting.is_none() && rested.frames != Some(0) {
                 waiting = super::frames::rest(self.tab, left()).await?;
             }
             let requested = self.tab.requests.begun() != begun;
@@ -162,45 +167,52 @@ impl Driver<'_> {
         spec: &CaptureRequest,
         limits: &Limits,
     ) -> Result<Document, Failure> {
-        let step = json!({
-            "ms": millis(limits.max_settle),
-            "content": spec.rules.content,
-            "frozen": spec.freeze.map(|_| freeze::token()),
-            "patience": millis(self.tab.time_to_run_out()),
-        });
+        let step = Still {
+            ms: Some(millis(limits.max_settle)),
+            content: &spec.rules.content,
+            frozen: spec.freeze.map(|_| freeze::token()),
+            patience: millis(self.tab.time_to_run_out()),
+        };
         let answer = self.ask(&[Step::Still, Step::Scripting, Step::Measure], step).await?;
-        serde_json::from_value(answer).map_err(|_| Failure::Page("the document cannot be read".into()))
+        answer.ok_or_else(|| Failure::Page("the document cannot be read".into()))
     }
 
     /// Has everything load that the wanted part of the page loads or shows by its place on the screen.
     async fn reveal(&mut self, spec: &CaptureRequest, limits: &Limits) -> Result<(), Failure> {
-        let mut want = script::area(&spec.area);
-        want["ms"] = millis(limits.max_settle).into();
-        want["patience"] = millis(limits.max_wait).into();
-        want["listens"] = self.listens_to_scrolling().await?.into();
-        self.ask(&[Step::Scroll, Step::Reveal], want).await?;
+        let want = Reveal {
+            part: Part::of(&spec.area),
+            ms: millis(limits.max_settle),
+            patience: millis(limits.max_wait),
+            listens: self.listens_to_scrolling().await?,
+        };
+        self.ask::<IgnoredAny>(&[Step::Scroll, Step::Reveal], want).await?;
         Ok(())
     }
 
     /// Whether scripts of the page are told when it scrolls. They often look a while later only.
     async fn listens_to_scrolling(&mut self) -> Result<bool, Failure> {
-        let ask = json!({
-            "expression": "[window, document, document.documentElement, document.body]\
+        let ask = Evaluate::new(
+            "[window, document, document.documentElement, document.body]\
                 .some(target => target && 'scroll' in getEventListeners(target))",
-            "includeCommandLineAPI": true, "returnByValue": true,
-        });
-        match self.tab.call("Runtime.evaluate", ask).await {
-            Ok(answer) => Ok(answer["result"]["value"] == true),
+        );
+        match self.tab.call(ask.with_console()).await {
+            Ok(evaluated) => Ok(evaluated.read() == Some(true)),
             Err(gone) if gone.is_refusal() => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn ask(&mut self, steps: &[Step], want: Value) -> Result<Value, Failure> {
+    /// The answer to `steps`; none if it is not what was asked for.
+    async fn ask<T: DeserializeOwned>(
+        &mut self,
+        steps: &[Step],
+        want: impl Serialize,
+    ) -> Result<Option<T>, Failure> {
+        let expression = script::expression(steps, &want);
         for _ in 0..MAX_DETOURS {
             self.tab.reached(self.loader, self.milestone).await?;
-            match self.evaluate(steps, &want).await {
-                Ok(answer) => return Ok(answer),
+            match self.evaluate(&expression).await {
+                Ok(evaluated) => return Ok(evaluated.read()),
                 Err(gone) if gone.is_refusal() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -208,22 +220,9 @@ impl Driver<'_> {
         Err(Failure::Page("the page does not come to rest".into()))
     }
 
-    async fn evaluate(&mut self, steps: &[Step], want: &Value) -> Result<Value, TabError> {
-        let world = json!({ "frameId": self.tab.frame, "worldName": WORLD });
-        let world = self.tab.call("Page.createIsolatedWorld", world).await?;
-        let ask = json!({
-            "expression": script::expression(steps, want), "contextId": world["executionContextId"],
-            "awaitPromise": true, "returnByValue": true,
-        });
-        let mut answer = self.tab.call("Runtime.evaluate", ask).await?;
-        if let Some(thrown) = answer.get("exceptionDetails") {
-            tracing::debug!(%thrown, "a step on the page failed");
-        }
-        Ok(answer["result"]["value"].take())
+    async fn evaluate(&mut self, expression: &str) -> Result<Evaluated, TabError> {
+        let world = CreateIsolatedWorld::of(&self.tab.frame);
+        let world = self.tab.call(world).await?.execution_context_id;
+        self.tab.call(Evaluate::new(expression).in_world(world).awaited()).await
     }
-}
-
-/// Whole milliseconds, as scripts take them.
-pub(crate) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

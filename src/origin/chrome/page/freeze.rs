@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::pending::Requests;
+use super::script::literal;
 use crate::origin::chrome::protocol::client::{CallError, Devtools};
+use crate::origin::chrome::protocol::commands::{CreateIsolatedWorld, GetFrameTree};
+use crate::origin::chrome::protocol::evaluate::Evaluate;
+use crate::origin::chrome::protocol::events::TargetType;
 use crate::tasks;
 
 const FREEZE: &str = include_str!("freeze.js");
@@ -41,8 +45,13 @@ pub(crate) fn unguessable() -> String {
 
 /// The script that has the clock of a page begin at `now`, in milliseconds since 1970.
 pub(crate) fn script(now: u64) -> String {
-    let set = json!({ "now": now, "span": SPAN, "token": token() });
-    format!("({FREEZE})({set})")
+    #[derive(Serialize)]
+    struct Settings {
+        now: u64,
+        span: u32,
+        token: &'static str,
+    }
+    format!("({FREEZE})({})", literal(&Settings { now, span: SPAN, token: token() }))
 }
 
 /// A frame or worker with a DevTools session of its own.
@@ -87,10 +96,10 @@ impl PageClock {
         PageClock { devtools, session, requests, sessions, idle, running: None, patience }
     }
 
-    /// Has time pass in a frame or worker, too; `kind` is what DevTools names it.
-    pub(crate) fn add(&self, session: &str, kind: &str) {
-        let is_frame = kind == "iframe";
-        if !is_frame && kind != "worker" {
+    /// Has time pass in a frame or worker, too.
+    pub(crate) fn add(&self, session: &str, kind: TargetType) {
+        let is_frame = kind == TargetType::Iframe;
+        if kind == TargetType::Other {
             return;
         }
         let mut sessions = self.sessions.lock();
@@ -279,14 +288,8 @@ impl Run {
         let of_workers = children.iter().filter(|child| !child.is_frame && child.begun);
         let mut realms = Vec::new();
         for session in std::iter::once(self.session.clone()).chain(of_frames) {
-            let tree = self.devtools.call(Some(&session), "Page.getFrameTree", json!({})).await;
-            let mut rest: Vec<&Value> = tree.iter().map(|tree| &tree["frameTree"]).collect();
-            while let Some(tree) = rest.pop() {
-                if let Some(id) = tree["frame"]["id"].as_str() {
-                    realms.push(Realm::Frame(session.clone(), id.to_owned()));
-                }
-                rest.extend(tree["childFrames"].as_array().into_iter().flatten());
-            }
+            let tree = self.devtools.call(Some(&session), GetFrameTree {}).await.unwrap_or_default();
+            realms.extend(tree.0.into_iter().map(|frame| Realm::Frame(session.clone(), frame.id)));
         }
         realms.truncate(MAX_REALMS);
         realms.extend(of_workers.take(MAX_REALMS).map(|child| Realm::Worker(child.session.clone())));
@@ -312,23 +315,19 @@ impl Run {
     }
 
     async fn ask(&self, realm: &Realm, text: &str) -> Result<Answer, CallError> {
-        let mut ask = json!({ "awaitPromise": true, "returnByValue": true });
-        let session = match realm {
+        let (session, ask) = match realm {
             Realm::Frame(session, frame) => {
                 let world = self.worlds.get(&(session.clone(), frame.clone()));
                 let Some(world) = world else { return Ok(Answer::default()) };
-                ask["contextId"] = (*world).into();
-                ask["expression"] = ask_frame(text).into();
-                session
+                (session, Evaluate::new(ask_frame(text)).in_world(*world))
             }
             Realm::Worker(session) => {
-                let token = json!(token());
-                ask["expression"] = format!("self[{token}] ? self[{token}]({}) : ''", json!(text)).into();
-                session
+                let token = literal(token());
+                (session, Evaluate::new(format!("self[{token}] ? self[{token}]({}) : ''", literal(text))))
             }
         };
-        let answer = self.devtools.call(Some(session), "Runtime.evaluate", ask).await?;
-        Ok(Answer::read(answer["result"]["value"].as_str().unwrap_or_default()))
+        let evaluated = self.devtools.call(Some(session), ask.awaited()).await?;
+        Ok(Answer::read(&evaluated.read::<String>().unwrap_or_default()))
     }
 
     /// Finds the isolated world of a frame.
@@ -337,10 +336,8 @@ impl Run {
         if self.worlds.contains_key(&key) {
             return;
         }
-        let world = json!({ "frameId": frame, "worldName": "tintype" });
-        let made = self.devtools.call(Some(session), "Page.createIsolatedWorld", world).await;
-        if let Some(context) = made.ok().and_then(|made| made["executionContextId"].as_i64()) {
-            self.worlds.insert(key, context);
+        if let Ok(world) = self.devtools.call(Some(session), CreateIsolatedWorld::of(frame)).await {
+            self.worlds.insert(key, world.execution_context_id);
         }
     }
 }
@@ -357,8 +354,8 @@ fn ask_frame(text: &str) -> String {
             }});
             if (dispatchEvent(new CustomEvent(token + '?', {{ cancelable: true, detail: text }}))) done('');
         }})",
-        json!(token()),
-        json!(text)
+        literal(token()),
+        literal(text)
     )
 }
 
@@ -386,7 +383,9 @@ mod tests {
         let (input, output) = tokio::io::split(near);
         let devtools = Devtools::connect(input, output, 1 << 10, Duration::from_secs(1));
         let clock = PageClock::new(devtools, "page".into(), Requests::new());
-        for (session, kind) in [("A", "iframe"), ("B", "worker"), ("C", "service_worker")] {
+        for (session, kind) in
+            [("A", TargetType::Iframe), ("B", TargetType::Worker), ("C", TargetType::Other)]
+        {
             clock.add(session, kind);
         }
         let begun = || -> Vec<bool> { clock.sessions.lock().children.iter().map(|one| one.begun).collect() };

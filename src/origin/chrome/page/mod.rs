@@ -3,6 +3,7 @@
 pub(crate) mod child_targets;
 pub(crate) mod document;
 pub(crate) mod failure;
+pub(crate) mod filter_script;
 pub(crate) mod frames;
 pub(crate) mod freeze;
 pub(crate) mod monitor;

@@ -1,5 +1,7 @@
 //! The documents that a page shows one after the other, and how far they have come.
 
+use crate::origin::chrome::protocol::events::Lifecycle;
+
 /// How far a document has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Milestone {
@@ -29,16 +31,16 @@ pub(crate) struct Navigation {
 const MAX_DOCUMENTS: usize = 32;
 
 impl Navigation {
-    pub(crate) fn on_lifecycle(&mut self, name: &str, loader: &str) {
+    pub(crate) fn on_lifecycle(&mut self, name: Lifecycle, loader: &str) {
         // What a document that stopped still draws makes it no whole one.
-        self.stopped &= name != "init";
-        self.restless |= name == "init" && self.begun.len() >= MAX_DOCUMENTS;
+        self.stopped &= name != Lifecycle::Init;
+        self.restless |= name == Lifecycle::Init && self.begun.len() >= MAX_DOCUMENTS;
         match name {
-            "init" if self.begun.len() < MAX_DOCUMENTS => self.begun.push(loader.to_owned()),
-            "DOMContentLoaded" => self.last_parsed = Some(loader.to_owned()),
-            "load" => self.last_loaded = Some(loader.to_owned()),
-            "networkIdle" => self.last_idle = Some(loader.to_owned()),
-            _ => {}
+            Lifecycle::Init if self.begun.len() < MAX_DOCUMENTS => self.begun.push(loader.to_owned()),
+            Lifecycle::DomContentLoaded => self.last_parsed = Some(loader.to_owned()),
+            Lifecycle::Load => self.last_loaded = Some(loader.to_owned()),
+            Lifecycle::NetworkIdle => self.last_idle = Some(loader.to_owned()),
+            Lifecycle::Init | Lifecycle::Other => {}
         }
     }
 
@@ -66,5 +68,35 @@ impl Navigation {
                 Milestone::Loaded => current == self.last_loaded.as_ref(),
                 Milestone::Idle => current == self.last_loaded.as_ref() && current == self.last_idle.as_ref(),
             }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_loaded_when_its_last_document_is() {
+        for (events, expected) in [
+            ("", false),
+            ("init A", false),
+            ("init A, load A", true),
+            ("init 0, load 0", false),
+            ("init 0, load 0, init A", false),
+            ("init 0, init A, load A", true),
+            ("init A, init B", false),
+            ("init A, load A, init B", false),
+            ("init A, init B, load A", false),
+            ("init A, init B, load B", true),
+            ("init A, DOMContentLoaded A, networkIdle A", false),
+        ] {
+            let mut documents = Navigation::default();
+            for event in events.split(", ").filter(|event| !event.is_empty()) {
+                let (name, loader) = event.split_once(' ').unwrap();
+                let name = serde_json::from_value(name.into()).unwrap();
+                documents.on_lifecycle(name, loader);
+            }
+            assert_eq!(documents.has_reached("A", Milestone::Loaded), expected, "{events}");
+        }
     }
 }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::clock::Stopwatch;
-use crate::origin::chrome::protocol::client::Event;
+use crate::origin::chrome::protocol::events::{
+    Event, EventKind, Lifecycle, ReceivedResponse, RequestWillBeSent,
+};
 
 /// A request without an end this long after it was sent is taken for a long poll or a stream. Ordinary interfaces answer
 /// within it. Chrome announces a request when it is made, and may hold it back while others use all connections to its host.
@@ -97,40 +98,38 @@ struct Pending {
 
 impl Pending {
     /// Applies one event. Whether it changed what is pending.
-    fn apply(&mut self, method: &str, params: &Value, now: Duration) -> bool {
-        let id = text(params, "requestId");
-        match method {
+    fn apply(&mut self, event: &EventKind, now: Duration) -> bool {
+        match event {
             // A redirect is announced under the id of the request that it continues.
-            "Network.requestWillBeSent" => self.begin(id, params, now),
-            "Network.requestWillBeSentExtraInfo" => self.send(id, now),
-            "Network.responseReceived" if is_stream(params) => self.requests.remove(id).is_some(),
+            EventKind::RequestWillBeSent(event) => self.begin(event, now),
+            EventKind::RequestWillBeSentExtraInfo(event) => self.send(&event.request_id, now),
+            EventKind::ResponseReceived(event) if is_stream(&event.response) => {
+                self.requests.remove(&event.request_id).is_some()
+            }
             // Scripts go on from here, before the end of the response is reported.
-            "Network.responseReceived" => {
-                self.answered(id, now);
+            EventKind::ResponseReceived(event) => {
+                self.answered(&event.request_id, now);
                 false
             }
-            "Network.loadingFinished" | "Network.loadingFailed" => self.end(id, now),
+            EventKind::LoadingFinished(event) => self.end(&event.request_id, now),
+            EventKind::LoadingFailed(event) => self.end(&event.request_id, now),
             // Chrome does not report the end of requests whose document or frame went away.
-            "Page.lifecycleEvent" if params["name"] == "init" => {
-                let (frame, loader) = (text(params, "frameId"), text(params, "loaderId"));
-                self.forget(|request| request.frame == frame && request.loader != loader)
+            EventKind::LifecycleEvent(event) if event.name == Lifecycle::Init => {
+                self.forget(|request| request.frame == event.frame_id && request.loader != event.loader_id)
             }
-            "Page.frameDetached" => {
-                let frame = text(params, "frameId");
-                self.forget(|request| request.frame == frame)
-            }
+            EventKind::FrameDetached(event) => self.forget(|request| request.frame == event.frame_id),
             _ => false,
         }
     }
 
-    fn begin(&mut self, id: &str, params: &Value, now: Duration) -> bool {
-        let kind = Kind::of(params["type"].as_str().unwrap_or("Other"));
-        let url = params["request"]["url"].as_str().unwrap_or_default();
+    fn begin(&mut self, event: &RequestWillBeSent, now: Duration) -> bool {
+        let (id, url) = (&event.request_id, &event.request.url);
+        let kind = Kind::of(event.r#type.as_deref().unwrap_or("Other"));
         let is_local = ["data:", "blob:"].iter().any(|scheme| url.starts_with(scheme));
         let full = self.requests.len() >= MAX_REQUESTS && !self.requests.contains_key(id);
         let Some(kind) = kind.filter(|_| !is_local && !full) else { return false };
         let path = url.split(['?', '#']).next().unwrap_or_default();
-        let target = format!("{} {path}", params["request"]["method"].as_str().unwrap_or_default());
+        let target = format!("{} {path}", event.request.method);
         if kind == Kind::Fetch
             && let Some(earlier) = self.targets.get_mut(&target)
         {
@@ -141,8 +140,8 @@ impl Pending {
             }
         }
         self.begun += 1;
-        let (frame, loader) = (text(params, "frameId").to_owned(), text(params, "loaderId").to_owned());
-        self.requests.insert(id.to_owned(), Request { kind, target, frame, loader, begun: now, sent: None });
+        let (frame, loader) = (event.frame_id.clone(), event.loader_id.clone());
+        self.requests.insert(id.clone(), Request { kind, target, frame, loader, begun: now, sent: None });
         true
     }
 
@@ -191,15 +190,9 @@ impl Pending {
     }
 }
 
-fn text<'v>(params: &'v Value, name: &str) -> &'v str {
-    params[name].as_str().unwrap_or_default()
-}
-
 /// Whether the response is one that goes on for as long as the page lives.
-fn is_stream(params: &Value) -> bool {
-    let response = &params["response"];
-    let media_type = response["mimeType"].as_str().unwrap_or_default();
-    matches!(media_type, "text/event-stream" | "multipart/x-mixed-replace")
+fn is_stream(response: &ReceivedResponse) -> bool {
+    matches!(response.mime_type.as_str(), "text/event-stream" | "multipart/x-mixed-replace")
 }
 
 /// The pending requests of one page, told by the connection to the browser and asked by the capture.
@@ -219,8 +212,7 @@ impl Requests {
     /// Takes an event of the Network domain. Costs no place in the queue of the page's events, which a page with many
     /// requests would fill.
     pub(crate) fn observe(&self, event: &Event) {
-        let concerns = ["Network.", "Page."].iter().any(|domain| event.method.starts_with(domain));
-        if concerns && self.pending.lock().apply(&event.method, &event.params, self.since.elapsed()) {
+        if self.pending.lock().apply(&event.kind, self.since.elapsed()) {
             self.changed.send_replace(());
         }
     }
@@ -260,16 +252,20 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     const MS: Duration = Duration::from_millis(1);
+
+    fn read(name: &str, params: Value) -> EventKind {
+        EventKind::read(name, params).unwrap()
+    }
 
     fn apply(pending: &mut Pending, now: u32, method: &str, id: &str, kind: &str, url: &str) {
         let params = json!({
             "requestId": id, "type": kind, "request": { "url": url, "method": "GET" },
             "response": { "mimeType": kind },
         });
-        pending.apply(&format!("Network.{method}"), &params, MS * now);
+        pending.apply(&read(&format!("Network.{method}"), params), MS * now);
     }
 
     #[test]
@@ -379,19 +375,20 @@ mod tests {
             let params = json!({
                 "requestId": id, "type": "Fetch", "frameId": frame, "loaderId": loader, "request": request,
             });
-            pending.apply("Network.requestWillBeSent", &params, MS);
+            pending.apply(&read("Network.requestWillBeSent", params), MS);
         };
         let mut pending = Pending::default();
         for (id, frame, loader) in [("1", "F", "L1"), ("2", "G", "L2"), ("L3", "F", "L3")] {
             begin(&mut pending, id, frame, loader);
         }
         let init = json!({ "name": "init", "frameId": "F", "loaderId": "L3" });
-        assert!(pending.apply("Page.lifecycleEvent", &init, MS));
+        assert!(pending.apply(&read("Page.lifecycleEvent", init), MS));
         let mut left: Vec<_> = pending.requests.keys().cloned().collect();
         left.sort();
         assert_eq!(left, ["2", "L3"]);
-        assert!(pending.apply("Page.frameDetached", &json!({ "frameId": "G" }), MS));
-        assert!(!pending.apply("Page.frameDetached", &json!({ "frameId": "G" }), MS));
+        let detached = read("Page.frameDetached", json!({ "frameId": "G" }));
+        assert!(pending.apply(&detached, MS));
+        assert!(!pending.apply(&detached, MS));
         assert_eq!(pending.requests.len(), 1);
     }
 
@@ -409,8 +406,10 @@ mod tests {
         let requests = Requests::new();
         let event = |method: &str| Event {
             session: String::new(),
-            method: format!("Network.{method}"),
-            params: json!({ "requestId": "1", "type": "Script", "request": { "url": "http://a/", "method": "GET" } }),
+            kind: read(
+                &format!("Network.{method}"),
+                json!({ "requestId": "1", "type": "Script", "request": { "url": "http://a/", "method": "GET" } }),
+            ),
         };
         requests.none_awaited().await;
         requests.observe(&event("requestWillBeSent"));

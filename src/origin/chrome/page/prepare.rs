@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::failure::Failure;
 use super::freeze;
 use super::tab::{Tab, TabError};
-use crate::capture::request::{CaptureRequest, Fault, Look, Page, View, Visitor};
+use crate::capture::request::{CaptureRequest, Fault, Geolocation, Look, Page, View, Visitor};
 use crate::origin::chrome::network::filter::Filter;
 use crate::origin::chrome::network::intercept::Intercept;
+use crate::origin::chrome::protocol::commands::{
+    Command, Cookie, MediaFeature, Rgba, SetCookies, SetDefaultBackgroundColorOverride,
+    SetDeviceMetricsOverride, SetEmulatedMedia, SetGeolocationOverride, SetIgnoreCertificateErrors,
+    SetLocaleOverride, SetTimezoneOverride, SetTouchEmulationEnabled,
+};
 
 /// Sets up everything that `spec` says about the screen and the visitor. A plain capture costs one call.
 pub(crate) async fn prepare(
@@ -20,24 +23,27 @@ pub(crate) async fn prepare(
     screen(tab, &spec.view).await?;
     if spec.ignore_https_errors {
         // Chrome asks the page's session about the requests of all its frames and dedicated workers.
-        tab.call("Security.setIgnoreCertificateErrors", json!({ "ignore": true })).await?;
+        tab.call(SetIgnoreCertificateErrors { ignore: true }).await?;
     }
     if spec.omit_background {
-        let clear = json!({ "color": { "r": 0, "g": 0, "b": 0, "a": 0 } });
-        tab.call("Emulation.setDefaultBackgroundColorOverride", clear).await?;
+        let clear = Rgba { r: 0, g: 0, b: 0, a: 0 };
+        tab.call(SetDefaultBackgroundColorOverride { color: clear }).await?;
     }
     if let Some(media) = media(&spec.look) {
-        tab.call("Emulation.setEmulatedMedia", media).await?;
+        tab.call(media).await?;
     }
     visitor(tab, &spec.visitor).await?;
     if let Page::Url(url) = &spec.page
         && !spec.visitor.cookies.is_empty()
     {
         // Without a domain they are of this host alone.
-        let cookies: Vec<Value> = (spec.visitor.cookies.iter())
-            .map(|(name, value)| json!({ "name": name, "value": value, "url": url.as_str(), "path": "/" }))
-            .collect();
-        told(tab, "Network.setCookies", json!({ "cookies": cookies }), || Fault {
+        let cookies = spec.visitor.cookies.iter().map(|(name, value)| Cookie {
+            name: name.clone(),
+            value: value.clone(),
+            url: url.to_string(),
+            path: "/",
+        });
+        told(tab, SetCookies { cookies: cookies.collect() }, || Fault {
             parameter: "cookies".into(),
             found: "a value that is not shown".into(),
             allowed: "cookies that browsers can keep".into(),
@@ -51,27 +57,30 @@ pub(crate) async fn prepare(
 }
 
 async fn screen(tab: &mut Tab, view: &View) -> Result<(), TabError> {
-    let metrics = json!({
-        "width": view.width, "height": view.height, "deviceScaleFactor": view.scale, "mobile": view.mobile,
-        "screenWidth": view.width, "screenHeight": view.height,
-    });
-    tab.call("Emulation.setDeviceMetricsOverride", metrics).await?;
+    let metrics = SetDeviceMetricsOverride {
+        width: view.width,
+        height: view.height,
+        device_scale_factor: view.scale,
+        mobile: view.mobile,
+        screen_width: Some(view.width),
+        screen_height: Some(view.height),
+    };
+    tab.call(metrics).await?;
     if view.touch {
-        let touch = json!({ "enabled": true, "maxTouchPoints": 5 });
-        tab.call("Emulation.setTouchEmulationEnabled", touch).await?;
+        tab.call(SetTouchEmulationEnabled { enabled: true, max_touch_points: 5 }).await?;
     }
     Ok(())
 }
 
-fn media(look: &Look) -> Option<Value> {
+fn media(look: &Look) -> Option<SetEmulatedMedia> {
     let dark = look.dark_mode.map(|dark| if dark { "dark" } else { "light" });
     let motion = look.reduced_motion.map(|reduced| if reduced { "reduce" } else { "no-preference" });
-    let features: Vec<Value> = [("prefers-color-scheme", dark), ("prefers-reduced-motion", motion)]
+    let features: Vec<MediaFeature> = [("prefers-color-scheme", dark), ("prefers-reduced-motion", motion)]
         .into_iter()
-        .filter_map(|(name, value)| Some(json!({ "name": name, "value": value? })))
+        .filter_map(|(name, value)| Some(MediaFeature { name, value: value? }))
         .collect();
     let any = look.media_type.is_some() || !features.is_empty();
-    any.then(|| json!({ "media": look.media_type.unwrap_or_default(), "features": features }))
+    any.then(|| SetEmulatedMedia { media: look.media_type.unwrap_or_default(), features })
 }
 
 async fn visitor(tab: &mut Tab, visitor: &Visitor) -> Result<(), Failure> {
@@ -82,30 +91,23 @@ async fn visitor(tab: &mut Tab, visitor: &Visitor) -> Result<(), Failure> {
     };
     if let Some(locale) = &visitor.locale {
         let bad = || unusable("locale", locale, "a locale that the browser knows");
-        told(tab, "Emulation.setLocaleOverride", json!({ "locale": locale }), bad).await?;
+        told(tab, SetLocaleOverride { locale: locale.clone() }, bad).await?;
     }
     if let Some(zone) = &visitor.time_zone {
         let bad = || unusable("time_zone", zone, "a time zone that the browser knows");
-        told(tab, "Emulation.setTimezoneOverride", json!({ "timezoneId": zone }), bad).await?;
+        told(tab, SetTimezoneOverride { timezone_id: zone.clone() }, bad).await?;
     }
     if let Some(place) = visitor.geolocation {
         tab.grant("geolocation").await?;
-        let place = json!({
-            "latitude": place.latitude, "longitude": place.longitude, "accuracy": place.accuracy,
-        });
-        tab.call("Emulation.setGeolocationOverride", place).await?;
+        let Geolocation { latitude, longitude, accuracy } = place;
+        tab.call(SetGeolocationOverride { latitude, longitude, accuracy }).await?;
     }
     Ok(())
 }
 
 /// A call that the browser refuses if the client's value is bad.
-async fn told(
-    tab: &mut Tab,
-    method: &str,
-    params: Value,
-    fault: impl FnOnce() -> Fault,
-) -> Result<(), Failure> {
-    match tab.call(method, params).await {
+async fn told(tab: &mut Tab, command: impl Command, fault: impl FnOnce() -> Fault) -> Result<(), Failure> {
+    match tab.call(command).await {
         Ok(_) => Ok(()),
         Err(error) if error.is_refusal() => Err(Failure::Parameter(fault())),
         Err(error) => Err(error.into()),
@@ -115,6 +117,7 @@ async fn told(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn only_what_was_said_is_emulated() {
@@ -134,7 +137,7 @@ mod tests {
             (look(Some(false), Some(true), None), json!({ "media": "", "features": [light, still] })),
             (look(None, Some(false), Some("print")), json!({ "media": "print", "features": [moving] })),
         ] {
-            assert_eq!(media(&look), Some(expected));
+            assert_eq!(serde_json::to_value(media(&look)).unwrap(), expected);
         }
     }
 }

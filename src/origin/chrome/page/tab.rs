@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use serde_json::{Value, json};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::child_targets::ChildTargets;
@@ -19,19 +17,25 @@ use crate::clock::Stopwatch;
 use crate::origin::chrome::browser::instance::Browser;
 use crate::origin::chrome::network::egress_proxy::EgressProxy;
 use crate::origin::chrome::network::identity::Identity;
-use crate::origin::chrome::network::intercept::{Intercept, WORLD};
+use crate::origin::chrome::network::intercept::Intercept;
 use crate::origin::chrome::network::page_network::{Destination, PageNetwork};
 pub(crate) use crate::origin::chrome::page::navigation::Milestone;
-use crate::origin::chrome::protocol::client::{CallError, Devtools, Event, UNREADABLE};
+use crate::origin::chrome::protocol::client::{CallError, Devtools};
+use crate::origin::chrome::protocol::commands::{
+    AddScript, AttachToTarget, Command, CreateTarget, EnableInspector, EnableNetwork, EnablePage,
+    FontFamilies, GrantPermissions, SetAutoAttach, SetFontFamilies, SetLifecycleEventsEnabled,
+    SetLocaleOverride, StopLoading,
+};
+use crate::origin::chrome::protocol::evaluate::Evaluate;
+use crate::origin::chrome::protocol::events::Event;
 use crate::origin::chrome::queue::Slot;
-use crate::tasks;
 
+mod context;
 mod error;
+mod events;
 
+use context::Context;
 pub(crate) use error::TabError;
-
-/// Time in which a living browser disposes of a context; one that does not is hung.
-const DISPOSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Time for the answer to a call after another document began.
 const FORGOTTEN: Duration = Duration::from_secs(5);
@@ -41,8 +45,6 @@ const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
 
 /// Time for a document to be parsed after the connections that it waited for were cut.
 const AFTER_CUT: Duration = Duration::from_secs(2);
-/// The call that says who is visiting, and in which languages.
-const USER_AGENT: &str = "Emulation.setUserAgentOverride";
 
 /// Shared and service workers ask for things on their own, past every session of the page; a page whose requests are looked
 /// at has none of them, as in browsers without.
@@ -80,42 +82,38 @@ impl Tab {
         exit: EgressProxy,
         identity: Identity,
     ) -> Result<Self, TabError> {
-        let context = browser.context(exit.address());
-        let made = browser.devtools.call(None, "Target.createBrowserContext", context).await?;
-        let id = text(&made, "browserContextId");
-        let context = Context { browser, id, exit: Some(exit), place: None, runtime: Handle::current() };
+        let context = Context::create(browser, exit).await?;
         let devtools = &context.browser.devtools;
-
-        let blank = json!({ "url": "about:blank", "browserContextId": context.id });
         let (_, made) = tokio::try_join!(
             permissions::deny(devtools, &context.id),
-            devtools.call(None, "Target.createTarget", blank)
+            devtools.call(None, CreateTarget::blank(&context.id))
         )?;
-        let frame = text(&made, "targetId");
-        let attach = json!({ "targetId": frame, "flatten": true });
-        let session = text(&devtools.call(None, "Target.attachToTarget", attach).await?, "sessionId");
+        let frame = made.target_id;
+        let session = devtools.call(None, AttachToTarget::flat(&frame)).await?.session_id;
         let (main, requests) = (frame.clone(), Requests::new());
         let seen = requests.clone();
         let events = devtools.events(&session, move |event| {
             seen.observe(event);
-            is_heeded(event, &main)
+            events::is_wanted(event, &main)
         });
-        let told = |method: &'static str, params| devtools.call(Some(&session), method, params);
+        let page = Some(session.as_str());
         tokio::try_join!(
-            told("Inspector.enable", json!({})),
-            told("Page.enable", json!({})),
-            told("Page.setLifecycleEventsEnabled", json!({ "enabled": true })),
-            told("Page.addScriptToEvaluateOnNewDocument", json!({ "source": monitor::script() })),
-            told("Network.enable", unbuffered()),
+            devtools.call(page, EnableInspector {}),
+            devtools.call(page, EnablePage {}),
+            devtools.call(page, SetLifecycleEventsEnabled { enabled: true }),
+            devtools.call(page, AddScript::in_page(monitor::script())),
+            devtools.call(page, EnableNetwork::unbuffered()),
             async {
-                let families = told("Page.setFontFamilies", json!({ "fontFamilies": font_families() })).await;
-                // An experimental method: remote browsers of another version may not have it.
-                if matches!(families, Err(CallError::Refused { .. })) { Ok(Value::Null) } else { families }
+                match devtools.call(page, SetFontFamilies { font_families: FONT_FAMILIES }).await {
+                    // An experimental method: remote browsers of another version may not have it.
+                    Ok(_) | Err(CallError::Refused { .. }) => Ok(()),
+                    Err(error) => Err(error),
+                }
             },
-            told(USER_AGENT, identity.overrides()),
+            devtools.call(page, identity.overrides()),
         )?;
         if let Some(locale) = identity.locale() {
-            told("Emulation.setLocaleOverride", json!({ "locale": locale })).await?;
+            devtools.call(page, SetLocaleOverride { locale: locale.to_owned() }).await?;
         }
         Ok(Tab {
             context,
@@ -136,7 +134,7 @@ impl Tab {
     /// Has it be visited by `identity`.
     pub(crate) async fn welcome(&mut self, identity: Identity) -> Result<(), TabError> {
         if self.identity != identity {
-            self.call(USER_AGENT, identity.overrides()).await?;
+            self.call(identity.overrides()).await?;
             self.identity = identity;
         }
         Ok(())
@@ -167,9 +165,9 @@ impl Tab {
     }
 
     /// Calls the page, heeding its events meanwhile.
-    pub(crate) async fn call(&mut self, method: &str, params: Value) -> Result<Value, TabError> {
+    pub(crate) async fn call<C: Command>(&mut self, command: C) -> Result<C::Reply, TabError> {
         let session = self.session.clone();
-        self.call_in(&session, method, params).await
+        self.call_in(&session, command).await
     }
 
     /// The connection to the browser, for calls that are made at once. See [`attend`](Tab::attend).
@@ -194,14 +192,13 @@ impl Tab {
     }
 
     /// Calls a frame or worker of the page that has a session of its own, or the page.
-    pub(crate) async fn call_in(
+    pub(crate) async fn call_in<C: Command>(
         &mut self,
         session: &str,
-        method: &str,
-        params: Value,
-    ) -> Result<Value, TabError> {
+        command: C,
+    ) -> Result<C::Reply, TabError> {
         let devtools = self.context.browser.devtools.clone();
-        let call = devtools.call(Some(session), method, params);
+        let call = devtools.call(Some(session), command);
         let begun = self.documents.begun();
         // Chrome forgets to answer some calls whose document goes away under them.
         let forgotten = tokio::time::sleep(Duration::MAX);
@@ -215,7 +212,7 @@ impl Tab {
                 result = &mut call => return Ok(result?),
                 () = &mut forgotten, if replaced => {
                     let message = "the page went elsewhere".to_owned();
-                    return Err(CallError::Refused { method: method.to_owned(), message }.into());
+                    return Err(CallError::Refused { method: C::METHOD, message }.into());
                 }
             }
             if self.documents.restless {
@@ -236,7 +233,7 @@ impl Tab {
     ) -> Result<(), TabError> {
         let patterns = intercept.patterns();
         if intercept.has_rules() {
-            self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": NO_LONE_WORKERS })).await?;
+            self.call(AddScript::in_page(NO_LONE_WORKERS)).await?;
         }
         self.intercept = intercept;
         self.script = match (self.identity.script(), script) {
@@ -246,18 +243,16 @@ impl Tab {
         if let Some(script) = self.script.clone() {
             let devtools = self.context.browser.devtools.clone();
             self.clock = Some(PageClock::new(devtools, self.session.clone(), self.requests.clone()));
-            self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await?;
+            self.call(AddScript::in_page(script)).await?;
         }
         for script in self.intercept.scripts().to_vec() {
-            let source = json!({ "source": script, "worldName": WORLD });
-            self.call("Page.addScriptToEvaluateOnNewDocument", source).await?;
+            self.call(AddScript::in_world(script)).await?;
         }
         if let Some(patterns) = patterns {
-            self.call("Fetch.enable", patterns).await?;
+            self.call(patterns).await?;
         }
         // Frames and workers do not begin before they are set up.
-        let attach = self.family.attach(true);
-        self.context.browser.devtools.notify(&self.session, "Target.setAutoAttach", attach).await;
+        self.context.browser.devtools.notify(&self.session, SetAutoAttach::waiting()).await;
         Ok(())
     }
 
@@ -302,10 +297,11 @@ impl Tab {
     }
 
     /// Grants a permission to every page of this context.
-    pub(crate) async fn grant(&mut self, permission: &str) -> Result<(), TabError> {
+    pub(crate) async fn grant(&mut self, permission: &'static str) -> Result<(), TabError> {
         let devtools = self.context.browser.devtools.clone();
-        let grant = json!({ "permissions": [permission], "browserContextId": self.context.id });
-        devtools.call(None, "Browser.grantPermissions", grant).await?;
+        let context = self.context.id.clone();
+        let grant = GrantPermissions { permissions: vec![permission], browser_context_id: context };
+        devtools.call(None, grant).await?;
         Ok(())
     }
 
@@ -362,7 +358,7 @@ impl Tab {
                 return Ok(unfinished);
             }
         }
-        self.call("Page.stopLoading", json!({})).await?;
+        self.call(StopLoading {}).await?;
         self.documents.give_up();
         Ok(unfinished)
     }
@@ -383,8 +379,8 @@ impl Tab {
     /// Whether a document that stopped did so by its own will, as by a link to a mail program or to a download: it is then
     /// what a person would see. One whose bytes ended short is still being read.
     async fn stopped_itself(&mut self) -> Result<bool, TabError> {
-        let ask = json!({ "expression": "document.readyState", "returnByValue": true });
-        Ok(self.call("Runtime.evaluate", ask).await?["result"]["value"] == "complete")
+        let state: Option<String> = self.call(Evaluate::new("document.readyState")).await?.read();
+        Ok(state.as_deref() == Some("complete"))
     }
 
     /// Waits `time`, heeding events.
@@ -403,206 +399,15 @@ impl Tab {
     pub(crate) fn network(&self) -> Option<&PageNetwork> {
         self.context.exit.as_ref().map(EgressProxy::network)
     }
-
-    async fn heed(&mut self, event: Option<Event>) -> Result<(), TabError> {
-        let Some(event) = event else {
-            let gone = self.context.browser.devtools.is_closed();
-            return Err(if gone { CallError::Closed.into() } else { TabError::Flooded });
-        };
-        match event.method.as_str() {
-            "Page.lifecycleEvent" => {
-                let of = |name| event.params[name].as_str().unwrap_or_default();
-                self.documents.on_lifecycle(of("name"), of("loaderId"));
-            }
-            "Target.attachedToTarget" => self.adopt(&event).await,
-            "Target.detachedFromTarget" => {
-                let session = event.params["sessionId"].as_str().unwrap_or_default();
-                self.family.forget(session);
-                if let Some(clock) = &self.clock {
-                    clock.forget(session);
-                }
-            }
-            "Debugger.paused" => {
-                let devtools = &self.context.browser.devtools;
-                if let Some(script) = &self.script {
-                    devtools
-                        .notify(&event.session, "Runtime.evaluate", json!({ "expression": script }))
-                        .await;
-                }
-                // With this it goes on.
-                devtools.notify(&event.session, "Debugger.disable", json!({})).await;
-                if let Some(clock) = &self.clock {
-                    clock.begin(&event.session);
-                }
-            }
-            "Page.frameStartedLoading" => self.documents.stopped = false,
-            "Page.frameStoppedLoading" => self.documents.stopped = true,
-            "Fetch.requestPaused" => {
-                let (method, answer) = self.intercept.answer(&event.params);
-                if let Some(script) = self.intercept.script_for(&event.params) {
-                    let source = json!({ "source": script, "worldName": WORLD });
-                    let devtools = &self.context.browser.devtools;
-                    devtools.notify(&event.session, "Page.addScriptToEvaluateOnNewDocument", source).await;
-                }
-                self.context.browser.devtools.notify(&event.session, method, answer).await;
-            }
-            // Nobody will ever answer it, and the page stands still until somebody does.
-            "Page.javascriptDialogOpening" => {
-                let accept = event.params["type"] == "beforeunload";
-                let answer = json!({ "accept": accept });
-                let devtools = &self.context.browser.devtools;
-                devtools.notify(&event.session, "Page.handleJavaScriptDialog", answer).await;
-            }
-            UNREADABLE => return Err(TabError::Unreadable),
-            _ => return Err(TabError::Crashed),
-        }
-        Ok(())
-    }
-
-    /// Sets up a frame or worker that has a session of its own, and lets it go on.
-    async fn adopt(&mut self, event: &Event) {
-        let child = event.params["sessionId"].as_str().unwrap_or_default();
-        let kind = event.params["targetInfo"]["type"].as_str().unwrap_or_default();
-        let devtools = &self.context.browser.devtools;
-        if self.family.add(child, kind) {
-            let seen = self.requests.clone();
-            devtools.join(&self.session, child, move |event| {
-                seen.observe(event);
-                is_heeded_of_child(event)
-            });
-            devtools.notify(child, "Network.enable", unbuffered()).await;
-            if let Some(clock) = &self.clock {
-                clock.add(child, kind);
-            }
-            if let Some(patterns) = self.intercept.patterns() {
-                devtools.notify(child, "Fetch.enable", patterns).await;
-            }
-            // Chrome tells workers the page's user agent, but neither its languages nor its hints.
-            devtools.notify(child, USER_AGENT, self.identity.overrides()).await;
-            let attach = self.family.attach(true);
-            devtools.notify(child, "Target.setAutoAttach", attach).await;
-            if kind == "iframe" && !self.intercept.scripts().is_empty() {
-                devtools.notify(child, "Page.enable", json!({})).await;
-                for script in self.intercept.scripts() {
-                    let source = json!({ "source": script, "worldName": WORLD, "runImmediately": true });
-                    devtools.notify(child, "Page.addScriptToEvaluateOnNewDocument", source).await;
-                }
-            }
-            match &self.script {
-                Some(script) if kind == "iframe" => {
-                    devtools.notify(child, "Page.enable", json!({})).await;
-                    let source = json!({ "source": script, "runImmediately": true });
-                    devtools.notify(child, "Page.addScriptToEvaluateOnNewDocument", source).await;
-                }
-                // A worker has no globals yet; it is stopped again right before its own script.
-                Some(_) => {
-                    devtools.notify(child, "Debugger.enable", json!({})).await;
-                    let before = json!({ "instrumentation": "beforeScriptExecution" });
-                    devtools.notify(child, "Debugger.setInstrumentationBreakpoint", before).await;
-                }
-                None => {}
-            }
-        }
-        if event.params["waitingForDebugger"] == true {
-            devtools.notify(child, "Runtime.runIfWaitingForDebugger", json!({})).await;
-        }
-    }
 }
 
 /// The generic families as Chrome with a window has them on Linux. Headless shell has others: its `monospace` is Courier New,
 /// which is not what a visitor sees.
-fn font_families() -> Value {
-    json!({
-        "standard": "Times New Roman", "serif": "Times New Roman", "sansSerif": "Arial", "fixed": "Monospace",
-        "cursive": "Comic Sans MS", "fantasy": "Impact",
-    })
-}
-
-/// Parameters of `Network.enable`: bodies are not asked for, so Chrome keeps none.
-fn unbuffered() -> Value {
-    json!({ "maxTotalBufferSize": 0, "maxResourceBufferSize": 0 })
-}
-
-fn is_heeded(event: &Event, main_frame: &str) -> bool {
-    match event.method.as_str() {
-        "Page.lifecycleEvent" => {
-            let name = event.params["name"].as_str().unwrap_or_default();
-            event.params["frameId"] == main_frame
-                && matches!(name, "init" | "DOMContentLoaded" | "load" | "networkIdle")
-        }
-        "Page.frameStartedLoading" | "Page.frameStoppedLoading" => event.params["frameId"] == main_frame,
-        "Fetch.requestPaused" | "Target.attachedToTarget" | "Target.detachedFromTarget" => true,
-        "Page.javascriptDialogOpening" | "Inspector.targetCrashed" | "Inspector.detached" => true,
-        _ => false,
-    }
-}
-
-fn is_heeded_of_child(event: &Event) -> bool {
-    matches!(
-        event.method.as_str(),
-        "Fetch.requestPaused" | "Target.attachedToTarget" | "Target.detachedFromTarget" | "Debugger.paused"
-    )
-}
-
-fn text(result: &Value, name: &str) -> String {
-    result[name].as_str().unwrap_or_default().to_owned()
-}
-
-/// What has to be given back when a capture is over, however it ended.
-struct Context {
-    browser: Arc<Browser>,
-    id: String,
-    exit: Option<EgressProxy>,
-    place: Option<Arc<Slot>>,
-    runtime: Handle,
-}
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        let (browser, id) = (self.browser.clone(), std::mem::take(&mut self.id));
-        let (exit, place) = (self.exit.take(), self.place.take());
-        self.runtime.spawn(tasks::named("tab-disposal", async move {
-            // No further byte for the page; its place is free once it is gone.
-            drop(exit);
-            let gone = browser.devtools.call(
-                None,
-                "Target.disposeBrowserContext",
-                json!({ "browserContextId": id }),
-            );
-            if tokio::time::timeout(DISPOSE_TIMEOUT, gone).await.is_err() {
-                tracing::warn!(pid = browser.pid, "the browser hangs");
-                browser.condemn();
-            }
-            drop(place);
-        }));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_is_loaded_when_its_last_document_is() {
-        for (events, expected) in [
-            ("", false),
-            ("init A", false),
-            ("init A, load A", true),
-            ("init 0, load 0", false),
-            ("init 0, load 0, init A", false),
-            ("init 0, init A, load A", true),
-            ("init A, init B", false),
-            ("init A, load A, init B", false),
-            ("init A, init B, load A", false),
-            ("init A, init B, load B", true),
-            ("init A, DOMContentLoaded A, networkIdle A", false),
-        ] {
-            let mut documents = Navigation::default();
-            for event in events.split(", ").filter(|event| !event.is_empty()) {
-                let (name, loader) = event.split_once(' ').unwrap();
-                documents.on_lifecycle(name, loader);
-            }
-            assert_eq!(documents.has_reached("A", Milestone::Loaded), expected, "{events}");
-        }
-    }
-}
+const FONT_FAMILIES: FontFamilies = FontFamilies {
+    standard: "Times New Roman",
+    serif: "Times New Roman",
+    sans_serif: "Arial",
+    fixed: "Monospace",
+    cursive: "Comic Sans MS",
+    fantasy: "Impact",
+};

@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::commands::Command;
+use super::events::{Event, EventKind};
 use super::pipe::{Messages, write_all};
 use crate::clock::Stopwatch;
 use crate::tasks;
@@ -23,9 +26,6 @@ pub(crate) const WRITE_QUEUE: usize = 256;
 /// Events of one session that may wait to be read. None is ever left out: a session with more of them ends.
 const EVENT_QUEUE: usize = 8192;
 
-/// The method of the event that stands for one that could not be read. Chrome has none of this name.
-pub(crate) const UNREADABLE: &str = "tintype.unreadable";
-
 /// Why a call has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
@@ -36,7 +36,7 @@ pub(crate) enum CallError {
     #[error("no reply to {method} within {after:?}")]
     TimedOut {
         /// What was called.
-        method: String,
+        method: &'static str,
         /// The deadline.
         after: Duration,
     },
@@ -44,7 +44,7 @@ pub(crate) enum CallError {
     #[error("{method}: {message}")]
     Refused {
         /// What was called.
-        method: String,
+        method: &'static str,
         /// The browser's words.
         message: String,
     },
@@ -52,17 +52,8 @@ pub(crate) enum CallError {
     #[error("the reply to {method} cannot be read")]
     Unreadable {
         /// What was called.
-        method: String,
+        method: &'static str,
     },
-}
-
-/// One event of a session.
-#[derive(Debug)]
-pub(crate) struct Event {
-    /// Who sent it.
-    pub(crate) session: String,
-    pub(crate) method: String,
-    pub(crate) params: Value,
 }
 
 /// A connection to a browser. Cloning is cheap; when the last clone goes, the connection closes.
@@ -136,9 +127,18 @@ impl Shared {
                 let _ = waiting.send(message.error.map_or(Ok(message.result), refused));
             }
         } else if let (Some(method), Some(session)) = (message.method, message.session) {
-            let event = Event { session, method, params: message.params };
-            if routes.sessions.get(&event.session).is_some_and(|(filter, _)| filter(&event)) {
-                routes.tell(event);
+            let Some((filter, _)) = routes.sessions.get(&session) else { return };
+            match EventKind::read(&method, message.params) {
+                Ok(kind) => {
+                    let event = Event { session, kind };
+                    if filter(&event) {
+                        routes.tell(event);
+                    }
+                }
+                Err(cause) => {
+                    tracing::warn!(method, %cause, "unreadable DevTools event");
+                    routes.tell(Event { session, kind: EventKind::Unreadable });
+                }
             }
         }
     }
@@ -150,7 +150,7 @@ impl Shared {
         if let Some(waiting) = unreadable.id.and_then(|id| routes.calls.remove(&id)) {
             let _ = waiting.send(Err(Failed::Unreadable));
         } else if let (None, Some(session)) = (unreadable.id, unreadable.session) {
-            routes.tell(Event { session, method: UNREADABLE.to_owned(), params: Value::Null });
+            routes.tell(Event { session, kind: EventKind::Unreadable });
         }
     }
 
@@ -240,19 +240,19 @@ impl Devtools {
         }
     }
 
-    /// Calls `method`, on the browser itself or on a session, and waits for its result.
-    pub(crate) async fn call(
+    /// Sends `command` to the browser itself or to a session, and waits for its result.
+    pub(crate) async fn call<C: Command>(
         &self,
         session: Option<&str>,
-        method: &str,
-        params: Value,
-    ) -> Result<Value, CallError> {
-        let after = self.call_timeout;
-        let timed_out = |_| CallError::TimedOut { method: method.to_owned(), after };
-        tokio::time::timeout(after, self.exchange(session, method, params)).await.map_err(timed_out)?
+        command: C,
+    ) -> Result<C::Reply, CallError> {
+        let (method, after) = (C::METHOD, self.call_timeout);
+        let exchange = self.exchange(session, command);
+        tokio::time::timeout(after, exchange).await.map_err(|_| CallError::TimedOut { method, after })?
     }
 
-    async fn exchange(&self, session: Option<&str>, method: &str, params: Value) -> Result<Value, CallError> {
+    async fn exchange<C: Command>(&self, session: Option<&str>, command: C) -> Result<C::Reply, CallError> {
+        let method = C::METHOD;
         let (send, reply) = oneshot::channel();
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         {
@@ -264,20 +264,20 @@ impl Devtools {
         }
         // A caller that goes away leaves nothing behind.
         let _forget = Forget { shared: &self.shared, id };
-        let sent = self.outgoing.send(encode(id, session, method, params)).await;
+        let sent = self.outgoing.send(encode(id, session, &command)).await;
         sent.map_err(|_| CallError::Closed)?;
-        let method = || method.to_owned();
-        reply.await.map_err(|_| CallError::Closed)?.map_err(|failed| match failed {
-            Failed::Refused(message) => CallError::Refused { method: method(), message },
-            Failed::Unreadable => CallError::Unreadable { method: method() },
-        })
+        match reply.await.map_err(|_| CallError::Closed)? {
+            Ok(result) => C::Reply::deserialize(result).map_err(|_| CallError::Unreadable { method }),
+            Err(Failed::Refused(message)) => Err(CallError::Refused { method, message }),
+            Err(Failed::Unreadable) => Err(CallError::Unreadable { method }),
+        }
     }
 
-    /// Calls `method` without waiting for the result, but until there is room to say it. That the browser is gone is seen
+    /// Sends `command` without waiting for the result, but until there is room to say it. That the browser is gone is seen
     /// elsewhere.
-    pub(crate) async fn notify(&self, session: &str, method: &str, params: Value) {
+    pub(crate) async fn notify<C: Command>(&self, session: &str, command: C) {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let _ = self.outgoing.send(encode(id, Some(session), method, params)).await;
+        let _ = self.outgoing.send(encode(id, Some(session), &command)).await;
     }
 
     /// Has the events of `child` that `filter` lets through come where those of `session` come.
@@ -306,12 +306,19 @@ impl Devtools {
     }
 }
 
-fn encode(id: u64, session: Option<&str>, method: &str, params: Value) -> Vec<u8> {
-    let mut message = json!({ "id": id, "method": method, "params": params });
-    if let Some(session) = session {
-        message["sessionId"] = session.into();
-    }
-    message.to_string().into_bytes()
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Call<'a, C> {
+    id: u64,
+    method: &'static str,
+    params: &'a C,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<&'a str>,
+}
+
+fn encode<C: Command>(id: u64, session_id: Option<&str>, params: &C) -> Vec<u8> {
+    // Commands are structs of plain values, which always become JSON.
+    serde_json::to_vec(&Call { id, method: C::METHOD, params, session_id }).unwrap_or_default()
 }
 
 struct Forget<'a> {
@@ -328,6 +335,8 @@ impl Drop for Forget<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::origin::chrome::protocol::events::RequestPaused;
+    use serde_json::json;
     use tokio::io::{AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 
     /// The browser's end of a pipe, played by the test.
@@ -355,6 +364,33 @@ mod tests {
 
         async fn say(&mut self, text: &[u8]) {
             self.output.write_all(&[text, b"\0"].concat()).await.unwrap();
+        }
+    }
+
+    #[derive(Serialize)]
+    struct A {}
+
+    impl Command for A {
+        const METHOD: &'static str = "A.a";
+        type Reply = Value;
+    }
+
+    #[derive(Serialize)]
+    struct B {
+        n: usize,
+    }
+
+    impl Command for B {
+        const METHOD: &'static str = "B.b";
+        type Reply = Value;
+    }
+
+    /// The frame that began to load; `None` for an event that could not be read.
+    fn loading(event: Event) -> Option<String> {
+        match event.kind {
+            EventKind::FrameStartedLoading(event) => Some(event.frame_id),
+            EventKind::Unreadable => None,
+            other => panic!("{other:?}"),
         }
     }
 
@@ -386,12 +422,10 @@ mod tests {
             browser.send(json!({ "id": two["id"], "error": { "code": 1, "message": "no" } })).await;
             browser.send(json!({ "id": one["id"], "result": { "x": 1 } })).await;
         };
-        let calls = async {
-            tokio::join!(devtools.call(None, "A.a", json!({})), devtools.call(Some("S"), "B.b", json!({})))
-        };
+        let calls = async { tokio::join!(devtools.call(None, A {}), devtools.call(Some("S"), B { n: 0 })) };
         let ((one, two), ()) = tokio::join!(calls, play);
         assert_eq!(one, Ok(json!({ "x": 1 })));
-        assert_eq!(two, Err(CallError::Refused { method: "B.b".into(), message: "no".into() }));
+        assert_eq!(two, Err(CallError::Refused { method: "B.b", message: "no".into() }));
     }
 
     #[tokio::test]
@@ -401,17 +435,17 @@ mod tests {
             browser.receive().await;
             drop(browser);
         };
-        let (result, ()) = tokio::join!(devtools.call(None, "A.a", json!({})), play);
+        let (result, ()) = tokio::join!(devtools.call(None, A {}), play);
         assert_eq!(result, Err(CallError::Closed));
         devtools.closed().await;
         assert!(devtools.is_closed());
-        assert_eq!(devtools.call(None, "A.a", json!({})).await, Err(CallError::Closed));
+        assert_eq!(devtools.call(None, A {}).await, Err(CallError::Closed));
     }
 
     #[tokio::test]
     async fn a_call_without_a_reply_times_out_and_is_forgotten() {
         let (devtools, _browser) = Browser::new(Duration::from_millis(5));
-        let result = devtools.call(None, "A.a", json!({})).await;
+        let result = devtools.call(None, A {}).await;
         assert!(matches!(result, Err(CallError::TimedOut { .. })), "{result:?}");
         assert!(devtools.shared.routes.lock().calls.is_empty());
     }
@@ -420,7 +454,7 @@ mod tests {
     #[tokio::test]
     async fn a_reply_of_any_text_ends_its_call() {
         let (devtools, mut browser) = Browser::new(LONG);
-        let method = || "A.a".to_owned();
+        let method = || A::METHOD;
         let too_large =
             format!(r#"{{"id":ID,"result":{{"data":"{}"}},"sessionId":"S"}}"#, "A".repeat(1 << 17));
         let too_deep = format!(r#"{{"id":ID,"result":{}{}}}"#, "[".repeat(2000), "]".repeat(2000));
@@ -440,7 +474,7 @@ mod tests {
                 let id = browser.receive().await["id"].to_string();
                 browser.say(reply.replace("ID", &id).as_bytes()).await;
             };
-            let (result, ()) = tokio::join!(devtools.call(Some("S"), "A.a", json!({})), play);
+            let (result, ()) = tokio::join!(devtools.call(Some("S"), A {}), play);
             assert_eq!(result, expected, "{}", &reply[..60.min(reply.len())]);
         }
         assert!(devtools.shared.routes.lock().calls.is_empty());
@@ -449,22 +483,22 @@ mod tests {
     #[tokio::test]
     async fn a_session_hears_of_an_event_that_cannot_be_read() {
         let (devtools, mut browser) = Browser::new(LONG);
-        let mut events = devtools.events("S", |event| event.method == "Page.load");
+        let mut events =
+            devtools.events("S", |event| matches!(event.kind, EventKind::FrameStartedLoading(_)));
         let too_large = format!(r#"{{"method":"A.a","params":["{}"],"sessionId":"S"}}"#, "A".repeat(1 << 17));
         for text in [
-            r#"{"method":"Page.load","params":{"name":"\ud83d"},"sessionId":"S"}"#,
-            r#"{"method":"Page.noise","params":{"name":"\ud83d"},"sessionId":"S"}"#,
-            r#"{"method":"Page.load","params":1e999,"sessionId":"nobody"}"#,
-            r#"{"method":"Page.load","params":1e999,"sessionId":"S"}"#,
+            r#"{"method":"Page.frameStartedLoading","params":{"frameId":"\ud83d"},"sessionId":"S"}"#,
+            r#"{"method":"Page.lifecycleEvent","params":{"frameId":"\ud83d"},"sessionId":"S"}"#,
+            r#"{"method":"Page.frameStartedLoading","params":1e999,"sessionId":"nobody"}"#,
+            r#"{"method":"Page.frameStartedLoading","params":1e999,"sessionId":"S"}"#,
             &too_large,
             "no JSON",
-            r#"{"method":"Page.load","params":{},"sessionId":"S"}"#,
+            r#"{"method":"Page.frameStartedLoading","params":{},"sessionId":"S"}"#,
         ] {
             browser.say(text.as_bytes()).await;
         }
-        assert_eq!(events.recv().await.unwrap().params, json!({ "name": "\u{fffd}" }));
-        for expected in [UNREADABLE, UNREADABLE, "Page.load"] {
-            assert_eq!(events.recv().await.unwrap().method, expected);
+        for expected in [Some("\u{fffd}"), None, None, Some("")] {
+            assert_eq!(loading(events.recv().await.unwrap()).as_deref(), expected);
         }
         assert!(!devtools.is_closed());
     }
@@ -472,12 +506,18 @@ mod tests {
     #[tokio::test]
     async fn events_go_to_their_session_if_its_filter_lets_them() {
         let (devtools, mut browser) = Browser::new(LONG);
-        let mut events = devtools.events("S", |event| event.method != "Page.noise");
-        for (session, method) in [("T", "Page.load"), ("S", "Page.noise"), ("S", "Page.load")] {
-            browser.send(json!({ "method": method, "params": { "n": 1 }, "sessionId": session })).await;
+        let mut events = devtools.events("S", |event| !matches!(event.kind, EventKind::LifecycleEvent(_)));
+        for (session, method) in [
+            ("T", "Page.frameStartedLoading"),
+            ("S", "Page.lifecycleEvent"),
+            ("S", "Page.frameStartedLoading"),
+        ] {
+            browser
+                .send(json!({ "method": method, "params": { "frameId": "1" }, "sessionId": session }))
+                .await;
         }
         let event = events.recv().await.unwrap();
-        assert_eq!((event.method.as_str(), &event.params), ("Page.load", &json!({ "n": 1 })));
+        assert_eq!(loading(event).as_deref(), Some("1"));
         drop(browser);
         assert!(events.recv().await.is_none());
     }
@@ -487,12 +527,13 @@ mod tests {
         let (devtools, mut browser) = Browser::new(LONG);
         let (mut events, mut others) = (devtools.events("S", |_| true), devtools.events("T", |_| true));
         for n in 0..=EVENT_QUEUE {
-            browser.send(json!({ "method": "Fetch.requestPaused", "params": n, "sessionId": "S" })).await;
+            browser.send(json!({ "method": "Fetch.requestPaused", "params": { "requestId": n.to_string() }, "sessionId": "S" })).await;
         }
-        browser.send(json!({ "method": "Page.load", "params": {}, "sessionId": "T" })).await;
-        assert_eq!(others.recv().await.unwrap().method, "Page.load");
+        browser.send(json!({ "method": "Page.frameStartedLoading", "params": {}, "sessionId": "T" })).await;
+        assert_eq!(loading(others.recv().await.unwrap()).as_deref(), Some(""));
         for n in 0..EVENT_QUEUE {
-            assert_eq!(events.recv().await.unwrap().params, json!(n));
+            let expected = RequestPaused { request_id: n.to_string(), ..RequestPaused::default() };
+            assert_eq!(events.recv().await.unwrap().kind, EventKind::RequestPaused(expected));
         }
         assert!(events.recv().await.is_none());
         assert!(!devtools.is_closed());
@@ -504,7 +545,7 @@ mod tests {
         const CALLS: usize = 4 * WRITE_QUEUE;
         let tell = async {
             for n in 0..CALLS {
-                devtools.notify("S", "Fetch.continueRequest", json!({ "n": n })).await;
+                devtools.notify("S", B { n }).await;
             }
         };
         let hear = async {
@@ -519,13 +560,18 @@ mod tests {
     async fn a_child_s_events_come_where_its_parent_s_come() {
         let (devtools, mut browser) = Browser::new(LONG);
         let mut events = devtools.events("S", |_| true);
-        devtools.join("S", "C", |event| event.method == "Fetch.requestPaused");
+        devtools.join("S", "C", |event| matches!(event.kind, EventKind::RequestPaused(_)));
         devtools.join("gone", "D", |_| true);
-        for (session, method) in [("C", "Page.load"), ("D", "Page.load"), ("C", "Fetch.requestPaused")] {
+        for (session, method) in [
+            ("C", "Page.frameStartedLoading"),
+            ("D", "Page.frameStartedLoading"),
+            ("C", "Fetch.requestPaused"),
+        ] {
             browser.send(json!({ "method": method, "params": {}, "sessionId": session })).await;
         }
         let event = events.recv().await.unwrap();
-        assert_eq!((event.session.as_str(), event.method.as_str()), ("C", "Fetch.requestPaused"));
+        assert_eq!(event.session, "C");
+        assert!(matches!(event.kind, EventKind::RequestPaused(_)));
         drop(browser);
         assert!(events.recv().await.is_none());
     }

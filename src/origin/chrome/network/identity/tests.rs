@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::{Value, json};
 
 const HEADLESS: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
                         HeadlessChrome/140.0.7339.80 Safari/537.36";
@@ -6,12 +7,20 @@ const PLAIN: &str =
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 
 fn browser() -> Version {
-    Version::of(&json!({ "product": "HeadlessChrome/140.0.7339.80", "userAgent": HEADLESS }))
+    Version::of(BrowserVersion {
+        product: "HeadlessChrome/140.0.7339.80".into(),
+        user_agent: HEADLESS.into(),
+    })
 }
 
 fn of(user_agent: &str) -> Identity {
     let visitor = Visitor { user_agent: Some(user_agent.to_owned()), ..Visitor::default() };
     Identity::of(&browser(), &visitor, &DefaultVisitor::default())
+}
+
+/// The client hints as the browser is told them.
+fn hints_of(identity: &Identity) -> Value {
+    serde_json::to_value(identity.hints.as_ref().unwrap()).unwrap()
 }
 
 /// `Sec-CH-UA` of these brands.
@@ -26,7 +35,7 @@ fn the_browser_itself_is_an_ordinary_one() {
     let identity = Identity::of(&browser(), &Visitor::default(), &DefaultVisitor::default());
     assert_eq!((identity.user_agent(), identity.platform, identity.script()), (PLAIN, None, None));
     assert_eq!((identity.accept_language().as_str(), identity.locale()), ("en-US,en;q=0.9", None));
-    let hints = identity.hints.as_ref().unwrap();
+    let hints = hints_of(&identity);
     assert_eq!(
         field(&hints["fullVersionList"]),
         r#""Chromium";v="140.0.7339.80", "Not=A?Brand";v="24.0.0.0", "Google Chrome";v="140.0.7339.80""#
@@ -43,7 +52,7 @@ fn the_browser_itself_is_an_ordinary_one() {
     ] {
         assert_eq!(hints[name], expected, "{name}");
     }
-    assert!(!identity.overrides().to_string().contains("Headless"));
+    assert!(!serde_json::to_string(&identity.overrides()).unwrap().contains("Headless"));
 }
 
 /// As browsers of these versions sent it.
@@ -64,7 +73,7 @@ fn brands_are_those_that_chrome_writes() {
         (chrome(131) + " OPR/116.0.0.0", r#""Opera";v="116", "Chromium";v="131", "Not_A Brand";v="24""#),
     ] {
         let identity = of(&user_agent);
-        assert_eq!(field(&identity.hints.unwrap()["brands"]), expected, "{user_agent}");
+        assert_eq!(field(&hints_of(&identity)["brands"]), expected, "{user_agent}");
     }
 }
 
@@ -99,7 +108,7 @@ fn everything_follows_the_user_agent() {
         let identity = of(&in_chrome(system, if mobile { " Mobile" } else { "" }));
         assert_eq!(identity.platform, Some(platform), "{system}");
         let (name, version, architecture, model, form) = hints;
-        let found = identity.hints.as_ref().unwrap();
+        let found = hints_of(&identity);
         assert_eq!(found["platform"], name, "{system}");
         assert_eq!(found["platformVersion"], version, "{system}");
         assert_eq!(found["architecture"], architecture, "{system}");
@@ -146,7 +155,7 @@ fn browsers_without_client_hints_have_none() {
     ] {
         let identity = of(user_agent);
         assert_eq!((identity.platform, &identity.hints), (platform, &None), "{user_agent}");
-        assert_eq!(identity.overrides().get("userAgentMetadata"), None);
+        assert_eq!(identity.overrides().user_agent_metadata, None);
         assert!(identity.script().is_some_and(|script| script.contains(r#""hints":false"#)));
     }
 }
@@ -159,7 +168,7 @@ fn a_handset_has_a_chrome_of_its_own() {
     let identity = Identity::of(&browser(), &visitor, &DefaultVisitor::default());
     assert!(identity.user_agent().contains("(Linux; Android 10; K)"), "{}", identity.user_agent());
     assert!(identity.user_agent().contains(" Chrome/140.0.0.0 Mobile "), "{}", identity.user_agent());
-    let hints = identity.hints.as_ref().unwrap();
+    let hints = hints_of(&identity);
     assert_eq!((&hints["model"], &hints["platformVersion"]), (&json!("Pixel 8"), &json!("16.0.0")));
     assert_eq!((&hints["mobile"], &hints["fullVersion"]), (&json!(true), &json!("140.0.7339.80")));
     assert_eq!(identity.platform, Some("Linux armv81"));
@@ -174,7 +183,10 @@ fn the_configuration_holds_where_a_request_says_nothing() {
     assert_eq!((plain.user_agent(), plain.locale()), ("house/1", Some("aa")));
     // The browser was started with it, and so calls itself the same.
     let user_agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/130.0.0.0 Safari/537.36";
-    let renamed = Version::of(&json!({ "product": "HeadlessChrome/140.0.7339.80", "userAgent": user_agent }));
+    let renamed = Version::of(BrowserVersion {
+        product: "HeadlessChrome/140.0.7339.80".into(),
+        user_agent: user_agent.into(),
+    });
     let on_windows = DefaultVisitor { user_agent: Some(user_agent.into()), ..DefaultVisitor::default() };
     let identity = Identity::of(&renamed, &Visitor::default(), &on_windows);
     assert_eq!((identity.platform, identity.script().is_some()), (Some("Win32"), true));
