@@ -8,8 +8,8 @@ use http::request::Parts;
 
 use super::Proxy;
 use super::fetch::bypass::Bypassed;
-use super::reading::Reading;
 use super::refusal::Refusal;
+use super::request::reading::Reading;
 use super::respond::tell_audience;
 use super::route::Route;
 use crate::message::body::Body;

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::auth::{Auth, Key};
-use super::route::Asking;
-use crate::capture::dialect::imgproxy;
+use crate::capture::Defaults;
+use crate::capture::dialect::{Dialect, RouteDialect, imgproxy};
+use crate::clock::Timestamp;
 use crate::derive;
 use crate::policy::admission::Terms;
 use crate::policy::audience::Audience;
 use crate::policy::public_url::PublicUrl;
 use crate::policy::rules::Lifetimes;
-use crate::policy::tags;
+use crate::policy::signing::rate::Rate;
+use crate::policy::signing::{Render, Secret};
+use crate::policy::{query, tags};
 
 /// Routes and the bounds of the data plane.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,4 +137,98 @@ pub struct Refresh {
     pub watched: usize,
     /// Hits within its lifetime after which one is watched.
     pub hits: u32,
+}
+
+/// How a route reads the queries of its requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// As tintype's own capture parameters, by query or JSON, under any unambiguous alias.
+    Tintype(Defaults),
+    /// As another service's.
+    Dialect(Box<RouteDialect>),
+    /// As opaque text, but for parameters that are known to mean nothing.
+    Opaque(query::Rules),
+}
+
+impl Asking {
+    /// Its name in proxy.toml.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Asking::Tintype(_) => "tintype",
+            Asking::Dialect(spoken) => spoken.dialect.name(),
+            Asking::Opaque(_) => "opaque",
+        }
+    }
+
+    /// The service whose dialect it is.
+    pub fn dialect(&self) -> Option<&'static dyn Dialect> {
+        match self {
+            Asking::Dialect(spoken) => Some(spoken.dialect),
+            Asking::Tintype(_) | Asking::Opaque(_) => None,
+        }
+    }
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Asking::Opaque(query::Rules::default())
+    }
+}
+
+/// By what the requests of a route are admitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// All of them.
+    #[default]
+    None,
+    /// By their signatures.
+    Signed,
+    /// By an API key.
+    Key,
+    /// By either.
+    Either,
+}
+
+impl Auth {
+    /// Whether signed links are good here.
+    pub fn takes_links(self) -> bool {
+        matches!(self, Auth::Signed | Auth::Either)
+    }
+
+    /// Whether API keys are.
+    pub fn takes_keys(self) -> bool {
+        matches!(self, Auth::Key | Auth::Either)
+    }
+
+    /// Its name in proxy.toml.
+    pub fn name(self) -> &'static str {
+        match self {
+            Auth::None => "none",
+            Auth::Signed => "signed",
+            Auth::Key => "key",
+            Auth::Either => "either",
+        }
+    }
+}
+
+/// A key: `[keys.ID]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    /// Its name, which links tell.
+    pub id: String,
+    /// What links are signed with.
+    pub secret: Option<Secret>,
+    /// What is sent in place of a signature.
+    pub api_key: Option<Secret>,
+    /// From when on it is no longer good.
+    pub not_after: Option<Timestamp>,
+    /// Hosts of the pages that may be captured with it, `*.suffix` for those below one; all if
+    /// there is none.
+    pub hosts: Vec<String>,
+    /// The most that may be done for it, whatever a link says.
+    pub render: Render,
+    /// How many requests.
+    pub rate: Option<Rate>,
+    /// How many that ask the origin.
+    pub render_rate: Option<Rate>,
 }

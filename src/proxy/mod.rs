@@ -30,7 +30,6 @@ pub mod fast_path;
 mod fetch;
 mod operate;
 pub mod purge;
-mod reading;
 pub mod refusal;
 mod rendition;
 pub(crate) mod request;
@@ -47,9 +46,9 @@ pub use config::{Config, Refresh, Route};
 use fast_path::FastPath;
 use fast_path::plain_request::PlainRequest;
 use fetch::Fetcher;
-use reading::Reading;
 use refusal::Refusal;
-use request::{CacheRequest, forward, target};
+use request::reading::Reading;
+use request::{CacheRequest, forward, parse, target};
 use respond::rendition::Renditions;
 use respond::{Responder, tell_audience};
 use route::Routes;
@@ -111,8 +110,8 @@ impl Proxy {
         let leave = admitted?;
         // Read the capture that the request asks for.
         let (mut reading, body) =
-            reading::read(&route, &mut request, body, self.config.max_request_body).await?;
-        (reading.ticket, reading.leave) = (plain, leave);
+            parse::read(&route, &mut request, body, self.config.max_request_body).await?;
+        (reading.plain, reading.leave) = (plain, leave);
         self.answer_read(route, request, reading, body, peer).await
     }
 
@@ -142,7 +141,7 @@ impl Proxy {
             return Box::pin(self.answer_bypassing(route, head, reading, body, peer, why)).await;
         }
         // Look up the stored response.
-        let plain = reading.ticket.take();
+        let plain = reading.plain.take();
         let request = self.cache.request(route, head, peer, reading);
         let found = self.cache.find(&request).await;
         // Answer from the store or fetch.

@@ -4,7 +4,8 @@ use std::any::Any;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Weak};
 
-use super::{Proxy, reading};
+use super::Proxy;
+use super::request::parse;
 use crate::message::body::Body;
 use crate::message::class::Class;
 use crate::message::plain::Plain;
@@ -56,7 +57,7 @@ impl Proxy {
         request.extensions.insert(Class::Refresh);
         let Some(route) = self.routes.find(&request.uri).map(Arc::clone) else { return false };
         let limit = self.config.max_request_body;
-        let Ok((reading, _)) = reading::read(&route, &mut request, Body::Empty, limit).await else {
+        let Ok((reading, _)) = parse::read(&route, &mut request, Body::Empty, limit).await else {
             return false;
         };
         let request = self.cache.request(route, request, IpAddr::V4(Ipv4Addr::LOCALHOST), reading);

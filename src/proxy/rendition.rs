@@ -8,8 +8,8 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
 use super::Proxy;
-use super::reading::{Reading, unconditional};
 use super::refusal::Refusal;
+use super::request::reading::{Reading, unconditional};
 use super::respond::rendition::{Wanted, vary_by_accept};
 use super::respond::tell_audience;
 use super::route::Route;
@@ -26,7 +26,7 @@ impl Proxy {
         derivative: Derivative,
         peer: IpAddr,
     ) -> Result<Response<Body>, Refusal> {
-        let plain = reading.ticket.take();
+        let plain = reading.plain.take();
         // The conditions and the range of the client are about the rendition.
         let mut head = client.clone();
         head.method = Method::GET;

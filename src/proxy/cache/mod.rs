@@ -12,8 +12,8 @@ use http::request::Parts;
 use http::{HeaderMap, Uri};
 
 use crate::clock::Clock;
-use crate::proxy::reading::Reading;
 use crate::proxy::request::CacheRequest;
+use crate::proxy::request::reading::Reading;
 use crate::proxy::route::Route;
 use crate::store::{CacheKey, Handle, Store};
 use crate::telemetry::counters::Counters;

@@ -15,8 +15,8 @@ use crate::policy::asking::Asking;
 use crate::policy::stored::{StoredResponse, Variant, VariantIndex};
 use crate::policy::vary::{self, Selecting};
 use crate::policy::{groups, tags};
-use crate::proxy::dialect;
-use crate::proxy::reading::Payload;
+use crate::proxy::request::dialect;
+use crate::proxy::request::reading::Payload;
 use crate::store::{CacheKey, Content, Handle, Record};
 use crate::telemetry::counters::Count;
 

@@ -16,12 +16,14 @@ use crate::message::outcome::CacheOutcome;
 use crate::policy::admission::NotStored;
 use crate::policy::signing::own;
 use crate::policy::validation;
-use crate::proxy::auth::Auth;
+use crate::proxy::Proxy;
+use crate::proxy::auth::{Auth, Leave};
 use crate::proxy::cache::decide::Decision;
 use crate::proxy::cache::stored::Found;
 use crate::proxy::refusal::Refusal;
+use crate::proxy::request::parse;
+use crate::proxy::request::reading::Reading;
 use crate::proxy::request::{self, CacheRequest, forward, target};
-use crate::proxy::{Proxy, reading};
 
 mod parts;
 
@@ -78,33 +80,21 @@ impl Proxy {
             return Ok(refused(Refusal::NoRoute));
         };
         forward::sanitize(&mut request.headers);
-        // It is explained what it would get if it were admitted, and whether it is.
-        let told_admission = self.keys.admit(&route, &mut request, &Body::Empty, self.clock.now());
-        if told_admission.is_err()
+        // Explains the response that the request would get if it were admitted, and whether it is.
+        let admitted = self.keys.admit(&route, &mut request, &Body::Empty, self.clock.now());
+        if admitted.is_err()
             && let Some(query) = request.uri.query().filter(|_| route.auth.takes_links())
             && let Some(plain) = own::without(query)
         {
-            request.uri = reading::with_query(&request.uri, &plain).unwrap_or_else(|| request.uri.clone());
+            request.uri = target::with_query(&request.uri, &plain).unwrap_or_else(|| request.uri.clone());
         }
-        let read = reading::read(&route, &mut request, Body::Empty, self.config.max_request_body).await;
+        let read = parse::read(&route, &mut request, Body::Empty, self.config.max_request_body).await;
         let (mut reading, body) = match read {
             Ok(read) => read,
             Err(refusal) => return Ok(refused(refusal)),
         };
         let passes = request::why_bypass(&request, &body);
-        let admission = match told_admission {
-            Ok(leave) => {
-                leave.limit(&mut reading.wishes);
-                reading.leave = leave;
-                let admitted = reading.leave.check_page(&reading.wishes);
-                admitted.map_or_else(
-                    |refusal| json!({ "refused": refusal.name() }),
-                    |()| json!({ "admitted_by": reading.leave.words() }),
-                )
-            }
-            Err(refusal) => json!({ "refused": refusal.name() }),
-        };
-        let admission = if route.auth == Auth::None { Value::Null } else { admission };
+        let admission = of_admission(route.auth, admitted, &mut reading);
         let asked = self.cache.request(route, request, IpAddr::V4(Ipv4Addr::LOCALHOST), reading);
         let seen = self.cache.inspect(&asked.primary, &asked.head).await;
         let now = self.clock.now();
@@ -222,5 +212,19 @@ impl Proxy {
                 })
             }
         }
+    }
+}
+
+/// Whether the request is admitted, and by what. Nothing on a route that admits everybody.
+fn of_admission(auth: Auth, admitted: Result<Leave, Refusal>, reading: &mut Reading) -> Value {
+    let admitted = admitted.and_then(|leave| {
+        leave.limit(&mut reading.wishes);
+        reading.leave = leave;
+        reading.leave.check_page(&reading.wishes)
+    });
+    match admitted {
+        _ if auth == Auth::None => Value::Null,
+        Ok(()) => json!({ "admitted_by": reading.leave.words() }),
+        Err(refusal) => json!({ "refused": refusal.name() }),
     }
 }

@@ -11,8 +11,8 @@ use crate::message::class::Safe;
 use crate::message::forwarded::Chain;
 use crate::message::{date, fields};
 use crate::policy::precondition::CONDITIONS;
-use crate::proxy::reading::Payload;
 use crate::proxy::refusal::Refusal;
+use crate::proxy::request::reading::Payload;
 
 /// Whether an origin might answer a request with this field something else than the key says: who
 /// asked, for which host, by which scheme, for which path, by which method. A client must not say

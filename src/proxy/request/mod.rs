@@ -18,7 +18,10 @@ use crate::proxy::auth::Leave;
 use crate::proxy::route::Route;
 use crate::store::{CacheKey, Handle};
 
+pub(in crate::proxy) mod dialect;
 pub(crate) mod forward;
+pub(in crate::proxy) mod parse;
+pub(in crate::proxy) mod reading;
 pub(crate) mod target;
 
 /// A request with its cache key and everything that decides which stored response may answer it.

@@ -116,6 +116,15 @@ fn host(fields: &HeaderMap) -> Result<Option<Authority>, Refusal> {
     }
 }
 
+/// `target` with another query; `""` for none.
+pub(crate) fn with_query(target: &Uri, query: &str) -> Option<Uri> {
+    let path = target.path();
+    let both = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let mut parts = target.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(both).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,7 @@ use crate::proxy::request::CacheRequest;
 use crate::telemetry::counters::{Count, Counters};
 
 mod byteranges;
+pub(in crate::proxy) mod dialect;
 mod fetched;
 pub(crate) mod rendition;
 #[cfg(test)]
