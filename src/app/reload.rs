@@ -138,7 +138,7 @@ impl Reloader {
             return;
         }
         self.shared.retiring.lock().extend(gone.iter().cloned());
-        let (proxy, shared) = (Arc::downgrade(&old.proxy), Arc::clone(&self.shared));
+        let (proxy, shared) = (old.proxy.in_use(), Arc::clone(&self.shared));
         drop(old);
         let mut stopping = self.lasting.stopping.clone();
         tasks::spawn("retired-upstreams", async move {
