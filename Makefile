@@ -26,6 +26,12 @@ conformance: ## Run the public HTTP caching suite against the real binary (needs
 	$(CARGO) build --locked
 	scripts/conformance "$${CARGO_TARGET_DIR:-target}/debug/tintype"
 
+.PHONY: clients
+clients: needs ## Run the client libraries of other screenshot services against the real binary (CLIENTS="--only mql")
+	scripts/install-clients
+	$(CARGO) build --locked
+	tests/clients/run.py "$${CARGO_TARGET_DIR:-target}/debug/tintype" $(CLIENTS)
+
 # SOAK_PROFILE= takes the debug build.
 SOAK_PROFILE ?= --release
 .PHONY: soak

@@ -72,6 +72,7 @@ fn seen(mut spec: CaptureRequest) -> CaptureRequest {
         set.dedup_by_key(|member| format!("{member:?}"));
     }
     sort(&mut spec.block.resources);
+    sort(&mut spec.block.requests);
     sort(&mut spec.block.lists);
     sort(&mut spec.look.hide);
     sort(&mut spec.rules.statuses);

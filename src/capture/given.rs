@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
-use super::parameter::{self, Parameter, Shape};
-use super::reader;
+use super::limits::Limits;
+use super::parameter::{Alias, Class, Pair, Parameter, Shape};
+use super::parameters;
+use super::reader::{self, Reader};
+use super::values;
 use crate::message::problem::Fault;
 use crate::message::{form, json};
 
@@ -11,9 +14,6 @@ use crate::message::{form, json};
 pub(super) const MAX_PAIRS: usize = 256;
 /// The members of a box.
 const SIDES: [&str; 4] = ["x", "y", "width", "height"];
-
-/// A name and its value, decoded.
-pub(super) type Pair = (String, String);
 
 /// The parameters of a request, by query and by JSON.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ impl Given {
             }
         };
         for (name, value) in members {
-            if let Some(known) = parameter::find(&name).filter(|known| !has_shape(&value, known.shape())) {
+            if let Some(known) = parameters::find(&name).filter(|known| !has_shape(&value, known.shape())) {
                 self.fault(&name, &text(&value), reader::in_json(known));
             }
             flatten(&mut self.pairs, name, value);
@@ -75,11 +75,60 @@ impl Given {
     fn fault(&mut self, name: &str, found: &str, allowed: &str) {
         // More are not named, and not kept.
         if self.faults.len() < reader::MAX_FAULTS {
-            let secret = parameter::find(name).is_some_and(Parameter::is_secret);
+            let secret = parameters::find(name).is_some_and(Parameter::is_secret);
             let found = if secret { reader::HIDDEN.to_owned() } else { found.to_owned() };
             self.faults.push(Fault { parameter: name.to_owned(), found, allowed: allowed.to_owned() });
         }
     }
+}
+
+/// A reader of a request as it came.
+pub(super) fn reader<'l>(given: &Given, limits: &'l Limits) -> Reader<'l> {
+    let mut reader = Reader::new(limits);
+    for fault in &given.faults {
+        reader.note(fault.clone());
+    }
+    let (by_query, by_json) = given.pairs.split_at(given.by_query);
+    add_all(&mut reader, by_query, &[]);
+    // What is given in both is given twice, lists too.
+    let before: Vec<&Parameter> = parameters::all().filter(|known| reader.is_given(known)).collect();
+    add_all(&mut reader, by_json, &before);
+    reader
+}
+
+/// A reader of a request in canonical form.
+pub(super) fn canonical_reader<'l>(pairs: &[Pair], limits: &'l Limits) -> Reader<'l> {
+    let mut reader = Reader::new(limits);
+    add_all(&mut reader, pairs, &[]);
+    reader
+}
+
+fn add_all(reader: &mut Reader<'_>, pairs: &[Pair], before: &[&Parameter]) {
+    for (name, value) in pairs {
+        let Some(known) = parameters::find(name).filter(|known| known.class != Class::Delivery) else {
+            unknown(reader, name, value);
+            continue;
+        };
+        let in_json = reader::in_json(known);
+        if reader.faults.iter().any(|fault| fault.parameter == *name && fault.allowed == in_json) {
+            continue;
+        }
+        if before.iter().any(|parameter| parameter.name == known.name) {
+            reader.fault(known, value, reader::DOUBLE);
+        } else {
+            reader.add(known, value);
+        }
+    }
+}
+
+fn unknown(reader: &mut Reader<'_>, name: &str, value: &str) {
+    // Another name of a lifetime is for a cache in front, too.
+    if matches!(parameters::alias(name), Some((_, Alias::Times(_)))) && values::lifetime(value).is_some() {
+        return;
+    }
+    let names: Vec<&str> = parameters::names().filter(|name| parameters::is_parameter(name)).collect();
+    let allowed = format!("only {}", names.join(", "));
+    reader.note(Fault { parameter: name.to_owned(), found: value.to_owned(), allowed });
 }
 
 /// The pairs of a raw query. `None` if there are too many, or one has octets that are not UTF-8 and is no URL.
@@ -121,7 +170,7 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
             pairs.push((name, joined(&values)))
         }
         Value::Array(values) => {
-            let between = parameter::between(&name);
+            let between = parameters::between(&name);
             for value in values.into_iter().take(MAX_PAIRS + 1) {
                 match value {
                     Value::Null => {}
@@ -151,7 +200,7 @@ fn flatten(pairs: &mut Vec<Pair>, name: String, value: Value) {
                 pairs.extend(members.into_iter().map(|(m, value)| (format!("{name}.{m}"), text(&value))));
             }
             _ => {
-                let between = parameter::between(&name).unwrap_or(": ");
+                let between = parameters::between(&name).unwrap_or(": ");
                 pairs.extend(
                     members
                         .into_iter()

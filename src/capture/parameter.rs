@@ -5,7 +5,9 @@
 //! [`CaptureRequest`](super::request::CaptureRequest) that it is read into.
 
 use super::limits::Limits;
-use super::parameters::GROUPS;
+
+/// A name and its value, decoded.
+pub(super) type Pair = (String, String);
 
 /// One parameter of a capture request.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub(super) enum Class {
     KeyOnly,
     /// Said to the cache. The origin sees it only if it is malformed, to refuse it with all else.
     Cache,
-    /// Proves who asks, or is about the delivery. It never goes further.
+    /// Identifies the client, or is about the delivery. It never goes further.
     Delivery,
 }
 
@@ -82,8 +84,8 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Bound {
     Fixed(u32),
-    /// A setting of the engine.
-    Setting(fn(&Limits) -> f64),
+    /// A setting of the engine, by its name in proxy.toml.
+    Setting(&'static str, fn(&Limits) -> f64),
 }
 
 /// Which value means the same as none, and is left out of the key.
@@ -282,39 +284,16 @@ impl Bound {
     pub(super) fn of(self, limits: &Limits) -> f64 {
         match self {
             Bound::Fixed(most) => f64::from(most),
-            Bound::Setting(read) => read(limits),
+            Bound::Setting(_, read) => read(limits),
         }
     }
 }
 
-/// All parameters, in the order in which they are listed to clients.
-pub fn all() -> impl Iterator<Item = &'static Parameter> {
-    GROUPS.iter().flat_map(|group| group.parameters.iter().copied())
-}
-
-/// The parameter of this canonical name.
-pub(super) fn find(name: &str) -> Option<&'static Parameter> {
-    all().find(|parameter| parameter.name == name)
-}
-
-/// The parameter that has this other name, and what that means.
-pub(super) fn alias(name: &str) -> Option<(&'static Parameter, Alias)> {
-    all().find_map(|parameter| {
-        let (_, alias) = parameter.aliases.iter().find(|(known, _)| *known == name)?;
-        Some((parameter, *alias))
-    })
-}
-
-/// What stands between name and value where `name`, which may be an alias, takes pairs: as they are
-/// written, not as they are spelled.
-pub(super) fn between(name: &str) -> Option<&'static str> {
-    let parameter = match alias(name) {
-        Some((parameter, Alias::Same)) => Some(parameter),
-        _ => find(name),
-    };
-    match parameter?.shape() {
-        Shape::Pairs(":") => Some(": "),
-        Shape::Pairs(between) => Some(between),
-        _ => None,
-    }
+/// Parameters with one table in docs/CAPTURE.md.
+#[derive(Debug)]
+pub struct Group {
+    /// Its name in the markers of the table.
+    pub name: &'static str,
+    /// In the order of the table.
+    pub parameters: &'static [&'static Parameter],
 }

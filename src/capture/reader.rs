@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::given::{Given, Pair};
 use super::limits::Limits;
-use super::parameter::{self, Alias, Class, Kind, Parameter, Shape};
+use super::parameter::{Kind, Parameter, Shape};
 use super::values;
 use crate::message::problem::Fault;
 
@@ -24,58 +23,17 @@ pub(super) struct Reader<'l> {
 }
 
 impl<'l> Reader<'l> {
-    /// Of a request as it came.
-    pub(super) fn new(given: &Given, limits: &'l Limits) -> Self {
-        let mut reader = Reader { given: HashMap::new(), faults: Vec::new(), limits };
-        for fault in &given.faults {
-            reader.note(fault.clone());
-        }
-        let (by_query, by_json) = given.pairs.split_at(given.by_query);
-        reader.add_all(by_query, |_| false);
-        // What is given in both is given twice, lists too.
-        let before: Vec<&'static str> = reader.given.keys().copied().collect();
-        reader.add_all(by_json, |name| before.contains(&name));
-        reader
+    pub(super) fn new(limits: &'l Limits) -> Self {
+        Reader { given: HashMap::new(), faults: Vec::new(), limits }
     }
 
-    /// Of a request in canonical form.
-    pub(super) fn of_canonical(pairs: &[Pair], limits: &'l Limits) -> Self {
-        let mut reader = Reader { given: HashMap::new(), faults: Vec::new(), limits };
-        reader.add_all(pairs, |_| false);
-        reader
-    }
-
-    fn add_all(&mut self, pairs: &[Pair], is_double: impl Fn(&'static str) -> bool) {
-        for (name, value) in pairs {
-            let Some(known) = parameter::find(name).filter(|known| known.class != Class::Delivery) else {
-                self.unknown(name, value);
-                continue;
-            };
-            if self.faults.iter().any(|fault| fault.parameter == *name && fault.allowed == in_json(known)) {
-                continue;
-            }
-            if is_double(known.name) || known.shape_is_one() && self.is_given(known) {
-                self.fault(known, value, "to be given once");
-                continue;
-            }
-            self.given.entry(known.name).or_default().extend(known.split(value).map(str::to_owned));
+    /// Adds what was given for `parameter`.
+    pub(super) fn add(&mut self, parameter: &Parameter, value: &str) {
+        if parameter.shape_is_one() && self.is_given(parameter) {
+            self.fault(parameter, value, DOUBLE);
+        } else {
+            self.given.entry(parameter.name).or_default().extend(parameter.split(value).map(str::to_owned));
         }
-    }
-
-    fn unknown(&mut self, name: &str, value: &str) {
-        // Another name of a lifetime is for a cache in front, too.
-        if matches!(parameter::alias(name), Some((_, Alias::Times(_)))) && values::lifetime(value).is_some() {
-            return;
-        }
-        let names: Vec<&str> = parameter::all()
-            .filter(|known| matches!(known.class, Class::Capture | Class::Private | Class::Rendition))
-            .map(|known| known.name)
-            .collect();
-        self.note(Fault {
-            parameter: name.to_owned(),
-            found: value.to_owned(),
-            allowed: format!("only {}", names.join(", ")),
-        });
     }
 
     pub(super) fn is_given(&self, parameter: &Parameter) -> bool {
@@ -160,7 +118,7 @@ impl<'l> Reader<'l> {
         self.faults.insert(0, Fault { parameter: name, found, allowed: allowed.to_owned() });
     }
 
-    fn note(&mut self, mut fault: Fault) {
+    pub(super) fn note(&mut self, mut fault: Fault) {
         let cut = |text: &mut String| {
             if let Some((end, _)) = text.char_indices().nth(MAX_FOUND) {
                 text.truncate(end);
@@ -174,6 +132,8 @@ impl<'l> Reader<'l> {
     }
 }
 
+/// What is allowed of a parameter that is given again.
+pub(super) const DOUBLE: &str = "to be given once";
 /// What stands for a secret value.
 pub(super) const HIDDEN: &str = "a value that is not shown";
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::given::Pair;
+use super::parameter::Pair;
 
 /// Parameters that say what is made of the picture.
 const NAMES: [&str; 5] = ["fit", "format", "image_height", "image_width", "quality"];

@@ -4,11 +4,11 @@
 //! cache (`ttl`, `force`, ...) is checked and not used. Every other name, every name given twice that is no list,
 //! and every value out of bounds is a fault; all faults are found at once.
 
-use super::Parameters;
-use super::given::Given;
+use super::canonical::Parameters;
+use super::given::{self, Given};
 use super::limits::Limits;
 pub use super::parameters::area::{Area, Clip};
-pub use super::parameters::blocking::{Blocking, Category, ResourceKind};
+pub use super::parameters::blocking::{Blocking, Category, ResourceKind, UrlPattern};
 pub use super::parameters::look::Look;
 pub use super::parameters::page::Page;
 pub use super::parameters::picture::Format;
@@ -63,7 +63,7 @@ impl CaptureRequest {
     /// # Errors
     /// Every fault.
     pub fn parse(query: &str, body: Option<&[u8]>, limits: &Limits) -> Result<Self, Vec<Fault>> {
-        Self::read(Reader::new(&Given::read(query, body), limits))
+        Self::read(given::reader(&Given::read(query, body), limits))
     }
 
     /// Reads a request whose canonical form is known.
@@ -71,7 +71,7 @@ impl CaptureRequest {
     /// # Errors
     /// Every fault.
     pub fn of(parameters: &Parameters, limits: &Limits) -> Result<Self, Vec<Fault>> {
-        Self::read(Reader::of_canonical(&parameters.0, limits))
+        Self::read(given::canonical_reader(parameters.pairs(), limits))
     }
 
     fn read(mut reader: Reader<'_>) -> Result<Self, Vec<Fault>> {

@@ -123,6 +123,7 @@ fn different_pictures_have_different_keys() {
         "block_cookie_banners=true",
         "block_chats=true",
         "block_resources=image",
+        "block_requests=image",
         "hide_selectors=a",
         "css=a",
         "js=a",
@@ -395,7 +396,7 @@ fn keys_are_stable_across_versions() {
 fn the_table_is_consistent() {
     let aliases: Vec<&str> = all().flat_map(|known| known.aliases.iter().map(|(alias, _)| *alias)).collect();
     for name in &aliases {
-        assert!(parameter::find(name).is_none(), "{name} is canonical and an alias");
+        assert!(parameters::find(name).is_none(), "{name} is canonical and an alias");
         assert_eq!(aliases.iter().filter(|other| *other == name).count(), 1, "{name} twice");
     }
     for parameter in all() {

@@ -155,7 +155,9 @@ fn summary(told: &Value) -> String {
         (hit, false) => stored_responses(hit),
     };
     let how = match (told["mode"].as_str(), told["refreshing"].as_u64()) {
-        (Some("soft"), _) => ", softly: it counts as stale".to_owned(),
+        _ if (hit, partial) == (0, false) => String::new(),
+        (Some("soft"), _) => ", softly: stale from now on".to_owned(),
+        (Some("refresh"), Some(1)) => "; 1 of them is fetched again".to_owned(),
         (Some("refresh"), Some(many)) => format!("; {many} of them are fetched again"),
         (Some("refresh"), None) => ", to be fetched again".to_owned(),
         _ => String::new(),
@@ -180,10 +182,18 @@ mod tests {
             ),
             (
                 json!({ "would_purge": {}, "mode": "soft", "hit": 2, "listing": "partial" }),
-                "would purge at least 2 stored responses (the listing is partial), softly: it counts as stale",
+                "would purge at least 2 stored responses (the listing is partial), softly: stale from now on",
+            ),
+            (
+                json!({ "purged": {}, "mode": "refresh", "hit": 1, "listing": "complete", "refreshing": 1 }),
+                "purged 1 stored response; 1 of them is fetched again",
             ),
             (
                 json!({ "purged": {}, "mode": "hard", "hit": 0, "listing": "complete" }),
+                "purged nothing: none of what is stored is hit",
+            ),
+            (
+                json!({ "purged": {}, "mode": "soft", "hit": 0, "listing": "complete" }),
                 "purged nothing: none of what is stored is hit",
             ),
         ] {

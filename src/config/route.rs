@@ -114,13 +114,7 @@ fn read(
             "false: only where a request is understood, and PNG is what is asked for, sizes can be made here";
         s.refuse("derive", Kind::Conflict, "true", allowed);
     }
-    if let Speaks::Other(dialect) = spoken
-        && dialect.has_signed_paths()
-        && (!is_chrome || derive == Some(false))
-    {
-        let allowed = "another one, unless the upstream is the built-in engine and derive is not false";
-        s.refuse("dialect", Kind::Conflict, format!("{:?}", dialect.name()), allowed);
-    }
+    bar_signed_paths(&mut s, spoken, is_chrome && derive != Some(false));
     let chrome = chrome.map(|defaults| Defaults { derive: derive.unwrap_or(true), ..defaults });
     let remote = Defaults { derive: derive.unwrap_or(false), ..Defaults::default() };
     let asking = asking(&mut s, spoken, capture, chrome, remote, no_vary_search);
@@ -142,6 +136,17 @@ fn read(
         auth,
         audience,
         public_url,
+    }
+}
+
+/// A dialect with signed paths is for renditions of the built-in engine's pictures.
+fn bar_signed_paths(s: &mut Section<'_>, spoken: Speaks, derives: bool) {
+    if let Speaks::Other(dialect) = spoken
+        && dialect.has_signed_paths()
+        && !derives
+    {
+        let allowed = "another one, unless the upstream is the built-in engine and derive is not false";
+        s.refuse("dialect", Kind::Conflict, format!("{:?}", dialect.name()), allowed);
     }
 }
 

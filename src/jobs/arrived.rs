@@ -2,8 +2,8 @@
 
 use http::{Request, header};
 
-use crate::listener::Peer;
 use crate::message::body::Body;
+use crate::message::peer::Peer;
 use crate::policy::public_url::{PublicUrl, Said, Scheme, Seen};
 
 /// The listener that a request came to.

@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::{Activity, Watched};
 use super::config::Config;
 use super::cork::Cork;
-use super::exchange::{Handler, Limits, Peer, Tracked, service};
+use super::exchange::{Handler, Limits, Tracked, service};
 use super::frames::{Budget, Frames};
 use super::interim::Interims;
 use super::protocol::{Protocols, Version, detect};
@@ -30,6 +30,7 @@ use super::short::Short;
 use super::streams::{Accepted, Together};
 use super::strict::Strict;
 use super::timer::{Timer, Verdict};
+use crate::message::peer::Peer;
 
 /// What all connections of a listener share.
 pub(super) struct Connections<H>(Arc<Shared<H>>);

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,19 +18,9 @@ use super::interim::Interims;
 use super::upload;
 use crate::message::body::{Body, BodyError};
 use crate::message::class::LastOnConnection;
+use crate::message::peer::Peer;
 use crate::message::plain::Plain;
 use crate::tasks;
-
-/// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Its address.
-    pub address: SocketAddr,
-    /// The address of ours that it connected to.
-    pub local: SocketAddr,
-    /// Whether the connection is TLS.
-    pub tls: bool,
-}
 
 /// Answers requests. It is cloned once for each exchange, so it wants to be an `Arc` or a few of them.
 ///

@@ -25,9 +25,10 @@ mod timer;
 mod tls;
 mod upload;
 
+pub use crate::message::peer::Peer;
 pub use accept::{Listener, ServeReport, Tuner, Tuning};
 pub use bind_error::BindError;
 pub use config::{Config, TlsFiles};
-pub use exchange::{Handler, Peer};
+pub use exchange::Handler;
 pub use inherited::Inherited;
 pub use shared::listeners_on;

@@ -14,7 +14,8 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::{Activity, Watched};
-use super::exchange::{Handler, Limits, Peer};
+use super::exchange::{Handler, Limits};
+use crate::message::peer::Peer;
 use crate::message::plain::{Begins, begins};
 
 /// See the [module](self).

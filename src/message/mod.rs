@@ -13,5 +13,6 @@ pub(crate) mod framing;
 pub mod interim;
 pub(crate) mod json;
 pub mod outcome;
+pub mod peer;
 pub mod plain;
 pub mod problem;

@@ -254,7 +254,7 @@ impl Proxy {
         } else if response.status() == StatusCode::OK {
             let link = self.link(dialect, &at.0, &at.1, &wanted);
             let link = link.map(|link| public_url::link(base.as_ref(), &path_of(&link)));
-            in_its_form(dialect, &wanted, link, response, self.config.max_stored_bytes).await
+            in_its_form(dialect, wanted.form, link, response, self.config.max_stored_bytes).await
         } else {
             response
         };

@@ -171,6 +171,33 @@ async fn fields_reach_the_own_origin_alone_and_what_is_blocked_nobody() {
     engine.shutdown().await;
 }
 
+/// screenshotone.com/docs/options has `block_requests` with patterns of URLs.
+#[tokio::test]
+async fn block_requests_stops_matching_requests_of_page_and_frames() {
+    let other = Site::start([(
+        "/frame",
+        html("<script src=/ads/in-frame.js></script><script src=/in-frame.js></script>"),
+    )])
+    .await;
+    let page = format!(
+        "<!doctype html><body style='margin:0;background:#0f0'><img src=/ads/image.png>\
+         <script src=/ads/script.js></script><script src=/own.js></script><iframe src={}></iframe>",
+        other.url("/frame")
+    );
+    let site = Site::start([("/ads/page", html(&page)), ("/own.js", Answer::Echo("x-key"))]).await;
+    let engine = start(config());
+    let query = "block_requests=*/ads/*&wait_for_selector=iframe";
+    picture(shoot(&engine, &site.url("/ads/page"), query).await);
+    assert_eq!((site.times("/ads/page"), site.times("/own.js")), (1, 1), "the page itself is not blocked");
+    assert_eq!((site.times("/ads/image.png"), site.times("/ads/script.js")), (0, 0));
+    assert_eq!((other.times("/frame"), other.times("/in-frame.js")), (1, 1));
+    assert_eq!(other.times("/ads/in-frame.js"), 0);
+    let long = format!("block_requests={}", "x".repeat(1025));
+    let found = problem(shoot(&engine, &site.url("/ads/page"), &long).await, 400);
+    assert_eq!(found["errors"][0]["parameter"], "block_requests", "{found}");
+    engine.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_page_may_know_its_place() {
     // Loopback is as good as a secure page.

@@ -211,3 +211,23 @@ async fn what_changes_wants_the_token_wherever_it_is() {
         assert_eq!(::tintype::config::Config::from_toml(&format!("{open}{line}\n")).is_ok(), good, "{line}");
     }
 }
+
+/// The tables of docs/CAPTURE.md stand between `<!-- parameters: GROUP -->` and `<!-- end -->`. With `TINTYPE_WRITE_DOCS`
+/// set, they are written.
+#[test]
+fn tables_of_parameters_are_those_of_their_definitions() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CAPTURE.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut expected = text.clone();
+    for group in ::tintype::capture::GROUPS {
+        let begin = format!("<!-- parameters: {} -->\n", group.name);
+        let start = expected.find(&begin).unwrap_or_else(|| panic!("{begin}")) + begin.len();
+        let end = start + expected[start..].find("<!-- end -->").expect("an end");
+        expected.replace_range(start..end, &format!("\n{}\n", group.table()));
+    }
+    if std::env::var_os("TINTYPE_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+    } else {
+        assert!(text == expected, "run this test with TINTYPE_WRITE_DOCS=1, which writes {}", path.display());
+    }
+}

@@ -2,7 +2,8 @@
 
 use super::mapping::Rule::{Credential, Form as AsForm, Is, Never, Nothing, Off, Own, Seconds, Words};
 use super::mapping::{Mapping, Rule};
-use super::{Asked, Dialect, Form};
+use super::request::{Asked, Form};
+use super::service::Dialect;
 
 /// apiflash.com.
 pub(super) struct ApiFlash;

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::given::{self, Pair, text};
-use super::{Asked, Content};
+use super::super::given::{self, text};
+use super::super::parameter::Pair;
+use super::request::{Asked, Content};
 use crate::message::json;
 
 pub(super) use super::super::given::MAX_PAIRS;

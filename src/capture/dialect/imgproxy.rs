@@ -8,7 +8,8 @@ use subtle::ConstantTimeEq as _;
 
 use super::super::given;
 use super::mapping::{Mapping, Rule};
-use super::{Asked, Dialect};
+use super::request::Asked;
+use super::service::Dialect;
 use crate::policy::signing::hmac_sha256;
 
 /// The service that resizes images. Here it resizes captures.

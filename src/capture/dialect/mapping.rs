@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::super::canonical::hash;
-use super::super::given::Pair;
-use super::super::{parameter, values};
-use super::{Fault, Form};
+use super::super::parameter::Pair;
+use super::super::{parameters, values};
+use super::request::Form;
+use crate::message::problem::Fault;
 
 /// Characters of a bad value that are told.
 const TOLD: usize = 80;
@@ -112,7 +113,7 @@ impl Mapping {
             let said = match rule {
                 Some(Rule::Is("url" | "html" | "markdown")) => true,
                 Some(Rule::Is(canonical)) => {
-                    !parameter::find(canonical).is_some_and(|known| known.is_empty(&value))
+                    !parameters::find(canonical).is_some_and(|known| known.is_empty(&value))
                 }
                 _ => true,
             };
@@ -146,7 +147,7 @@ impl Mapping {
             let rule = self.rules.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
             match rule {
                 Some(Rule::Is(canonical)) => {
-                    parameter::find(canonical).is_some_and(|known| known.is_list_or_control())
+                    parameters::find(canonical).is_some_and(|known| known.is_list_or_control())
                 }
                 Some(Rule::Own) => name == "cache",
                 _ => false,

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::given::Pair;
+use super::super::parameter::Pair;
 use super::super::values;
 use super::mapping::Rule::{Form as AsForm, Is, Never, Nothing, Off, Own, Words};
 use super::mapping::{Mapping, Rule};
 use super::reply::{ErrorReply, Facts, json_error};
+use super::request::{Asked, Form};
 use super::screenshotone::plain_device;
-use super::{Asked, Dialect, Form};
+use super::service::Dialect;
 use crate::message::outcome::ErrorReason;
 use crate::message::problem::Problem;
 use serde_json::{Value, json};

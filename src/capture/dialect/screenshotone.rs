@@ -1,12 +1,13 @@
 //! ScreenshotOne: `GET` or `POST /take`.
 
-use super::super::given::Pair;
+use super::super::parameter::Pair;
 use super::mapping::Rule::{
     Credential, Form as AsForm, Is, Job, Means, Never, Nothing, Off, Only, Own, Seconds, Words,
 };
 use super::mapping::{Mapping, Rule};
 use super::reply::{ErrorReply, Facts, json_error};
-use super::{Asked, Dialect, Form};
+use super::request::{Asked, Form};
+use super::service::Dialect;
 use crate::message::outcome::{ErrorReason, Flaw, OriginFailure};
 use crate::message::problem::Problem;
 use crate::policy::signing::{Secret, access_key, mac, verify};
@@ -180,7 +181,7 @@ const RULES: &[(&str, Rule)] = &[
     ("block_banners_by_heuristics", Off),
     ("block_annoyances", Off),
     ("block_socials", Off),
-    ("block_requests", Never),
+    ("block_requests", Is("block_requests")),
     ("block_resources", Is("block_resources")),
     ("cache", Is("cache")),
     ("cache_ttl", Is("ttl")),

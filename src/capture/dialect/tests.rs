@@ -166,7 +166,7 @@ fn the_tables_lead_to_parameters_that_there_are() {
             assert!(!dialect.rules()[..at].iter().any(|(other, _)| other == name), "{name} twice");
             if let Rule::Is(to) | Rule::Seconds(to) | Rule::Means(to, _) | Rule::Words(to, _) = rule {
                 assert!(
-                    super::super::parameter::find(to).is_some(),
+                    super::super::parameters::find(to).is_some(),
                     "{name} leads to {to}, which is nowhere"
                 );
             }

@@ -1,12 +1,13 @@
 //! urlbox: render links `/v1/KEY/FORMAT?…` and `/v1/KEY/TOKEN/FORMAT?…`, and `POST /v1/render/sync`.
 
-use super::super::given::Pair;
+use super::super::parameter::Pair;
 use super::super::values;
 use super::mapping::Rule::{Form as AsForm, Is, Job, Means, Never, Nothing, Off, Own, Words};
 use super::mapping::{Mapping, Rule};
 use super::reply::{ErrorReply, Facts, json_error};
+use super::request::{Asked, Form};
 use super::screenshotone::plain_device;
-use super::{Asked, Dialect, Form};
+use super::service::Dialect;
 use crate::message::problem::Problem;
 use crate::policy::signing::{Secret, mac, verify};
 use serde_json::{Value, json};

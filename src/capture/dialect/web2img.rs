@@ -1,11 +1,12 @@
 //! web2img: `POST /screenshot?cache=…` with JSON, answered with a link to the picture; a `GET` of the same is the picture.
 
-use super::super::given::Pair;
+use super::super::parameter::Pair;
 use super::super::values;
 use super::mapping::Rule::{Is, Own, Words};
 use super::mapping::{Mapping, Rule};
 use super::reply::{ErrorReply, json_error};
-use super::{Asked, Content, Dialect, Form};
+use super::request::{Asked, Content, Form};
+use super::service::Dialect;
 use crate::message::outcome::{ErrorReason, OriginFailure};
 use crate::message::problem::Problem;
 use serde_json::json;

@@ -1,9 +1,8 @@
 //! The part of the page that is captured.
 
-use super::Group;
 use super::wait::SELECTORS;
 use crate::capture::parameter::Alias::Same;
-use crate::capture::parameter::{Absent, Bound, Kind, Parameter};
+use crate::capture::parameter::{Absent, Bound, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::values;
 
@@ -16,7 +15,7 @@ static FULL_PAGE: Parameter =
         .aliases(&[("fullPage", Same), ("fullpage", Same), ("isFullPage", Same)]);
 static FULL_PAGE_MAX_HEIGHT: Parameter = Parameter::capture(
     "full_page_max_height",
-    Kind::Integer(1, Bound::Setting(|limits| f64::from(limits.max_full_page_height))),
+    Kind::Integer(1, Bound::Setting("max_full_page_height", |limits| f64::from(limits.max_full_page_height))),
     "cut a full page here, in CSS pixels",
 )
 .absent(Absent::UnlessFullPage)

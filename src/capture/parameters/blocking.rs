@@ -1,13 +1,20 @@
 //! What is kept off a page.
 
-use super::Group;
 use crate::capture::parameter::Alias::{Means, Same};
-use crate::capture::parameter::{Absent, Kind, Parameter};
+use crate::capture::parameter::{Absent, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
+use crate::capture::values;
 
 pub(super) const GROUP: Group = Group {
     name: "blocking",
-    parameters: &[&BLOCK_RESOURCES, &BLOCK_ADS, &BLOCK_TRACKERS, &BLOCK_COOKIE_BANNERS, &BLOCK_CHATS],
+    parameters: &[
+        &BLOCK_RESOURCES,
+        &BLOCK_REQUESTS,
+        &BLOCK_ADS,
+        &BLOCK_TRACKERS,
+        &BLOCK_COOKIE_BANNERS,
+        &BLOCK_CHATS,
+    ],
 };
 
 static BLOCK_RESOURCES: Parameter = Parameter::capture(
@@ -28,8 +35,19 @@ static BLOCK_RESOURCES: Parameter = Parameter::capture(
     ("block_media", Means("media")),
     ("disable_js", Means("script")),
 ]);
-static BLOCK_ADS: Parameter = list("block_ads", "advertisements are not loaded, and their boxes hidden")
-    .aliases(&[("no_ads", Same), ("adblock", Same), ("blockAds", Same)]);
+static BLOCK_REQUESTS: Parameter = Parameter::capture(
+    "block_requests",
+    Kind::TextSet,
+    "requests whose whole URL matches are not made, but for the page itself; `*` stands for any characters, as in \
+     `*://ads.example/*`. Holds in frames and workers as `block_resources` does. List",
+)
+.allowed_is("a URL of 1 to 1024 bytes, in which * stands for any characters");
+static BLOCK_ADS: Parameter = list(
+    "block_ads",
+    "advertisements are not loaded, and their boxes hidden \
+     ([Blocking](#block-advertisements-trackers-consent-boxes-and-chats))",
+)
+.aliases(&[("no_ads", Same), ("adblock", Same), ("blockAds", Same)]);
 static BLOCK_TRACKERS: Parameter = list("block_trackers", "trackers are not loaded").aliases(&[
     ("no_tracking", Same),
     ("block_tracking", Same),
@@ -53,8 +71,32 @@ const fn list(name: &'static str, doc: &'static str) -> Parameter {
 pub struct Blocking {
     /// Kinds of resources that are not loaded.
     pub resources: Vec<ResourceKind>,
+    /// Requests that are not made.
+    pub requests: Vec<UrlPattern>,
     /// What is kept off by lists of filters.
     pub lists: Vec<Category>,
+}
+
+/// A URL in which `*` stands for any characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlPattern(String);
+
+impl UrlPattern {
+    fn read(text: &str) -> Option<Self> {
+        values::content(text).map(UrlPattern)
+    }
+
+    /// Whether the whole of `url` matches.
+    pub fn matches(&self, url: &str) -> bool {
+        let Some((first, rest)) = self.0.split_once('*') else { return self.0 == url };
+        let Some(mut left) = url.strip_prefix(first) else { return false };
+        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+        for part in middle.split('*') {
+            let Some(at) = left.find(part) else { return false };
+            left = &left[at + part.len()..];
+        }
+        left.ends_with(last)
+    }
 }
 
 /// What lists of filters are against.
@@ -150,15 +192,35 @@ impl ResourceKind {
 
 pub(in crate::capture) fn read(r: &mut Reader<'_>) -> Blocking {
     let resources = r.take_all(&BLOCK_RESOURCES, ResourceKind::of);
+    let requests = r.take_all(&BLOCK_REQUESTS, UrlPattern::read);
     // Each is read, so that each bad one is named.
     let wanted = Category::ALL.map(|category| (category, r.flag(category.definition()) == Some(true)));
     let lists = wanted.into_iter().filter_map(|(category, wanted)| wanted.then_some(category)).collect();
-    Blocking { resources, lists }
+    Blocking { resources, requests, lists }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn url_pattern_matches_the_whole_url() {
+        for (pattern, url, expected) in [
+            ("http://a.example/x", "http://a.example/x", true),
+            ("http://a.example/x", "http://a.example/xy", false),
+            ("*", "http://a.example/", true),
+            ("*a.example/*", "http://a.example/x.js", true),
+            ("*a.example/*", "http://b.example/?u=a.example", false),
+            ("http*://a.example/*.js", "https://a.example/x/y.js", true),
+            ("http*://a.example/*.js", "https://a.example/x/y.jsx", false),
+            ("*ab*ba*", "xabay", false),
+            ("*ab*ba*", "xabbay", true),
+            ("aa*aa", "aaa", false),
+            ("**x**", "yxy", true),
+        ] {
+            assert_eq!(UrlPattern(pattern.to_owned()).matches(url), expected, "{pattern} {url}");
+        }
+    }
 
     #[test]
     fn kinds_are_read_as_people_write_them() {

@@ -1,8 +1,7 @@
-//! What is said to the cache, and what proves who asks. None of it is on the picture.
+//! What is said to the cache, and what identifies the client. None of it is on the picture.
 
-use super::Group;
 use crate::capture::parameter::Alias::{Same, Times};
-use crate::capture::parameter::{Class, Kind, Parameter};
+use crate::capture::parameter::{Class, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::values;
 
@@ -68,7 +67,7 @@ static CACHE_KEY: Parameter = Parameter::new(
 )
 .aliases(&[("unique", Same), ("nonce", Same), ("cacheKey", Same)]);
 
-const CREDENTIAL: &str = "proves who asks; no part of any key";
+const CREDENTIAL: &str = "identifies the client; not part of any key";
 const IGNORED: &str = "accepted and ignored";
 
 static ACCESS_KEY: Parameter = delivery("access_key", Kind::Text, CREDENTIAL).aliases(&[("accessKey", Same)]);
@@ -80,7 +79,7 @@ static SIGNATURE: Parameter = delivery("signature", Kind::Text, CREDENTIAL);
 static SIG: Parameter = delivery("sig", Kind::Text, CREDENTIAL);
 static KEY_ID: Parameter = delivery("key_id", Kind::Text, CREDENTIAL);
 static EXPIRES: Parameter =
-    delivery("expires", Kind::Text, "until when a signed link holds; no part of any key");
+    delivery("expires", Kind::Text, "until when a signed link holds; not part of any key");
 static RESPONSE_TYPE: Parameter = delivery("response_type", Kind::Word, "read in the dialects that have it");
 static STORAGE_PATH: Parameter = delivery("storage_path", Kind::Text, IGNORED);
 static STORE: Parameter = delivery("store", Kind::Flag, IGNORED);

@@ -1,9 +1,8 @@
 //! What is changed about a page.
 
-use super::Group;
 use super::wait::SELECTORS;
 use crate::capture::parameter::Alias::{ColorScheme, Not, Same};
-use crate::capture::parameter::{Kind, Parameter};
+use crate::capture::parameter::{Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::values;
 

@@ -2,9 +2,8 @@
 
 use url::Url;
 
-use super::Group;
 use crate::capture::markdown;
-use crate::capture::parameter::{Kind, Parameter};
+use crate::capture::parameter::{Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::values;
 

@@ -1,8 +1,7 @@
 //! The form of the picture.
 
-use super::Group;
 use crate::capture::parameter::Alias::{Not, Same};
-use crate::capture::parameter::{Absent, Bound, Class, Kind, Parameter};
+use crate::capture::parameter::{Absent, Bound, Class, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::rendition::MAX_SIDE;
 

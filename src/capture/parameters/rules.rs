@@ -1,8 +1,7 @@
 //! When there is no picture although there could be one.
 
-use super::Group;
 use crate::capture::parameter::Alias::{Means, Same};
-use crate::capture::parameter::{Absent, Kind, Parameter};
+use crate::capture::parameter::{Absent, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::values;
 

@@ -1,15 +1,14 @@
 //! The screen that a page is shown on.
 
-use super::Group;
 use crate::capture::devices::{self, Device};
 use crate::capture::parameter::Alias::{Means, Same, Viewport};
-use crate::capture::parameter::{Absent, Bound, Kind, Parameter};
+use crate::capture::parameter::{Absent, Bound, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 
 pub(super) const GROUP: Group =
     Group { name: "view", parameters: &[&DEVICE, &WIDTH, &HEIGHT, &SCALE, &MOBILE, &TOUCH, &LANDSCAPE] };
 
-const MAX_SIDE: Bound = Bound::Setting(|limits| f64::from(limits.max_side));
+const MAX_SIDE: Bound = Bound::Setting("max_side", |limits| f64::from(limits.max_side));
 
 pub(in crate::capture) static DEVICE: Parameter = Parameter::capture(
     "device",
@@ -41,7 +40,7 @@ static HEIGHT: Parameter =
         ]);
 static SCALE: Parameter = Parameter::capture(
     "scale",
-    Kind::Number(0.1, Bound::Setting(|limits| limits.max_scale)),
+    Kind::Number(0.1, Bound::Setting("max_scale", |limits| limits.max_scale)),
     "device pixels for each CSS pixel",
 )
 .absent(Absent::UnlessDevice("1"))

@@ -1,9 +1,8 @@
 //! Who the page sees as its visitor, and how it is reached.
 
-use super::Group;
 use crate::capture::devices::{Device, Handset, Preinstalled};
 use crate::capture::parameter::Alias::Same;
-use crate::capture::parameter::{Absent, Bound, Kind, Parameter};
+use crate::capture::parameter::{Absent, Bound, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::values;
 

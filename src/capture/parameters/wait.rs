@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::Group;
 use crate::capture::parameter::Alias::Same;
-use crate::capture::parameter::{Absent, Kind, Parameter};
+use crate::capture::parameter::{Absent, Group, Kind, Parameter};
 use crate::capture::reader::Reader;
 use crate::capture::values;
 
@@ -30,7 +29,8 @@ static WAIT_UNTIL: Parameter = Parameter::capture(
             ("page_loaded", "load"),
         ],
     ),
-    "`settled`: the load event, then until the page is at rest; `load`; `domcontentloaded`; \
+    "`settled`: the load event, then until the page is at rest \
+     ([when](#when-a-page-is-at-rest)); `load`; `domcontentloaded`; \
      `networkidle`: load, half a second without traffic but at most *max_wait*, then as `settled`",
 )
 .absent(Absent::Is("settled"))

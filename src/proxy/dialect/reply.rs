@@ -3,7 +3,6 @@
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 
-use super::Wanted;
 use crate::capture::dialect::reply::{ErrorReply, Facts};
 use crate::capture::dialect::{Dialect, Form};
 use crate::message::body::Body;
@@ -15,7 +14,7 @@ const MAX_PROBLEM_BYTES: u64 = 64 << 10;
 /// The picture in the form that was asked for.
 pub(super) async fn in_its_form(
     dialect: &'static dyn Dialect,
-    wanted: &Wanted,
+    form: Form,
     link: Option<String>,
     response: Response<Body>,
     limit: u64,
@@ -24,7 +23,7 @@ pub(super) async fn in_its_form(
     let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let format =
         kind.strip_prefix("image/").map(|format| format.split(';').next().unwrap_or_default().trim());
-    let (Some(format), Some(link), true) = (format, link, wanted.form != Form::Picture) else {
+    let (Some(format), Some(link), true) = (format, link, form != Form::Picture) else {
         return Response::from_parts(head, body);
     };
     let mut facts = Facts { url: link, format: format.to_owned(), size: 0, pixels: None };
@@ -36,7 +35,7 @@ pub(super) async fn in_its_form(
     let picture = picture.to_bytes();
     facts.size = picture.len() as u64;
     facts.pixels = png_size(&picture);
-    match wanted.form {
+    match form {
         Form::Nothing => tell(head, ("", String::new())),
         Form::Link | Form::Picture => tell(head, ("application/json", format!("{}\n", dialect.link(&facts)))),
     }

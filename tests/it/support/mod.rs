@@ -14,6 +14,7 @@
 pub(crate) mod client;
 pub(crate) mod frames;
 pub(crate) mod gate;
+pub(crate) mod imports;
 pub(crate) mod origin;
 pub(crate) mod pictures;
 pub(crate) mod process;

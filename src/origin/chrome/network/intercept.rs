@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use url::{Origin, Url};
 
 use super::filter::{Cosmetics, Filter};
-use crate::capture::request::{CaptureRequest, Page, ResourceKind};
+use crate::capture::request::{CaptureRequest, Page, ResourceKind, UrlPattern};
 use crate::origin::chrome::page::filter_script::{self, FilterStep};
 use crate::origin::chrome::page::script::literal;
 use crate::origin::chrome::protocol::client::Devtools;
@@ -34,6 +34,7 @@ const NO_IMAGE: &str = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7
 #[derive(Debug, Default)]
 pub(crate) struct Intercept {
     blocked: Vec<&'static str>,
+    requests: Vec<UrlPattern>,
     headers: Vec<(String, String)>,
     origin: Option<Origin>,
     html: Option<String>,
@@ -59,8 +60,8 @@ impl Intercept {
         let headers = if origin.is_some() { spec.visitor.headers.clone() } else { Vec::new() };
         let generic: Vec<&str> = filters.iter().map(|filter| filter.generic()).collect();
         let scripts = if filters.is_empty() { Vec::new() } else { vec![filter_script::begin(&generic)] };
-        let (main, frames) = (main.to_owned(), HashMap::new());
-        Intercept { blocked, headers, origin, html, filters, main, frames, scripts }
+        let (main, frames, requests) = (main.to_owned(), HashMap::new(), spec.block.requests.clone());
+        Intercept { blocked, requests, headers, origin, html, filters, main, frames, scripts }
     }
 
     /// What every document runs before anything of its own, in [`WORLD`](crate::origin::chrome::protocol::commands::WORLD), as far as is known by now.
@@ -91,13 +92,15 @@ impl Intercept {
 
     /// The requests that Chrome is to ask about (`Fetch.enable`); none if there is nothing to do.
     pub(crate) fn patterns(&self) -> Option<EnableFetch> {
-        let mut patterns: Vec<RequestPattern> = if self.headers.is_empty() && self.filters.is_empty() {
-            let of = |kind: &&'static str| RequestPattern { url_pattern: None, resource_type: Some(kind) };
-            self.blocked.iter().map(of).collect()
-        } else {
-            // A redirect may lead anywhere, and the fields must not go with it. Filters are about any request.
-            vec![RequestPattern { url_pattern: Some("*"), resource_type: None }]
-        };
+        let mut patterns: Vec<RequestPattern> =
+            if self.headers.is_empty() && self.filters.is_empty() && self.requests.is_empty() {
+                let of =
+                    |kind: &&'static str| RequestPattern { url_pattern: None, resource_type: Some(kind) };
+                self.blocked.iter().map(of).collect()
+            } else {
+                // A redirect may lead anywhere, and the fields must not go with it. Filters and patterns are about any request.
+                vec![RequestPattern { url_pattern: Some("*"), resource_type: None }]
+            };
         if self.html.is_some() {
             patterns.push(RequestPattern { url_pattern: Some(HTML_URL), resource_type: Some("Document") });
         }
@@ -106,7 +109,10 @@ impl Intercept {
 
     /// Whether requests that nobody is asked about would break the rules.
     pub(crate) fn has_rules(&self) -> bool {
-        !self.headers.is_empty() || !self.blocked.is_empty() || !self.filters.is_empty()
+        !self.headers.is_empty()
+            || !self.blocked.is_empty()
+            || !self.requests.is_empty()
+            || !self.filters.is_empty()
     }
 
     /// The answer to one request that waits.
@@ -127,14 +133,17 @@ impl Intercept {
         Answer::Continue(ContinueRequest { request_id: id.clone(), headers: self.fields(paused) })
     }
 
-    /// Whether a filter is against the request.
+    /// Whether a pattern or a filter is against the request.
     fn is_filtered(&mut self, paused: &RequestPaused) -> bool {
-        if self.filters.is_empty() {
-            return false;
-        }
         let (frame, kind) = (paused.frame_id.as_str(), paused.resource_type.as_str());
         let (url, method) = (&paused.request.url, &paused.request.method);
         let is_page = kind == "Document" && frame == self.main;
+        if !is_page && self.requests.iter().any(|pattern| pattern.matches(url)) {
+            return true;
+        }
+        if self.filters.is_empty() {
+            return false;
+        }
         let known = match kind {
             // A frame's document is asked for by the page that it is in.
             "Document" => None,
