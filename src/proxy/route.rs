@@ -260,7 +260,7 @@ impl Routes {
     /// The route with signed paths over the stored responses of `scope`.
     pub(super) fn signing(&self, scope: &str) -> Option<&Arc<Route>> {
         let signs = |route: &&Arc<Route>| {
-            route.scope == scope && route.asking.dialect().is_some_and(Dialect::has_signed_paths)
+            route.scope == scope && route.asking.dialect().is_some_and(|dialect| dialect.has_signed_paths())
         };
         self.0.iter().find(signs)
     }

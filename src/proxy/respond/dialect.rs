@@ -7,7 +7,6 @@ use crate::capture::dialect::reply::{ErrorReply, Facts};
 use crate::capture::dialect::{Dialect, Form};
 use crate::message::body::Body;
 use crate::message::problem::{self, Problem};
-use crate::proxy::request::reading::Wanted;
 
 /// Bytes of the document of a remote origin that are read for its error.
 const MAX_PROBLEM_BYTES: u64 = 64 << 10;
