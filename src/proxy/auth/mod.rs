@@ -18,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::policy::audience::Asker;
 use crate::policy::signing::rate::{Bucket, Rate};
-use crate::policy::signing::{Denial, Render, Secret};
+use crate::policy::signing::{Denial, Render};
 use crate::policy::wishes::Wishes;
 
 mod admit;
