@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use url::Url;
 
 use crate::capture::Canonical;
+use crate::capture::dialect::Dialect;
 use crate::derive::{self, Unfit};
 use crate::origin::{Flaw, Origin, OriginError};
 use crate::policy::admission::Terms;
@@ -199,7 +200,8 @@ impl Routes {
     /// Composes the routes of `config`; `origin` gives the origin of a name, and whether it is told
     /// the client's host.
     ///
-    /// # Errors If an upstream does not exist.
+    /// # Errors
+    /// If an upstream does not exist.
     pub fn new(
         config: &Config,
         mut origin: impl FnMut(&str) -> Option<(Arc<dyn Origin>, bool)>,

@@ -19,7 +19,8 @@ use crate::proxy::route::{Asking, Route};
 /// Reads `request`, and leaves in it what the origin is asked for. The `POST` of a capture request
 /// becomes a `GET`.
 ///
-/// # Errors A body that is too long, or that does not arrive.
+/// # Errors
+/// A body that is too long, or that does not arrive.
 pub(in crate::proxy) async fn read(
     route: &Route,
     request: &mut Parts,
