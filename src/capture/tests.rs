@@ -3,6 +3,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::*;
+use crate::policy::wishes::Wishes;
 
 fn read(query: &str) -> Canonical {
     Canonical::read(query, None, &Defaults::default()).expect("readable")
