@@ -12,7 +12,7 @@ run: needs ## Install what is missing, build, and serve what proxy.toml describe
 
 .PHONY: test
 test: needs ## Install what the tests need and run all of them, with a real browser and the public caching suite
-	@scripts/install-clients || echo "The tests with a Python client will say that they were skipped."
+	@scripts/install-clients requests || echo "The tests with a Python client will say that they were skipped."
 	@scripts/install-pages || echo "The tests with real pages will say that they were skipped."
 	$(CARGO) test --locked
 	@if command -v node >/dev/null && command -v npm >/dev/null; then \
@@ -25,6 +25,12 @@ test: needs ## Install what the tests need and run all of them, with a real brow
 conformance: ## Run the public HTTP caching suite against the real binary (needs Node.js)
 	$(CARGO) build --locked
 	scripts/conformance "$${CARGO_TARGET_DIR:-target}/debug/tintype"
+
+.PHONY: clients
+clients: needs ## Run the client libraries of other screenshot services against the real binary (CLIENTS="--only mql")
+	scripts/install-clients
+	$(CARGO) build --locked
+	tests/clients/run.py "$${CARGO_TARGET_DIR:-target}/debug/tintype" $(CLIENTS)
 
 # SOAK_PROFILE= takes the debug build.
 SOAK_PROFILE ?= --release

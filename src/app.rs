@@ -16,6 +16,7 @@ mod handover;
 mod planes;
 pub mod preflight;
 mod reload;
+mod reloads;
 mod shared;
 mod start;
 mod stop;

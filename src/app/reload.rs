@@ -1,33 +1,25 @@
 //! Another configuration for a running tintype. It is in force as a whole or not at all; what cannot change at work stays as it was.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
-use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use serde_json::json;
+use tokio::sync::mpsc;
 
 use super::error::Error;
 use super::generation::{self, Generation, Lasting};
 use super::planes::Doors;
+use super::reloads::Request;
 use super::shared::Shared;
 use crate::admin::{Control, NotReloaded, Reloaded};
-use crate::clock::Timestamp;
 use crate::config::{Config, Problems, Sources};
 use crate::listener::{BindError, Tuner};
-use crate::message::date;
 use crate::tasks;
 use crate::telemetry;
-use crate::telemetry::exposition::Sample;
-use crate::telemetry::metric::Metric;
 
 /// How often an origin that is out of use is looked at.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// Who waits for a reload.
-pub(super) type Request = oneshot::Sender<Result<Reloaded, NotReloaded>>;
 
 /// Why a configuration is not put in force.
 #[derive(Debug, thiserror::Error)]
@@ -49,57 +41,6 @@ impl From<Refused> for NotReloaded {
             _ => json!([]),
         };
         NotReloaded { why: refused.to_string(), problems }
-    }
-}
-
-/// What became of reloads so far.
-#[derive(Default)]
-pub(super) struct Reloads {
-    taken: AtomicU64,
-    refused: AtomicU64,
-    last: Mutex<Option<(Timestamp, Result<Reloaded, NotReloaded>)>>,
-}
-
-impl Reloads {
-    fn note(&self, now: Timestamp, outcome: Result<Reloaded, NotReloaded>) {
-        let count = if outcome.is_ok() { &self.taken } else { &self.refused };
-        count.fetch_add(1, Ordering::Relaxed);
-        *self.last.lock() = Some((now, outcome));
-    }
-
-    /// Reloads that were taken, and that were refused.
-    fn counts(&self) -> (u64, u64) {
-        (self.taken.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
-    }
-
-    /// The metrics of reloads.
-    pub(super) fn samples(&self) -> [Sample; 3] {
-        let (taken, refused) = self.counts();
-        let is_good = !matches!(&*self.last.lock(), Some((_, Err(_))));
-        [
-            Sample::whole(Metric::Reloads, taken).of("taken"),
-            Sample::whole(Metric::Reloads, refused).of("refused"),
-            Sample::whole(Metric::GoodConfiguration, is_good.into()),
-        ]
-    }
-
-    /// For `/stats`.
-    pub(super) fn stats(&self) -> Value {
-        let (taken, refused) = self.counts();
-        let last = self.last.lock();
-        let last = last.as_ref().map(|(at, outcome)| {
-            let at = date::format(*at);
-            let at = at.to_str().unwrap_or_default();
-            match outcome {
-                Ok(Reloaded { needs_restart }) => {
-                    json!({ "at": at, "outcome": "taken", "needs_restart": needs_restart })
-                }
-                Err(NotReloaded { why, problems }) => {
-                    json!({ "at": at, "outcome": "refused", "why": why, "problems": problems })
-                }
-            }
-        });
-        json!({ "taken": taken, "refused": refused, "last": last })
     }
 }
 
@@ -197,7 +138,7 @@ impl Reloader {
             return;
         }
         self.shared.retiring.lock().extend(gone.iter().cloned());
-        let (proxy, shared) = (Arc::downgrade(&old.proxy), Arc::clone(&self.shared));
+        let (proxy, shared) = (old.proxy.in_use(), Arc::clone(&self.shared));
         drop(old);
         let mut stopping = self.lasting.stopping.clone();
         tasks::spawn("retired-upstreams", async move {

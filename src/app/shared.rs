@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::generation::Generation;
-use super::reload::{Reloads, Request};
+use super::reloads::{Reloads, Request};
 use crate::admin::{NotReloaded, Reloaded};
 use crate::clock::{Clock, Stopwatch};
 use crate::jobs::Jobs;

@@ -15,6 +15,7 @@ pub fn openapi_parameters() -> Value {
             "name": parameter.name,
             "in": "query",
             "description": description(parameter),
+            "required": false,
             "schema": schema(parameter),
         })
     };

@@ -1,231 +1,59 @@
-//! Routes that speak the dialect of another service: the request is read into our own terms, everything else happens as on any route, and
-//! the answer takes the form of that service. What is stored is the picture.
+//! Answers on a route in the dialect of another service: the request is answered as on any route,
+//! and the response takes the form of that service.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
+use http::{Method, Response, StatusCode, Uri};
 use http_body::Body as _;
 
-use crate::capture::dialect::{
-    self, Asked, Content, Dialect, Fault, Form, Meaning, Picture, RouteDialect, imgproxy,
-};
-use crate::capture::rendition::Format;
+use super::Proxy;
+use super::auth::Leave;
+use super::fast_path::plain_request::PlainRequest;
+use super::refusal::Refusal;
+use super::request::dialect::{behind, replace};
+use super::request::parse;
+use super::request::reading::{Reading, Wanted};
+use super::respond::dialect::{in_its_form, in_its_words, is_problem};
+use super::route::Route;
+use crate::capture::dialect::{Dialect, Form, imgproxy};
 use crate::message::body::Body;
 use crate::message::cache_status::Forwarded;
-use crate::message::json::is_json;
 use crate::policy::public_url::{self, PublicUrl, Said, Seen};
-use crate::policy::wishes::Wishes;
-use crate::proxy::Proxy;
-use crate::proxy::auth::Leave;
-use crate::proxy::fast_path::Ticket;
-use crate::proxy::reading::{Payload, Reading, to_get, unconditional, whole};
-use crate::proxy::refusal::Refusal;
-use crate::proxy::route::Route;
-
-mod reply;
-
-use reply::{in_its_form, in_its_words, is_problem};
-
-/// Path of the one resource of the built-in engine, and of all pictures in keys.
-const PICTURES: &str = "/screenshot";
-/// Octets of a query that a service is asked with; a longer request goes as JSON where it takes that.
-const LONGEST_QUERY: usize = 8 << 10;
-/// Fields by which clients prove to a service who they are.
-const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "x-access-key"];
-
-/// What a client gets of a picture, and in which words.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Wanted {
-    form: Form,
-    /// Canonical names and what the client called them.
-    names: Vec<(&'static str, String)>,
-    /// Where the picture itself is to be had.
-    link: Option<Uri>,
-    /// The capture in our own words, and the size and the format of its picture.
-    capture: Option<(String, (u32, u32), String)>,
-}
-
-/// A `GET` in its own dialect for what is sent on in other terms. Travels with the request head.
-#[derive(Clone)]
-struct InDialect(Uri);
-
-/// `request` as a `GET` that can be read again on its route, if that is not what it is.
-pub(super) fn as_asked(request: &Parts) -> Option<Parts> {
-    let InDialect(uri) = request.extensions.get()?;
-    let mut asked = request.clone();
-    asked.uri = uri.clone();
-    Some(asked)
-}
-
-/// Reads `request` in the dialect of its route, and leaves in it what the origin is asked for.
-///
-/// # Errors
-/// A body that is too long or does not arrive, and what cannot be answered.
-pub(super) async fn read(
-    route: &Route,
-    spoken: &RouteDialect,
-    request: &mut Parts,
-    body: Body,
-    max_body: u64,
-) -> Result<(Reading, Body), Refusal> {
-    let (content, body) = match request.method {
-        Method::GET | Method::HEAD if body.is_end_stream() => (None, body),
-        Method::POST if is_json(&request.headers) || is_form(&request.headers) => {
-            let content = whole(body, max_body).await?;
-            (Some(content.clone()), Body::whole(content))
-        }
-        // The origin knows which methods it has.
-        _ => {
-            forget_credentials(&mut request.headers);
-            if spoken.remote {
-                return Ok((Reading::default(), body));
-            }
-            // The engine says what it takes, and is given nothing that was not read: its content could ask for any page.
-            request.uri = at(&request.uri, PICTURES, "")?;
-            for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING] {
-                request.headers.remove(name);
-            }
-            return Ok((Reading::default(), Body::Empty));
-        }
-    };
-    let meaning = dialect::read(
-        spoken,
-        &Asked {
-            path: below(route, spoken.dialect, request.uri.path()),
-            query: request.uri.query().unwrap_or_default(),
-            fields: &request.headers,
-            content: match &content {
-                None => Content::Nothing,
-                Some(content) if is_json(&request.headers) => Content::Json(content),
-                Some(content) => Content::Form(content),
-            },
-        },
-    );
-    forget_credentials(&mut request.headers);
-    match meaning {
-        Meaning::Picture(picture) => {
-            if content.is_some() {
-                to_get(request);
-            }
-            let reading = ask_for(route, spoken, request, *picture)?;
-            Ok((reading, Body::Empty))
-        }
-        // A job is to be done each time.
-        Meaning::Other if spoken.remote => {
-            let wishes = Wishes { no_cache: true, ..Wishes::default() };
-            Ok((Reading { wishes, job: true, ..Reading::default() }, body))
-        }
-        Meaning::Other => Err(Refusal::Parameters(vec![Fault {
-            parameter: "path".into(),
-            found: request.uri.path().chars().take(80).collect(),
-            allowed: format!("what {} answers with a picture", spoken.dialect.name()),
-        }])),
-        Meaning::Bad(faults) => Err(Refusal::Parameters(faults)),
-    }
-}
-
-/// Leaves in `request` what the origin is asked for: our own terms for the engine, its own for the service.
-fn ask_for(
-    route: &Route,
-    spoken: &RouteDialect,
-    request: &mut Parts,
-    picture: Picture,
-) -> Result<Reading, Refusal> {
-    let Picture { canonical, form, names, link, request: outgoing } = picture;
-    let link = link.and_then(|link| replace(&request.uri, &link).ok());
-    let ours = at(&request.uri, PICTURES, "")?;
-    let key = match spoken.remote {
-        false => route.canonical_key(&ours, &canonical),
-        // The service is asked at a path of the client's, which may lead elsewhere there: to a redirect, to a video.
-        true => {
-            let path = outgoing.json_to.as_deref().unwrap_or(request.uri.path());
-            let asked_at = at(&request.uri, &format!("{PICTURES}{}", behind(route, path)), "")?;
-            route.canonical_key(&asked_at, &canonical)
-        }
-    };
-    // What is private, the operator's own too, could be read from a link.
-    let capture = canonical.parameters.query().filter(|_| !canonical.parameters.has_private()).map(|query| {
-        let format =
-            canonical.derivative.as_ref().map_or(Format::Png, |made| made.format_for(&request.headers));
-        (query, canonical.parameters.viewport(&spoken.defaults), format.name().to_owned())
-    });
-    if spoken.remote {
-        match outgoing.json_to {
-            Some(path) => {
-                request.extensions.insert(Payload(dialect::json(&outgoing.pairs)));
-                request.uri = at(&request.uri, &path, "")?;
-            }
-            None => {
-                let query = dialect::query(&outgoing.pairs);
-                if query.len() > LONGEST_QUERY && spoken.dialect.takes_json() {
-                    request.extensions.insert(Payload(dialect::json(&outgoing.pairs)));
-                    request.uri = at(&request.uri, request.uri.path(), "")?;
-                } else {
-                    request.uri = at(&request.uri, request.uri.path(), &query)?;
-                }
-            }
-        }
-    } else {
-        match canonical.parameters.query() {
-            Some(query) => request.uri = at(&ours, PICTURES, &query)?,
-            None => {
-                request.extensions.insert(Payload(canonical.parameters.json()));
-                request.uri = ours;
-            }
-        }
-        request.extensions.insert(canonical.parameters);
-    }
-    if let Some(link) = &link {
-        request.extensions.insert(InDialect(link.clone()));
-    }
-    if form != Form::Picture {
-        // They are about the picture, and the client has none.
-        unconditional(&mut request.headers);
-    }
-    Ok(Reading {
-        key: Some(key),
-        wishes: canonical.wishes,
-        derivative: canonical.derivative,
-        wanted: Wanted { form, names, link, capture },
-        ..Reading::default()
-    })
-}
 
 impl Proxy {
     /// Answers a request on a route that speaks `dialect`.
     pub(super) async fn answer_in(
-        self: &Arc<Self>,
+        &self,
         dialect: &'static dyn Dialect,
         route: Arc<Route>,
         mut request: Parts,
         body: Body,
         peer: IpAddr,
-        admitted: Result<(Leave, Option<Ticket>), Refusal>,
+        admitted: Result<(Leave, Option<PlainRequest>), Refusal>,
     ) -> Response<Body> {
         let head = request.method == Method::HEAD;
         if dialect.has_signed_paths() {
             // The signature is of the path, and of nothing else that could be said.
-            let plain = matches!(request.method, Method::GET | Method::HEAD) && body.is_end_stream();
-            let refusal = match plain {
+            let is_plain = matches!(request.method, Method::GET | Method::HEAD) && body.is_end_stream();
+            let refusal = match is_plain {
                 true if self.is_signed(&route, &request) => None,
                 true => Some(Refusal::Signature),
                 false => Some(Refusal::Method(request.method.clone())),
             };
             if let Some(refusal) = refusal {
-                return in_its_words(dialect, &[], self.refuse(&refusal, Forwarded::default())).await;
+                return in_its_words(dialect, &[], self.responder.refuse(&refusal, Forwarded::default()))
+                    .await;
             }
         }
         let at = (Arc::clone(&route), request.uri.clone());
         let base = self.links_begin_with(&route, &request, peer);
         let read = match admitted {
-            Ok((leave, ticket)) => {
-                crate::proxy::reading::read(&route, &mut request, body, self.config.max_request_body)
-                    .await
-                    .map(|(reading, body)| (Reading { leave, ticket, ..reading }, body))
-            }
+            Ok((leave, plain)) => parse::read(&route, &mut request, body, self.config.max_request_body)
+                .await
+                .map(|(reading, body)| (Reading { leave, plain, ..reading }, body)),
             Err(refusal) => Err(refusal),
         };
         let (answered, wanted) = match read {
@@ -242,13 +70,14 @@ impl Proxy {
                     request.method = Method::GET;
                 }
                 if wanted.form != Form::Picture || dialect.reads_fields() {
-                    reading.ticket = None;
+                    reading.plain = None;
                 }
                 (self.answer_read(route, request, reading, body, peer).await, wanted)
             }
             Err(refusal) => (Err(refusal), Wanted::default()),
         };
-        let response = answered.unwrap_or_else(|refusal| self.refuse(&refusal, Forwarded::default()));
+        let response =
+            answered.unwrap_or_else(|refusal| self.responder.refuse(&refusal, Forwarded::default()));
         let mut response = if is_problem(&response) {
             in_its_words(dialect, &wanted.names, response).await
         } else if response.status() == StatusCode::OK {
@@ -270,8 +99,9 @@ impl Proxy {
         keys.is_some_and(|keys| keys.verify(behind(route, request.uri.path())))
     }
 
-    /// The target by which a client finds the picture that it asked for at `target`: a signed one on a route in imgproxy's dialect over the same
-    /// stored pictures, for clients of web2img, which has such; else one in the client's own dialect.
+    /// The target by which a client finds the picture that it asked for at `target`: a signed one
+    /// on a route in imgproxy's dialect over the same stored pictures, for clients of web2img,
+    /// which has such; else one in the client's own dialect.
     fn link(&self, dialect: &dyn Dialect, route: &Route, target: &Uri, wanted: &Wanted) -> Option<Uri> {
         let signed = || {
             let (keys, (query, size, format)) = (self.config.imgproxy.as_ref()?, wanted.capture.as_ref()?);
@@ -284,7 +114,8 @@ impl Proxy {
         signed.or_else(|| wanted.link.clone())
     }
 
-    /// What links in the answer to `request` begin with, so that its client can use them. `None` where nothing is known.
+    /// What links in the answer to `request` begin with, so that its client can use them. `None`
+    /// where nothing is known.
     fn links_begin_with(&self, route: &Route, request: &Parts, client: IpAddr) -> Option<PublicUrl> {
         let configured = route.public_url.as_ref().or(self.config.public_url.as_ref());
         let seen = Seen {
@@ -299,43 +130,4 @@ impl Proxy {
 
 fn path_of(link: &Uri) -> String {
     link.path_and_query().map_or_else(|| "/".to_owned(), PathAndQuery::to_string)
-}
-
-/// What of `path` is the dialect's own: imgproxy's signature is of what follows the prefix of the route.
-fn below<'a>(route: &Route, dialect: &dyn Dialect, path: &'a str) -> &'a str {
-    if dialect.has_signed_paths() { behind(route, path) } else { path }
-}
-
-/// What of `path` is behind that of `route`.
-fn behind<'a>(route: &Route, path: &'a str) -> &'a str {
-    let prefix = route.path.strip_suffix('/').unwrap_or(&route.path);
-    path.strip_prefix(prefix).unwrap_or(path)
-}
-
-fn is_form(fields: &HeaderMap) -> bool {
-    let kind = fields.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    kind.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
-        && !fields.contains_key(header::CONTENT_ENCODING)
-}
-
-/// They are for the service, and tintype has its own; with them in it no response could be shared.
-fn forget_credentials(fields: &mut HeaderMap) {
-    for name in CREDENTIALS {
-        fields.remove(name);
-    }
-}
-
-fn too_long() -> Refusal {
-    Refusal::UriTooLong { limit: LONGEST_QUERY }
-}
-
-/// `target` with this path and query.
-fn at(target: &Uri, path: &str, query: &str) -> Result<Uri, Refusal> {
-    if query.is_empty() { replace(target, path) } else { replace(target, &format!("{path}?{query}")) }
-}
-
-fn replace(target: &Uri, both: &str) -> Result<Uri, Refusal> {
-    let mut parts = target.clone().into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(both).map_err(|_| too_long())?);
-    Uri::from_parts(parts).map_err(|_| too_long())
 }

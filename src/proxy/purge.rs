@@ -11,7 +11,7 @@ impl Proxy {
     /// `by_path`. A path names nothing where the host is part of the key.
     pub fn handles_of_request(&self, target: &Uri, by_path: bool) -> Vec<Handle> {
         let route = self.route_of(target, by_path);
-        route.map(|route| self.search.handles(route, target)).unwrap_or_default()
+        route.map(|route| self.cache.handles(route, target)).unwrap_or_default()
     }
 
     /// What the keys of requests to `target` begin with, as far as the origin and the host go.

@@ -1,4 +1,5 @@
-//! The answers that are tintype's own: refusals and failures, each mapped to a status here and nowhere else.
+//! The answers that are tintype's own: refusals and failures, each mapped to a status here and
+//! nowhere else.
 
 use std::time::Duration;
 

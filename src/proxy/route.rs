@@ -6,8 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode, Uri};
 use url::Url;
 
-use crate::capture::dialect::{Dialect, RouteDialect};
-use crate::capture::{Canonical, Defaults};
+use crate::capture::Canonical;
 use crate::derive::{self, Unfit};
 use crate::origin::{Flaw, Origin, OriginError};
 use crate::policy::admission::Terms;
@@ -15,47 +14,10 @@ use crate::policy::audience::Audience;
 use crate::policy::public_url::PublicUrl;
 use crate::policy::rules::{Lifetimes, Plan};
 use crate::policy::wishes::Wishes;
-use crate::policy::{key, place, query};
-use crate::proxy::Config;
-use crate::proxy::auth::Auth;
-use crate::proxy::fetch::prefetch::Refresh;
+use crate::policy::{key, place};
+pub use crate::proxy::config::Asking;
+use crate::proxy::config::{Auth, Config, Refresh};
 use crate::store::Handle;
-
-/// How a route reads the queries of its requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asking {
-    /// As tintype's own capture parameters, by query or JSON, under any unambiguous alias.
-    Tintype(Defaults),
-    /// As another service's.
-    Dialect(Box<RouteDialect>),
-    /// As opaque text, but for parameters that are known to mean nothing.
-    Opaque(query::Rules),
-}
-
-impl Asking {
-    /// Its name in proxy.toml.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Asking::Tintype(_) => "tintype",
-            Asking::Dialect(spoken) => spoken.dialect.name(),
-            Asking::Opaque(_) => "opaque",
-        }
-    }
-
-    /// The service whose dialect it is.
-    pub fn dialect(&self) -> Option<&'static dyn Dialect> {
-        match self {
-            Asking::Dialect(spoken) => Some(spoken.dialect),
-            Asking::Tintype(_) | Asking::Opaque(_) => None,
-        }
-    }
-}
-
-impl Default for Asking {
-    fn default() -> Self {
-        Asking::Opaque(query::Rules::default())
-    }
-}
 
 /// The origin error of a response that is no good picture.
 pub(super) fn unfit(why: Unfit) -> OriginError {
@@ -70,7 +32,8 @@ pub(super) fn unfit(why: Unfit) -> OriginError {
 pub struct Route {
     /// Name in proxy.toml.
     pub name: String,
-    /// What its keys begin with: its name, or that of another route to the same origin whose stored responses it shares.
+    /// What its keys begin with: its name, or that of another route to the same origin whose stored
+    /// responses it shares.
     pub scope: String,
     /// Where its answers come from.
     pub origin: Arc<dyn Origin>,
@@ -154,7 +117,8 @@ impl Route {
         }
     }
 
-    /// What stands for the origin in keys: the name of a route, and the host where the origin is told it.
+    /// What stands for the origin in keys: the name of a route, and the host where the origin is
+    /// told it.
     pub fn scope(&self, target: &Uri) -> Cow<'_, str> {
         match target.authority() {
             Some(authority) if self.keyed_by_host => {
@@ -164,8 +128,9 @@ impl Route {
         }
     }
 
-    /// What a purge of the response to `target` under `key` would name: its URL, the page that it captures, and the host and the prefixes
-    /// of that; without a page those of the URL, as the key has them.
+    /// What a purge of the response to `target` under `key` would name: its URL, the page that it
+    /// captures, and the host and the prefixes of that; without a page those of the URL, as the key
+    /// has them.
     pub fn handles(&self, key: &[u8], target: &Uri, page: Option<&Url>) -> Vec<Handle> {
         let mut handles = vec![Handle::of_key(key)];
         let Some(page) = page.filter(|_| self.capture) else {
@@ -196,7 +161,8 @@ impl Route {
         Wishes::of_unknown(query).page.map(String::from)
     }
 
-    /// What its rules and `wishes` make of a request for `target`: by the page that it captures, or by its own URL.
+    /// What its rules and `wishes` make of a request for `target`: by the page that it captures, or
+    /// by its own URL.
     pub fn plan(&self, target: &Uri, wishes: &Wishes) -> Plan {
         if self.capture {
             return self.lifetimes.plan(wishes.page.as_ref(), wishes);
@@ -230,10 +196,10 @@ pub struct UnknownUpstream(pub String);
 pub struct Routes(Vec<Arc<Route>>);
 
 impl Routes {
-    /// Composes the routes of `config`; `origin` gives the origin of a name, and whether it is told the client's host.
+    /// Composes the routes of `config`; `origin` gives the origin of a name, and whether it is told
+    /// the client's host.
     ///
-    /// # Errors
-    /// If an upstream does not exist.
+    /// # Errors If an upstream does not exist.
     pub fn new(
         config: &Config,
         mut origin: impl FnMut(&str) -> Option<(Arc<dyn Origin>, bool)>,
@@ -265,7 +231,8 @@ impl Routes {
         Ok(Routes(routes))
     }
 
-    /// Takes over the routes of `before` that are the `same` by configuration and have the same origin.
+    /// Takes over the routes of `before` that are the `same` by configuration and have the same
+    /// origin.
     pub(super) fn adopt(&mut self, before: &Routes, same: impl Fn(&str) -> bool) {
         for route in &mut self.0 {
             let known = before.0.iter().find(|known| known.name == route.name);
@@ -293,12 +260,13 @@ impl Routes {
     /// The route with signed paths over the stored responses of `scope`.
     pub(super) fn signing(&self, scope: &str) -> Option<&Arc<Route>> {
         let signs = |route: &&Arc<Route>| {
-            route.scope == scope && route.asking.dialect().is_some_and(Dialect::has_signed_paths)
+            route.scope == scope && route.asking.dialect().is_some_and(|dialect| dialect.has_signed_paths())
         };
         self.0.iter().find(signs)
     }
 
-    /// The first route that captures pages: one in our own dialect, then one to our own engine, before others.
+    /// The first route that captures pages: one in our own dialect, then one to our own engine,
+    /// before others.
     pub fn capturing(&self) -> Option<&Arc<Route>> {
         let captures = || self.0.iter().filter(|route| route.capture);
         let engine = || captures().filter(|route| route.lifetimes.engine);

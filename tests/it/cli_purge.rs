@@ -80,10 +80,7 @@ async fn a_purge_can_be_soft_fetched_again_or_only_told() {
     assert_eq!(x_cache(&running, "/a").await, "HIT");
 
     let soft = in_pipe(asking(&running, &["purge", "/a", "--soft"]));
-    assert_eq!(
-        (soft.0, soft.1.as_str()),
-        (Some(0), "purged 1 stored response, softly: stale from now on\n")
-    );
+    assert_eq!((soft.0, soft.1.as_str()), (Some(0), "purged 1 stored response, softly: stale from now on\n"));
     assert_eq!(x_cache(&running, "/a").await, "STALE");
     origin.received(2).await;
 

@@ -13,8 +13,8 @@ use crate::message::class::Caller;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::signing::own::{self, Grant};
 use crate::policy::signing::{Denial, Render, Secret, access_key};
-use crate::proxy::reading::with_query;
 use crate::proxy::refusal::Refusal;
+use crate::proxy::request::target::with_query;
 use crate::proxy::route::Route;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -24,7 +24,8 @@ const PASSED_ON: &str = "x-api-header-";
 const DAYS_30: u64 = 30 * 86_400;
 
 impl Keyring {
-    /// By which right `request` is for `route`, at `now`; not counted. What admits it is taken out of it.
+    /// By which right `request` is for `route`, at `now`; not counted. What admits it is taken out
+    /// of it.
     pub(in crate::proxy) fn admit(
         &self,
         route: &Route,
@@ -93,7 +94,8 @@ impl Keyring {
         Ok((Arc::clone(held), held.key.secret.as_ref().ok_or(Denial::UnknownKey)?))
     }
 
-    /// The key whose API key is in a field, or in `access_key`. Looks at all of them, whichever it is.
+    /// The key whose API key is in a field, or in `access_key`. Looks at all of them, whichever it
+    /// is.
     fn by_key(&self, request: &mut Parts) -> Option<Arc<Held>> {
         let field = |name: &HeaderName| request.headers.get(name).and_then(|value| value.to_str().ok());
         let bearer = field(&header::AUTHORIZATION).and_then(|value| value.split_once(' '));
@@ -122,7 +124,8 @@ fn good(held: &Held, now: Timestamp) -> Result<(), Denial> {
     if held.key.not_after.is_some_and(|end| now >= end) { Err(Denial::Expired) } else { Ok(()) }
 }
 
-/// Takes out of a signed request what says something else than its link does: who holds a link decides nothing.
+/// Takes out of a signed request what says something else than its link does: who holds a link
+/// decides nothing.
 fn only_the_link(request: &mut Parts) {
     let only_if_cached = RequestDirectives::of(&request.headers).only_if_cached;
     for name in [header::AUTHORIZATION, header::COOKIE, header::CACHE_CONTROL, header::PRAGMA, X_API_KEY] {
@@ -139,7 +142,8 @@ fn only_the_link(request: &mut Parts) {
 }
 
 impl Leave {
-    /// `link`, to the picture that was asked for, as who has it may use it: signed, where `route` wants that.
+    /// `link`, to the picture that was asked for, as who has it may use it: signed, where `route`
+    /// wants that.
     pub(in crate::proxy) fn sign(&self, route: &Route, link: &Uri, now: Timestamp) -> Uri {
         self.signed(route, link, now).unwrap_or_else(|| link.clone())
     }

@@ -1,7 +1,8 @@
-//! Who may ask: a request is admitted by its signature or by its API key before anything else is done for it, and what it may use of the
-//! origin goes with it as its `Leave`.
+//! Who may ask: a request is admitted by its signature or by its API key before anything else is
+//! done for it, and what it may use of the origin goes with it as its `Leave`.
 //!
-//! Keys are no part of cache keys: what was asked with one serves all, so that keys can be changed without losing anything stored.
+//! Keys are no part of cache keys: what was asked with one serves all, so that keys can be changed
+//! without losing anything stored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,75 +11,17 @@ use http::request::Parts;
 use parking_lot::Mutex;
 use url::Url;
 
-use super::Proxy;
+pub use super::config::{Auth, Key};
 use super::refusal::Refusal;
 use super::route::Route;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::policy::audience::Asker;
 use crate::policy::signing::rate::{Bucket, Rate};
-use crate::policy::signing::{Denial, Render, Secret};
+use crate::policy::signing::{Denial, Render};
 use crate::policy::wishes::Wishes;
 
 mod admit;
-mod restricted;
-
-/// By what the requests of a route are admitted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Auth {
-    /// All of them.
-    #[default]
-    None,
-    /// By their signatures.
-    Signed,
-    /// By an API key.
-    Key,
-    /// By either.
-    Either,
-}
-
-impl Auth {
-    /// Whether signed links are good here.
-    pub fn takes_links(self) -> bool {
-        matches!(self, Auth::Signed | Auth::Either)
-    }
-
-    /// Whether API keys are.
-    pub fn takes_keys(self) -> bool {
-        matches!(self, Auth::Key | Auth::Either)
-    }
-
-    /// Its name in proxy.toml.
-    pub fn name(self) -> &'static str {
-        match self {
-            Auth::None => "none",
-            Auth::Signed => "signed",
-            Auth::Key => "key",
-            Auth::Either => "either",
-        }
-    }
-}
-
-/// A key: `[keys.ID]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Key {
-    /// Its name, which links tell.
-    pub id: String,
-    /// What links are signed with.
-    pub secret: Option<Secret>,
-    /// What is sent in place of a signature.
-    pub api_key: Option<Secret>,
-    /// From when on it is no longer good.
-    pub not_after: Option<Timestamp>,
-    /// Hosts of the pages that may be captured with it, `*.suffix` for those below one; all if there is none.
-    pub hosts: Vec<String>,
-    /// The most that may be done for it, whatever a link says.
-    pub render: Render,
-    /// How many requests.
-    pub rate: Option<Rate>,
-    /// How many that ask the origin.
-    pub render_rate: Option<Rate>,
-}
 
 /// A key at work.
 #[derive(Debug)]
@@ -147,7 +90,8 @@ impl Leave {
         matches!(self.by, By::Nothing) && self.render == Render::Allow
     }
 
-    /// Whether it may look at the page that these wishes name; one that is named beside others is none.
+    /// Whether it may look at the page that these wishes name; one that is named beside others is
+    /// none.
     pub(super) fn check_page(&self, wishes: &Wishes) -> Result<(), Refusal> {
         let page = wishes.page.as_ref().filter(|_| !wishes.ambiguous);
         let hosts = self.held().map_or(&[][..], |held| &held.key.hosts);
@@ -157,6 +101,11 @@ impl Leave {
             None => host == pattern,
         };
         if hosts.is_empty() || hosts.iter().any(fits) { Ok(()) } else { Err(Refusal::Denied(Denial::Host)) }
+    }
+
+    /// Whether the origin may not be asked for it.
+    pub(super) fn is_restricted(&self) -> bool {
+        self.render != Render::Allow
     }
 
     /// What is left of its wishes: none of those for a new picture, where there will be none.
@@ -221,14 +170,16 @@ fn take(bucket: &Mutex<Bucket>, rate: Option<Rate>, now: Timestamp) -> Result<()
     taken.map_err(|retry_after: Duration| Refusal::TooMany { rate, retry_after })
 }
 
-impl Proxy {
-    /// Admits `request` to `route`, and leaves nothing in it of what admitted it.
-    pub(super) fn admit(&self, route: &Route, request: &mut Parts, body: &Body) -> Result<Leave, Refusal> {
-        if route.auth == Auth::None {
-            return Ok(Leave::default());
-        }
-        let now = self.clock.now();
-        let leave = self.keys.admit(route, request, body, now)?;
+impl Keyring {
+    /// Admits `request` to `route`, counts it, and removes from it what admitted it.
+    pub(super) fn admit_and_count(
+        &self,
+        route: &Route,
+        request: &mut Parts,
+        body: &Body,
+        now: Timestamp,
+    ) -> Result<Leave, Refusal> {
+        let leave = self.admit(route, request, body, now)?;
         leave.count(now)?;
         Ok(leave)
     }

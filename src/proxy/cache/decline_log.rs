@@ -1,58 +1,55 @@
-//! What came of the last fetch for a key of which nothing was stored: so that it can be told why.
+//! Decline log: why the last fetch for a key stored nothing, for `explain`.
 
+use super::recent_keys::RecentKeys;
 use crate::clock::Timestamp;
 use crate::origin::OriginError;
 use crate::policy::admission::NotStored;
-use crate::proxy::cache::recent_keys::RecentKeys;
 use crate::store::CacheKey;
 
-/// Keys that are remembered.
-const MOST: usize = 4096;
-/// Characters of a cause that are kept.
-const LONGEST: usize = 200;
+/// Keys that are remembered at once.
+const MAX_KEYS: usize = 4096;
+/// Characters of an origin error that are kept.
+const MAX_ERROR_CHARS: usize = 200;
 
 /// Why nothing was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reason {
+pub(crate) struct Declined {
     /// The name of the reason, as in log and metrics.
     pub(crate) name: &'static str,
-    /// In words.
     pub(crate) words: String,
-    /// When.
     pub(crate) at: Timestamp,
 }
 
-impl Reason {
-    /// The response was not for storing.
-    pub(crate) fn refused(reason: NotStored, at: Timestamp) -> Self {
-        Reason { name: reason.name(), words: in_words(reason).to_owned(), at }
+impl Declined {
+    /// The response may not be stored.
+    pub(crate) fn not_stored(reason: NotStored, at: Timestamp) -> Self {
+        Declined { name: reason.name(), words: in_words(reason).to_owned(), at }
     }
 
     /// No usable response came.
     pub(crate) fn failed(error: &OriginError, at: Timestamp) -> Self {
-        Reason { name: error.name(), words: error.to_string().chars().take(LONGEST).collect(), at }
+        Declined { name: error.name(), words: error.to_string().chars().take(MAX_ERROR_CHARS).collect(), at }
     }
 
-    /// A picture of a page that was not loaded came.
+    /// The picture shows a page that was not loaded.
     pub(crate) fn incomplete(at: Timestamp) -> Self {
-        Reason { name: "incomplete", words: "the page did not load in time".to_owned(), at }
+        Declined { name: "incomplete", words: "the page did not load in time".to_owned(), at }
     }
 
-    /// An error status came.
+    /// The origin answered with an error status.
     pub(crate) fn status(status: http::StatusCode, at: Timestamp) -> Self {
-        Reason { name: "status", words: format!("the origin answered {status}"), at }
+        Declined { name: "status", words: format!("the origin answered {status}"), at }
     }
 }
 
-/// The last reasons, bounded. Written on the miss path only.
+/// The last reasons, bounded. Written when a fetch ends only.
 #[derive(Default)]
-pub(crate) struct Unstored(RecentKeys<Reason, MOST>);
+pub(crate) struct DeclineLog(RecentKeys<Declined, MAX_KEYS>);
 
-impl Unstored {
-    /// Remembers why nothing was stored for `key`.
-    pub(crate) fn note(&self, key: &CacheKey, reason: Reason) {
-        let at = reason.at;
-        self.0.insert(key, reason, at);
+impl DeclineLog {
+    pub(crate) fn note(&self, key: &CacheKey, declined: Declined) {
+        let at = declined.at;
+        self.0.insert(key, declined, at);
     }
 
     /// Something was stored for `key`.
@@ -60,9 +57,8 @@ impl Unstored {
         self.0.remove(key);
     }
 
-    /// Why nothing was stored for `key`, if that is remembered.
-    pub(crate) fn of(&self, key: &CacheKey) -> Option<Reason> {
-        self.0.get(key).map(|(reason, _)| reason)
+    pub(crate) fn get(&self, key: &CacheKey) -> Option<Declined> {
+        self.0.get(key).map(|(declined, _)| declined)
     }
 }
 
@@ -99,15 +95,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_reason_is_told_until_something_is_stored() {
-        let (unstored, key) = (Unstored::default(), CacheKey::new(*b"k"));
-        assert_eq!(unstored.of(&key), None);
-        unstored.note(&key, Reason::refused(NotStored::Private, Timestamp(1)));
-        unstored.note(&key, Reason::failed(&OriginError::Connect("x".repeat(1000)), Timestamp(2)));
-        let reason = unstored.of(&key).expect("a reason");
-        assert_eq!((reason.name, reason.at, reason.words.len()), ("connect", Timestamp(2), LONGEST));
-        unstored.forget(&key);
-        assert_eq!(unstored.of(&key), None);
+    fn the_last_reason_is_kept_until_something_is_stored() {
+        let (log, key) = (DeclineLog::default(), CacheKey::new(*b"k"));
+        assert_eq!(log.get(&key), None);
+        log.note(&key, Declined::not_stored(NotStored::Private, Timestamp(1)));
+        log.note(&key, Declined::failed(&OriginError::Connect("x".repeat(1000)), Timestamp(2)));
+        let reason = log.get(&key).expect("a reason");
+        assert_eq!((reason.name, reason.at, reason.words.len()), ("connect", Timestamp(2), MAX_ERROR_CHARS));
+        log.forget(&key);
+        assert_eq!(log.get(&key), None);
     }
 
     #[test]
@@ -136,11 +132,11 @@ mod tests {
 
     #[test]
     fn reasons_are_bounded() {
-        let unstored = Unstored::default();
-        for i in 0..(MOST as u64 * 2) {
+        let log = DeclineLog::default();
+        for i in 0..(MAX_KEYS as u64 * 2) {
             let key = CacheKey::new(i.to_be_bytes());
-            unstored.note(&key, Reason::refused(NotStored::NoStore, Timestamp(i)));
+            log.note(&key, Declined::not_stored(NotStored::NoStore, Timestamp(i)));
         }
-        assert!(unstored.0.len() <= MOST);
+        assert!(log.0.len() <= MAX_KEYS);
     }
 }

@@ -1,73 +1,73 @@
-//! What is remembered of keys without a stored response to remember it: that their answers are not for sharing, and that their
-//! origin failed a short while ago.
+//! Negative cache: keys whose last response was uncacheable, or whose origin failed recently.
 
 use std::time::Duration;
 
+use super::recent_keys::RecentKeys;
 use crate::clock::Timestamp;
-use crate::proxy::cache::recent_keys::RecentKeys;
 use crate::store::CacheKey;
 
-/// Marks that are kept at once.
-const MOST: usize = 20_000;
-/// How long requests for an uncacheable answer do not wait for each other.
-const PASS_FOR: Duration = Duration::from_secs(120);
+/// Keys that are remembered at once.
+const MAX_KEYS: usize = 20_000;
+/// How long requests for an uncacheable response do not wait for each other.
+const UNCACHEABLE_FOR: Duration = Duration::from_secs(120);
 /// How long a failed origin is not asked again where a stale response can answer.
-const QUIET_FOR: Duration = Duration::from_secs(5);
-/// How long a failure is remembered, so that the next attempt is made behind the client's back.
-const REMEMBER_FAILURE: Duration = Duration::from_secs(600);
+const NO_RETRY_FOR: Duration = Duration::from_secs(5);
+/// How long a failure is remembered, so that the next attempt is made in the background.
+const FAILED_FOR: Duration = Duration::from_secs(600);
 
-/// What a key is remembered for.
+/// What is known of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mark {
-    /// Its last answer could not be shared: requests go on their own, side by side.
-    Pass,
-    /// Its origin failed.
-    Failed {
-        /// By an answer, or by none.
+pub(crate) enum Negative {
+    /// Its last response could not be shared: each request is fetched on its own.
+    Uncacheable,
+    /// Its origin failed. A stale response answers, and the origin is asked in the background,
+    /// unless it failed just now.
+    OriginFailed {
+        /// Whether the origin answered at all.
         answered: bool,
-        /// So short a while ago that a stale response answers without asking; later one does so too, and the origin is asked in the
-        /// background.
         just_now: bool,
     },
 }
 
-/// What was noted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Noted {
-    Pass,
-    Failed { answered: bool },
+impl Negative {
+    pub(crate) fn failed_just_now(self) -> bool {
+        matches!(self, Negative::OriginFailed { just_now: true, .. })
+    }
 }
 
-/// The marks, bounded. Two keys whose hashes are equal share a mark, which costs a fetch side by side, or
-/// one that is not made for a few seconds.
-#[derive(Default)]
-pub(crate) struct Marks(RecentKeys<Noted, MOST>);
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    Uncacheable,
+    OriginFailed { answered: bool },
+}
 
-impl Marks {
-    /// What `key` is remembered for at `now`.
-    pub(crate) fn of(&self, key: &CacheKey, now: Timestamp) -> Option<Mark> {
-        let (noted, since) = self.0.get(key)?;
-        // A clock that is stepped back makes no mark last.
+/// The negative cache, bounded. Two keys whose hashes are equal share an entry. That costs a fetch
+/// of its own, or one that is not made for a few seconds.
+#[derive(Default)]
+pub(crate) struct NegativeCache(RecentKeys<Entry, MAX_KEYS>);
+
+impl NegativeCache {
+    pub(crate) fn get(&self, key: &CacheKey, now: Timestamp) -> Option<Negative> {
+        let (entry, since) = self.0.get(key)?;
+        // Also right after the clock was set back.
         let ago = now.apart(since);
-        match noted {
-            Noted::Pass => (ago < PASS_FOR).then_some(Mark::Pass),
-            Noted::Failed { answered } => {
-                (ago < REMEMBER_FAILURE).then_some(Mark::Failed { answered, just_now: ago < QUIET_FOR })
-            }
+        match entry {
+            Entry::Uncacheable => (ago < UNCACHEABLE_FOR).then_some(Negative::Uncacheable),
+            Entry::OriginFailed { answered } => (ago < FAILED_FOR)
+                .then_some(Negative::OriginFailed { answered, just_now: ago < NO_RETRY_FOR }),
         }
     }
 
-    /// The answer for `key` could not be shared.
-    pub(crate) fn set_pass(&self, key: &CacheKey, now: Timestamp) {
-        self.0.insert(key, Noted::Pass, now);
+    /// The response for `key` could not be shared.
+    pub(crate) fn set_uncacheable(&self, key: &CacheKey, now: Timestamp) {
+        self.0.insert(key, Entry::Uncacheable, now);
     }
 
-    /// The origin failed for `key`: by an answer, or by none.
+    /// The origin failed for `key`; `answered` says whether it answered at all.
     pub(crate) fn set_failed(&self, key: &CacheKey, answered: bool, now: Timestamp) {
-        self.0.insert(key, Noted::Failed { answered }, now);
+        self.0.insert(key, Entry::OriginFailed { answered }, now);
     }
 
-    /// All is well with `key` again.
     pub(crate) fn clear(&self, key: &CacheKey) {
         self.0.remove(key);
     }
@@ -78,28 +78,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_fade() {
-        let (marks, key, start) = (Marks::default(), CacheKey::new(*b"k"), Timestamp::from_secs(1_000_000));
+    fn entries_expire() {
+        let (negative, key, start) =
+            (NegativeCache::default(), CacheKey::new(*b"k"), Timestamp::from_secs(1_000_000));
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(marks.of(&key, start), None);
-        marks.set_pass(&key, start);
-        assert_eq!(marks.of(&key, at(119)), Some(Mark::Pass));
-        assert_eq!(marks.of(&key, at(120)), None);
-        marks.set_failed(&key, true, start);
-        assert_eq!(marks.of(&key, at(4)), Some(Mark::Failed { answered: true, just_now: true }));
-        assert_eq!(marks.of(&key, at(5)), Some(Mark::Failed { answered: true, just_now: false }));
-        assert_eq!(marks.of(&key, at(600)), None);
-        assert_eq!(marks.of(&key, start - Duration::from_secs(3600)), None);
-        marks.clear(&key);
-        assert_eq!(marks.of(&key, start), None);
+        assert_eq!(negative.get(&key, start), None);
+        negative.set_uncacheable(&key, start);
+        assert_eq!(negative.get(&key, at(119)), Some(Negative::Uncacheable));
+        assert_eq!(negative.get(&key, at(120)), None);
+        negative.set_failed(&key, true, start);
+        assert_eq!(
+            negative.get(&key, at(4)),
+            Some(Negative::OriginFailed { answered: true, just_now: true })
+        );
+        assert_eq!(
+            negative.get(&key, at(5)),
+            Some(Negative::OriginFailed { answered: true, just_now: false })
+        );
+        assert_eq!(negative.get(&key, at(600)), None);
+        assert_eq!(negative.get(&key, start - Duration::from_secs(3600)), None);
+        negative.clear(&key);
+        assert_eq!(negative.get(&key, start), None);
     }
 
     #[test]
-    fn marks_are_bounded() {
-        let marks = Marks::default();
-        for i in 0..(MOST as u64 * 2) {
-            marks.set_pass(&CacheKey::new(i.to_be_bytes()), Timestamp(i));
+    fn entries_are_bounded() {
+        let negative = NegativeCache::default();
+        for i in 0..(MAX_KEYS as u64 * 2) {
+            negative.set_uncacheable(&CacheKey::new(i.to_be_bytes()), Timestamp(i));
         }
-        assert!(marks.0.len() <= MOST);
+        assert!(negative.0.len() <= MAX_KEYS);
     }
 }

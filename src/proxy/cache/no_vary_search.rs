@@ -1,7 +1,8 @@
-//! `No-Vary-Search` on routes that heed it: queries that the origin answers alike share a key.
+//! `No-Vary-Search`: queries to which the origin gives the same response share a cache key, on
+//! routes that allow it.
 //!
-//! A rule is learnt from a response and remembered for its path. It is lost at a restart; until a response brings it again, queries are
-//! told apart octet by octet, which only costs fetches.
+//! A rule is learnt from a response and kept for its path. It is lost at a restart. Until a
+//! response brings it again, each query has a key of its own, which only costs fetches.
 
 use std::collections::HashMap;
 
@@ -9,34 +10,33 @@ use http::{HeaderMap, Uri};
 use parking_lot::Mutex;
 
 use crate::policy::no_vary_search::Rule;
-use crate::proxy::Proxy;
 use crate::proxy::route::Route;
 use crate::store::{CacheKey, Handle};
 
-/// Paths whose rules are remembered; beyond, all are forgotten and learnt anew.
-const MOST: usize = 10_000;
+/// Paths whose rules are kept. Beyond that all are dropped and learnt again.
+const MAX_PATHS: usize = 10_000;
 
 /// The rules that were learnt, by route and path.
 #[derive(Default)]
-pub(crate) struct SearchRules(Mutex<HashMap<String, Learnt>>);
+pub(crate) struct NoVarySearch(Mutex<HashMap<String, LearntRule>>);
 
-/// A rule and when it was learnt.
-struct Learnt {
+struct LearntRule {
     rule: Rule,
-    /// Stands in the keys that the rule gives. A rule that was lost or replaced, and is learnt again, gives other ones: what a purge
-    /// in between could not name stays out of reach, and so does what was stored without the rule.
+    /// Sequence number of the response, part of the keys that the rule makes. A rule that is lost
+    /// and learnt again makes other keys, so that a response which a purge in between could not
+    /// name is not found again.
     sequence: u64,
 }
 
-impl SearchRules {
+impl NoVarySearch {
     /// Writes the primary cache key of `target` into `key`, over what was there.
-    pub(crate) fn key_into(&self, route: &Route, key: &mut Vec<u8>, target: &Uri) {
+    pub(super) fn key_into(&self, route: &Route, key: &mut Vec<u8>, target: &Uri) {
         route.key_into(key, target);
         let Some(query) = target.query().filter(|_| route.no_vary_search) else {
             return;
         };
         let rules = self.0.lock();
-        if let Some(Learnt { rule, sequence }) = rules.get(&place(route, target)) {
+        if let Some(LearntRule { rule, sequence }) = rules.get(&rule_path(route, target)) {
             key.truncate(key.len() - query.len());
             key.extend_from_slice(rule.canonical(query).as_bytes());
             // No URL has such an octet.
@@ -44,8 +44,9 @@ impl SearchRules {
         }
     }
 
-    /// The keys under which a response to `target` may be stored, each with its handle: octet by octet, and as the rule has it.
-    pub(crate) fn names(&self, route: &Route, target: &Uri) -> Vec<(CacheKey, Handle)> {
+    /// The keys under which a response to `target` may be stored, without and with the rule, each
+    /// with its handle.
+    pub(super) fn names(&self, route: &Route, target: &Uri) -> Vec<(CacheKey, Handle)> {
         let (mut plain, mut canonical) = (Vec::new(), Vec::new());
         route.key_into(&mut plain, target);
         self.key_into(route, &mut canonical, target);
@@ -59,50 +60,29 @@ impl SearchRules {
             .collect()
     }
 
-    /// What a purge of `target` as a URL would name.
-    pub(crate) fn handles(&self, route: &Route, target: &Uri) -> Vec<Handle> {
-        self.names(route, target).into_iter().map(|(_, handle)| handle).collect()
-    }
-
-    /// Learns what `response`, begun at `sequence`, says of the queries of its path.
-    fn learn(&self, route: &Route, target: &Uri, response: &HeaderMap, sequence: u64) {
+    /// Learns the rule in `response`, whose fetch began at `sequence`.
+    pub(super) fn learn(&self, route: &Route, target: &Uri, response: &HeaderMap, sequence: u64) {
         if !route.no_vary_search {
             return;
         }
-        let place = place(route, target);
+        let path = rule_path(route, target);
         let mut rules = self.0.lock();
         match Rule::of(response) {
             Some(rule) => {
-                if rules.len() >= MOST && !rules.contains_key(&place) {
+                if rules.len() >= MAX_PATHS && !rules.contains_key(&path) {
                     rules.clear();
                 }
-                if rules.get(&place).is_none_or(|known| known.rule != rule) {
-                    rules.insert(place, Learnt { rule, sequence });
+                if rules.get(&path).is_none_or(|known| known.rule != rule) {
+                    rules.insert(path, LearntRule { rule, sequence });
                 }
             }
             None => {
-                rules.remove(&place);
+                rules.remove(&path);
             }
         }
     }
 }
 
-fn place(route: &Route, target: &Uri) -> String {
+fn rule_path(route: &Route, target: &Uri) -> String {
     format!("{} {}", route.scope(target), target.path())
-}
-
-impl Proxy {
-    /// Learns what `response` says of the queries of its path, and gives the key that it is then stored under.
-    pub(crate) fn learn_search(
-        &self,
-        route: &Route,
-        target: &Uri,
-        response: &HeaderMap,
-        sequence: u64,
-    ) -> CacheKey {
-        self.search.learn(route, target, response, sequence);
-        let mut key = Vec::new();
-        self.search.key_into(route, &mut key, target);
-        CacheKey::new(key)
-    }
 }

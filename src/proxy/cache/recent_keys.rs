@@ -1,4 +1,5 @@
-//! A bounded map from cache keys to what is remembered of them. When it is full, the older half goes.
+//! A bounded map from cache keys to what is remembered of them. When it is full, the older half
+//! goes.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -8,8 +9,8 @@ use parking_lot::Mutex;
 use crate::clock::Timestamp;
 use crate::store::CacheKey;
 
-/// At most `MAX` values by the hash of their key: keys are as long as clients make them. Two keys that share a hash
-/// share a value.
+/// At most `MAX` values by the hash of their key: keys are as long as clients make them. Two keys
+/// that share a hash share a value.
 pub(crate) struct RecentKeys<V, const MAX: usize> {
     hasher: RandomState,
     entries: Mutex<HashMap<u64, (V, Timestamp)>>,

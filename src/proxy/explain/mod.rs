@@ -1,5 +1,6 @@
-//! What is known of a request without making it: its route and key, what is stored, for how long, what it would get now, and why nothing
-//! is stored if so. Nothing is counted, fetched, or brought into memory by it.
+//! Explains a request without making it: its route and key, what is stored and for how long, the
+//! response that it would get now, and why nothing is stored. Counts and fetches nothing, and
+//! brings nothing into memory.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -11,27 +12,22 @@ use url::{Url, form_urlencoded};
 
 use crate::message::body::Body;
 use crate::message::cache_status::Forward;
-use crate::message::outcome::{CacheOutcome, Tier};
+use crate::message::outcome::CacheOutcome;
 use crate::policy::admission::NotStored;
 use crate::policy::signing::own;
-use crate::policy::stored::Variant;
 use crate::policy::validation;
-use crate::proxy::Asked;
 use crate::proxy::Proxy;
-use crate::proxy::Step;
-use crate::proxy::auth::Auth;
-use crate::proxy::cache::lookup::{Found, select};
-use crate::proxy::cache::write;
-use crate::proxy::fetch::bypass;
-use crate::proxy::reading;
+use crate::proxy::auth::{Auth, Leave};
+use crate::proxy::cache::decide::Decision;
+use crate::proxy::cache::stored::Found;
 use crate::proxy::refusal::Refusal;
-use crate::proxy::request::forward;
-use crate::proxy::request::target;
-use crate::store::{CacheKey, Content, Record};
+use crate::proxy::request::parse;
+use crate::proxy::request::reading::Reading;
+use crate::proxy::request::{self, CacheRequest, forward, target};
 
 mod parts;
 
-use parts::{of_freshness, of_key, of_mark, of_route, of_stored, of_variants, rfc3339};
+use parts::{of_freshness, of_key, of_negative, of_route, of_stored, of_variants, rfc3339};
 
 /// What is to be explained.
 #[derive(Clone, Debug)]
@@ -64,15 +60,6 @@ pub enum NoAnswer {
     NoCaptures,
 }
 
-/// What a look at the store gave.
-struct Seen {
-    found: Found,
-    /// What is there all the same, but was purged.
-    purged: Option<Arc<Record>>,
-    /// Names of the selecting fields, and all variants that are known.
-    variants: Option<(Vec<String>, Vec<Variant>)>,
-}
-
 impl Proxy {
     /// Explains `question`.
     ///
@@ -93,35 +80,23 @@ impl Proxy {
             return Ok(refused(Refusal::NoRoute));
         };
         forward::sanitize(&mut request.headers);
-        // It is explained what it would get if it were admitted, and whether it is.
-        let told_admission = self.keys.admit(&route, &mut request, &Body::Empty, self.clock.now());
-        if told_admission.is_err()
+        // Explains the response that the request would get if it were admitted, and whether it is.
+        let admitted = self.keys.admit(&route, &mut request, &Body::Empty, self.clock.now());
+        if admitted.is_err()
             && let Some(query) = request.uri.query().filter(|_| route.auth.takes_links())
             && let Some(plain) = own::without(query)
         {
-            request.uri = reading::with_query(&request.uri, &plain).unwrap_or_else(|| request.uri.clone());
+            request.uri = target::with_query(&request.uri, &plain).unwrap_or_else(|| request.uri.clone());
         }
-        let read = reading::read(&route, &mut request, Body::Empty, self.config.max_request_body).await;
+        let read = parse::read(&route, &mut request, Body::Empty, self.config.max_request_body).await;
         let (mut reading, body) = match read {
             Ok(read) => read,
             Err(refusal) => return Ok(refused(refusal)),
         };
-        let passes = bypass::why_pass(&request, &body);
-        let admission = match told_admission {
-            Ok(leave) => {
-                leave.limit(&mut reading.wishes);
-                reading.leave = leave;
-                let admitted = reading.leave.check_page(&reading.wishes);
-                admitted.map_or_else(
-                    |refusal| json!({ "refused": refusal.name() }),
-                    |()| json!({ "admitted_by": reading.leave.words() }),
-                )
-            }
-            Err(refusal) => json!({ "refused": refusal.name() }),
-        };
-        let admission = if route.auth == Auth::None { Value::Null } else { admission };
-        let asked = self.asked(route, request, IpAddr::V4(Ipv4Addr::LOCALHOST), reading);
-        let seen = self.see(&asked.primary, &asked.request).await;
+        let passes = request::why_bypass(&request, &body);
+        let admission = of_admission(route.auth, admitted, &mut reading);
+        let asked = self.cache.request(route, request, IpAddr::V4(Ipv4Addr::LOCALHOST), reading);
+        let seen = self.cache.inspect(&asked.primary, &asked.head).await;
         let now = self.clock.now();
         let wishes = &asked.wishes;
         let stored = seen.found.stored.as_ref();
@@ -149,12 +124,12 @@ impl Proxy {
             "purge": {
                 "purged": seen.purged.is_some(),
                 "stale_by_purge": stored.is_some_and(|(stored, _)| {
-                    self.store.is_softened(&stored.record().handles, stored.record().sequence)
+                    self.cache.store().is_softened(&stored.record().handles, stored.record().sequence)
                 }),
-                "ledger_entries": self.store.usage().ledger_entries,
+                "ledger_entries": self.cache.store().usage().ledger_entries,
             },
-            "mark": self.marks.of(&seen.found.key, now).map(of_mark),
-            "not_stored": self.unstored.of(&asked.primary).map(|reason| json!({
+            "mark": self.cache.negative.get(&seen.found.key, now).map(of_negative),
+            "not_stored": self.cache.declined.get(&asked.primary).map(|reason| json!({
                 "reason": reason.name,
                 "words": reason.words,
                 "at": rfc3339(reason.at),
@@ -192,45 +167,10 @@ impl Proxy {
         Ok((request, secure))
     }
 
-    /// Looks at what is stored for `request`, as [`look_up`](Self::look_up) would, and leaves it where it is.
-    async fn see(&self, primary: &CacheKey, request: &Parts) -> Seen {
-        let mut seen = Seen { found: Found::nothing(primary), purged: None, variants: None };
-        let Some((record, tier)) = self.glance(primary).await else { return seen };
-        if self.store.is_purged(&record.handles, record.sequence) {
-            seen.purged = Some(record);
-            return seen;
-        }
-        let (record, tier) = match &record.content {
-            Content::Response { .. } => (record, tier),
-            Content::Variants(index) => {
-                seen.found.key = select(primary, index, request);
-                seen.found.variants.clone_from(&index.variants);
-                seen.variants = Some((index.selecting.clone(), index.variants.clone()));
-                let listed = index.variants.iter().any(|known| known.key == seen.found.key.as_bytes());
-                match self.glance(&seen.found.key).await {
-                    Some(variant) if listed => variant,
-                    _ => return seen,
-                }
-            }
-        };
-        if self.store.is_purged(&record.handles, record.sequence) {
-            seen.purged = Some(record);
-            return seen;
-        }
-        seen.found.variants.clear();
-        seen.found.stored = self.stored(record).map(|stored| (stored, tier));
-        seen
-    }
-
-    async fn glance(&self, key: &CacheKey) -> Option<(Arc<Record>, Tier)> {
-        let (record, in_memory) = self.store.peek(key).await?;
-        Some((record, if in_memory { Tier::Memory } else { Tier::Disk }))
-    }
-
     /// What the request would get now, and by which rule.
-    fn outcome(&self, asked: &Asked, found: &Found, passes: Option<Forward>) -> Value {
+    fn outcome(&self, asked: &CacheRequest, found: &Found, passes: Option<Forward>) -> Value {
         let only_range =
-            asked.request.headers.contains_key(header::RANGE) && write::is_cacheable(&asked.request.method);
+            asked.head.headers.contains_key(header::RANGE) && request::is_cacheable(&asked.head.method);
         if let Some(why) = passes
             && !only_range
         {
@@ -239,27 +179,26 @@ impl Proxy {
         if let Some(refused) = asked.plan.refused {
             return json!({ "answer": "bypass", "rule": refused.name(), "asks_origin": true });
         }
-        let under_way = self.flights.is_under_way(&found.key);
+        let under_way = self.fetcher.is_under_way(&found.key);
         let head = found.stored.as_ref().map(|(stored, _)| stored.head());
-        match self.weigh(asked, found) {
-            Step::Answer(_, CacheOutcome::Hit(tier))
-            | Step::AnswerAndValidate(_, CacheOutcome::Hit(tier)) => {
+        match self.cache.decide(asked, found) {
+            Decision::Serve { outcome: CacheOutcome::Hit(tier), .. } => {
                 json!({ "answer": "hit", "rule": "fresh", "tier": tier.name(), "asks_origin": false })
             }
-            Step::Answer(_, outcome) => {
+            Decision::Serve { outcome, revalidate: false, .. } => {
                 json!({ "answer": "stale", "rule": outcome.detail(), "asks_origin": false })
             }
-            Step::AnswerAndValidate(_, outcome) => json!({
+            Decision::Serve { outcome, .. } => json!({
                 "answer": "stale", "rule": outcome.detail(), "asks_origin": "behind", "fetch_under_way": under_way,
             }),
-            Step::Forward(_) if asked.leave.is_restricted() => {
+            Decision::Forward(_) if asked.leave.is_restricted() => {
                 json!({ "answer": "error", "rule": "not-rendered", "status": 404, "asks_origin": false })
             }
-            Step::Forward(_) if asked.directives.only_if_cached => {
+            Decision::Forward(_) if asked.directives.only_if_cached => {
                 json!({ "answer": "error", "rule": "only-if-cached", "status": 504, "asks_origin": false })
             }
-            Step::Forward(why) => {
-                let alone = only_range || asked.request.method == Method::HEAD;
+            Decision::Forward(why) => {
+                let alone = only_range || asked.head.method == Method::HEAD;
                 let rule = match head {
                     Some(head) if head.no_cache => "no-cache",
                     _ => why.token(),
@@ -273,5 +212,19 @@ impl Proxy {
                 })
             }
         }
+    }
+}
+
+/// Whether the request is admitted, and by what. Nothing on a route that admits everybody.
+fn of_admission(auth: Auth, admitted: Result<Leave, Refusal>, reading: &mut Reading) -> Value {
+    let admitted = admitted.and_then(|leave| {
+        leave.limit(&mut reading.wishes);
+        reading.leave = leave;
+        reading.leave.check_page(&reading.wishes)
+    });
+    match admitted {
+        _ if auth == Auth::None => Value::Null,
+        Ok(()) => json!({ "admitted_by": reading.leave.words() }),
+        Err(refusal) => json!({ "refused": refusal.name() }),
     }
 }

@@ -10,9 +10,9 @@ use crate::policy::freshness::{self, LifetimeSource};
 use crate::policy::rules::adaptive::History;
 use crate::policy::stored::{StoredResponse, Variant};
 use crate::policy::targeted;
-use crate::proxy::Asked;
-use crate::proxy::cache::lookup::Stored;
-use crate::proxy::cache::negative::Mark;
+use crate::proxy::cache::negative::Negative;
+use crate::proxy::cache::stored::Stored;
+use crate::proxy::request::CacheRequest;
 use crate::proxy::route::{Asking, Route};
 use crate::store::CacheKey;
 
@@ -33,7 +33,7 @@ pub(crate) fn of_route(route: &Route, routes: usize) -> Value {
 }
 
 /// The key and what it is made of; of a capture in our own dialect, the canonical parameters.
-pub(crate) fn of_key(asked: &Asked, key: &CacheKey) -> Value {
+pub(crate) fn of_key(asked: &CacheRequest, key: &CacheKey) -> Value {
     let primary = String::from_utf8_lossy(asked.primary.as_bytes());
     let (scope, target) = primary.split_once(' ').unwrap_or(("", &primary));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -85,7 +85,7 @@ pub(crate) fn of_variants((selecting, variants): &(Vec<String>, Vec<Variant>), s
 }
 
 /// The sum: lifetime less age is what remains, and the windows after it.
-pub(crate) fn of_freshness(head: &StoredResponse, asked: &Asked, now: Timestamp) -> Value {
+pub(crate) fn of_freshness(head: &StoredResponse, asked: &CacheRequest, now: Timestamp) -> Value {
     let age = head.current_age(now);
     json!({
         "lifetime_seconds": head.lifetime.as_secs(),
@@ -108,7 +108,7 @@ pub(crate) fn of_freshness(head: &StoredResponse, asked: &Asked, now: Timestamp)
 }
 
 /// What an adaptive lifetime is made of.
-fn of_history(head: &StoredResponse, asked: &Asked) -> Option<Value> {
+fn of_history(head: &StoredResponse, asked: &CacheRequest) -> Option<Value> {
     let terms = asked.route.terms_for(asked.plan);
     let adaptive = terms.ruled.adaptive?;
     let seen = head.history.as_deref().map(History::estimate);
@@ -122,8 +122,9 @@ fn of_history(head: &StoredResponse, asked: &Asked) -> Option<Value> {
     }))
 }
 
-/// Where the lifetime comes from: if the response does not give it by itself, a rule or a bound does.
-fn source(head: &StoredResponse, asked: &Asked) -> &'static str {
+/// Where the lifetime comes from: if the response does not give it by itself, a rule or a bound
+/// does.
+fn source(head: &StoredResponse, asked: &CacheRequest) -> &'static str {
     const NAMES: [(LifetimeSource, &str); 5] = [
         (LifetimeSource::SMaxAge, "s-maxage"),
         (LifetimeSource::MaxAge, "max-age"),
@@ -140,12 +141,12 @@ fn source(head: &StoredResponse, asked: &Asked) -> &'static str {
     named.map_or("rule", |(_, name)| name)
 }
 
-pub(crate) fn of_mark(mark: Mark) -> Value {
-    match mark {
-        Mark::Pass => {
+pub(crate) fn of_negative(negative: Negative) -> Value {
+    match negative {
+        Negative::Uncacheable => {
             json!({ "kind": "pass", "words": "its last answer could not be shared: requests do not wait for each other" })
         }
-        Mark::Failed { answered, just_now } => json!({
+        Negative::OriginFailed { answered, just_now } => json!({
             "kind": "failed", "answered": answered, "just_now": just_now,
             "words": "its origin failed: where a stale response may stand in, it does so at once",
         }),

@@ -1,8 +1,9 @@
-//! The short way of a hit: what the long way found out of a plain request is kept as a `Prepared` answer, with the time in which it is
-//! certain to find the same again. All that is left to do then is to look whether the record is still the one that is stored.
+//! Fast path of hits: a plain request is answered from a prepared response.
 //!
-//! The long way stays the only one that decides: it makes every prepared answer with its own functions, and whatever is not
-//! certain goes through it.
+//! When a plain request was a hit, its response is kept as it is sent, with the time during which
+//! the same decision is certain. Within that time it is enough to check that the record is still
+//! the stored one. The responder makes every prepared response, and every request that is not
+//! certain goes the normal way.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -10,38 +11,37 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use foldhash::quality::RandomState;
-use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::message::body::Body;
 use crate::message::outcome::{CacheOutcome, Tier};
-use crate::message::plain::{Meaning, Plain, meaning};
+use crate::message::plain::Plain;
 use crate::policy::short;
 use crate::policy::stored::StoredResponse;
-use crate::proxy::Asked;
-use crate::proxy::Proxy;
-use crate::proxy::cache::lookup::{Found, Stored};
-use crate::proxy::respond::rendition::Derived;
-use crate::proxy::respond::tell_audience;
-use crate::store::{Content, Record};
-use crate::telemetry::counters::Count;
+use crate::proxy::cache::stored::Found;
+use crate::proxy::request::CacheRequest;
+use crate::proxy::respond::rendition::Rendition;
+use crate::proxy::respond::{Responder, tell_audience};
+use crate::store::{Content, Record, Store};
+use crate::telemetry::counters::{Count, Counters};
 
+pub(crate) mod plain_request;
 mod prepared;
 
-pub(crate) use prepared::Made;
-use prepared::{Prepared, one};
+use plain_request::{PlainRequest, one};
+use prepared::{About, PreparedRendition, PreparedResponse};
 
-/// Places in which one request may lie: there may be an answer for each format that clients can show.
+/// Places in which the response to one request may lie. There is one response for each format that
+/// clients may accept.
 const WAYS: usize = 4;
 
-/// An answer that is ready to be sent; its head is in the buffer that was given for it.
+/// The response to a plain request. Its head is in the buffer that was given for it.
 #[derive(Debug)]
 pub struct Answer {
     /// 200 or 304.
     pub status: StatusCode,
-    /// What follows the head.
+    /// The bytes after the head.
     pub body: Bytes,
 }
 
@@ -50,81 +50,37 @@ impl Answer {
     pub const OUTCOME: CacheOutcome = CacheOutcome::Hit(Tier::Memory);
 }
 
-/// Prepared answers by what was asked for. A place holds one; what comes later takes it over. To read takes no lock.
-pub(crate) struct Prepareds {
-    places: Box<[ArcSwapOption<Prepared>]>,
+/// Prepared responses, by host and target. A place holds one; a later one replaces it. Readers take
+/// no lock.
+pub(crate) struct FastPath {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    counters: Arc<Counters>,
+    places: Box<[ArcSwapOption<PreparedResponse>]>,
     hasher: RandomState,
 }
 
-/// A plain request as a message: over HTTP/2, or on the long way.
-#[derive(Clone)]
-pub(crate) struct Ticket {
-    host: HeaderValue,
-    target: PathAndQuery,
-}
-
-impl Ticket {
-    /// Of a request that is [`Plain`], or would be if it were read from bytes of HTTP/1.1.
-    pub(crate) fn of(request: &Parts) -> Option<Ticket> {
-        if request.method != Method::GET {
-            return None;
-        }
-        let plain = |name: &HeaderName, value: &HeaderValue| match meaning(name.as_str()) {
-            Meaning::Host | Meaning::IfNoneMatch | Meaning::IfModifiedSince => true,
-            Meaning::Accept | Meaning::Nothing => true,
-            // Any other names fields that leave.
-            Meaning::Framing => {
-                let usual = |usual: &&[u8]| value.as_bytes().eq_ignore_ascii_case(usual);
-                name == header::CONNECTION && [&b"close"[..], b"keep-alive"].iter().any(usual)
-            }
-            Meaning::Cache => false,
-        };
-        let host = match (request.version, request.uri.authority()) {
-            (Version::HTTP_11, None) => one(&request.headers, &header::HOST)?,
-            (Version::HTTP_2, Some(authority)) if !request.headers.contains_key(header::HOST) => {
-                HeaderValue::from_str(authority.as_str()).ok()?
-            }
-            _ => return None,
-        };
-        request.headers.iter().all(|(name, value)| plain(name, value)).then_some(())?;
-        Some(Ticket { host, target: request.uri.path_and_query()?.clone() })
-    }
-}
-
-impl Prepareds {
-    /// Room for so many answers; none at all for zero.
-    pub(crate) fn new(places: usize) -> Self {
+impl FastPath {
+    /// Room for `places` responses, rounded up to a power of two; none for zero.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        (clock, counters): (Arc<dyn Clock>, Arc<Counters>),
+        places: usize,
+    ) -> Self {
         let places = if places == 0 { 0 } else { places.next_power_of_two().max(WAYS) };
-        Prepareds {
+        FastPath {
+            store,
+            clock,
+            counters,
             places: (0..places).map(|_| ArcSwapOption::empty()).collect(),
             hasher: RandomState::default(),
         }
     }
 
-    fn places(&self, host: &[u8], target: &str) -> [Option<&ArcSwapOption<Prepared>>; WAYS] {
-        let hash = self.hasher.hash_one((host, target.as_bytes()));
-        let mask = self.places.len().wrapping_sub(1);
-        [0, 16, 32, 48].map(|bits| self.places.get(hash.rotate_right(bits) as usize & mask))
-    }
-
-    fn keep(&self, prepared: Prepared) {
-        let places = self.places(prepared.host(), prepared.target());
-        // One that is there for the same, else none, else the one that is over first.
-        let worth = |place: &&ArcSwapOption<Prepared>| match &*place.load() {
-            Some(known) if known.is_for_the_same_as(&prepared) => 0,
-            None => 1,
-            Some(known) => known.sure().end.0.saturating_add(2),
-        };
-        if let Some(place) = places.into_iter().flatten().min_by_key(worth) {
-            place.store(Some(Arc::new(prepared)));
-        }
-    }
-}
-
-impl Proxy {
-    /// Answers `plain` if what it asks for is prepared and still certain: writes the head to `head`. Counts what it answers.
-    pub fn short(&self, plain: &Plain<'_>, head: &mut Vec<u8>) -> Option<Answer> {
-        let answer = self.sure(plain, |prepared, unchanged, stored, body, now| {
+    /// Answers `plain` if a prepared response is there and valid: writes the head to `head`. Counts
+    /// the request.
+    pub(crate) fn answer(&self, plain: &Plain<'_>, head: &mut Vec<u8>) -> Option<Answer> {
+        let answer = self.find(plain, |prepared, unchanged, stored, body, now| {
             prepared.write_head(unchanged, stored, now, head);
             match unchanged {
                 true => Answer { status: StatusCode::NOT_MODIFIED, body: Bytes::new() },
@@ -135,8 +91,8 @@ impl Proxy {
         Some(answer)
     }
 
-    /// The same for a request that came as a message with these fields, and is counted.
-    pub(crate) fn short_message(&self, ticket: &Ticket, fields: &HeaderMap) -> Option<Response<Body>> {
+    /// The same for a request that came as a message with these fields, and is counted already.
+    pub(crate) fn respond(&self, request: &PlainRequest, fields: &HeaderMap) -> Option<Response<Body>> {
         let condition = |name: &HeaderName| match fields.contains_key(name) {
             true => one(fields, name).map(Some),
             false => Some(None),
@@ -144,14 +100,14 @@ impl Proxy {
         let (tag, date) = (condition(&header::IF_NONE_MATCH)?, condition(&header::IF_MODIFIED_SINCE)?);
         let accept = condition(&header::ACCEPT)?;
         let plain = Plain {
-            target: ticket.target.as_str(),
-            host: ticket.host.as_bytes(),
+            target: request.target.as_str(),
+            host: request.host.as_bytes(),
             if_none_match: tag.as_ref().map(HeaderValue::as_bytes),
             if_modified_since: date.as_ref().map(HeaderValue::as_bytes),
             accept: accept.as_ref().map(HeaderValue::as_bytes),
             ..Plain::default()
         };
-        self.sure(&plain, |prepared, unchanged, stored, body, now| {
+        self.find(&plain, |prepared, unchanged, stored, body, now| {
             let body = if unchanged { Body::Empty } else { Body::whole(body.clone()) };
             let mut response = prepared.message(unchanged, stored, now, body);
             response.extensions_mut().insert(Answer::OUTCOME);
@@ -159,19 +115,19 @@ impl Proxy {
         })
     }
 
-    /// What `answer` makes of the answer to `plain`, if it is prepared and still sure: of that, whether the client has it, the stored
-    /// response, its body and the time. Counts it as a hit.
-    fn sure<A>(
+    /// Finds the prepared response to `plain`, if it is valid now, and counts a hit. `answer` gets
+    /// it, whether the client has the response already, the stored response, the body and the time.
+    fn find<A>(
         &self,
         plain: &Plain<'_>,
-        answer: impl FnOnce(&Prepared, bool, &StoredResponse, &Bytes, Timestamp) -> A,
+        answer: impl FnOnce(&PreparedResponse, bool, &StoredResponse, &Bytes, Timestamp) -> A,
     ) -> Option<A> {
-        for place in self.prepared.places(plain.host, plain.target) {
+        for place in self.places(plain.host, plain.target) {
             let known = place?.load();
             let Some(prepared) = known.as_deref().filter(|known| known.is_for(plain)) else { continue };
             let now = self.clock.now();
             let unchanged = prepared.unchanged(plain)?;
-            if !prepared.sure().contains(&now) {
+            if !prepared.valid_during().contains(&now) {
                 return None;
             }
             let record = self.store.get_memory(prepared.key())?;
@@ -179,11 +135,11 @@ impl Proxy {
             if record.sequence != prepared.sequence() || self.store.stale_since(&record).is_some() {
                 return None;
             }
-            let made = match prepared.made() {
+            let made = match prepared.rendition() {
                 Some(made) => Some(self.store.get_memory(made.key.as_bytes())?),
                 None => None,
             };
-            let body = match (prepared.made(), made.as_deref()) {
+            let body = match (prepared.rendition(), made.as_deref()) {
                 (None, _) => body,
                 (Some(known), Some(Record { sequence, content: Content::Response { body, .. }, .. }))
                     if *sequence == known.sequence && body.len() == known.length =>
@@ -208,75 +164,81 @@ impl Proxy {
         None
     }
 
-    /// Prepares the answer to the request of `ticket`, which the long way answered with `stored`, or with what was `made` of it, if that is
-    /// certain for a while.
+    /// Prepares the response to `plain`, which was a hit: on `found`, or on a rendition of it. Does
+    /// nothing if the decision is not certain for a while.
     pub(crate) fn prepare(
         &self,
-        ticket: Ticket,
-        asked: &Asked,
+        responder: &Responder,
+        plain: PlainRequest,
+        request: &CacheRequest,
         found: &Found,
-        stored: &Stored,
-        made: Option<(Made, &Derived<'_>)>,
+        rendition: Option<&Rendition>,
     ) {
-        let route = &asked.route;
-        if self.prepared.places.is_empty()
-            // What the key is made of may change, or a hit has more to do.
+        let route = &request.route;
+        let Some((stored, Tier::Memory)) = &found.stored else { return };
+        if self.places.is_empty()
+            // The cache key may change, or a hit has more to do.
             || route.no_vary_search
             || route.refresh.watched > 0
-            || self.config.tell_key
-            || found.key != asked.primary
-            || !matches!(found.stored, Some((_, Tier::Memory)))
+            || found.key != request.primary
             || self.store.stale_since(stored.record()).is_some()
         {
             return;
         }
         let (head, body) = (stored.head(), stored.body());
-        let Some(mut sure) = short::certain(&asked.plan, head, route.refresh.early) else { return };
-        // It is admitted by nothing but its target, and only so long.
-        let Some(until) = asked.leave.lasts() else { return };
-        sure.end = sure.end.min(until);
+        let Some(mut valid) = short::certain(&request.plan, head, route.refresh.early) else { return };
+        // The target alone admits the request, and only so long.
+        let Some(until) = request.leave.lasts() else { return };
+        valid.end = valid.end.min(until);
         let now = self.clock.now();
         let compose = |fields: HeaderMap| {
-            let mut response = self.compose_hit(fields, &asked.request.uri, head, body, now);
-            tell_audience(route.audience, asked.leave.asker(), &mut response);
+            let mut response = responder.compose_hit(fields, &request.head.uri, head, body, now);
+            tell_audience(route.audience, request.leave.asker(), &mut response);
             response
         };
-        let answer = |fields: HeaderMap| match &made {
-            Some((_, derived)) => self.compose_derived(fields, compose(HeaderMap::new()), derived),
+        let compose = |fields: HeaderMap| match rendition {
+            Some(rendition) => rendition.compose(fields, compose(HeaderMap::new()), now),
             None => compose(fields),
         };
-        if made.is_some() {
-            // Dates are looked at with this moment in mind.
-            sure.start = sure.start.max(now);
+        if rendition.is_some() {
+            // Dates were compared with this moment.
+            valid.start = valid.start.max(now);
         }
-        let saved = route.lifetimes.engine.then_some(head.cost);
-        let about = prepared::About {
-            host: ticket.host,
-            target: ticket.target,
+        let about = About {
+            host: plain.host,
+            target: plain.target,
             key: found.key.clone(),
             sequence: stored.record().sequence,
-            sure,
-            saved,
+            valid_during: valid,
+            saved: route.lifetimes.engine.then_some(head.cost),
+            rendition: rendition.map(PreparedRendition::of),
         };
-        let body = made.as_ref().map_or(body, |(_, derived)| derived.body);
-        if let Some(prepared) = Prepared::new(about, body, answer) {
-            let prepared = match &made {
-                Some((made, _)) => prepared.of_made(made.clone()),
-                None => prepared,
-            };
-            self.prepared.keep(prepared);
+        let body = rendition.map_or(body, |rendition| &rendition.body);
+        if let Some(prepared) = PreparedResponse::new(about, body, compose) {
+            self.keep(prepared);
+        }
+    }
+
+    fn places(&self, host: &[u8], target: &str) -> [Option<&ArcSwapOption<PreparedResponse>>; WAYS] {
+        let hash = self.hasher.hash_one((host, target.as_bytes()));
+        let mask = self.places.len().wrapping_sub(1);
+        [0, 16, 32, 48].map(|bits| self.places.get(hash.rotate_right(bits) as usize & mask))
+    }
+
+    fn keep(&self, prepared: PreparedResponse) {
+        let places = self.places(prepared.host(), prepared.target());
+        // The place with a response to the same request, else an empty one, else the one whose
+        // response ends first.
+        let worth = |place: &&ArcSwapOption<PreparedResponse>| match &*place.load() {
+            Some(known) if known.is_for_the_same_as(&prepared) => 0,
+            None => 1,
+            Some(known) => known.valid_during().end.0.saturating_add(2),
+        };
+        if let Some(place) = places.into_iter().flatten().min_by_key(worth) {
+            place.store(Some(Arc::new(prepared)));
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn there_is_room_for_so_many_and_what_makes_a_power_of_two() {
-        for (asked, places) in [(0, 0), (1, WAYS), (4096, 4096), (5000, 8192)] {
-            assert_eq!(Prepareds::new(asked).places.len(), places, "{asked}");
-        }
-    }
-}
+mod tests;

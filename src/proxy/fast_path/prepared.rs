@@ -1,4 +1,4 @@
-//! An answer in the bytes in which it is sent, but for what changes with time.
+//! A response in the bytes in which it is sent, without the numbers that change with time.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
+use super::plain_request::one;
 use crate::capture::rendition::Format;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
@@ -16,66 +17,70 @@ use crate::message::entity_tag::EntityTag;
 use crate::message::plain::Plain;
 use crate::policy::stored::StoredResponse;
 use crate::proxy::respond::X_CACHE_AGE;
+use crate::proxy::respond::rendition::Rendition;
 use crate::store::CacheKey;
 
-/// Bytes that one may take; what is longer is left to the long way.
-const LONGEST: usize = 8 << 10;
+/// Bytes that one prepared response may take. A longer one is not prepared.
+const MAX_PREPARED_BYTES: usize = 8 << 10;
 
-/// What a prepared answer is about.
-pub(crate) struct About {
-    /// The `Host` that asked for it.
-    pub(crate) host: HeaderValue,
-    /// The target, as it was asked for.
-    pub(crate) target: PathAndQuery,
-    /// Under which key it is stored.
-    pub(crate) key: CacheKey,
-    /// Which record that is.
-    pub(crate) sequence: u64,
-    /// When it is certain.
-    pub(crate) sure: Range<Timestamp>,
-    /// The cost of the capture that it saves, if it is one.
-    pub(crate) saved: Option<Duration>,
+/// What a prepared response answers, and what it depends on.
+pub(super) struct About {
+    /// The `Host` of the request.
+    pub(super) host: HeaderValue,
+    pub(super) target: PathAndQuery,
+    /// Key and sequence number of the stored response.
+    pub(super) key: CacheKey,
+    pub(super) sequence: u64,
+    /// When the decision is certain.
+    pub(super) valid_during: Range<Timestamp>,
+    /// The cost of the capture that a hit saves, if it is one.
+    pub(super) saved: Option<Duration>,
+    pub(super) rendition: Option<PreparedRendition>,
 }
 
-/// What is made of the stored picture, and sent in its place.
-#[derive(Clone, Debug)]
-pub(crate) struct Made {
-    /// Under which key it is stored.
-    pub(crate) key: CacheKey,
-    /// Which record that is: the sequence is that of the picture of which it was made.
-    pub(crate) sequence: u64,
-    /// Octets that it has, as the prepared head says.
-    pub(crate) length: usize,
+/// A stored rendition that is sent in place of its picture.
+pub(super) struct PreparedRendition {
+    pub(super) key: CacheKey,
+    pub(super) sequence: u64,
+    /// Its length, as the prepared head says.
+    pub(super) length: usize,
     /// The format that a client's `Accept` must ask for, where that decides.
-    pub(crate) shown: Option<Format>,
+    shown: Option<Format>,
+}
+
+impl PreparedRendition {
+    pub(super) fn of(rendition: &Rendition) -> Self {
+        let (key, sequence) = (rendition.key.clone(), rendition.sequence);
+        PreparedRendition { key, sequence, length: rendition.body.len(), shown: rendition.shown }
+    }
 }
 
 /// See the [module](self).
-pub(crate) struct Prepared {
+pub(super) struct PreparedResponse {
     host: Box<[u8]>,
     target: Box<str>,
     key: CacheKey,
     sequence: u64,
-    sure: Range<Timestamp>,
+    valid_during: Range<Timestamp>,
     /// The cost of the capture that it saves, if it is one.
-    pub(crate) saved: Option<Duration>,
+    pub(super) saved: Option<Duration>,
     full: Head,
     unchanged: Head,
     tag: Option<HeaderValue>,
     modified: Option<HeaderValue>,
-    made: Option<Made>,
+    rendition: Option<PreparedRendition>,
 }
 
-impl Prepared {
-    /// From what the long way makes of a request with these fields: `answer`, with this body. `None` if that has a form that is not known
-    /// here.
-    pub(crate) fn new(
+impl PreparedResponse {
+    /// Prepares the response that `answer` gives to a request with certain fields, with this body.
+    /// `None` if it has a form that is not known here.
+    pub(super) fn new(
         about: About,
         body: &Bytes,
         answer: impl Fn(HeaderMap) -> Response<Body>,
-    ) -> Option<Prepared> {
+    ) -> Option<Self> {
         let full = answer(HeaderMap::new());
-        // The conditions under which the long way says 304, as far as they are octets to compare.
+        // The conditions for a 304, as far as they can be compared byte by byte.
         let condition = |name: HeaderName, value: &Option<HeaderValue>| {
             let unchanged = answer(HeaderMap::from_iter([(name, value.clone()?)]));
             (unchanged.status() == StatusCode::NOT_MODIFIED).then_some(unchanged)
@@ -96,72 +101,65 @@ impl Prepared {
             None => Head::default(),
         };
         let full = Head::of(&full)?;
-        let prepared = Prepared {
+        let prepared = PreparedResponse {
             host: about.host.as_bytes().into(),
             target: about.target.as_str().into(),
             key: about.key,
             sequence: about.sequence,
-            sure: about.sure,
+            valid_during: about.valid_during,
             saved: about.saved,
             full,
             unchanged,
             tag,
             modified,
-            made: None,
+            rendition: about.rendition,
         };
-        (prepared.length() <= LONGEST).then_some(prepared)
+        (prepared.length() <= MAX_PREPARED_BYTES).then_some(prepared)
     }
 
-    /// The same, of what is made of the stored response.
-    pub(crate) fn of_made(mut self, made: Made) -> Prepared {
-        self.made = Some(made);
-        self
-    }
-
-    /// What is sent in place of the stored response.
-    pub(crate) fn made(&self) -> Option<&Made> {
-        self.made.as_ref()
+    pub(super) fn rendition(&self) -> Option<&PreparedRendition> {
+        self.rendition.as_ref()
     }
 
     fn shown(&self) -> Option<Format> {
-        self.made.as_ref().and_then(|made| made.shown)
+        self.rendition.as_ref().and_then(|rendition| rendition.shown)
     }
 
-    pub(crate) fn host(&self) -> &[u8] {
+    pub(super) fn host(&self) -> &[u8] {
         &self.host
     }
 
-    pub(crate) fn target(&self) -> &str {
+    pub(super) fn target(&self) -> &str {
         &self.target
     }
 
     /// Whether it answers `plain`.
-    pub(crate) fn is_for(&self, plain: &Plain<'_>) -> bool {
+    pub(super) fn is_for(&self, plain: &Plain<'_>) -> bool {
         let asks_for = || Format::shown_best(plain.accept.into_iter());
         *self.target == *plain.target
             && *self.host == *plain.host
             && self.shown().is_none_or(|shown| shown == asks_for())
     }
 
-    /// Whether it answers what `other` does.
-    pub(crate) fn is_for_the_same_as(&self, other: &Prepared) -> bool {
+    /// Whether it answers the same requests as `other`.
+    pub(super) fn is_for_the_same_as(&self, other: &PreparedResponse) -> bool {
         self.target == other.target && self.host == other.host && self.shown() == other.shown()
     }
 
-    pub(crate) fn key(&self) -> &[u8] {
+    pub(super) fn key(&self) -> &[u8] {
         self.key.as_bytes()
     }
 
-    pub(crate) fn sequence(&self) -> u64 {
+    pub(super) fn sequence(&self) -> u64 {
         self.sequence
     }
 
-    pub(crate) fn sure(&self) -> &Range<Timestamp> {
-        &self.sure
+    pub(super) fn valid_during(&self) -> &Range<Timestamp> {
+        &self.valid_during
     }
 
-    /// Whether the client has it already; `None` if that needs thought.
-    pub(crate) fn unchanged(&self, plain: &Plain<'_>) -> Option<bool> {
+    /// Whether the client has the response already; `None` if byte comparison cannot tell.
+    pub(super) fn unchanged(&self, plain: &Plain<'_>) -> Option<bool> {
         let same = |given: &[u8], ours: &Option<HeaderValue>| {
             ours.as_ref().is_some_and(|ours| ours.as_bytes() == given).then_some(true)
         };
@@ -172,8 +170,8 @@ impl Prepared {
         }
     }
 
-    /// Writes the head of the answer at `now` to `to`.
-    pub(crate) fn write_head(
+    /// Writes the response head at `now` to `to`.
+    pub(super) fn write_head(
         &self,
         unchanged: bool,
         stored: &StoredResponse,
@@ -189,14 +187,14 @@ impl Prepared {
         to.extend_from_slice(b"\r\nx-cache-age: ");
         to.extend_from_slice(age);
         to.extend_from_slice(&head.before_ttl);
-        // Certain, so younger than its lifetime.
+        // Within `valid_during` it is younger than its lifetime.
         let ttl = lifetime.saturating_sub(stored.current_age(now).as_secs());
         to.extend_from_slice(digits.format(ttl).as_bytes());
         to.extend_from_slice(&head.after_ttl);
     }
 
     /// The same as a message with this body.
-    pub(crate) fn message(
+    pub(super) fn message(
         &self,
         unchanged: bool,
         stored: &StoredResponse,
@@ -223,7 +221,7 @@ impl Prepared {
     }
 }
 
-/// What is between the age and the value of `Cache-Status`.
+/// The bytes between the age and the value of `Cache-Status`.
 const BEFORE_STATUS: &[u8] = b"\r\ncache-status: ";
 
 /// A response head around its numbers: `fields` age, age, `before_ttl` ttl, `after_ttl`.
@@ -232,7 +230,7 @@ struct Head {
     fields: Box<[u8]>,
     before_ttl: Box<[u8]>,
     after_ttl: Box<[u8]>,
-    /// The same fields as a message has them.
+    /// The same fields, for a response as a message.
     map: HeaderMap,
 }
 
@@ -248,7 +246,7 @@ impl Head {
             StatusCode::NOT_MODIFIED => b"HTTP/1.1 304 Not Modified\r\n",
             _ => return None,
         });
-        // Without it hyper would put in its own.
+        // Without it hyper would add its own.
         fields.contains_key(header::DATE).then_some(())?;
         for (name, value) in fields {
             if [header::AGE, X_CACHE_AGE, CACHE_STATUS].contains(name) {
@@ -273,7 +271,7 @@ impl Head {
         })
     }
 
-    /// `Cache-Status` with so many seconds left.
+    /// The value of `Cache-Status` with this remaining freshness.
     fn cache_status(&self, ttl: u64) -> Vec<u8> {
         let before = self.before_ttl.strip_prefix(BEFORE_STATUS).unwrap_or_default();
         let after = self.after_ttl.strip_suffix(b"\r\n\r\n").unwrap_or_default();
@@ -281,14 +279,7 @@ impl Head {
     }
 
     fn length(&self) -> usize {
-        // The map says the same once more.
+        // The map holds the same once more.
         2 * self.fields.len() + self.before_ttl.len() + self.after_ttl.len()
     }
-}
-
-/// The value of a field that is there once.
-pub(crate) fn one(fields: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
-    let mut values = fields.get_all(name).iter();
-    let value = values.next()?.clone();
-    values.next().is_none().then_some(value)
 }

@@ -1,4 +1,4 @@
-//! The body of a response on its way in: shared while it comes, stored when it is whole.
+//! Takes in the body of a response: shares it while it arrives, and stores it when it is whole.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -9,75 +9,96 @@ use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 use tokio::time::sleep;
 
+use super::Fetcher;
+use super::change_history::ChangeHistory;
+use super::outcome::{Arrival, Arriving, FetchOutcome, LeaderShare};
+use super::shared_body::{NotKept, Reader, SharedBody};
+use super::task::Fetch;
 use crate::clock::Stopwatch;
 use crate::message::body::{Body, BodyError};
 use crate::message::entity_tag::EntityTag;
 use crate::origin::OriginError;
 use crate::policy::admission::NotStored;
 use crate::policy::stored::StoredResponse;
-use crate::proxy::Proxy;
-use crate::proxy::cache::decline_log::Reason;
-use crate::proxy::fetch::change_history::Lesson;
-use crate::proxy::fetch::flight::{Arrival, Arriving, Landing};
-use crate::proxy::fetch::run::{Fetch, Share, place};
-use crate::proxy::fetch::shared_body::{NotKept, Reader, SharedBody};
+use crate::proxy::cache::decline_log::Declined;
 use crate::proxy::route::unfit;
 use crate::telemetry::counters::Count;
 
-impl Proxy {
-    /// Takes the body in, sharing it while it comes, and stores it when it is whole.
-    pub(crate) async fn receive(
+/// A body on its way in, and who has been told of it.
+struct Intake {
+    fetch: Fetch,
+    arriving: Arc<Arriving>,
+    /// The leader's reader, until it is handed out.
+    reader: Option<Reader>,
+    /// Fields that only the leader may have.
+    withheld: HeaderMap,
+    /// Nothing of the response has been published yet.
+    held: bool,
+}
+
+impl Intake {
+    /// Publishes the head of a response that was held back, so that its readers can begin.
+    fn release(&mut self) {
+        if !std::mem::take(&mut self.held) {
+            return;
+        }
+        if let Some(reader) = self.reader.take() {
+            self.fetch.give_leader(LeaderShare::Reader(reader, self.withheld.clone()));
+        }
+        self.fetch.flight.publish(FetchOutcome::Arriving(Arc::clone(&self.arriving)));
+    }
+}
+
+impl Fetcher {
+    /// Takes the body in. A response without an entity tag is held back until it is whole, within
+    /// bounds, so that its first recipient gets the tag too. One that has to be a picture is held
+    /// back until it has been looked at.
+    pub(super) async fn receive(
         &self,
-        mut fetch: Fetch,
+        fetch: Fetch,
         head: StoredResponse,
         withheld: HeaderMap,
         mut body: Body,
         took: Stopwatch,
-        lesson: Option<Lesson>,
+        history: Option<ChangeHistory>,
     ) {
         let length = declared_length(&body);
         let shared = SharedBody::new(Arc::clone(&self.budget), self.config.max_stored_bytes, length);
         let is_judged = fetch.route.only_pictures && head.status.is_success();
-        let mut held = is_judged || self.hold(&head, length);
-        let mut held_long = pin!(sleep(self.config.max_hold));
-        let _ending = Ending(&shared);
-        let mut reader = shared.reader();
-        let handles = place(&fetch).handles_of(&head);
+        let is_held = is_judged || self.waits_for_tag(&head, length);
+        let mut hold_ends = pin!(sleep(self.config.max_hold));
+        let _breaks_off = BreakOff(Arc::clone(&shared));
+        let handles = fetch.write_context().handles_of(&head);
         let arriving = Arc::new(Arriving { head, body: Arc::clone(&shared), handles });
-        let land_arriving =
-            |fetch: &mut Fetch, reader| self.land_arriving(fetch, &arriving, reader, &withheld);
-        if !held {
-            land_arriving(&mut fetch, reader.take());
+        let mut intake = Intake { fetch, arriving, reader: shared.reader(), withheld, held: true };
+        if !is_held {
+            intake.release();
         }
         loop {
             let chunk = tokio::select! {
                 biased;
                 chunk = next_chunk(&mut body) => chunk,
-                () = &mut held_long, if held && !is_judged => {
-                    held = false;
-                    land_arriving(&mut fetch, reader.take());
+                () = &mut hold_ends, if intake.held && !is_judged => {
+                    intake.release();
                     continue;
                 }
             };
             let chunk = match chunk {
                 Some(Ok(chunk)) => chunk,
-                Some(Err(error)) => return self.broke_off(&fetch, &arriving, error, held),
+                Some(Err(error)) => return self.broke_off(&intake, error),
                 None => break,
             };
             self.counters.add_many(Count::BytesFetched, chunk.len() as u64);
-            if held && !is_judged && shared.arrived() + chunk.len() as u64 > self.config.hold_for_tag {
-                held = false;
-                land_arriving(&mut fetch, reader.take());
+            if !is_judged && shared.arrived() + chunk.len() as u64 > self.config.hold_for_tag {
+                intake.release();
             }
             if let Some(reason) = shared.push(chunk) {
-                // Who waits for the head must be able to read before the fetch waits for its readers.
-                if std::mem::take(&mut held) {
-                    land_arriving(&mut fetch, reader.take());
-                }
-                self.gave_up_storing(&fetch, reason);
+                // A reader must be able to read before the fetch waits for its readers.
+                intake.release();
+                self.gave_up_storing(&intake.fetch, reason);
             }
             if shared.room().await.is_err() {
-                tracing::debug!(route = %fetch.route.name, "fetch given up: not stored and nobody reads");
+                tracing::debug!(route = %intake.fetch.route.name, "fetch given up: not stored and nobody reads");
                 return shared.finish(Err(BodyError::ReaderTooSlow));
             }
         }
@@ -85,35 +106,46 @@ impl Proxy {
         let Some(whole) = shared.whole() else {
             return;
         };
-        // What grew too large for the store was not held back.
-        if held && is_judged {
+        // A picture that grew too large for the store was released.
+        if intake.held && is_judged {
+            let fetch = &intake.fetch;
             let allow_blank = fetch.route.allows_blank(&fetch.flight.request.uri);
             if let Err(error) = self.deriver.judge(&whole, allow_blank).await {
-                return self.failed(&fetch, unfit(error));
+                return self.failed(fetch, unfit(error));
             }
         }
-        let head = match lesson.and_then(|lesson| lesson.of_body(&whole, &fetch.flight.request.headers)) {
+        self.store_whole(intake, whole, took, history).await;
+    }
+
+    async fn store_whole(
+        &self,
+        intake: Intake,
+        whole: Bytes,
+        took: Stopwatch,
+        history: Option<ChangeHistory>,
+    ) {
+        let Intake { mut fetch, arriving, withheld, .. } = intake;
+        let fields = &fetch.flight.request.headers;
+        let head = match history.and_then(|history| history.head_if_same(&whole, fields)) {
             Some(head) => head,
             None => arriving.head.clone(),
         };
         let head = StoredResponse { cost: took.elapsed(), ..head };
         if fetch.route.no_vary_search {
             let (target, sequence) = (&fetch.flight.request.uri, fetch.flight.sequence);
-            fetch.primary = self.learn_search(&fetch.route, target, &head.fields, sequence);
+            fetch.primary = self.cache.learn_no_vary_search(&fetch.route, target, &head.fields, sequence);
         }
-        let stored = self.keep(place(&fetch), head, whole).await;
-        self.marks.clear(&fetch.key);
-        if !withheld.is_empty()
-            && let Some(leader) = fetch.leader.take()
-        {
-            let _ = leader.send(Share::Withheld(withheld));
+        let stored = self.cache.write(fetch.write_context(), head, whole).await;
+        self.cache.negative.clear(&fetch.key);
+        if !withheld.is_empty() {
+            fetch.give_leader(LeaderShare::Withheld(withheld));
         }
-        self.land(&fetch, Landing::Stored(stored, Arrival::Fetched));
+        self.publish(&fetch, FetchOutcome::Stored(stored, Arrival::Fetched));
     }
 
-    /// Whether the head waits until the body is whole, so that its first answer has an entity tag: a picture,
-    /// or anything short, whose origin gave none.
-    fn hold(&self, head: &StoredResponse, length: Option<u64>) -> bool {
+    /// Whether the head waits for the body because the origin gave no entity tag: for a picture,
+    /// and for a short body.
+    fn waits_for_tag(&self, head: &StoredResponse, length: Option<u64>) -> bool {
         let untagged = EntityTag::of(&head.fields).is_none() && head.status == StatusCode::OK;
         untagged
             && match length {
@@ -124,52 +156,42 @@ impl Proxy {
             }
     }
 
-    fn land_arriving(
-        &self,
-        fetch: &mut Fetch,
-        arriving: &Arc<Arriving>,
-        reader: Option<Reader>,
-        withheld: &HeaderMap,
-    ) {
-        if let (Some(leader), Some(reader)) = (fetch.leader.take(), reader) {
-            let _ = leader.send(Share::Reader(reader, withheld.clone()));
-        }
-        fetch.flight.land(Landing::Arriving(Arc::clone(arriving)));
-    }
-
-    /// The body ended short: it breaks off for those who read it; who has seen nothing of it yet gets an error or a stale response.
-    fn broke_off(&self, fetch: &Fetch, arriving: &Arriving, error: BodyError, unseen: bool) {
+    /// The body ended short. It breaks off for its readers. If nothing of it was published, the
+    /// requests get an error or a stale response instead.
+    fn broke_off(&self, intake: &Intake, error: BodyError) {
+        let fetch = &intake.fetch;
         tracing::warn!(route = %fetch.route.name, %error, "response body broke off");
-        arriving.body.finish(Err(error.clone()));
-        if unseen {
-            return self.failed(fetch, OriginError::Reset(error.to_string()));
+        intake.arriving.body.finish(Err(error.clone()));
+        let error = OriginError::Reset(error.to_string());
+        if intake.held {
+            return self.failed(fetch, error);
         }
         self.counters.add(Count::OriginErrors);
-        let error = OriginError::Reset(error.to_string());
         self.counters.tally().origin_error(error.name());
-        self.unstored.note(&fetch.primary, Reason::failed(&error, self.clock.now()));
+        self.cache.declined.note(&fetch.primary, Declined::failed(&error, self.clock.now()));
         self.flights.leave(&fetch.key, &fetch.flight);
     }
 
     fn gave_up_storing(&self, fetch: &Fetch, reason: NotKept) {
         tracing::debug!(route = %fetch.route.name, ?reason, "no longer kept for storing");
+        let now = self.clock.now();
         let not_stored = match reason {
             NotKept::TooLarge => NotStored::TooLarge,
             NotKept::BufferFull => NotStored::BufferFull,
         };
         self.counters.tally().not_stored(not_stored.name());
-        self.unstored.note(&fetch.primary, Reason::refused(not_stored, self.clock.now()));
+        self.cache.declined.note(&fetch.primary, Declined::not_stored(not_stored, now));
         if reason == NotKept::TooLarge {
-            self.marks.set_pass(&fetch.key, self.clock.now());
+            self.cache.negative.set_uncacheable(&fetch.key, now);
         }
         self.flights.leave(&fetch.key, &fetch.flight);
     }
 }
 
-/// Breaks a body off that was left without an end, as by a panic: its readers would wait for ever.
-struct Ending<'a>(&'a SharedBody);
+/// Breaks off a body that was left without an end, as by a panic: its readers would wait for ever.
+struct BreakOff(Arc<SharedBody>);
 
-impl Drop for Ending<'_> {
+impl Drop for BreakOff {
     fn drop(&mut self) {
         self.0.finish(Err(BodyError::Short("internal fault".into())));
     }
@@ -188,6 +210,6 @@ async fn next_chunk(body: &mut Body) -> Option<Result<Bytes, BodyError>> {
     }
 }
 
-pub(crate) fn declared_length(body: &Body) -> Option<u64> {
+pub(super) fn declared_length(body: &Body) -> Option<u64> {
     body.size_hint().exact()
 }

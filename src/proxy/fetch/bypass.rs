@@ -1,177 +1,161 @@
-//! Requests that the cache passes on: unsafe methods, ranges, requests with a body; and what unsafe ones invalidate.
+//! Requests that bypass the cache: unsafe methods, ranges, requests with content. Unsafe methods
+//! invalidate stored responses, a HEAD updates one, and the response to a POST may be stored for
+//! later GETs.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use url::Url;
 
-use crate::clock::Stopwatch;
+use super::Fetcher;
+use super::flight::Flight;
+use super::origin::Answer;
+use super::outcome::{Cause, Delivery, Fetched};
 use crate::message::body::{Body, BodyError};
-use crate::message::cache_status::{CacheStatus, Forward, Forwarded};
-use crate::message::outcome::CacheOutcome;
+use crate::origin::OriginError;
 use crate::policy::{admission, invalidation, reuse, validation};
-use crate::proxy::Asked;
-use crate::proxy::Proxy;
-use crate::proxy::cache::lookup::Found;
-use crate::proxy::fetch::flight::Cause;
-use crate::proxy::reading::Reading;
+use crate::proxy::cache::stored::Found;
 use crate::proxy::refusal::Refusal;
-use crate::proxy::request::forward;
-use crate::proxy::respond::forbid_storing;
-use crate::proxy::route::Route;
+use crate::proxy::request::reading::Reading;
+use crate::proxy::request::{CacheRequest, forward};
+use crate::proxy::route::{Route, Routes};
 use crate::telemetry::counters::Count;
 
-impl Proxy {
-    /// Passes `request` on as it is and its answer back as it comes; only that to a POST may be stored, if it says so itself.
-    pub(crate) async fn pass(
+/// The origin's response to a request that bypassed the cache.
+pub(crate) enum Bypassed {
+    Passed(Result<Response<Body>, OriginError>),
+    /// The response to a POST that is stored for later GETs (RFC 9110 section 9.3.3).
+    Cacheable(Box<CacheRequest>, Fetched),
+}
+
+impl Fetcher {
+    /// Sends `head` and `body` on as they are. Invalidates what an unsafe method made invalid,
+    /// among all `routes`.
+    pub(crate) async fn bypass(
         self: &Arc<Self>,
+        routes: &Routes,
         route: Arc<Route>,
-        request: Parts,
+        head: Parts,
         body: Body,
         peer: IpAddr,
-        why: Forward,
-    ) -> Result<Response<Body>, Refusal> {
-        let sent = self.clock.now();
-        let post = (request.method == Method::POST).then(|| self.begin_post(&route, &request, peer));
-        let answered = self.send_on(&route, request.clone(), body, peer).await;
-        // Whatever others invalidated or purged meanwhile; its own invalidation comes after.
-        let overtaken = post.is_some_and(|flight| self.store.is_purged(&flight.handles, flight.sequence));
-        let told = answered.as_ref().ok().map(|response| (response.status(), response.headers().clone()));
-        if let Some((status, fields)) = told
-            && invalidation::seen_by(&request.method, status)
-        {
-            self.invalidate(&request.method, &request.uri, status, fields).await;
+    ) -> Result<Bypassed, Refusal> {
+        let post = (head.method == Method::POST).then(|| self.begin_post(&route, &head, peer));
+        let answered = self.send_on(&route, head.clone(), body, peer).await?;
+        // Purges and invalidations that came meanwhile concern the response, but not its own
+        // invalidation.
+        let outdated =
+            post.is_some_and(|flight| self.cache.store().is_purged(&flight.handles, flight.sequence));
+        let answer = match answered {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Bypassed::Passed(Err(error))),
+        };
+        let (status, fields) = (answer.response.status(), answer.response.headers());
+        if invalidation::seen_by(&head.method, status) {
+            let is_fetched = |handle: &_| self.flights.any(|flight| flight.handles.contains(handle));
+            let told = (status, fields.clone());
+            self.cache.invalidate(routes, &head.method, &head.uri, told, is_fetched).await;
         }
-        let target = Url::parse(&request.uri.to_string());
-        if let (Ok(response), Ok(target), false) = (&answered, &target, overtaken)
-            && admission::answers_get(
-                &request.method,
-                target,
-                response.status(),
-                response.headers(),
-                &route.terms,
-            )
+        if let Ok(target) = Url::parse(&head.uri.to_string())
+            && !outdated
+            && admission::answers_get(&head.method, &target, status, fields, &route.terms)
         {
-            let reading = Reading::of_target(&route, &request.uri);
-            let asked = self.asked(route, request, peer, reading);
-            let response = answered?;
-            return Ok(self.take_in_post(asked, response, sent).await);
+            let reading = Reading::of_target(&route, &head.uri);
+            let request = self.cache.request(route, head, peer, reading);
+            let fetched = self.take_in_post(&request, answer).await;
+            return Ok(Bypassed::Cacheable(Box::new(request), fetched));
         }
-        self.passed(answered, Forwarded::because(why))
+        Ok(Bypassed::Passed(Ok(answer.response)))
     }
 
-    /// Passes a HEAD or a range on. What is stored covers an origin error (RFC 5861 section 4).
-    pub(crate) async fn pass_covered(
-        self: &Arc<Self>,
-        asked: Asked,
+    /// Sends a HEAD or a range on as it is. The stored response covers an origin error (RFC 5861
+    /// section 4).
+    pub(crate) async fn bypass_covered(
+        &self,
+        request: &CacheRequest,
         found: &Found,
         body: Body,
-        why: Forward,
-    ) -> Result<Response<Body>, Refusal> {
-        let forwarded = Forwarded::because(why);
-        let (sent, sequence) = (self.clock.now(), self.store.next_sequence());
-        let mut answered = self.send_on(&asked.route, asked.request.clone(), body, asked.peer).await;
-        if let (Ok(response), Some((stored, _))) = (&mut answered, &found.stored)
-            && asked.request.method == Method::HEAD
-            && response.status() == StatusCode::OK
+    ) -> Result<Fetched, Refusal> {
+        let sequence = self.cache.store().next_sequence();
+        let mut answered = self.send_on(&request.route, request.head.clone(), body, request.peer).await?;
+        if let (Ok(answer), Some((stored, _))) = (&mut answered, &found.stored)
+            && request.head.method == Method::HEAD
+            && answer.response.status() == StatusCode::OK
         {
-            let said = response.headers().clone();
-            if let Some(updated) = self.heed_head(&asked, stored, &said, sequence, sent).await {
-                validation::complete(response.headers_mut(), updated.head());
+            let fields = answer.response.headers_mut();
+            let updated = self.cache.update_from_head(request, stored, fields, sequence, answer.sent).await;
+            if let Some(updated) = updated {
+                validation::complete(fields, updated.head());
             }
-        }
-        if let (Ok(response), Some(_)) = (&mut answered, asked.plan.refused) {
-            forbid_storing(response.headers_mut());
         }
         let cause = match &answered {
-            Ok(response) if reuse::is_error(response.status()) => Cause::Status(response.status()),
-            Err(Refusal::Origin(error)) => Cause::NoAnswer(error.clone()),
-            _ => return self.passed(answered, forwarded),
+            Ok(answer) if reuse::is_error(answer.response.status()) => {
+                Some(Cause::Status(answer.response.status()))
+            }
+            Ok(_) => None,
+            Err(error) => Some(Cause::NoAnswer(error.clone())),
         };
-        if let Some((stored, _)) = &found.stored {
+        if let (Some(cause), Some((stored, _))) = (cause, &found.stored) {
             let (now, answered) = (self.clock.now(), cause.is_answer());
-            self.marks.set_failed(&found.key, answered, now);
-            if self.covers_error(stored, answered, now) {
-                return Ok(self.covering(&asked, stored, &cause, forwarded));
+            self.cache.negative.set_failed(&found.key, answered, now);
+            if self.cache.covers_error(stored, answered, now) {
+                return Ok(Fetched::shared(Delivery::Covered(stored.clone(), cause), false));
             }
         }
-        self.passed(answered, forwarded)
+        let response = answered.map(|answer| answer.response);
+        Ok(Fetched::shared(Delivery::Bypassed(response), false))
     }
 
-    fn passed(
-        &self,
-        answered: Result<Response<Body>, Refusal>,
-        forwarded: Forwarded,
-    ) -> Result<Response<Body>, Refusal> {
-        self.counters.add(Count::Bypassed);
-        match answered {
-            Ok(response) => {
-                let status = CacheStatus::new(CacheOutcome::Bypass(None), forwarded);
-                Ok(self.answer_passed(response, status))
-            }
-            Err(refusal @ Refusal::Origin(_)) => Ok(self.refuse(&refusal, forwarded)),
-            Err(refusal) => Err(refusal),
-        }
+    /// A flight for a POST that is about to be sent, so that invalidations that come before its
+    /// response are known to concern it.
+    fn begin_post(&self, route: &Route, head: &Parts, peer: IpAddr) -> Arc<Flight> {
+        let handles = self.cache.handles(route, &head.uri);
+        let flight = Flight::new(head.clone(), peer, self.cache.store().next_sequence(), handles);
+        self.flights.watch(&flight);
+        flight
     }
 
-    /// Sends `request` as it is, within the bounds of its body.
+    /// Stores the response to a POST for later GETs.
+    async fn take_in_post(self: &Arc<Self>, request: &CacheRequest, answer: Answer) -> Fetched {
+        // After what the POST invalidated.
+        let sequence = self.cache.store().next_sequence();
+        let flight = Flight::new(request.head.clone(), request.peer, sequence, request.handles());
+        let found = Found::nothing(&request.primary);
+        self.lead_with(request, &found, flight, Some(answer)).await
+    }
+
+    /// Sends a request as it is, within the bounds of its body. The outer error is the client's
+    /// fault, the inner one the origin's.
     async fn send_on(
-        self: &Arc<Self>,
+        &self,
         route: &Route,
-        mut request: Parts,
+        mut head: Parts,
         body: Body,
         peer: IpAddr,
-    ) -> Result<Response<Body>, Refusal> {
+    ) -> Result<Result<Answer, OriginError>, Refusal> {
         let limit = self.config.max_request_body;
-        let too_large = Refusal::BodyTooLarge { limit };
+        let refused = |refusal| {
+            self.counters.add(Count::Bypassed);
+            Err(refusal)
+        };
         if body.size_hint().lower() > limit {
-            return Err(too_large);
+            return refused(Refusal::BodyTooLarge { limit });
         }
-        forward::prepare(&mut request, peer, &self.config.pseudonym);
+        forward::prepare(&mut head, peer, &self.config.pseudonym);
         let (body, fault) = body.limited(limit);
-        self.counters.add(Count::OriginRequests);
-        let took = Stopwatch::start();
-        let fetched = route.origin.fetch(Request::from_parts(request, body)).await;
-        self.counters.tally().fetched(&route.name, took.elapsed());
-        match fetched {
-            Ok(mut response) => {
-                forward::cleanse(&mut response, self.clock.now());
-                Ok(response)
-            }
-            // Not the origin's fault.
-            Err(_) if let Some(fault) = fault.get() => Err(match fault {
-                BodyError::TooLarge { .. } => too_large,
-                fault => Refusal::BodyBroken(fault.to_string()),
-            }),
-            Err(error) => {
+        let sent = self.send(route, Request::from_parts(head, body)).await;
+        match (&sent, fault.get()) {
+            (Err(_), Some(BodyError::TooLarge { .. })) => refused(Refusal::BodyTooLarge { limit }),
+            (Err(_), Some(fault)) => refused(Refusal::BodyBroken(fault.to_string())),
+            (Err(error), None) => {
                 self.counters.add(Count::OriginErrors);
                 self.counters.tally().origin_error(error.name());
                 tracing::warn!(route = %route.name, %error, "origin failed");
-                Err(Refusal::Origin(error))
+                Ok(sent)
             }
+            (Ok(_), _) => Ok(sent),
         }
     }
-}
-
-/// Why a GET or HEAD is not for the cache, if it is not.
-pub(crate) fn why_pass(request: &Parts, body: &Body) -> Option<Forward> {
-    if !crate::proxy::cache::write::is_cacheable(&request.method) {
-        return Some(Forward::Method);
-    }
-    // Content in a GET is not part of the key, and an origin might read it.
-    if !body.is_end_stream() {
-        return Some(Forward::Bypass);
-    }
-    // Without a stored whole, a part is asked for as a part.
-    request.headers.contains_key(header::RANGE).then_some(Forward::Bypass)
-}
-
-/// Whether `request` is passed for nothing but its `Range`: a stored whole may then answer it (RFC 9110 section 14.2).
-pub(crate) fn is_plain_range(request: &Parts, body: &Body) -> bool {
-    crate::proxy::cache::write::is_cacheable(&request.method)
-        && body.is_end_stream()
-        && request.headers.contains_key(header::RANGE)
 }

@@ -1,5 +1,7 @@
-//! What a fetch tells of how often a picture changes, for adaptive lifetimes. An equal entity tag says at once that it did not; where the tags
-//! differ, or there are none, the whole body is compared, since some origins give the same picture another tag each time.
+//! Whether a response differs from the stored one, for adaptive lifetimes.
+//!
+//! An equal entity tag says at once that nothing changed. Where the tags differ or are missing, the
+//! whole bodies are compared, since some origins give the same picture another tag each time.
 
 use bytes::Bytes;
 use http::response::Parts;
@@ -9,64 +11,62 @@ use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
 use crate::policy::admission::{self, RequestFacts, Terms};
 use crate::policy::stored::StoredResponse;
-use crate::proxy::Proxy;
-use crate::proxy::cache::lookup::Stored;
-use crate::proxy::fetch::run::Fetch;
+use crate::proxy::cache::stored::Stored;
 
-/// What is learnt from an answer that takes the place of what is stored.
-pub(crate) struct Lesson {
-    /// The terms with what its head tells in them: no change where the tags are the same, else a change until the body says otherwise.
+/// What the head of a response says about changes, and what is needed to decide again when the body
+/// is there.
+pub(super) struct ChangeHistory {
+    /// The terms of storing with the change, or its absence, entered.
     terms: Terms,
-    /// What is decided again where the body says otherwise.
-    doubt: Option<Box<Doubt>>,
+    /// Set if the head leaves it open whether something changed. Until then a change is assumed.
+    open: Option<Box<Open>>,
 }
 
-struct Doubt {
+struct Open {
     stored: Stored,
-    /// The terms before.
+    /// The terms without the change.
     terms: Terms,
     answer: Parts,
     sent: Timestamp,
     received: Timestamp,
 }
 
-impl Proxy {
-    /// What the head of an answer to `fetch` tells; nothing where lifetimes are not adaptive, or nothing is stored.
-    pub(crate) fn lesson(
-        &self,
-        fetch: &Fetch,
+impl ChangeHistory {
+    /// What the head of `answer` says beside `stored`. `None` where lifetimes are not adaptive, or
+    /// nothing is stored.
+    pub(super) fn of(
+        terms: &Terms,
+        stored: Option<&Stored>,
         answer: &Parts,
         sent: Timestamp,
         received: Timestamp,
-    ) -> Option<Lesson> {
-        let terms = &fetch.terms;
+    ) -> Option<Self> {
         terms.ruled.adaptive?;
-        let stored = fetch.stored.as_ref().filter(|stored| !self.was_purged(stored))?;
+        let stored = stored?;
         let head = stored.head();
         let same = match (EntityTag::of(&head.fields), EntityTag::of(&answer.headers)) {
             (Some(before), Some(now)) => before.weak_eq(now),
             _ => false,
         };
         let learnt = terms.having_seen(head, !same, &answer.headers, sent, received).into_owned();
-        let doubt = (!same).then(|| {
+        let open = (!same).then(|| {
             let mut copy = http::Response::new(()).into_parts().0;
             copy.status = answer.status;
             copy.headers.clone_from(&answer.headers);
-            Box::new(Doubt { stored: stored.clone(), terms: terms.clone(), answer: copy, sent, received })
+            Box::new(Open { stored: stored.clone(), terms: terms.clone(), answer: copy, sent, received })
         });
-        Some(Lesson { terms: learnt, doubt })
+        Some(ChangeHistory { terms: learnt, open })
     }
-}
 
-impl Lesson {
-    /// The terms on which the answer is stored.
-    pub(crate) fn terms(&self) -> &Terms {
+    /// The terms on which the response is stored.
+    pub(super) fn terms(&self) -> &Terms {
         &self.terms
     }
 
-    /// The head to store, decided anew, where the whole body says that nothing changed against what the head had made one think.
-    pub(crate) fn of_body(self, body: &Bytes, request: &HeaderMap) -> Option<StoredResponse> {
-        let Doubt { stored, terms, answer, sent, received } = *self.doubt?;
+    /// The head to store if the body turns out to be the stored one although the head left that
+    /// open.
+    pub(super) fn head_if_same(self, body: &Bytes, request: &HeaderMap) -> Option<StoredResponse> {
+        let Open { stored, terms, answer, sent, received } = *self.open?;
         let (head, before) = (stored.head(), stored.body());
         if before != body || head.status != answer.status {
             return None;

@@ -1,69 +1,48 @@
-//! Fetching anew what is still fresh, so that nobody has to wait for it: early, by the dice of a hit, and ahead, for what is asked for so often
-//! that the next one to ask is certain.
+//! Prefetching: which fresh responses are requested so often that they are fetched again shortly
+//! before they go stale.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, StreamExt, stream};
 use http::header;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::clock::Timestamp;
 use crate::message::fields::has_credentials;
-use crate::policy::reuse::Reuse;
-use crate::policy::rules::early;
-use crate::policy::stored::StoredResponse;
-use crate::proxy::Asked;
-use crate::proxy::Proxy;
-use crate::proxy::cache::lookup::{Found, Stored};
-use crate::proxy::cache::negative::Mark;
+use crate::proxy::cache::stored::Stored;
+use crate::proxy::request::CacheRequest;
 use crate::proxy::route::Route;
-use crate::tasks;
-use crate::telemetry::counters;
 
-/// How often the watch is looked at while something is on it.
-const TICK: Duration = Duration::from_millis(250);
-/// Fetches at once that nobody asked for.
-const AT_ONCE: usize = 2;
-/// Time before the end at which a watched response is fetched, beside twice the time that this takes.
-const LEAD: Duration = Duration::from_secs(1);
-/// Counters of hits, a power of two. Responses that share one take from each other's count.
+/// A watched response is fetched this long before it goes stale, and earlier by twice the time that
+/// its fetch takes.
+const LEAD_TIME: Duration = Duration::from_secs(1);
+/// Counters of hits, a power of two. Hits on responses that share a counter reduce each other's
+/// count.
 const COUNTERS: usize = 4096;
 
-/// When a route fetches anew what is still fresh.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Refresh {
-    /// Beta of the early refresh: how many times its cost ahead it comes on average. Zero is off.
-    pub early: f64,
-    /// Responses that are watched at once, to be fetched shortly before they go stale. Zero is off.
-    pub watched: usize,
-    /// Hits within its lifetime after which one is watched.
-    pub hits: u32,
-}
-
-/// What is asked for often.
-pub(crate) struct Hot {
-    /// By sequence number of the record, see [`Count`].
+/// Counts hits, and holds the responses that are to be prefetched.
+pub(super) struct Prefetch {
+    /// By sequence number of the record; see [`Count`].
     counters: Box<[AtomicU64]>,
     watch: Mutex<Vec<Watched>>,
     wake: Arc<Notify>,
     stopped: AtomicBool,
 }
 
-/// A response that is to be fetched at `due`, as it was last asked for.
-struct Watched {
-    asked: Asked,
-    sequence: u64,
+/// A response that is to be fetched at `due`, with the request that last asked for it.
+pub(super) struct Watched {
+    pub(super) request: CacheRequest,
+    pub(super) sequence: u64,
     due: Timestamp,
 }
 
-impl Hot {
-    /// Counts only if somebody `watches`.
-    pub(crate) fn new(watches: bool) -> Self {
+impl Prefetch {
+    /// Counts only if a route `watches`.
+    pub(super) fn new(watches: bool) -> Self {
         let counters = if watches { COUNTERS } else { 0 };
-        Hot {
+        Prefetch {
             counters: (0..counters).map(|_| AtomicU64::new(0)).collect(),
             watch: Mutex::default(),
             wake: Arc::default(),
@@ -71,17 +50,17 @@ impl Hot {
         }
     }
 
-    /// What is asked for often, for the data plane that follows; what is watched goes over where its route `stays`.
-    pub(crate) fn succeeded_by(&self, watches: bool, stays: impl Fn(&Arc<Route>) -> bool) -> Self {
-        let next = Hot::new(watches);
+    /// For the fetcher that follows. Watched responses go over if their route `stays`.
+    pub(super) fn reloaded(&self, watches: bool, stays: impl Fn(&Arc<Route>) -> bool) -> Self {
+        let next = Prefetch::new(watches);
         let (stay, go): (Vec<_>, Vec<_>) =
-            self.watch.lock().drain(..).partition(|watched| stays(&watched.asked.route));
+            self.watch.lock().drain(..).partition(|watched| stays(&watched.request.route));
         for (counter, known) in next.counters.iter().zip(&self.counters) {
             counter.store(known.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         for gone in go {
-            // Marked as watched, it would never be again.
-            if let Some(counter) = next.counters.get(place(gone.sequence).0) {
+            // The counter says that it is watched, and would keep it from being watched again.
+            if let Some(counter) = next.counters.get(counter_of(gone.sequence).0) {
                 counter.store(0, Ordering::Relaxed);
             }
         }
@@ -93,48 +72,60 @@ impl Hot {
     }
 
     /// Watches nothing any more.
-    pub(crate) fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         self.watch.lock().clear();
         self.wake.notify_one();
     }
 
-    /// Counts a hit on `stored`, and watches it once it is hot. Takes no lock until then, and waits for none ever.
-    fn hit(&self, asked: &Asked, stored: &Stored, head: &StoredResponse) {
-        let (at, tag) = place(stored.record().sequence);
+    /// Counts a hit on `stored`, and watches it once it has enough. Takes no lock before that, and
+    /// never waits for one.
+    pub(super) fn hit(&self, request: &CacheRequest, stored: &Stored) {
+        let (at, tag) = counter_of(stored.record().sequence);
         let Some(counter) = self.counters.get(at) else { return };
         let known = counter.load(Ordering::Relaxed);
         let count = Count::of(known, tag);
         let Some(next) = count.hit() else { return };
-        // Who loses this race loses a hit: what is hot has more of them.
+        // A lost race loses one hit. A response that is requested often has more.
         let _ = counter.compare_exchange_weak(known, next.packed(), Ordering::Relaxed, Ordering::Relaxed);
-        if next.tag == tag && next.hits >= asked.route.refresh.hits && self.begin(asked, stored, head) {
+        if next.tag == tag && next.hits >= request.route.refresh.hits && self.watch(request, stored) {
             counter.store(Count { watched: true, ..next }.packed(), Ordering::Relaxed);
         }
     }
 
-    /// Puts `stored` on the watch, if there is room. False if somebody else is at it.
-    fn begin(&self, asked: &Asked, stored: &Stored, head: &StoredResponse) -> bool {
-        let fields = &asked.request.headers;
-        // One user's credentials must not be used behind their back.
+    /// Watches `stored`, if there is room. False if the list is locked.
+    fn watch(&self, request: &CacheRequest, stored: &Stored) -> bool {
+        let head = stored.head();
+        let fields = &request.head.headers;
+        // A prefetch must not use the credentials of a user.
         if has_credentials(fields) || fields.contains_key(header::COOKIE) {
             return false;
         }
         let Some(mut watch) = self.watch.try_lock() else { return false };
         let sequence = stored.record().sequence;
-        let of_route = watch.iter().filter(|other| Arc::ptr_eq(&other.asked.route, &asked.route)).count();
+        let of_route = watch.iter().filter(|other| Arc::ptr_eq(&other.request.route, &request.route)).count();
         let there = watch.iter().any(|other| other.sequence == sequence);
-        if !there && of_route < asked.route.refresh.watched && !self.stopped.load(Ordering::Relaxed) {
-            let mut asked = asked.clone();
-            asked.plan.force = None;
-            let lead = head.cost.saturating_mul(2).saturating_add(LEAD).min(head.lifetime / 2);
-            watch.push(Watched { asked, sequence, due: head.fresh_until() - lead });
+        if !there && of_route < request.route.refresh.watched && !self.stopped.load(Ordering::Relaxed) {
+            let mut request = request.clone();
+            request.plan.force = None;
+            let lead = head.cost.saturating_mul(2).saturating_add(LEAD_TIME).min(head.lifetime / 2);
+            watch.push(Watched { request, sequence, due: head.fresh_until() - lead });
             self.wake.notify_one();
         }
         true
     }
 
-    fn due(&self, now: Timestamp) -> Vec<Watched> {
+    /// Wakes the task that prefetches.
+    pub(super) fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.watch.lock().is_empty()
+    }
+
+    /// Takes the responses that are due.
+    pub(super) fn due(&self, now: Timestamp) -> Vec<Watched> {
         let mut watch = self.watch.lock();
         let (due, later) = watch.drain(..).partition(|watched| watched.due <= now);
         *watch = later;
@@ -142,31 +133,31 @@ impl Hot {
     }
 }
 
-impl Drop for Hot {
+impl Drop for Prefetch {
     fn drop(&mut self) {
         self.wake.notify_one();
     }
 }
 
-/// Which counter a record has, and its tag there.
-fn place(sequence: u64) -> (usize, u32) {
+/// The counter of a record, and its tag there.
+fn counter_of(sequence: u64) -> (usize, u32) {
     let mixed = sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed >> 52) as usize % COUNTERS, mixed as u32)
 }
 
-/// A counter: whose hits it counts, how many there were, and whether that one is watched already. Hits on others wear the count
-/// down, and take the counter over at its end.
+/// A counter: the tag of the record whose hits it counts, how many there were, and whether the
+/// record is watched. Hits on other records lower the count, and take the counter over at zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Count {
     tag: u32,
     hits: u32,
     watched: bool,
-    /// It counts for the one that was asked for.
+    /// It counts for the record of this hit.
     own: bool,
 }
 
 impl Count {
-    /// `packed` as it stands to the response with this tag.
+    /// `packed` as seen by a hit on the record with this tag.
     fn of(packed: u64, tag: u32) -> Self {
         let (known, rest) = ((packed >> 32) as u32, packed as u32);
         Count { tag: known, hits: rest & (u32::MAX >> 1), watched: rest >> 31 == 1, own: known == tag }
@@ -191,70 +182,6 @@ impl Count {
     }
 }
 
-impl Proxy {
-    /// Counts a hit, and says whether it leads to a refresh now.
-    pub(crate) fn refreshes(&self, asked: &Asked, found: &Found, stored: &Stored, now: Timestamp) -> bool {
-        let (refresh, head) = (asked.route.refresh, stored.head());
-        if refresh.watched > 0 {
-            self.hot.hit(asked, stored, head);
-        }
-        if refresh.early == 0.0 {
-            return false;
-        }
-        let remaining = head.lifetime.saturating_sub(head.current_age(now));
-        early::is_near(remaining, head.cost, refresh.early)
-            && early::is_due(remaining, head.cost, refresh.early, random())
-            // It failed just now: not again for each hit until the end.
-            && !matches!(self.marks.of(&found.key, now), Some(Mark::Failed { just_now: true, .. }))
-    }
-
-    /// Fetches what is watched when it is due, in a task that ends with the proxy.
-    pub(crate) fn refresh_ahead(self: &Arc<Self>) {
-        let (proxy, wake) = (Arc::downgrade(self), Arc::clone(&self.hot.wake));
-        if tokio::runtime::Handle::try_current().is_ok() {
-            let gone = Weak::clone(&proxy);
-            tasks::vital("refresh-ahead", move || gone.strong_count() == 0, watch(proxy, wake));
-        }
-    }
-
-    async fn fetch_ahead(self: &Arc<Self>, watched: Watched) {
-        let Watched { asked, sequence, .. } = watched;
-        let found = self.look_up(&asked.primary, &asked.request).await;
-        let Some((stored, _)) = &found.stored else { return };
-        let fresh = asked.plan.decide(stored.head(), &asked.directives, self.clock.now()) == Reuse::Fresh;
-        // Purged, replaced, or too late: then it is no longer ours to renew.
-        if stored.record().sequence == sequence
-            && fresh
-            && asked.leave.may_ask(self.clock.now()).is_ok()
-            && let Some(flight) = self.validate_behind(asked, &found)
-        {
-            self.counters.add(counters::Count::EarlyRefreshes);
-            flight.landing().await;
-        }
-    }
-}
-
-async fn watch(proxy: Weak<Proxy>, wake: Arc<Notify>) {
-    loop {
-        let Some(strong) = proxy.upgrade() else { return };
-        let due = strong.hot.due(strong.clock.now());
-        let fetch = |watched| tasks::caught(strong.fetch_ahead(watched)).map(drop);
-        stream::iter(due).for_each_concurrent(AT_ONCE, fetch).await;
-        let idle = strong.hot.watch.lock().is_empty();
-        drop(strong);
-        if idle {
-            wake.notified().await;
-        } else {
-            tokio::time::sleep(TICK).await;
-        }
-    }
-}
-
-/// A random number above 0 and at most 1.
-fn random() -> f64 {
-    1.0 - fastrand::f64()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,13 +203,5 @@ mod tests {
         let watched = Count { tag: 8, hits: 5, watched: true, own: true };
         assert_eq!(Count::of(watched.packed(), 8).hit(), None);
         assert_eq!(Count::of(watched.packed(), 9).hit().map(|next| (next.tag, next.hits)), Some((8, 4)));
-    }
-
-    #[test]
-    fn random_numbers_differ_and_stay_in_range() {
-        let numbers: Vec<f64> = (0..1000).map(|_| random()).collect();
-        assert!(numbers.iter().all(|&number| number > 0.0 && number <= 1.0));
-        let mean = numbers.iter().sum::<f64>() / 1000.0;
-        assert!((mean - 0.5).abs() < 0.1, "{mean}");
     }
 }

@@ -1,7 +1,8 @@
 //! The body of a fetch that several readers share, each at its own pace.
 //!
-//! While the response is to be stored, everything that has arrived is kept and readers may join at any time. When it turns out too
-//! large, only what the slowest reader has not seen is kept, and the fetch waits for its readers.
+//! While the response is to be stored, everything that has arrived is kept and readers may join at
+//! any time. When it turns out too large, only what the slowest reader has not seen is kept, and
+//! the fetch waits for its readers.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -19,8 +20,9 @@ use crate::message::body::BodyError;
 
 /// Bytes that may lie between the fetch and its slowest reader once nothing is stored any more.
 const WINDOW: u64 = 256 * 1024;
-/// A piece that came over a connection is a slice of the buffer into which it was read, and holds all of it. No such buffer is larger (hyper's
-/// are 408 KiB at most), so that a piece of this length wastes little; a shorter one is copied to be kept.
+/// A piece that came over a connection is a slice of the buffer into which it was read, and holds
+/// all of it. No such buffer is larger (hyper's are 408 KiB at most), so that a piece of this
+/// length wastes little; a shorter one is copied to be kept.
 const READ_BUFFER: usize = 512 * 1024;
 /// How long one reader may hold up the others before it is cut off.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -84,7 +86,8 @@ struct State {
     budgeted: u64,
     not_kept: Option<NotKept>,
     end: Option<Result<(), BodyError>>,
-    /// Number of the next chunk of each reader; `None` is a free place, or that of a reader that was cut off.
+    /// Number of the next chunk of each reader; `None` is a free place, or that of a reader that
+    /// was cut off.
     readers: Vec<Option<usize>>,
     wakers: Vec<Waker>,
 }
@@ -96,8 +99,8 @@ impl SharedBody {
         Arc::new(SharedBody { state, progress, budget, max_kept, length })
     }
 
-    /// Adds what has arrived. Says so if that is why the body is no longer kept whole; from then on the fetch has to wait for
-    /// [`room`](Self::room) after each chunk.
+    /// Adds what has arrived. Says so if that is why the body is no longer kept whole; from then on
+    /// the fetch has to wait for [`room`](Self::room) after each chunk.
     pub(crate) fn push(&self, chunk: Bytes) -> Option<NotKept> {
         let mut state = self.state.lock();
         let length = chunk.len() as u64;
@@ -125,7 +128,8 @@ impl SharedBody {
         state.wake();
     }
 
-    /// The whole body in one piece and in memory of its own; `None` unless it ended well and was kept.
+    /// The whole body in one piece and in memory of its own; `None` unless it ended well and was
+    /// kept.
     pub(crate) fn whole(&self) -> Option<Bytes> {
         let mut state = self.state.lock();
         if state.not_kept.is_some() || !matches!(state.end, Some(Ok(()))) || state.first != 0 {
@@ -139,7 +143,8 @@ impl SharedBody {
                 whole.freeze()
             }
         };
-        // Readers that lag behind share these bytes from here on, and are no longer part of a fetch under way.
+        // Readers that lag behind share these bytes from here on, and are no longer part of a fetch
+        // under way.
         let all = whole.clone();
         state.chunks.iter_mut().for_each(|chunk| *chunk = whole.split_to(chunk.len()));
         self.budget.give_back(std::mem::take(&mut state.budgeted));
@@ -229,7 +234,8 @@ impl State {
         self.wakers.drain(..).for_each(Waker::wake);
     }
 
-    /// Cuts the readers that hold up others which have read on; a single slow reader only slows the fetch.
+    /// Cuts the readers that hold up others which have read on; a single slow reader only slows the
+    /// fetch.
     fn cut_laggards(&mut self) {
         let end = self.first + self.chunks.len();
         if self.readers.iter().flatten().any(|&next| next == end) {
@@ -384,7 +390,8 @@ mod tests {
         assert_eq!(body.room().await, Err(Abandoned));
     }
 
-    /// A reader that was cut off read on behind a gap when more had arrived by the time it was polled.
+    /// A reader that was cut off read on behind a gap when more had arrived by the time it was
+    /// polled.
     #[tokio::test]
     async fn a_reader_that_is_cut_off_sees_no_gap() {
         let (_, body) = shared(1000, 1);
@@ -426,7 +433,8 @@ mod tests {
         assert!(buffer.try_reclaim(60 << 10), "somebody has it still");
     }
 
-    /// Slow readers kept a second copy of what was stored already, and the budget that other fetches need.
+    /// Slow readers kept a second copy of what was stored already, and the budget that other
+    /// fetches need.
     #[tokio::test]
     async fn what_is_whole_is_held_once_and_outside_the_budget() {
         let (budget, body) = shared(1000, 1000);

@@ -11,11 +11,12 @@ use crate::message::class::Safe;
 use crate::message::forwarded::Chain;
 use crate::message::{date, fields};
 use crate::policy::precondition::CONDITIONS;
-use crate::proxy::reading::Payload;
 use crate::proxy::refusal::Refusal;
+use crate::proxy::request::reading::Payload;
 
-/// Whether an origin might answer a request with this field something else than the key says: who asked, for which host, by which scheme,
-/// for which path, by which method. A client must not say so on what is stored for others.
+/// Whether an origin might answer a request with this field something else than the key says: who
+/// asked, for which host, by which scheme, for which path, by which method. A client must not say
+/// so on what is stored for others.
 fn is_unkeyed(name: &str) -> bool {
     match name {
         "forwarded" | "forwarded-for" | "client-ip" | "true-client-ip" | "cf-connecting-ip"
@@ -63,8 +64,9 @@ fn is_unkeyed(name: &str) -> bool {
     }
 }
 
-/// Whether a field is dropped. An underscore is a hyphen to every origin that makes variables of fields, and would slip by: by what is
-/// dropped, by how content is framed, and by the field of that name that an answer was selected by.
+/// Whether a field is dropped. An underscore is a hyphen to every origin that makes variables of
+/// fields, and would slip by: by what is dropped, by how content is framed, and by the field of
+/// that name that an answer was selected by.
 fn is_dropped(name: &str) -> bool {
     if !name.contains('_') {
         return is_unkeyed(name);
@@ -76,8 +78,9 @@ fn is_dropped(name: &str) -> bool {
         || matches!(name.as_str(), "transfer-encoding" | "cache-control" | "user-agent")
 }
 
-/// Removes what is not sent on: hop-by-hop fields, and those by which an origin might answer something unkeyed. Before anything is keyed by
-/// the request, so that a field which `Connection` takes away selects no variant.
+/// Removes what is not sent on: hop-by-hop fields, and those by which an origin might answer
+/// something unkeyed. Before anything is keyed by the request, so that a field which `Connection`
+/// takes away selects no variant.
 pub(crate) fn sanitize(fields: &mut HeaderMap) {
     fields::remove_hop_by_hop(fields);
     // The usual request has none of them, and is looked at once.
@@ -93,7 +96,8 @@ pub(crate) fn sanitize(fields: &mut HeaderMap) {
     }
 }
 
-/// Refuses an expectation that is not `100-continue`: one might take it for that where another does not (RFC 9110 section 10.1.1).
+/// Refuses an expectation that is not `100-continue`: one might take it for that where another does
+/// not (RFC 9110 section 10.1.1).
 pub(crate) fn check_expectation(fields: &HeaderMap) -> Result<(), Refusal> {
     let mut expected = fields.get_all(header::EXPECT).iter();
     match (expected.next(), expected.next()) {
@@ -103,7 +107,8 @@ pub(crate) fn check_expectation(fields: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// Makes a sanitized request head fit to be sent on: `Via` is added, and whose request it is goes with it (RFC 9110 section 7.6.3).
+/// Makes a sanitized request head fit to be sent on: `Via` is added, and whose request it is goes
+/// with it (RFC 9110 section 7.6.3).
 pub(crate) fn prepare(request: &mut Parts, peer: IpAddr, pseudonym: &str) {
     if request.extensions.get::<Chain>().is_none() {
         request.extensions.insert(Chain::from_last([Some(peer)]));
@@ -137,8 +142,8 @@ const NOT_OF_A_GET: [HeaderName; 6] = [
     header::EXPECT,
 ];
 
-/// A request for the whole representation, to be stored: without the client's own conditions and range, with `conditions`
-/// that validate what is stored.
+/// A request for the whole representation, to be stored: without the client's own conditions and
+/// range, with `conditions` that validate what is stored.
 pub(crate) fn for_storing(
     request: &Parts,
     peer: IpAddr,
@@ -168,8 +173,8 @@ pub(crate) fn for_storing(
     to_origin
 }
 
-/// Makes an origin's answer fit to be sent on or stored: hop-by-hop fields leave, a missing `Date` is the time of its
-/// arrival (RFC 9110 section 6.6.1).
+/// Makes an origin's answer fit to be sent on or stored: hop-by-hop fields leave, a missing `Date`
+/// is the time of its arrival (RFC 9110 section 6.6.1).
 pub(crate) fn cleanse(response: &mut Response<Body>, received: Timestamp) {
     let fields = response.headers_mut();
     fields::remove_hop_by_hop(fields);
@@ -238,7 +243,8 @@ mod tests {
         }
     }
 
-    /// Each of them is what some framework, server or cloud makes links, routes, redirects or addresses from.
+    /// Each of them is what some framework, server or cloud makes links, routes, redirects or
+    /// addresses from.
     #[test]
     fn unkeyed_fields_are_dropped() {
         for name in [

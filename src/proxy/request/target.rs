@@ -32,10 +32,11 @@ pub(crate) fn complete(request: &mut Parts, secure: bool, max_bytes: usize) -> R
     Ok(())
 }
 
-/// Whether no origin is asked with `method`, in whatever case it is written: an origin may not look at that.
+/// Whether no origin is asked with `method`, in whatever case it is written: an origin may not look
+/// at that.
 ///
-/// CONNECT and TRACE (and TRACK, its other name) are no methods for a cache. An origin that purges must not be made to by strangers: to it
-/// they would come from here. PRI is no method.
+/// CONNECT and TRACE (and TRACK, its other name) are no methods for a cache. An origin that purges
+/// must not be made to by strangers: to it they would come from here. PRI is no method.
 fn is_refused(method: &Method) -> bool {
     const REFUSED: [&str; 8] = ["CONNECT", "TRACE", "TRACK", "DEBUG", "PRI", "PURGE", "BAN", "REFRESH"];
     let usual = [Method::GET, Method::HEAD, Method::POST].contains(method);
@@ -43,8 +44,9 @@ fn is_refused(method: &Method) -> bool {
         && (method.as_str().len() > 32 || REFUSED.iter().any(|no| method.as_str().eq_ignore_ascii_case(no)))
 }
 
-/// Whether `target` means the same path to all who read it: one that begins with a slash, without dot segments however they are spelled
-/// (a route, a rule or the base of an upstream would be left by them), and without what some take for a slash or for an end.
+/// Whether `target` means the same path to all who read it: one that begins with a slash, without
+/// dot segments however they are spelled (a route, a rule or the base of an upstream would be left
+/// by them), and without what some take for a slash or for an end.
 fn is_plain(target: &Uri) -> bool {
     // Authority alone is for CONNECT.
     let whole = match target.scheme() {
@@ -67,12 +69,13 @@ fn is_plain(target: &Uri) -> bool {
         })
 }
 
-/// The authority that the client means: of the target if that is absolute (RFC 9112 section 3.2.2), else of the one `Host`. In lower case,
-/// as it is keyed.
+/// The authority that the client means: of the target if that is absolute (RFC 9112 section 3.2.2),
+/// else of the one `Host`. In lower case, as it is keyed.
 fn authority(request: &mut Parts) -> Result<Authority, Refusal> {
     let host = host(&request.headers)?;
     let authority = match (request.uri.authority(), host) {
-        // What is said twice must be the same (RFC 9113 section 8.3.1). In HTTP/1.1 the target is what counts, but the field must be there.
+        // What is said twice must be the same (RFC 9113 section 8.3.1). In HTTP/1.1 the target is
+        // what counts, but the field must be there.
         (Some(told), Some(host)) if request.version >= Version::HTTP_2 => {
             if !told.as_str().eq_ignore_ascii_case(host.as_str()) {
                 return Err(Refusal::BadHost);
@@ -111,6 +114,15 @@ fn host(fields: &HeaderMap) -> Result<Option<Authority>, Refusal> {
         Some(host) if second.is_none() && is_plain_authority(&host) => Ok(Some(host)),
         _ => Err(Refusal::BadHost),
     }
+}
+
+/// `target` with another query; `""` for none.
+pub(crate) fn with_query(target: &Uri, query: &str) -> Option<Uri> {
+    let path = target.path();
+    let both = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let mut parts = target.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(both).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 #[cfg(test)]

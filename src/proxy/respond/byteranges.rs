@@ -17,7 +17,8 @@ use crate::policy::range::{self, Selected};
 const OF_CONTENT: [HeaderName; 2] =
     [HeaderName::from_static("content-digest"), HeaderName::from_static("content-md5")];
 
-/// Cuts `response`, a 200 from the store, down to what `request` selects of it. A body that is not in one piece stays whole.
+/// Cuts `response`, a 200 from the store, down to what `request` selects of it. A body that is not
+/// in one piece stays whole.
 pub(crate) fn cut(request: &Parts, response: &mut Response<Body>) {
     if response.status() != StatusCode::OK {
         return;
@@ -28,7 +29,8 @@ pub(crate) fn cut(request: &Parts, response: &mut Response<Body>) {
     let length = whole.len() as u64;
     match range::select(&request.method, &request.headers, response.headers(), length) {
         Selected::Whole => return,
-        // Its parts are coded, a multipart of them is not, and no field could say so (RFC 9110 section 8.4).
+        // Its parts are coded, a multipart of them is not, and no field could say so (RFC 9110
+        // section 8.4).
         Selected::Parts(_) if response.headers().contains_key(header::CONTENT_ENCODING) => return,
         Selected::Part(part) => {
             let fields = response.headers_mut();
@@ -81,7 +83,8 @@ fn several(response: &mut Response<Body>, whole: &Bytes, parts: &[Range<u64>]) {
     *response.body_mut() = Body::stream(StreamBody::new(stream::iter(frames)));
 }
 
-/// A line that does not begin a line of any part: from a hash over the whole, which nobody can write into itself.
+/// A line that does not begin a line of any part: from a hash over the whole, which nobody can
+/// write into itself.
 fn boundary(whole: &Bytes, parts: &[Range<u64>]) -> String {
     let mut hash = Sha256::new();
     hash.update(whole);

@@ -1,10 +1,11 @@
-//! Other sizes and formats of a picture: the picture is had as on any request, and what is made of it is stored beside it.
+//! Renditions: other sizes and formats of a stored picture.
 //!
-//! A derivative has the key of its picture and what is made of it, the handles of its picture, so that every purge of that takes it along,
-//! and an entity tag made of the picture's and of what is made: whoever has it is told so without any work. As long as the picture is
-//! stored, that decides whether the derivative is fresh; without it the derivative's own times do, which are the picture's.
+//! A rendition is stored beside its picture. Its key is that of the picture and what is made of it.
+//! It has the handles of the picture, so that every purge of the picture covers it. Its entity tag
+//! is made of the picture's tag and of what is made, so that a client which has it gets a 304
+//! without any work. As long as the picture is stored, the picture decides whether the rendition is
+//! fresh. Without it, the rendition's own times do, which are the picture's.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,30 +14,27 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::BodyExt as _;
 use sha2::{Digest, Sha256};
 
+use super::{Responder, byteranges};
 use crate::capture::rendition::{Derivative, Format, Make};
-use crate::derive::{self, DeriveError};
+use crate::clock::{Clock, Timestamp};
+use crate::derive::{self, DeriveError, Deriver};
 use crate::message::body::Body;
 use crate::message::cache_status::CacheStatus;
 use crate::message::entity_tag::{self, EntityTag};
-use crate::message::outcome::{CacheOutcome, StaleReason, Tier};
+use crate::message::outcome::{CacheOutcome, Tier};
 use crate::message::problem::Fault;
 use crate::policy::precondition;
 use crate::policy::reuse::{self, Reuse};
-use crate::proxy::Asked;
-use crate::proxy::Proxy;
-use crate::proxy::cache::lookup::{Found, Stored};
-use crate::proxy::fast_path::{Made, Ticket};
-use crate::proxy::reading::{Reading, unconditional};
+use crate::proxy::cache::Cache;
+use crate::proxy::cache::stored::{Found, Stored};
 use crate::proxy::refusal::Refusal;
-use crate::proxy::respond::byteranges;
-use crate::proxy::respond::tell_audience;
-use crate::proxy::route::Route;
+use crate::proxy::request::CacheRequest;
 use crate::store::{CacheKey, Content, Handle, Record};
-use crate::telemetry::counters::Count;
+use crate::telemetry::counters::{Count, Counters};
 
-/// Part of every entity tag: with other encoders the octets are others.
+/// Part of every entity tag, since other encoders give other bytes.
 const ENCODERS: &str = env!("CARGO_PKG_VERSION");
-/// Fields of a picture that say nothing true of what is made of it.
+/// Fields of a picture that do not hold for its renditions.
 const OF_CONTENT: [HeaderName; 4] = [
     header::CONTENT_LENGTH,
     header::CONTENT_DISPOSITION,
@@ -44,249 +42,197 @@ const OF_CONTENT: [HeaderName; 4] = [
     HeaderName::from_static("repr-digest"),
 ];
 
-/// What is made of which picture, for which request.
-struct Wanted<'a> {
-    request: &'a Parts,
-    derivative: &'a Derivative,
-    asked: &'a Asked,
-    ticket: Option<&'a Ticket>,
+/// A request for a rendition.
+pub(crate) struct Wanted<'a> {
+    /// The client's request, with its conditions and its range.
+    pub(crate) client: &'a Parts,
+    pub(crate) derivative: &'a Derivative,
+    /// The request for the whole picture.
+    pub(crate) picture: &'a CacheRequest,
 }
 
-/// What was made of a picture.
-pub(crate) struct Derived<'a> {
+/// A rendition in memory, as the fast path needs it.
+pub(crate) struct Rendition {
+    /// The key under which it is stored.
+    pub(crate) key: CacheKey,
+    /// Sequence number of its record, which is that of the picture.
+    pub(crate) sequence: u64,
+    pub(crate) body: Bytes,
+    /// The format that the client's `Accept` must ask for, where that decides.
+    pub(crate) shown: Option<Format>,
     make: Make,
     tag: HeaderValue,
-    /// Its octets.
-    pub(crate) body: &'a Bytes,
-    negotiates: bool,
 }
 
-impl Proxy {
-    /// Answers `request` with `derivative` of the picture that it was read as.
-    pub(in crate::proxy) async fn answer_derived(
-        self: &Arc<Self>,
-        route: Arc<Route>,
-        request: Parts,
-        mut reading: Reading,
-        derivative: Derivative,
-        peer: IpAddr,
-    ) -> Result<Response<Body>, Refusal> {
-        reading.leave.check_page(&reading.wishes)?;
-        reading.leave.limit(&mut reading.wishes);
-        let ticket = reading.ticket.take();
-        // The picture itself, whatever the client has of what is made of it.
-        let mut plain = request.clone();
-        plain.method = Method::GET;
-        unconditional(&mut plain.headers);
-        let (key, wishes, leave) = (reading.key.clone(), reading.wishes.clone(), reading.leave.clone());
-        let again = Reading { key, wishes, leave, ..Reading::default() };
-        let asked = self.asked(Arc::clone(&route), plain.clone(), peer, again);
-        let wanted =
-            Wanted { request: &request, derivative: &derivative, asked: &asked, ticket: ticket.as_ref() };
-        let (audience, asker) = (route.audience, reading.leave.asker());
-        // What a picture's own answer was told already.
-        let told_to = |mut response: Response<Body>| {
-            tell_audience(audience, asker, &mut response);
-            response
-        };
-        let alone = self.stored_alone(&wanted).await;
-        let answered = match &alone {
-            Some((stored, tier)) if self.is_fresh(&asked, stored) => {
-                let outcome = CacheOutcome::Hit(*tier);
-                self.count_stored(&asked, stored, outcome);
-                Ok(told_to(self.answer_alone(&wanted, stored, outcome)))
-            }
-            _ => match self.answer_read(route, plain, reading, Body::Empty, peer).await {
-                Ok(picture) if picture.status() == StatusCode::OK => self.derive_of(&wanted, picture).await,
-                failed => Ok(match alone.filter(|(stored, _)| self.covers_failure(stored, &failed)) {
-                    Some((stored, _)) => {
-                        let outcome = CacheOutcome::Stale(StaleReason::IfError);
-                        self.count_stored(&asked, &stored, outcome);
-                        told_to(self.answer_alone(&wanted, &stored, outcome))
-                    }
-                    None => failed?,
-                }),
-            },
-        };
-        answered.map(|mut response| {
-            if derivative.negotiates()
-                && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED)
-            {
-                vary_by_accept(&mut response);
-            }
-            response
-        })
+/// A response with a rendition.
+pub(crate) struct Rendered {
+    pub(crate) response: Response<Body>,
+    /// Set if the fast path can answer the next request: what was found of the picture, and the
+    /// rendition.
+    pub(crate) in_memory: Option<(Found, Rendition)>,
+}
+
+impl Rendered {
+    fn once(response: Response<Body>) -> Self {
+        Rendered { response, in_memory: None }
+    }
+}
+
+/// Finds stored renditions and makes new ones.
+pub(crate) struct Renditions {
+    cache: Arc<Cache>,
+    deriver: Arc<Deriver>,
+    clock: Arc<dyn Clock>,
+    counters: Arc<Counters>,
+    max_stored_bytes: u64,
+}
+
+impl Renditions {
+    pub(crate) fn new(
+        cache: Arc<Cache>,
+        deriver: Arc<Deriver>,
+        (clock, counters): (Arc<dyn Clock>, Arc<Counters>),
+        max_stored_bytes: u64,
+    ) -> Self {
+        Renditions { cache, deriver, clock, counters, max_stored_bytes }
     }
 
-    /// The stored derivative of a picture that is not stored any more.
-    async fn stored_alone(&self, wanted: &Wanted<'_>) -> Option<(Stored, Tier)> {
-        if wanted.asked.plan.refused.is_some() {
+    /// The stored rendition, where the picture itself is not stored any more.
+    pub(crate) async fn stored_alone(&self, wanted: &Wanted<'_>, found: &Found) -> Option<(Stored, Tier)> {
+        if wanted.picture.plan.refused.is_some() || found.stored.is_some() {
             return None;
         }
-        let found = self.look_up(&wanted.asked.primary, &wanted.asked.request).await;
-        if found.stored.is_some() {
-            return None;
-        }
-        let format = wanted.derivative.format_for(&wanted.request.headers);
-        let (record, tier) = self.read(&key_of(&found.key, wanted.derivative, format)).await?;
-        Some((self.stored(record)?, tier))
+        let format = wanted.derivative.format_for(&wanted.client.headers);
+        let (record, tier) = self.cache.read(&key_of(&found.key, wanted.derivative, format)).await?;
+        Some((self.cache.stored(record)?, tier))
     }
 
-    fn is_fresh(&self, asked: &Asked, stored: &Stored) -> bool {
-        let now = self.clock.now();
-        asked.plan.decide(stored.head(), &asked.directives, now) == Reuse::Fresh
+    pub(crate) fn is_fresh(&self, wanted: &Wanted<'_>, stored: &Stored) -> bool {
+        let (plan, directives) = (&wanted.picture.plan, &wanted.picture.directives);
+        plan.decide(stored.head(), directives, self.clock.now()) == Reuse::Fresh
     }
 
-    fn covers_failure(&self, stored: &Stored, failed: &Result<Response<Body>, Refusal>) -> bool {
+    /// Whether a stored rendition may cover that no picture came.
+    pub(crate) fn covers(&self, stored: &Stored, failed: &Result<Response<Body>, Refusal>) -> bool {
         let answered = match failed {
             Ok(response) if reuse::is_error(response.status()) => true,
             Err(Refusal::Origin(_)) => false,
             _ => return false,
         };
-        self.covers_error(stored, answered, self.clock.now())
+        self.cache.covers_error(stored, answered, self.clock.now())
     }
 
-    fn answer_alone(&self, wanted: &Wanted<'_>, stored: &Stored, outcome: CacheOutcome) -> Response<Body> {
-        let (body, status) = (Body::whole(stored.body().clone()), CacheStatus::without_forward(outcome));
-        self.answer_stored(wanted.request, stored.head(), body, status, self.clock.now())
-    }
-
-    /// Makes of an answer with a picture one with its derivative.
-    async fn derive_of(
+    /// Turns the response with the picture into the one with its rendition. `found` is what the
+    /// request for the picture found.
+    pub(crate) async fn render(
         &self,
+        responder: &Responder,
         wanted: &Wanted<'_>,
+        found: &Found,
         picture: Response<Body>,
-    ) -> Result<Response<Body>, Refusal> {
+    ) -> Result<Rendered, Refusal> {
         let (head, body) = picture.into_parts();
         let whole = match body.as_whole() {
             Some(whole) => whole.clone(),
-            None => match body.limited(self.config.max_stored_bytes).0.collect().await {
-                Ok(body) => body.to_bytes(),
-                Err(error) => {
-                    return Err(Refusal::Derive(DeriveError::Failed(format!(
-                        "it did not arrive whole: {error}"
-                    ))));
-                }
-            },
+            None => {
+                let collected = body.limited(self.max_stored_bytes).0.collect().await;
+                let incomplete = |error| DeriveError::Failed(format!("it did not arrive whole: {error}"));
+                collected.map_err(|error| Refusal::Derive(incomplete(error)))?.to_bytes()
+            }
         };
         let mut response = Response::from_parts(head, Body::whole(whole.clone()));
-        if let Some((from, make)) = plan(wanted.derivative, &whole, &wanted.request.headers) {
-            let of = tag_of(response.headers(), &whole);
-            let fields = response.headers_mut();
-            let before = fields.clone();
-            dress(fields, &make, tagged(&of, &wanted.derivative.key(make.format)));
-            if self.has_it(wanted.request, response.headers()) {
-                let key = key_of(&wanted.asked.primary, wanted.derivative, make.format);
-                let spared = self.store.get_memory(key.as_bytes()).map_or(0, |made| made.body().len());
-                return Ok(self.not_modified(wanted.request, response, spared));
+        let client = wanted.client;
+        let mut in_memory = None;
+        let body = match plan(wanted.derivative, &whole, &client.headers) {
+            None => {
+                if self.has_it(client, response.headers()) {
+                    responder.count_not_modified(&client.method, whole.len() as u64);
+                    return Ok(Rendered::once(unchanged(response)));
+                }
+                whole
             }
-            let made = self.made(wanted, &before, (&whole, from), make, response.headers()).await?;
-            response = filled(response, made);
-        } else if self.has_it(wanted.request, response.headers()) {
-            return Ok(self.not_modified(wanted.request, response, whole.len()));
-        } else {
-            response = filled(response, whole);
-        }
-        if wanted.request.method == Method::HEAD {
+            Some((from, make)) => {
+                // A hit was answered from what was found. After a fetch, the store has to be read
+                // again.
+                let is_hit = matches!(response.extensions().get(), Some(CacheOutcome::Hit(_)));
+                let of = tag_of(response.headers(), &whole);
+                let fields = response.headers_mut();
+                let before = fields.clone();
+                dress(fields, &make, tagged(&of, &wanted.derivative.key(make.format)));
+                if self.has_it(client, response.headers()) {
+                    let key = key_of(&wanted.picture.primary, wanted.derivative, make.format);
+                    // Only what is in memory counts as saved: the disk is not read for a count.
+                    let made = self.cache.store().get_memory(key.as_bytes());
+                    let spared = made.map_or(0, |made| made.body().len());
+                    responder.count_not_modified(&client.method, spared as u64);
+                    return Ok(Rendered::once(unchanged(response)));
+                }
+                let found = match is_hit {
+                    true => found.clone(),
+                    false => self.cache.look_up(&wanted.picture.primary, &wanted.picture.head).await,
+                };
+                let tag = response.headers().get(header::ETAG);
+                match self.stored(wanted, &found, make, tag).await {
+                    Some((record, body, tier)) => {
+                        if tier == Tier::Memory {
+                            in_memory = in_memory_of(wanted, found, &record);
+                        }
+                        body
+                    }
+                    None => self.make(wanted, &found, &before, (&whole, from), make, tag).await?,
+                }
+            }
+        };
+        response = filled(response, body);
+        if client.method == Method::HEAD {
             *response.body_mut() = Body::Empty;
-        } else if wanted.request.headers.contains_key(header::RANGE) {
-            byteranges::cut(wanted.request, &mut response);
+        } else if client.headers.contains_key(header::RANGE) {
+            byteranges::cut(client, &mut response);
         }
-        Ok(response)
+        Ok(Rendered { response, in_memory })
     }
 
     fn has_it(&self, request: &Parts, fields: &HeaderMap) -> bool {
-        precondition::not_modified(
-            &request.method,
-            &request.headers,
-            StatusCode::OK,
-            fields,
-            self.clock.now(),
-        )
+        let now = self.clock.now();
+        precondition::not_modified(&request.method, &request.headers, StatusCode::OK, fields, now)
     }
 
-    /// Counts that so many octets need not be sent; of what is not in memory, none: nobody looks for it.
-    fn not_modified(&self, request: &Parts, response: Response<Body>, spared: usize) -> Response<Body> {
-        self.counters.add(Count::NotModified);
-        if request.method != Method::HEAD {
-            self.counters.tally().saved_bytes(spared as u64);
-        }
-        unchanged(response)
-    }
-
-    /// What a GET with these fields is answered with `derived` in the place of `picture`, leaving no trace.
-    pub(crate) fn compose_derived(
-        &self,
-        fields: HeaderMap,
-        mut picture: Response<Body>,
-        derived: &Derived<'_>,
-    ) -> Response<Body> {
-        dress(picture.headers_mut(), &derived.make, derived.tag.clone());
-        let (mut request, ()) = http::Request::new(()).into_parts();
-        request.headers = fields;
-        let mut response = match self.has_it(&request, picture.headers()) {
-            true => unchanged(picture),
-            false => filled(picture, derived.body.clone()),
-        };
-        if derived.negotiates {
-            vary_by_accept(&mut response);
-        }
-        response
-    }
-
-    /// Prepares the answer with what was `made` of the stored `picture`.
-    fn prepare_derived(&self, wanted: &Wanted<'_>, picture: &Found, made: &Record) {
-        let (derivative, fields) = (wanted.derivative, &wanted.request.headers);
-        if let Some(ticket) = wanted.ticket
-            && let Some((stored, _)) = &picture.stored
-            && let (head, whole) = (stored.head(), stored.body())
-            && let Some((_, make)) = plan(derivative, whole, fields)
-            && let Content::Response { head: made_head, body } = &made.content
-            && let tag = tagged(&tag_of(&head.fields, whole), &derivative.key(make.format))
-            // Else the picture has changed meanwhile.
-            && made_head.fields.get(header::ETAG) == Some(&tag)
-        {
-            let key = key_of(&picture.key, derivative, make.format);
-            let negotiates = derivative.negotiates();
-            let shown = negotiates.then(|| derivative.format_for(fields));
-            let place = Made { key, sequence: made.sequence, length: body.len(), shown };
-            let derived = Derived { make, tag, body, negotiates };
-            self.prepare(ticket.clone(), wanted.asked, picture, stored, Some((place, &derived)));
-        }
-    }
-
-    /// The derivative with these `fields`: stored, or made now and stored if its picture, which came with the fields `of`, is.
-    async fn made(
+    /// The stored rendition with this entity tag.
+    async fn stored(
         &self,
         wanted: &Wanted<'_>,
+        picture: &Found,
+        make: Make,
+        tag: Option<&HeaderValue>,
+    ) -> Option<(Arc<Record>, Bytes, Tier)> {
+        let (record, tier) = self.cache.read(&key_of(&picture.key, wanted.derivative, make.format)).await?;
+        let Content::Response { head, body } = &record.content else { return None };
+        let body = (head.fields.get(header::ETAG) == tag).then(|| body.clone())?;
+        Some((record, body, tier))
+    }
+
+    /// Makes the rendition of a picture that came with the fields `of`, and stores it if the
+    /// picture is stored.
+    async fn make(
+        &self,
+        wanted: &Wanted<'_>,
+        picture: &Found,
         of: &HeaderMap,
         (whole, from): (&Bytes, (u32, u32)),
         make: Make,
-        fields: &HeaderMap,
+        tag: Option<&HeaderValue>,
     ) -> Result<Bytes, Refusal> {
-        let picture = self.look_up(&wanted.asked.primary, &wanted.asked.request).await;
-        let key = key_of(&picture.key, wanted.derivative, make.format);
-        let tag = fields.get(header::ETAG);
-        if let Some((record, tier)) = self.read(&key).await
-            && let Some(made) = self.stored(Arc::clone(&record))
-            && made.head().fields.get(header::ETAG) == tag
-        {
-            if tier == Tier::Memory {
-                self.prepare_derived(wanted, &picture, &record);
-            }
-            return Ok(made.body().clone());
-        }
-        let mut job = key.as_bytes().to_vec();
-        // Of these octets: an origin may give others the same tag.
+        let mut job = key_of(&picture.key, wanted.derivative, make.format).as_bytes().to_vec();
+        // With the bytes themselves: an origin may give other bytes the same tag.
         job.extend_from_slice(entity_tag::of_body(whole).as_bytes());
         job.extend_from_slice(tag.map(HeaderValue::as_bytes).unwrap_or_default());
         let made = self.deriver.derive(job, whole, from, make).await.map_err(refused(&make))?;
-        // Not before: the picture may have been stored only while it was worked on.
-        let picture = self.look_up(&wanted.asked.primary, &wanted.asked.request).await;
+        // Only now: the picture may have been stored while the rendition was made.
+        let picture = self.cache.look_up(&wanted.picture.primary, &wanted.picture.head).await;
         if let Some((stored, _)) = &picture.stored
             && stored.head().fields.get(header::ETAG) == of.get(header::ETAG)
             && stored.body() == whole
-            && (made.len() as u64) <= self.config.max_stored_bytes
+            && (made.len() as u64) <= self.max_stored_bytes
         {
             let key = key_of(&picture.key, wanted.derivative, make.format);
             let mut head = stored.head().clone();
@@ -299,14 +245,66 @@ impl Proxy {
             let mut handles = record.handles.clone();
             handles.push(Handle::of_key(key.as_bytes()));
             let content = Content::Response { head: Arc::new(head), body: made.clone() };
-            self.store.put(key, Arc::new(Record::new(record.sequence, handles, content)));
+            self.cache.store().put(key, Arc::new(Record::new(record.sequence, handles, content)));
             self.counters.add(Count::Stored);
         }
         Ok(made)
     }
 }
 
-/// `#` stands in no path and in no canonical query.
+impl Responder {
+    /// The response from a stored rendition whose picture is not stored.
+    pub(crate) fn stored_rendition(
+        &self,
+        wanted: &Wanted<'_>,
+        stored: &Stored,
+        outcome: CacheOutcome,
+    ) -> Response<Body> {
+        self.count_stored(wanted.picture, stored, outcome);
+        self.stored(wanted.client, stored, CacheStatus::without_forward(outcome))
+    }
+}
+
+impl Rendition {
+    /// The response that a GET with these fields gets in place of the one with the `picture`.
+    /// Counts nothing.
+    pub(crate) fn compose(
+        &self,
+        fields: HeaderMap,
+        mut picture: Response<Body>,
+        now: Timestamp,
+    ) -> Response<Body> {
+        dress(picture.headers_mut(), &self.make, self.tag.clone());
+        let given = picture.headers();
+        let mut response = match precondition::not_modified(&Method::GET, &fields, StatusCode::OK, given, now)
+        {
+            true => unchanged(picture),
+            false => filled(picture, self.body.clone()),
+        };
+        if self.shown.is_some() {
+            vary_by_accept(&mut response);
+        }
+        response
+    }
+}
+
+/// What the fast path needs to answer with the rendition in `record`, if that is one of the picture
+/// in `found`.
+fn in_memory_of(wanted: &Wanted<'_>, found: Found, record: &Record) -> Option<(Found, Rendition)> {
+    let (derivative, fields) = (wanted.derivative, &wanted.client.headers);
+    let (stored, _) = found.stored.as_ref()?;
+    let (head, whole) = (stored.head(), stored.body());
+    let (_, make) = plan(derivative, whole, fields)?;
+    let tag = tagged(&tag_of(&head.fields, whole), &derivative.key(make.format));
+    let Content::Response { head, body } = &record.content else { return None };
+    // Otherwise the picture has changed meanwhile.
+    (head.fields.get(header::ETAG) == Some(&tag)).then_some(())?;
+    let shown = derivative.negotiates().then(|| derivative.format_for(fields));
+    let (key, body) = (key_of(&found.key, derivative, make.format), body.clone());
+    Some((found, Rendition { key, sequence: record.sequence, body, shown, make, tag }))
+}
+
+/// The key of a rendition. No path and no canonical query has a `#`.
 fn key_of(picture: &CacheKey, derivative: &Derivative, format: Format) -> CacheKey {
     let mut key = picture.as_bytes().to_vec();
     key.push(b'#');
@@ -314,7 +312,7 @@ fn key_of(picture: &CacheKey, derivative: &Derivative, format: Format) -> CacheK
     CacheKey::new(key)
 }
 
-/// The entity tag of a picture, or what stands for it.
+/// The entity tag of a picture, or one of its bytes.
 fn tag_of(fields: &HeaderMap, whole: &Bytes) -> HeaderValue {
     match EntityTag::of(fields) {
         Some(_) => fields.get(header::ETAG).cloned(),
@@ -323,7 +321,7 @@ fn tag_of(fields: &HeaderMap, whole: &Bytes) -> HeaderValue {
     .unwrap_or_else(|| entity_tag::of_body(whole))
 }
 
-/// The entity tag of what is made of the picture with the tag `of`; as weak as that.
+/// The entity tag of a rendition of the picture with the tag `of`; weak if that is.
 fn tagged(of: &HeaderValue, made: &str) -> HeaderValue {
     let mut hash = Sha256::new();
     for part in [of.as_bytes(), made.as_bytes(), ENCODERS.as_bytes()] {
@@ -335,7 +333,7 @@ fn tagged(of: &HeaderValue, made: &str) -> HeaderValue {
     HeaderValue::try_from(format!("{weak}\"{digest}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-/// Gives `fields` of a picture what is true of what is made of it.
+/// Turns the fields of a picture into those of its rendition.
 fn dress(fields: &mut HeaderMap, make: &Make, tag: HeaderValue) {
     for name in OF_CONTENT {
         fields.remove(name);
@@ -344,14 +342,14 @@ fn dress(fields: &mut HeaderMap, make: &Make, tag: HeaderValue) {
     fields.insert(header::ETAG, tag);
 }
 
-/// What `derivative` makes of the picture in these octets, for a client with these fields; None if it is that already, or no picture.
-/// Its own pixels come first.
+/// The size of the picture in `whole`, and what to make of it for a client with these fields.
+/// `None` if the picture is that already, or `whole` is no picture.
 fn plan(derivative: &Derivative, whole: &Bytes, fields: &HeaderMap) -> Option<((u32, u32), Make)> {
     let from = derive::size(whole)?;
     Some((from, derivative.plan(from, whole.starts_with(b"\x89PNG"), fields)?))
 }
 
-/// The answer that says that the client has it.
+/// The 304 for a client that has it.
 fn unchanged(mut response: Response<Body>) -> Response<Body> {
     precondition::keep_304_fields(response.headers_mut());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -359,18 +357,17 @@ fn unchanged(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// `response` with this body, whole.
 fn filled(mut response: Response<Body>, body: Bytes) -> Response<Body> {
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     *response.body_mut() = Body::whole(body);
     response
 }
 
-fn vary_by_accept(response: &mut Response<Body>) {
+pub(crate) fn vary_by_accept(response: &mut Response<Body>) {
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
 }
 
-/// Blames the parameter that asks for too much.
+/// The refusal that names the parameter which asks for too much.
 fn refused(make: &Make) -> impl FnOnce(DeriveError) -> Refusal {
     let found = format!("{} of {}x{} pixels", make.format.name(), make.size.0, make.size.1);
     move |error| match error {

@@ -1,4 +1,4 @@
-//! The answer on a route with a dialect: a picture, a link to it, or an error in the form of the service.
+//! Responses in the form of another service: a picture, a link to it, or an error.
 
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
@@ -12,7 +12,7 @@ use crate::message::problem::{self, Problem};
 const MAX_PROBLEM_BYTES: u64 = 64 << 10;
 
 /// The picture in the form that was asked for.
-pub(super) async fn in_its_form(
+pub(in crate::proxy) async fn in_its_form(
     dialect: &'static dyn Dialect,
     form: Form,
     link: Option<String>,
@@ -42,7 +42,7 @@ pub(super) async fn in_its_form(
 }
 
 /// A problem as the service would tell it, in the client's names.
-pub(super) async fn in_its_words(
+pub(in crate::proxy) async fn in_its_words(
     dialect: &'static dyn Dialect,
     names: &[(&'static str, String)],
     response: Response<Body>,
@@ -87,7 +87,7 @@ fn tell(mut head: http::response::Parts, (kind, text): ErrorReply) -> Response<B
     Response::from_parts(head, Body::whole(text))
 }
 
-pub(super) fn is_problem(response: &Response<Body>) -> bool {
+pub(in crate::proxy) fn is_problem(response: &Response<Body>) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     kind.starts_with(problem::MEDIA_TYPE.as_bytes()) && !response.status().is_success()
 }
