@@ -401,6 +401,25 @@ def devices_of(kind, cache, only):
         }
 
 
+def mirrored(rows):
+    """Cases of ScreenshotOne's SDK of npm for the one of PyPI: other names and classes."""
+    special = {"async": "async_option", "openAiApiKey": "openai_api_key", "storageACL": "storage_acl"}
+    for row in rows:
+        known = row.get("how", "take") in ("take", "link") and "base" not in row
+        if not known or row["id"].startswith("README") or row["id"] == "serversRegion":
+            continue
+        options = {
+            special.get(name, re.sub("([A-Z])", lambda found: "_" + found[1].lower(), name)): value
+            for name, value in row.get("options", {}).items()
+        }
+        case = {**row, "options": options}
+        for kind in ("error", "refused"):
+            if "class" in case.get(kind, {}):
+                raised = "InvalidRequestException" if case[kind]["status"] == 400 else "APIErrorException"
+                case[kind] = {**case[kind], "class": raised}
+        yield case
+
+
 def load(cache):
     """All cases of cases.toml, with what their client gives all of its own."""
     table = tomllib.loads((HERE / "cases.toml").read_text())
@@ -416,6 +435,8 @@ def load(cache):
             for row in rows:
                 if row["id"] not in section["pass"]:
                     row["today"] = section["today"]
+        if "mirror" in section:
+            rows = [*mirrored(table[section["mirror"]]["cases"]), *rows]
         for row in rows:
             shared = {"base": section["base"], **section.get("every", {})}
             case = {**shared, **row, "client": client, "driver": section["driver"]}
