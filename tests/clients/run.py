@@ -570,7 +570,7 @@ def report(cases, outcomes, given):
     for row in rows:
         if row["differs"] or (given.all and row["why"]):
             label = "DIFFERS" if row["differs"] else row["known"]
-            what = "; ".join(row["why"]) or f"is right, and cases.toml has it as {row['known']}"
+            what = " ".join("; ".join(row["why"]).split()) or f"is right, and cases.toml has it as {row['known']}"
             print(f"{label} {row['client']} {row['case']}: {what}")
     return 1 if differences else 0
 
