@@ -76,7 +76,7 @@ class Site:
         self.visits = {}
         self.webhooks = {}
         self.files = {}
-        self.lock = threading.Lock()
+        self.lock = threading.Condition()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -109,7 +109,9 @@ class Site:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 number = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query)).get("n", "")
                 with site.lock:
-                    site.webhooks.setdefault(number, []).append((dict(self.headers.items()), body))
+                    fields = {name.lower(): value for name, value in self.headers.items()}
+                    site.webhooks[number] = (fields, body)
+                    site.lock.notify_all()
                 self.reply(200, "ok", "text/plain")
 
             def do_GET(self):
@@ -124,6 +126,12 @@ class Site:
         self.server.daemon_threads = True
         self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def webhook(self, number, seconds):
+        """The fields and the body of the webhook with this number, or None if none comes in time."""
+        with self.lock:
+            self.lock.wait_for(lambda: number in self.webhooks, seconds)
+            return self.webhooks.get(number)
 
     def answer(self, handler, path, query):
         if path in self.files:
