@@ -22,6 +22,9 @@ impl Cache {
         (status, fields): (StatusCode, HeaderMap),
         is_fetched: impl Fn(&Handle) -> bool,
     ) {
+        if !invalidation::seen_by(method, status) {
+            return;
+        }
         let mut targets = vec![target.clone()];
         if let Ok(url) = Url::parse(&target.to_string()) {
             let invalidated = invalidation::invalidated(method, &url, status, &fields);
