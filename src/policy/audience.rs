@@ -1,4 +1,5 @@
-//! What caches between us and the reader are told of an answer: browsers, CDNs, and nobody else where a key was needed.
+//! The caching fields that downstream caches receive: lifetimes for browsers and CDNs, and
+//! `private` for responses that needed an API key. [`Audience`] holds the settings of a route.
 
 use std::time::Duration;
 
@@ -10,46 +11,47 @@ use crate::message::fields;
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Whom the answers of a route are for.
+/// Who may cache the responses of a route, and for how long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Audience {
-    /// They are embedded by other sites, and kept by shared caches.
+    /// Other sites may embed the responses, and shared caches may store them.
     pub public: bool,
-    /// The age from which on a browser asks again, if before the end of its lifetime.
+    /// The longest `max-age` for browsers, if shorter than the lifetime here.
     pub browser_ttl: Option<Duration>,
-    /// The same of CDNs.
+    /// The longest `s-maxage` and `CDN-Cache-Control` lifetime, if shorter than the lifetime here.
     pub cdn_ttl: Option<Duration>,
 }
 
-/// Who asked.
+/// How the client was authorised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
-    /// Anybody, perhaps by a link that is good until then.
+    /// No key, or a signed link; with the time at which the link expires, if it does.
     Anybody(Option<Timestamp>),
-    /// Somebody with a key that is not in the link.
+    /// An API key that is not part of the URL.
     Holder,
 }
 
-/// What is known of the answer: when its age was zero, and its lifetime.
+/// When a response was generated, and its freshness lifetime here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// When its age was zero.
+    /// The time at which its age was zero.
     pub made: Timestamp,
-    /// How long it is fresh from then on.
+    /// The freshness lifetime, counted from `made`.
     pub lifetime: Duration,
 }
 
 impl Audience {
-    /// Tells `response`, an answer to `asker`, what caches need to know. `kept` is what was decided here of its lifetime.
+    /// Sets the caching fields of `response`, which answers `asker`. `kept` gives the lifetime that
+    /// was decided here.
     ///
-    /// Lifetimes count from when the picture was made, as `Age` does, so that they say the same at each moment. None reaches beyond the
-    /// end of the link.
+    /// Lifetimes count from the generation of the response, as `Age` does, so they are the same at
+    /// any time. None is longer than the link is valid.
     pub fn tell(&self, asker: Asker, kept: Option<Kept>, response: &mut HeaderMap) {
         if asker != Asker::Holder && !self.public {
             return;
         }
         match asker {
-            // A shared cache that does not know of the key would give it to everybody.
+            // A shared cache does not know the key and would serve the response to every client.
             Asker::Holder => keep_private(response),
             Asker::Anybody(until) => {
                 response.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
@@ -84,7 +86,7 @@ impl Audience {
     }
 }
 
-/// The members of `Cache-Control`; `None` if they keep others from storing it.
+/// The directives of `Cache-Control`; `None` if they forbid shared caches to store or reuse it.
 fn members(response: &HeaderMap) -> Option<Vec<Vec<u8>>> {
     let members: Vec<Vec<u8>> = fields::list(response, &header::CACHE_CONTROL).map(<[u8]>::to_vec).collect();
     let forbids = |member: &Vec<u8>| ["no-store", "private", "no-cache"].iter().any(|name| is(member, name));

@@ -1,18 +1,19 @@
-//! Errors that say more of how it was asked than of what was asked for. Stored, one client's odd request would spoil a target for all
-//! (cache-poisoned denial of service).
+//! Error responses that a client may have provoked with unusual fields. If they were stored, one
+//! client could make a target fail for all others (cache-poisoned denial of service).
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-/// Bytes of one field value, and of all fields, that are nothing special.
+/// Limits in bytes on a usual field value, and on all fields of a usual request.
 const USUAL_VALUE: usize = 1 << 10;
 const USUAL_FIELDS: usize = 4 << 10;
-/// Field lines that are nothing special.
+/// Limit on the field lines of a usual request.
 const USUAL_COUNT: usize = 40;
 
-/// Whether an answer with `status` to a request with `fields` may have been provoked by more than its target.
+/// Whether the fields of a request, and not only its target, may have caused a response with
+/// `status`.
 ///
-/// Some statuses always speak of the request, its client or its connection; RFC 6585 forbids to store some of them. Any other error may be
-/// the answer to a request that some origin chokes on.
+/// Some status codes always concern the request, the client or the connection; RFC 6585 forbids to
+/// store some of them. Any other error may come from an origin that rejects unusual fields.
 pub fn is_provoked(status: StatusCode, fields: &HeaderMap) -> bool {
     match status.as_u16() {
         406 | 408 | 411..=413 | 415..=417 | 421 | 425 | 426 | 428 | 429 | 431 | 505 | 511 => true,
@@ -21,8 +22,8 @@ pub fn is_provoked(status: StatusCode, fields: &HeaderMap) -> bool {
     }
 }
 
-/// Whether some origin might choke on `fields`: more or longer than a browser sends, with octets that it does not send, with a field
-/// twice that is there once, or that speaks of content which is not there.
+/// Whether some origin may reject `fields`: more or longer fields than a browser sends, unusual
+/// octets, a repeated singleton field, or content fields without content.
 fn is_odd(fields: &HeaderMap) -> bool {
     const ONCE: [HeaderName; 6] = [
         header::HOST,

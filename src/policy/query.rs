@@ -1,22 +1,23 @@
-//! Queries in front of an origin whose parameters are not known: which of them are asked for, and which are part of the key.
+//! Query filtering for origins whose parameters are not known: which parameters are sent, and which
+//! are part of the cache key. [`Rules`] holds the settings of a route.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// What a route says of the query of its requests. Names are compared decoded; values are opaque, octet by octet.
+/// The query settings of a route. Names are compared decoded; values are compared by octet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// The order of parameters of different names says nothing: the key has them sorted by name.
+    /// Sort the parameters in the cache key by name. Parameters of one name keep their order.
     pub sort: bool,
-    /// Parameters that are sent on and are no part of the key: names, or `prefix*`.
+    /// Parameters that are sent but are not part of the cache key: names, or `prefix*`.
     pub ignore: Vec<String>,
-    /// Parameters that are neither sent on nor part of the key.
+    /// Parameters that are neither sent nor part of the cache key: names, or `prefix*`.
     pub drop: Vec<String>,
 }
 
 impl Rules {
-    /// What the origin is asked with.
+    /// The query that is sent to the origin.
     pub fn sent<'a>(&self, query: &'a str) -> Cow<'a, str> {
         if self.drop.is_empty() {
             return Cow::Borrowed(query);
@@ -24,7 +25,7 @@ impl Rules {
         without(query, |name| listed(&self.drop, name))
     }
 
-    /// What stands for the query in the key.
+    /// The query in the cache key.
     pub fn keyed<'a>(&self, query: &'a str) -> Cow<'a, str> {
         let mut keyed = Cow::Borrowed(query);
         if !self.drop.is_empty() || !self.ignore.is_empty() {
@@ -33,7 +34,7 @@ impl Rules {
         if self.sort {
             let mut pairs: Vec<&str> = keyed.split('&').filter(|pair| !pair.is_empty()).collect();
             if !pairs.is_sorted_by_key(|pair| name(pair)) || pairs.len() != keyed.split('&').count() {
-                // Those of one name stay in their order.
+                // The sort is stable, so parameters of one name keep their order.
                 pairs.sort_by_key(|pair| name(pair));
                 keyed = Cow::Owned(pairs.join("&"));
             }
@@ -42,7 +43,7 @@ impl Rules {
     }
 }
 
-/// `query` without the parameters whose name `goes`; not rewritten if none does.
+/// `query` without the parameters whose name `is_dropped`; unchanged if there are none.
 fn without(query: &str, goes: impl Fn(&str) -> bool) -> Cow<'_, str> {
     if !query.split('&').any(|pair| goes(&name(pair))) {
         return Cow::Borrowed(query);
@@ -51,7 +52,7 @@ fn without(query: &str, goes: impl Fn(&str) -> bool) -> Cow<'_, str> {
     Cow::Owned(kept.join("&"))
 }
 
-/// The decoded name of `name=value`. What is no UTF-8 is compared as it came.
+/// The decoded name of `name=value`; the raw name if it is not UTF-8.
 fn name(pair: &str) -> Cow<'_, str> {
     let raw = pair.split('=').next().unwrap_or_default();
     percent_decode_str(raw).decode_utf8().unwrap_or(Cow::Borrowed(raw))

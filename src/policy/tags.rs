@@ -1,29 +1,30 @@
-//! Tags that an origin gives a response so that it can be purged with others: `Cache-Tag`, `Surrogate-Key`, `xkey`.
+//! Tags by which an origin groups responses for purges: `Cache-Tag`, `Surrogate-Key`, `xkey`.
 
 use http::{HeaderMap, HeaderName};
 
-/// Tags that are told apart for one response.
+/// Limit on the tags kept for one response.
 const MOST: usize = 64;
-/// Octets of a tag that is told apart.
+/// Longest tag that is kept, in bytes.
 const LONGEST: usize = 256;
 
-/// `Cache-Tag`: separated by commas.
+/// `Cache-Tag` (Cloudflare): separated by commas.
 pub const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
-/// `Surrogate-Key`: separated by spaces.
+/// `Surrogate-Key` (Fastly): separated by spaces.
 pub const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
-/// `xkey`: separated by spaces or commas.
+/// `xkey` (Varnish): separated by spaces or commas.
 pub const XKEY: HeaderName = HeaderName::from_static("xkey");
 
 /// The tags of a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags {
-    /// Those that are told apart, each once.
+    /// The tags that are kept, without duplicates.
     pub told: Vec<String>,
-    /// There are more, or longer ones: it goes with any tag that is purged.
+    /// Some tags were dropped, as there were too many or too long ones. Any purge by tag then
+    /// removes the response.
     pub untold: bool,
 }
 
-/// The tags in these response fields, at most `most` of them.
+/// Reads the tags of a response, and keeps at most `most` of them.
 pub fn of(fields: &HeaderMap, most: usize) -> Tags {
     let mut tags = Tags::default();
     let comma: fn(char) -> bool = |c| c == ',';

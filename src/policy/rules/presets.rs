@@ -1,4 +1,4 @@
-//! The rules that come with tintype.
+//! The rule sets that tintype ships ([`Preset`]).
 
 use std::time::Duration;
 
@@ -8,23 +8,25 @@ use super::rule::{Lifetime, Outcome, Rule, When};
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// A shipped set of rules. It comes after the route's own.
+/// A shipped rule set. Its rules follow those of the route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preset {
     /// No rules.
     #[default]
     None,
-    /// By what the URL looks like: live pages a minute, pages an hour, documents a day, all else a quarter of an hour.
+    /// By URL: a minute for live pages, an hour for pages, a day for documents, otherwise 15
+    /// minutes.
     Article,
-    /// By class of page: dynamic never, documents and blogs a day and up to three, marketing half a day and up to one, baselines until they are
-    /// purged, all else a day.
+    /// By class of page. Dynamic pages are not stored. Documents and blogs have a day and at most
+    /// three, marketing pages half a day and at most one. Baselines are stored until they are
+    /// purged, and all other pages for a day.
     Classes,
-    /// By how often each page had changed so far; until something is known, as in `article`.
+    /// By how often each page has changed; as `article` before the first look.
     Adaptive,
 }
 
 impl Preset {
-    /// Its rules, in order.
+    /// The rules in order.
     pub fn rules(self) -> Vec<Rule> {
         match self {
             Preset::None => Vec::new(),
@@ -125,7 +127,7 @@ mod tests {
         rules.iter().find(|rule| rule.when.matches(Some(&page))).and_then(|rule| rule.then.ttl)
     }
 
-    /// The list of `article`, row by row, the first that matches.
+    /// The table of `article`, by row; the first match wins.
     #[test]
     fn article_table() {
         for (page, seconds) in [
@@ -140,7 +142,7 @@ mod tests {
             ("https://a.example/a.html", 3600),
             ("https://a.example/a.htm", 3600),
             ("https://a.example/", 3600),
-            // The same page, so the same lifetime.
+            // A URL without path is the same page and has the same lifetime.
             ("https://a.example", 3600),
             ("https://a.example/docs/", 3600),
             ("https://a.example/docs/a", 86_400),
@@ -177,7 +179,7 @@ mod tests {
         assert_eq!(bounds[5], Some(Duration::from_secs(24 * HOUR)));
     }
 
-    /// What `adaptive` begins with is what `article` has.
+    /// The first lifetime of `adaptive` is that of `article`.
     #[test]
     fn adaptive_goes_before_article() {
         let rules = Preset::Adaptive.rules();

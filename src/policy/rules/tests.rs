@@ -51,11 +51,11 @@ fn the_first_rule_counts_whose_conditions_all_hold() {
         let plan = lifetimes.plan(page(url).as_ref(), &Wishes::default());
         assert_eq!(lifetimes.rule(plan), Some(expected), "{url}");
     }
-    // Markup in place of a URL meets no condition.
+    // Markup in place of a URL matches no condition.
     assert_eq!(lifetimes.rule(lifetimes.plan(None, &Wishes::default())), Some("all"));
 }
 
-/// What must not be stored, and whose rule lets it be.
+/// Requests that must not be stored, and the rules that allow them.
 #[test]
 fn refusal_table() {
     let scripts = Rule { scripts: true, ..on_path("scripts", "/js/**", lasting(5)) };
@@ -92,7 +92,7 @@ fn refusal_table() {
     assert_eq!((plan.refused, plan.force, plan.ttl), (None, None, None));
 }
 
-/// The caller's `ttl` and `stale_ttl` within the rule's bounds, else the route's.
+/// The client's `ttl` and `stale_ttl` within the bounds of the rule, otherwise of the route.
 #[test]
 fn wishes_are_kept_within_bounds() {
     let bounded = Outcome { min_ttl: Some(secs(60)), max_ttl: Some(secs(600)), ..lasting(300) };
@@ -129,7 +129,8 @@ fn a_rules_windows_go_over_the_routes() {
     assert_eq!((terms.stale_while_revalidate, terms.stale_if_error), (Some(secs(7)), Some(secs(2))));
 }
 
-/// What is found, fresh for 100 s and stale for 50 s more, against the caller's wishes.
+/// A stored response that is fresh for 100 s and stale for 50 s more, against the client's
+/// parameters.
 #[test]
 fn look_up_table() {
     const BY_REQUEST: Reuse = Reuse::Validate(MustValidate::Request);
@@ -156,15 +157,16 @@ fn look_up_table() {
         let decided = plan.decide(&head, &RequestDirectives::default(), start + secs(age));
         assert_eq!(decided, expected, "{ttl:?} {stale:?} {force} {age}");
     }
-    // The request's own directives count all the same.
+    // The request's own directives apply too.
     let mut request = HeaderMap::new();
     request.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let decided = Plan::default().decide(&head, &RequestDirectives::of(&request), start);
     assert_eq!(decided, BY_REQUEST);
 }
 
-/// An adaptive rule: what it begins with comes from the next rule that applies and gives a lifetime, and its bounds from itself, the route, or
-/// the shipped ones. What is seen is kept even where the caller gives the lifetime.
+/// The first lifetime of an adaptive rule comes from the next matching rule with a lifetime. Its
+/// bounds come from itself, the route, or the defaults. The history is stored even if the client
+/// gives the lifetime.
 #[test]
 fn adaptive_rules_have_a_beginning_and_bounds() {
     let adaptive = |min: Option<u64>, max: Option<u64>| Outcome {

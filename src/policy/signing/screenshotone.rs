@@ -1,18 +1,19 @@
-//! ScreenshotOne's signed links: `…&signature=HEX`, HMAC-SHA256 of the query as it stands, without `signature`; `access_key` names the key.
+//! Signed links of ScreenshotOne: `…&signature=HEX`. The signature is HMAC-SHA256 of the query as
+//! it stands, without `signature`. `access_key` names the key.
 
 use super::{Secret, mac, verify};
 
-/// A signed query, not yet verified.
+/// A signed query that is not yet verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// `access_key`.
+    /// The value of `access_key`.
     pub key: String,
     signature: String,
     signed: String,
 }
 
 impl Link {
-    /// The link in `query`, if it has a signature.
+    /// The signed link in `query`; `None` without exactly one `signature` and one `access_key`.
     pub fn read(query: &str) -> Option<Self> {
         let is_signature = |pair: &&str| pair.starts_with("signature=");
         let mut signatures = query.split('&').filter(is_signature);
@@ -24,20 +25,20 @@ impl Link {
         Some(Link { key: key(query)?, signature, signed: signed.join("&") })
     }
 
-    /// Whether it is signed with `secret`.
+    /// Whether the query is signed with `secret`.
     pub fn is_by(&self, secret: &Secret) -> bool {
         self.signature.len() == 64 && verify(secret, self.signed.as_bytes(), &self.signature)
     }
 }
 
-/// The one `access_key` in `query`.
+/// The value of the only `access_key` in `query`.
 pub fn key(query: &str) -> Option<String> {
     let mut keys = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "access_key");
     let (_, key) = keys.next()?;
     keys.next().is_none().then(|| key.into_owned())
 }
 
-/// `query` for the key `key`, signed.
+/// `query` with `access_key` and `signature` appended.
 pub fn sign(query: &str, key: &str, secret: &Secret) -> String {
     let mut query = query.to_owned();
     if !query.is_empty() {
@@ -53,7 +54,7 @@ pub fn sign(query: &str, key: &str, secret: &Secret) -> String {
 mod tests {
     use super::*;
 
-    /// The example of the service's own documentation (screenshotone.com/docs/signed-requests).
+    /// The example of the service's documentation (screenshotone.com/docs/signed-requests).
     const QUERY: &str = "access_key=0Ij4LFMtFnGUrA&url=https://apple.com";
     const SIGNATURE: &str = "70bea3e52efc43834129ecbea236f38bf9bb4a7cd7c2e1951017435defd4dbaf";
 
@@ -73,7 +74,7 @@ mod tests {
         ] {
             assert_eq!(by(&altered).map(|(_, good)| good), Some(false), "{altered}");
         }
-        // The same octets as others spell them: the service takes one spelling.
+        // The same signature in base64url: the service accepts hexadecimal only.
         let spelled = super::super::base64url(&mac(&secret, QUERY.as_bytes()));
         assert_eq!(by(&format!("{QUERY}&signature={spelled}")).map(|(_, good)| good), Some(false));
         for unsigned in [

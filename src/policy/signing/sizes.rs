@@ -1,26 +1,26 @@
-//! The sizes that a link may be used with: `800x600,320-1280x*`.
+//! The sizes that a signed link allows: `800x600,320-1280x*` ([`Sizes`]).
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Sizes that a link may name.
+/// Limit on the sizes of one link.
 const MOST: usize = 64;
 
-/// A list of sizes, each of two sides.
+/// A list of allowed sizes, as width and height.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sizes(Vec<(Side, Side)>);
 
-/// What one side may be, in the unit of the parameter.
+/// The allowed values of one side, in the unit of the parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
-    /// Anything, or not given.
+    /// Any value, or none.
     Any,
-    /// From, to.
+    /// From the first to the second, both included.
     Within(u32, u32),
 }
 
 impl Side {
-    /// A number that could be written in another way is none: there is one link for one size.
+    /// Only the canonical form of a number is allowed, so that each size has one link.
     fn allows(self, given: Option<&str>) -> bool {
         match (self, given) {
             (Side::Any, None) => true,

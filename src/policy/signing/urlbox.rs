@@ -1,18 +1,18 @@
-//! urlbox's authenticated render links: `/v1/KEY/TOKEN/FORMAT?QUERY`, the token being the hexadecimal HMAC-SHA256 of the query as it stands.
-//! Neither key nor format are signed: the service has it so.
+//! Authenticated render links of urlbox: `/v1/KEY/TOKEN/FORMAT?QUERY`. The token is the hexadecimal
+//! HMAC-SHA256 of the query as it stands. As at urlbox, neither key nor format are signed.
 
 use super::{Secret, mac, verify};
 
-/// An authenticated link, not yet verified.
+/// An authenticated link that is not yet verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link<'a> {
-    /// Its key.
+    /// The name of the key in the path.
     pub key: &'a str,
     token: &'a str,
 }
 
 impl<'a> Link<'a> {
-    /// The link that `path` is, if it has a token.
+    /// The link in `path`; `None` if it has no token.
     pub fn read(path: &'a str) -> Option<Self> {
         let at = path.rfind("/v1/")?;
         let mut parts = path[at + 4..].split('/').filter(|part| !part.is_empty());
@@ -22,13 +22,14 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Whether it is signed for `query` with `secret`.
+    /// Whether the token signs `query` with `secret`.
     pub fn is_by(&self, query: &str, secret: &Secret) -> bool {
         self.token.len() == 64 && verify(secret, query.as_bytes(), self.token)
     }
 }
 
-/// The path of a link without a key, `…/v1/-/FORMAT`, with one and a token for `query`.
+/// Inserts a key and a token for `query` into the path of a link, `…/v1/-/FORMAT`. `None` for
+/// another path.
 pub fn sign(path: &str, query: &str, key: &str, secret: &Secret) -> Option<String> {
     let (before, format) = path.rsplit_once("/-/")?;
     Some(format!("{before}/{key}/{}/{format}", hex::encode(mac(secret, query.as_bytes()))))
@@ -38,8 +39,8 @@ pub fn sign(path: &str, query: &str, key: &str, secret: &Secret) -> Option<Strin
 mod tests {
     use super::*;
 
-    /// `echo -n "url=urlbox.io&width=300" | openssl sha256 -hmac my_secret_key`: the service's example (its documentation still shows the
-    /// HMAC-SHA1 of before).
+    /// The output of `echo -n "url=urlbox.io&width=300" | openssl sha256 -hmac my_secret_key`. The
+    /// query is the service's example, whose documentation still shows an HMAC-SHA1.
     const TOKEN: &str = "dec3d2b9503f96a15eac3b3c7c663ab39012bbaf7f59919e40deab2fbd1bce22";
 
     #[test]

@@ -2,7 +2,7 @@ use super::*;
 
 const HOUR: u32 = 3600;
 
-/// Looks with their intervals in seconds, the oldest first; those with a change are negative.
+/// Looks with their intervals in seconds, the oldest first; a negative interval is a change.
 fn history(looks: &[i64]) -> History {
     looks.iter().fold(History::default(), |history, look| {
         history.with(Duration::from_secs(look.unsigned_abs()), *look < 0)
@@ -14,7 +14,7 @@ fn adaptive(confidence: f64) -> Adaptive {
     Adaptive { confidence, first, least: Duration::ZERO, most: Duration::MAX }
 }
 
-/// The published formula, where all intervals are the same: over looks that count for less the older they are.
+/// The published formula for equal intervals, with weights that fall with the age of a look.
 #[test]
 fn the_estimate_is_the_published_one_at_regular_intervals() {
     for pattern in
@@ -33,7 +33,7 @@ fn the_estimate_is_the_published_one_at_regular_intervals() {
     }
 }
 
-/// A single look: `-ln(0.5 / 1.5)` changes in its interval.
+/// One look with a change: `-ln(0.5 / 1.5)` changes in its interval.
 #[test]
 fn estimates_in_numbers() {
     for (looks, changes, interval) in [
@@ -42,10 +42,11 @@ fn estimates_in_numbers() {
         (vec![3600, 3600, 3600], 0, None),
         (vec![-3600], 1, Some(3276)),
         (vec![-60], 1, Some(54)),
-        // What was seen lately counts for more.
+        // Recent looks have more weight.
         (vec![-3600, 3600, 3600, 3600], 1, Some(17_590)),
         (vec![3600, 3600, 3600, -3600], 1, Some(12_292)),
-        // A long look without change outweighs a short one, and a change within a minute tells more than one within a day.
+        // A long look without a change outweighs a short one. A change within a minute counts for
+        // more than one within a day.
         (vec![-60, 86_400], 1, Some(121_308)),
         (vec![-86_400, 60], 1, Some(55_183)),
     ] {
@@ -56,7 +57,8 @@ fn estimates_in_numbers() {
     }
 }
 
-/// Where changes come by chance at a known rate, and looks at intervals without any order, the rate is found.
+/// The estimate matches the rate of a simulated Poisson process that is observed at random
+/// intervals.
 #[test]
 fn the_rate_of_simulated_changes_is_found() {
     let mut state = 0x1234_5678_9abc_def0_u64;
@@ -72,7 +74,7 @@ fn the_rate_of_simulated_changes_is_found() {
         for _ in 0..2000 {
             let mut found = History::default();
             for _ in 0..MOST {
-                // From a fifth of the mean to twice as much.
+                // From a fifth of the mean to twice the mean.
                 let after: f64 = mean * (0.2 + 1.8 * random());
                 let changed = random() < 1.0 - (-after / mean).exp();
                 found = found.with(seconds(after), changed);
@@ -88,13 +90,13 @@ fn the_rate_of_simulated_changes_is_found() {
     }
 }
 
-/// The end of the lifetime is where the probability of no change has fallen to the confidence.
+/// At the end of the lifetime, the probability of no change equals the confidence.
 #[test]
 fn lifetime_table() {
     for (confidence, looks, expected) in [
-        // Nothing is known.
+        // Without a look.
         (0.8, vec![], 900),
-        // Nothing changed: twice as far ahead as it was watched, and no less than without having looked.
+        // Without a change: twice the time watched, and at least the first lifetime.
         (0.8, vec![1], 900),
         (0.8, vec![900], 1800),
         (0.8, vec![900, 1800], 5400),
@@ -104,7 +106,7 @@ fn lifetime_table() {
         (0.5, vec![-3600], 2271),
         (0.99, vec![-3600], 32),
         (0.8, vec![-3600, -731], 268),
-        // One that was long ago.
+        // A change long ago.
         (0.8, vec![-60, 3600, 3600, 3600], 3429),
     ] {
         let found = adaptive(confidence).lifetime(&history(&looks), None);
@@ -119,7 +121,7 @@ fn lifetimes_stay_within_their_bounds() {
     for (looks, expected) in [(vec![-1; 16], 60), (vec![86_400; 16], 7200), (vec![], 900)] {
         assert_eq!(bounded.lifetime(&history(&looks), None).as_secs(), expected, "{looks:?}");
     }
-    // Bounds that contradict each other are no panic.
+    // Contradictory bounds do not panic.
     let torn = Adaptive { least: Duration::from_secs(600), most: Duration::from_secs(60), ..bounded };
     assert_eq!(torn.lifetime(&History::default(), None).as_secs(), 600);
     let unsaid = Adaptive { first: None, ..bounded };
@@ -127,7 +129,7 @@ fn lifetimes_stay_within_their_bounds() {
     assert_eq!(unsaid.lifetime(&History::default(), Some(Duration::from_secs(77))).as_secs(), 77);
 }
 
-/// What an attacker or a wild clock can bring about: the longest intervals, changes in each of them, all at once.
+/// Hostile origins and clock errors: extreme intervals, and changes in each look.
 #[test]
 fn no_history_leads_astray() {
     let long = i64::from(u32::MAX);
@@ -151,7 +153,8 @@ fn looks_fade_and_empty_ones_tell_nothing() {
     assert_eq!(faded, quiet, "what is older than the last looks is forgotten");
 }
 
-/// A page that never changes reaches the longest lifetime, one that always does the shortest, in a few steps each.
+/// A page that never changes reaches the longest lifetime in a few steps, and one that always
+/// changes the shortest.
 #[test]
 fn lifetimes_settle() {
     let adaptive = Adaptive { confidence: CONFIDENCE, first: None, least: SHORTEST, most: LONGEST };
