@@ -1,43 +1,44 @@
-//! The chunks of a body up to its trailers (RFC 9112 section 7.1), by the letter: line ends are CRLF.
+//! The chunked transfer coding up to the trailers (RFC 9112 section 7.1), parsed strictly: lines
+//! end with CRLF.
 
 use super::violation::Violation;
 
-/// Bytes of extensions in one body.
+/// Limit in bytes on the chunk extensions of one body.
 const MAX_EXTENSIONS: usize = 8 << 10;
 
-/// Where in its chunks a body is.
+/// The state of the parser of one chunked body.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     place: Place,
-    /// The chunk's size, or what is left of it.
+    /// The size of the chunk, then its remaining bytes.
     size: u64,
     extensions: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
-    /// Before the size's first digit.
+    /// Before the first digit of the size.
     #[default]
     Start,
     Size(u8),
-    /// In blanks after the size.
+    /// In the blanks after the size.
     Blank,
     Extension,
     SizeLf,
     Data,
     DataCr,
     DataLf,
-    /// Behind the last chunk's size line.
+    /// After the size line of the last chunk.
     End,
 }
 
 impl Chunks {
-    /// Whether trailers and an empty line are all that is to come.
+    /// Whether only trailers and an empty line remain.
     pub(super) fn is_done(&self) -> bool {
         self.place == Place::End
     }
 
-    /// Takes what belongs to the chunks from `bytes`, and says how much that is.
+    /// Consumes the chunks at the start of `bytes` and returns their length.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
         let mut used = 0;
         while let Some(&octet) = bytes.get(used) {
@@ -72,7 +73,7 @@ impl Chunks {
                 self.extended()?;
                 Place::Blank
             }
-            // Sixteen digits fill what a size is kept in.
+            // Sixteen digits fill a `u64`.
             (Place::Size(digits @ ..16), _) => {
                 self.size = self.size << 4 | digit(octet)?;
                 Place::Size(digits + 1)

@@ -1,17 +1,17 @@
-//! One message from its first byte to its last, in whatever pieces it comes.
+//! The parser of one message, which is fed in pieces of any size ([`Message`]).
 
 use super::chunks::Chunks;
 use super::head::{Extent, Head, Of, field};
 use super::violation::Violation;
 
-/// How far a message has come.
+/// The state of the parser of one message.
 #[derive(Debug)]
 pub(super) struct Message {
     place: Place,
     head: Head,
-    /// The line that has come in part.
+    /// The incomplete last line.
     line: Vec<u8>,
-    /// Bytes of this head, or of the trailers.
+    /// Bytes in this head, or in the trailers.
     lines: usize,
 }
 
@@ -27,12 +27,12 @@ enum Place {
 }
 
 impl Message {
-    /// A request as we write it.
+    /// A request that tintype sends.
     pub(super) fn request() -> Self {
         Message::new(Of::OurRequest)
     }
 
-    /// An origin's response.
+    /// A response of an origin.
     pub(super) fn response() -> Self {
         Message::new(Of::Response)
     }
@@ -41,18 +41,19 @@ impl Message {
         Message { place: Place::Start, head: Head::new(of), line: Vec::new(), lines: 0 }
     }
 
-    /// Whether not one byte of it has come.
+    /// Whether no byte has been consumed.
     pub(super) fn is_new(&self) -> bool {
         matches!(self.place, Place::Start) && self.lines == 0
     }
 
-    /// Whether its last byte has come.
+    /// Whether the message is complete.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.place, Place::Done)
     }
 
-    /// Takes what belongs to the message from `bytes`, and says how much that is. `limit` bounds the bytes of a head, and of
-    /// trailers; `decide` says of a whole head how the message goes on.
+    /// Consumes the part of `bytes` that belongs to the message and returns its length. `limit`
+    /// bounds the bytes of a head, and of the trailers. `decide` returns what follows a complete
+    /// head.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
@@ -62,7 +63,7 @@ impl Message {
         self.feed_from(&mut 0, bytes, limit, &mut decide)
     }
 
-    /// As [`feed`](Self::feed), and says in `used` how much was right before what was not: whole lines and chunks.
+    /// As [`feed`](Self::feed). On an error, `used` counts the whole lines and chunks before it.
     pub(super) fn feed_from(
         &mut self,
         used: &mut usize,
@@ -116,7 +117,8 @@ impl Message {
         Ok(*used - begin)
     }
 
-    /// Takes a whole line with its end. In a head that is not read by the letter LF alone ends one too (RFC 9112 section 2.2).
+    /// Parses a whole line with its end. LF alone also ends a line where the head is not parsed
+    /// strictly (RFC 9112 section 2.2).
     fn line(
         &mut self,
         line: &[u8],
@@ -132,7 +134,7 @@ impl Message {
         match (&self.place, text) {
             (Place::Trailers, []) => self.place = Place::Done,
             (Place::Trailers, _) => drop(field(text)?),
-            // Empty lines before a request (RFC 9112 section 2.2).
+            // Ignore empty lines before a request (RFC 9112 section 2.2).
             (Place::Start, []) if self.head.is_strict() => {}
             (Place::Start, _) => {
                 self.head.start(text)?;

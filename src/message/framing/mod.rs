@@ -1,10 +1,11 @@
-//! The framing of HTTP/1.1 on one connection (RFC 9112), watched beside hyper and more strictly: [`Watch`] on the origin side, [`Requests`]
-//! on the client side.
+//! Strict checks of HTTP/1.1 framing (RFC 9112) beside hyper: [`Watch`] on the origin side,
+//! [`Requests`] on the client side.
 //!
-//! hyper frames what it reads by the generous rules: a `Content-Length` beside `Transfer-Encoding` is ignored, a coding it does
-//! not know is passed on, and bytes behind a response end the connection but not the response. A cache must not keep what came
-//! so. [`Watch`] sees every byte in both directions, follows where messages begin and end, and breaks the connection off
-//! where a response leaves the rules, before hyper has read its last bytes.
+//! hyper is lenient: it ignores a `Content-Length` beside `Transfer-Encoding`, passes unknown
+//! codings on, and treats bytes after a response as the end of the connection only. A cache must
+//! not store such responses. [`Watch`] sees every byte in both directions and follows where
+//! messages begin and end. It closes the connection at the first violation, before hyper has read
+//! the last bytes of the response.
 
 mod chunks;
 mod head;
@@ -19,25 +20,26 @@ pub(crate) use violation::Violation;
 use head::Extent;
 use message::Message;
 
-/// Interim responses (1xx) before one final response.
+/// Limit on the interim responses (1xx) before one final response.
 const MAX_INTERIM: usize = 100;
 
-/// Follows the exchanges of one connection.
+/// Follows the exchanges on one origin connection.
 pub(crate) struct Watch {
     request: Message,
     response: Message,
-    /// The request's first bytes: enough to tell HEAD from all others.
+    /// The first bytes of the request: enough to recognise HEAD.
     method: Vec<u8>,
-    /// A final response is being waited for, or arrives.
+    /// The final response has not ended yet.
     awaited: bool,
-    /// The connection's last response has ended.
+    /// The connection must not be used any more.
     over: bool,
     interims: usize,
     limit: usize,
 }
 
 impl Watch {
-    /// A new connection; `limit` bounds the bytes of a response's head, and of its trailers.
+    /// The state of a new connection. `limit` bounds the bytes of a response's head, and of its
+    /// trailers.
     pub(crate) fn new(limit: usize) -> Self {
         Watch {
             request: Message::request(),
@@ -50,22 +52,22 @@ impl Watch {
         }
     }
 
-    /// Whether the next byte that is sent begins a request.
+    /// Whether the next byte sent begins a request.
     pub(crate) fn is_between(&self) -> bool {
         !self.awaited && self.request.is_new()
     }
 
-    /// Whether a response has ended, so that nothing may follow it.
+    /// Whether a response has ended, so that no byte may follow it.
     pub(crate) fn is_done(&self) -> bool {
         self.response.is_done() && !self.over
     }
 
-    /// Whether nothing more must be sent or heard on this connection.
+    /// Whether no more bytes may be sent or received on this connection.
     pub(crate) fn is_over(&self) -> bool {
         self.over
     }
 
-    /// Notes `bytes` as sent.
+    /// Follows `bytes` that were sent.
     pub(crate) fn sent(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
         while !bytes.is_empty() {
             if self.request.is_new() {
@@ -88,10 +90,11 @@ impl Watch {
         Ok(())
     }
 
-    /// Notes `bytes` as heard. Gives how many of them are for the reader; none if the connection is over.
+    /// Follows received `bytes`, and returns how many of them to pass on; none if the connection is
+    /// over.
     ///
     /// # Errors
-    /// None of them are for the reader: the response they belong to is broken, whatever else it is.
+    /// The response violates the framing: pass none of the bytes on.
     pub(crate) fn heard(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
         let mut used = 0;
         while used < bytes.len() && !self.over {
@@ -104,7 +107,7 @@ impl Watch {
                 match extent {
                     Extent::Interim if *interims == MAX_INTERIM => return Err(Violation::Interims),
                     Extent::Interim => *interims += 1,
-                    // Content may follow where none can be: nothing behind this is a response.
+                    // Content may follow where none is allowed, so later bytes are not a response.
                     Extent::Unsound => *over = true,
                     _ => {}
                 }
@@ -159,7 +162,7 @@ mod tests {
         ] {
             let expected = Ok((response.len(), ended, false));
             assert_eq!(answered(request, response.as_bytes()), expected, "{response}");
-            // However it is cut into reads.
+            // The result does not depend on how the bytes are split into reads.
             let mut watch = Watch::new(1000);
             request.chunks(1).for_each(|byte| watch.sent(byte).expect("a request"));
             for byte in response.as_bytes().chunks(1) {
@@ -182,7 +185,7 @@ mod tests {
             assert_eq!(watch.heard(ok.as_bytes()), Ok(ok.len()));
         }
         assert_eq!(watch.heard(b"c"), Err(Violation::Surplus));
-        // A response that is whole before its request is, leaves nothing to be heard either.
+        // A response that ends before its request does also makes later bytes a surplus.
         let mut watch = Watch::new(1000);
         assert_eq!(watch.sent(b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\na"), Ok(()));
         assert_eq!((watch.heard(ok.as_bytes()), watch.is_between()), (Ok(ok.len()), false));

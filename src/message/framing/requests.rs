@@ -1,16 +1,16 @@
-//! The requests on a client's connection, read by the letter.
+//! Strict parsing of the requests on a client connection.
 
 use super::head::Of;
 use super::message::Message;
 use super::violation::Violation;
 
-/// Follows the requests of one connection.
+/// Follows the requests on one client connection.
 pub(crate) struct Requests(Message);
 
-/// Where a connection left the rules, and how.
+/// A violation and its position.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Broken {
-    /// How many of the bytes come before the line or chunk that is not right.
+    /// Bytes before the invalid line or chunk.
     pub(crate) before: usize,
     pub(crate) how: Violation,
 }
@@ -26,7 +26,7 @@ impl Requests {
         self.0.is_new()
     }
 
-    /// Notes `bytes` as heard. Bounds are for the one who keeps them.
+    /// Follows received `bytes`. The caller bounds heads and bodies.
     pub(crate) fn heard(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         let mut used = 0;
         while used < bytes.len() {
@@ -56,7 +56,7 @@ mod tests {
         let mut one_by_one = Requests::new();
         all.as_bytes().chunks(1).for_each(|byte| assert_eq!(one_by_one.heard(byte), Ok(())));
         assert!(one_by_one.is_between());
-        // What is before the bad line is good.
+        // The bytes before the invalid line are valid.
         let bad = format!("{all}GET / HTTP/1.1\n");
         assert_eq!(heard(&bad), Err((all.len(), Violation::LineEnd)));
     }
