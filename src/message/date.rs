@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::clock::Timestamp;
 
 /// Longest date that is parsed, in bytes. An RFC 850 date with the longest weekday has 33.
-const LONGEST: usize = 40;
+const MAX_DATE_BYTES: usize = 40;
 
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
@@ -15,7 +15,7 @@ const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Frid
 /// everything else.
 pub fn parse(text: &[u8]) -> Option<Timestamp> {
     let text = text.trim_ascii();
-    if text.len() > LONGEST {
+    if text.len() > MAX_DATE_BYTES {
         return None;
     }
     let usual = usual_case(text)?;

@@ -135,7 +135,7 @@ pub fn begins(bytes: &[u8], most: usize) -> Begins<'_> {
             Meaning::Cache => is_plain = false,
             // The default: the connection persists, and there is no content.
             Meaning::Framing if is_usual(field.name, field.value) => {
-                is_plain &= field.name.len() == CONNECTION
+                is_plain &= field.name.len() == CONNECTION_LENGTH
             }
             Meaning::Framing => return Begins::Other,
         }
@@ -150,7 +150,7 @@ fn has_bare_line_end(head: &[u8]) -> bool {
 }
 
 /// The length of the field name `Connection`.
-const CONNECTION: usize = 10;
+const CONNECTION_LENGTH: usize = 10;
 
 fn is_usual(name: &str, value: &[u8]) -> bool {
     name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case(b"keep-alive")

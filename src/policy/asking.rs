@@ -9,9 +9,9 @@ use url::form_urlencoded;
 
 /// Longest URL that is kept whole, in bytes. A longer one is cut for display and is not requested
 /// again.
-const LONGEST: usize = 2048;
+const MAX_URL_BYTES: usize = 2048;
 /// Limit on the names and values of all selecting header fields together, in bytes.
-const LONGEST_FIELDS: usize = 1024;
+const MAX_FIELD_BYTES: usize = 1024;
 /// Parts of field and parameter names that mark credentials.
 const SECRET_PARTS: [&str; 13] = [
     "header",
@@ -55,11 +55,11 @@ impl Asking {
     pub fn of(request: &Parts, page: Option<String>, selecting: &[HeaderName]) -> Asking {
         let uri = request.uri.to_string();
         let mut target = page.unwrap_or_else(|| uri.clone());
-        if target.len() > LONGEST {
-            let end = (0..=LONGEST).rev().find(|&at| target.is_char_boundary(at)).unwrap_or(0);
+        if target.len() > MAX_URL_BYTES {
+            let end = (0..=MAX_URL_BYTES).rev().find(|&at| target.is_char_boundary(at)).unwrap_or(0);
             target.truncate(end);
         }
-        if uri.len() > LONGEST || is_own(request) {
+        if uri.len() > MAX_URL_BYTES || has_credentials(request) {
             return Asking { target, again: None };
         }
         let mut fields = Vec::new();
@@ -69,7 +69,7 @@ impl Asking {
             }
         }
         let length: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let again = (length <= LONGEST_FIELDS).then_some(Again { uri, fields });
+        let again = (length <= MAX_FIELD_BYTES).then_some(Again { uri, fields });
         Asking { target, again }
     }
 
@@ -97,7 +97,7 @@ impl Again {
 }
 
 /// Whether the request seems to carry credentials, in a field or in its query.
-fn is_own(request: &Parts) -> bool {
+fn has_credentials(request: &Parts) -> bool {
     let query = request.uri.query().unwrap_or_default();
     request.headers.keys().any(|name| is_secret(name.as_str()))
         || form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
@@ -152,6 +152,6 @@ mod tests {
     fn what_is_kept_is_bounded() {
         let long = format!("http://h/{}", "a".repeat(3000));
         let asking = asked(&long, &[]);
-        assert_eq!((asking.target.len(), asking.again), (LONGEST, None));
+        assert_eq!((asking.target.len(), asking.again), (MAX_URL_BYTES, None));
     }
 }

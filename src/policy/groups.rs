@@ -7,9 +7,9 @@ use super::invalidation;
 use super::targeted::joined;
 
 /// Limit on the groups read from one field. RFC 9875 section 2 requires at least 32.
-const MOST_GROUPS: usize = 64;
+const MAX_GROUPS: usize = 64;
 /// Longest group name in bytes; longer ones are ignored. RFC 9875 section 2 requires at least 32.
-const LONGEST_GROUP: usize = 256;
+const MAX_GROUP_BYTES: usize = 256;
 
 const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
 const CACHE_GROUP_INVALIDATION: HeaderName = HeaderName::from_static("cache-group-invalidation");
@@ -43,8 +43,8 @@ fn strings(fields: &HeaderMap, name: &HeaderName) -> Vec<String> {
             },
             ListEntry::InnerList(_) => None,
         })
-        .filter(|group| group.len() <= LONGEST_GROUP)
-        .take(MOST_GROUPS)
+        .filter(|group| group.len() <= MAX_GROUP_BYTES)
+        .take(MAX_GROUPS)
         .map(str::to_owned)
         .collect()
 }

@@ -11,7 +11,7 @@ use crate::message::form;
 const NO_VARY_SEARCH: HeaderName = HeaderName::from_static("no-vary-search");
 
 /// Limit on the parameter names of one rule; a longer rule is ignored.
-const MOST_NAMES: usize = 64;
+const MAX_NAMES: usize = 64;
 
 /// The parsed `No-Vary-Search` of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ fn flag(entry: Option<&ListEntry>) -> Option<bool> {
 /// The Strings of an inner list, decoded as query parameters. `None` for members of other types, or
 /// too many members.
 fn strings(list: &InnerList) -> Option<Vec<String>> {
-    if list.items.len() > MOST_NAMES {
+    if list.items.len() > MAX_NAMES {
         return None;
     }
     let names = list.items.iter().map(|item| match &item.bare_item {

@@ -18,14 +18,14 @@ pub fn is_provoked(status: StatusCode, fields: &HeaderMap) -> bool {
     match status.as_u16() {
         406 | 408 | 411..=413 | 415..=417 | 421 | 425 | 426 | 428 | 429 | 431 | 505 | 511 => true,
         ..400 => false,
-        _ => is_odd(fields),
+        _ => is_unusual(fields),
     }
 }
 
 /// Whether some origin may reject `fields`: more or longer fields than a browser sends, unusual
 /// octets, a repeated singleton field, or content fields without content.
-fn is_odd(fields: &HeaderMap) -> bool {
-    const ONCE: [HeaderName; 6] = [
+fn is_unusual(fields: &HeaderMap) -> bool {
+    const SINGLETON_FIELDS: [HeaderName; 6] = [
         header::HOST,
         header::USER_AGENT,
         header::REFERER,
@@ -33,10 +33,10 @@ fn is_odd(fields: &HeaderMap) -> bool {
         header::AUTHORIZATION,
         header::FROM,
     ];
-    const OF_CONTENT: [HeaderName; 3] =
+    const CONTENT_FIELDS: [HeaderName; 3] =
         [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE];
     let bytes: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let odd_line = |(name, value): (&HeaderName, &http::HeaderValue)| {
+    let unusual_line = |(name, value): (&HeaderName, &http::HeaderValue)| {
         let plain = name.as_str().bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
         !plain
             || value.len() > USUAL_VALUE
@@ -44,9 +44,9 @@ fn is_odd(fields: &HeaderMap) -> bool {
     };
     bytes > USUAL_FIELDS
         || fields.len() > USUAL_COUNT
-        || fields.iter().any(odd_line)
-        || ONCE.iter().any(|name| fields.get_all(name).iter().nth(1).is_some())
-        || OF_CONTENT.iter().any(|name| fields.contains_key(name))
+        || fields.iter().any(unusual_line)
+        || SINGLETON_FIELDS.iter().any(|name| fields.get_all(name).iter().nth(1).is_some())
+        || CONTENT_FIELDS.iter().any(|name| fields.contains_key(name))
 }
 
 #[cfg(test)]

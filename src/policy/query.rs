@@ -22,14 +22,14 @@ impl Rules {
         if self.drop.is_empty() {
             return Cow::Borrowed(query);
         }
-        without(query, |name| listed(&self.drop, name))
+        without(query, |name| is_listed(&self.drop, name))
     }
 
     /// The query in the cache key.
     pub fn keyed<'a>(&self, query: &'a str) -> Cow<'a, str> {
         let mut keyed = Cow::Borrowed(query);
         if !self.drop.is_empty() || !self.ignore.is_empty() {
-            keyed = without(query, |name| listed(&self.drop, name) || listed(&self.ignore, name));
+            keyed = without(query, |name| is_listed(&self.drop, name) || is_listed(&self.ignore, name));
         }
         if self.sort {
             let mut pairs: Vec<&str> = keyed.split('&').filter(|pair| !pair.is_empty()).collect();
@@ -44,11 +44,11 @@ impl Rules {
 }
 
 /// `query` without the parameters whose name `is_dropped`; unchanged if there are none.
-fn without(query: &str, goes: impl Fn(&str) -> bool) -> Cow<'_, str> {
-    if !query.split('&').any(|pair| goes(&name(pair))) {
+fn without(query: &str, is_dropped: impl Fn(&str) -> bool) -> Cow<'_, str> {
+    if !query.split('&').any(|pair| is_dropped(&name(pair))) {
         return Cow::Borrowed(query);
     }
-    let kept: Vec<&str> = query.split('&').filter(|pair| !goes(&name(pair))).collect();
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_dropped(&name(pair))).collect();
     Cow::Owned(kept.join("&"))
 }
 
@@ -58,7 +58,7 @@ fn name(pair: &str) -> Cow<'_, str> {
     percent_decode_str(raw).decode_utf8().unwrap_or(Cow::Borrowed(raw))
 }
 
-fn listed(list: &[String], name: &str) -> bool {
+fn is_listed(list: &[String], name: &str) -> bool {
     list.iter().any(|known| match known.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
         None => known == name,

@@ -9,7 +9,7 @@ use crate::message::entity_tag::EntityTag;
 
 /// Limit on the ranges of one request; with more, the whole is sent. RFC 9110 section 14.2 permits
 /// to ignore sets of many small ranges.
-const MOST_RANGES: usize = 16;
+const MAX_RANGES: usize = 16;
 
 /// The part of a representation to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ fn parse(line: &[u8]) -> Option<Vec<Spec>> {
                 Spec::From(first, Some(last))
             }
         });
-        if specs.len() > MOST_RANGES {
+        if specs.len() > MAX_RANGES {
             return None;
         }
     }

@@ -3,9 +3,9 @@
 use http::{HeaderMap, HeaderName};
 
 /// Limit on the tags kept for one response.
-const MOST: usize = 64;
+const MAX_TAGS: usize = 64;
 /// Longest tag that is kept, in bytes.
-const LONGEST: usize = 256;
+const MAX_TAG_BYTES: usize = 256;
 
 /// `Cache-Tag` (Cloudflare): separated by commas.
 pub const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
@@ -37,7 +37,7 @@ pub fn of(fields: &HeaderMap, most: usize) -> Tags {
                 if tags.told.iter().any(|known| known == tag) {
                     continue;
                 }
-                if tag.len() > LONGEST || tags.told.len() >= most.min(MOST) {
+                if tag.len() > MAX_TAG_BYTES || tags.told.len() >= most.min(MAX_TAGS) {
                     tags.untold = true;
                 } else {
                     tags.told.push(tag.to_owned());

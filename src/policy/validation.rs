@@ -31,9 +31,9 @@ pub fn conditions(stored: &StoredResponse) -> Vec<(HeaderName, HeaderValue)> {
 }
 
 /// Limit on the entity tags of other variants in one request.
-const MOST_OFFERED: usize = 16;
+const MAX_OFFERED_TAGS: usize = 16;
 /// Limit in bytes on `If-None-Match`: origins reject requests with long fields.
-const LONGEST_OFFER: usize = 2048;
+const MAX_OFFER_BYTES: usize = 2048;
 
 /// The condition of a request for a variant that is not stored: the entity tags of the stored
 /// variants, so that the origin can name the one to use (RFC 9111 section 4.1). Malformed tags are
@@ -43,11 +43,11 @@ pub fn offer(variants: &[Variant]) -> Vec<(HeaderName, HeaderValue)> {
     let mut tags: Vec<&[u8]> = known.filter(|tag| EntityTag::parse(tag).is_some()).collect();
     tags.sort_unstable();
     tags.dedup();
-    tags.truncate(MOST_OFFERED);
+    tags.truncate(MAX_OFFERED_TAGS);
     let mut length = 0;
     tags.retain(|tag| {
         let longer = length + tag.len() + 2;
-        let fits = longer <= LONGEST_OFFER;
+        let fits = longer <= MAX_OFFER_BYTES;
         length = if fits { longer } else { length };
         fits
     });
@@ -285,7 +285,7 @@ mod tests {
         assert!(offer(&[variant("5", Some("*")), variant("6", Some("a"))]).is_empty());
         let long: Vec<Variant> =
             (0..9).map(|i| variant("7", Some(&format!("\"{}{i}\"", "x".repeat(1000))))).collect();
-        assert!(offer(&long)[0].1.len() <= LONGEST_OFFER);
+        assert!(offer(&long)[0].1.len() <= MAX_OFFER_BYTES);
         let key = |tag| chosen(&variants, &fields(&[("etag", tag)])).map(|variant| variant.key.as_slice());
         assert_eq!(key("\"b\""), Some(&b"3"[..]));
         assert_eq!(key("\"a\""), Some(&b"1"[..]));

@@ -9,14 +9,14 @@ const MAX_EXTENSIONS: usize = 8 << 10;
 /// The state of the parser of one chunked body.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
-    place: Place,
+    phase: Phase,
     /// The size of the chunk, then its remaining bytes.
     size: u64,
     extensions: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum Phase {
     /// Before the first digit of the size.
     #[default]
     Start,
@@ -35,25 +35,25 @@ enum Place {
 impl Chunks {
     /// Whether only trailers and an empty line remain.
     pub(super) fn is_done(&self) -> bool {
-        self.place == Place::End
+        self.phase == Phase::End
     }
 
     /// Consumes the chunks at the start of `bytes` and returns their length.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
         let mut used = 0;
         while let Some(&octet) = bytes.get(used) {
-            match self.place {
-                Place::End => break,
-                Place::Data => {
+            match self.phase {
+                Phase::End => break,
+                Phase::Data => {
                     let here = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len() - used);
                     self.size -= here as u64;
                     used += here;
                     if self.size == 0 {
-                        self.place = Place::DataCr;
+                        self.phase = Phase::DataCr;
                     }
                 }
                 _ => {
-                    self.place = self.step(octet)?;
+                    self.phase = self.step(octet)?;
                     used += 1;
                 }
             }
@@ -61,35 +61,35 @@ impl Chunks {
         Ok(used)
     }
 
-    fn step(&mut self, octet: u8) -> Result<Place, Violation> {
-        Ok(match (self.place, octet) {
-            (Place::Start, _) => {
+    fn step(&mut self, octet: u8) -> Result<Phase, Violation> {
+        Ok(match (self.phase, octet) {
+            (Phase::Start, _) => {
                 self.size = digit(octet)?;
-                Place::Size(1)
+                Phase::Size(1)
             }
-            (Place::Size(_) | Place::Blank | Place::Extension, b'\r') => Place::SizeLf,
-            (Place::Size(_) | Place::Blank, b';') => self.extended()?,
-            (Place::Size(_) | Place::Blank, b' ' | b'\t') => {
+            (Phase::Size(_) | Phase::Blank | Phase::Extension, b'\r') => Phase::SizeLf,
+            (Phase::Size(_) | Phase::Blank, b';') => self.extended()?,
+            (Phase::Size(_) | Phase::Blank, b' ' | b'\t') => {
                 self.extended()?;
-                Place::Blank
+                Phase::Blank
             }
             // Sixteen digits fill a `u64`.
-            (Place::Size(digits @ ..16), _) => {
+            (Phase::Size(digits @ ..16), _) => {
                 self.size = self.size << 4 | digit(octet)?;
-                Place::Size(digits + 1)
+                Phase::Size(digits + 1)
             }
-            (Place::Extension, b'\t' | b' '..=b'~' | 0x80..) => self.extended()?,
-            (Place::SizeLf, b'\n') if self.size == 0 => Place::End,
-            (Place::SizeLf, b'\n') => Place::Data,
-            (Place::DataCr, b'\r') => Place::DataLf,
-            (Place::DataLf, b'\n') => Place::Start,
+            (Phase::Extension, b'\t' | b' '..=b'~' | 0x80..) => self.extended()?,
+            (Phase::SizeLf, b'\n') if self.size == 0 => Phase::End,
+            (Phase::SizeLf, b'\n') => Phase::Data,
+            (Phase::DataCr, b'\r') => Phase::DataLf,
+            (Phase::DataLf, b'\n') => Phase::Start,
             _ => return Err(Violation::Chunk),
         })
     }
 
-    fn extended(&mut self) -> Result<Place, Violation> {
+    fn extended(&mut self) -> Result<Phase, Violation> {
         self.extensions += 1;
-        if self.extensions > MAX_EXTENSIONS { Err(Violation::TooLarge) } else { Ok(Place::Extension) }
+        if self.extensions > MAX_EXTENSIONS { Err(Violation::TooLarge) } else { Ok(Phase::Extension) }
     }
 }
 

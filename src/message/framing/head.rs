@@ -23,7 +23,7 @@ pub(super) enum Extent {
 /// The parts of a head that decide the framing.
 #[derive(Debug, Default)]
 pub(super) struct Head {
-    of: Of,
+    kind: HeadKind,
     /// The status code of a response.
     status: u16,
     /// The version is HTTP/1.0, which has no transfer codings.
@@ -34,7 +34,7 @@ pub(super) struct Head {
 
 /// The kind of message that a head belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Of {
+pub(super) enum HeadKind {
     /// A response of an origin.
     #[default]
     Response,
@@ -45,22 +45,22 @@ pub(super) enum Of {
 }
 
 impl Head {
-    pub(super) fn new(of: Of) -> Self {
-        Head { of, ..Head::default() }
+    pub(super) fn new(kind: HeadKind) -> Self {
+        Head { kind, ..Head::default() }
     }
 
     /// Whether the head is parsed strictly, without the leniency that RFC 9112 permits to a
     /// recipient.
     pub(super) fn is_strict(&self) -> bool {
-        self.of == Of::Request
+        self.kind == HeadKind::Request
     }
 
     /// Parses the start line.
     pub(super) fn start(&mut self, line: &[u8]) -> Result<(), Violation> {
-        match self.of {
-            Of::OurRequest => return Ok(()),
-            Of::Request => return self.request_line(line),
-            Of::Response => {}
+        match self.kind {
+            HeadKind::OurRequest => return Ok(()),
+            HeadKind::Request => return self.request_line(line),
+            HeadKind::Response => {}
         }
         let (version, rest) =
             line.strip_prefix(b"HTTP/1.").and_then(<[u8]>::split_first).ok_or(Violation::StartLine)?;

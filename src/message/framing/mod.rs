@@ -44,7 +44,7 @@ impl Watch {
         Watch {
             request: Message::request(),
             response: Message::response(),
-            method: Vec::with_capacity(HEAD.len()),
+            method: Vec::with_capacity(HEAD_METHOD.len()),
             awaited: false,
             over: false,
             interims: 0,
@@ -79,7 +79,7 @@ impl Watch {
                 self.method.clear();
                 self.response = Message::response();
             }
-            let missing = HEAD.len() - self.method.len();
+            let missing = HEAD_METHOD.len() - self.method.len();
             self.method.extend_from_slice(&bytes[..missing.min(bytes.len())]);
             let used = self.request.feed(bytes, usize::MAX, |head| head.request_extent())?;
             bytes = &bytes[used..];
@@ -103,7 +103,7 @@ impl Watch {
             }
             let Watch { response, method, interims, over, .. } = self;
             used += response.feed(&bytes[used..], self.limit, |head| {
-                let extent = head.response_extent(method == HEAD)?;
+                let extent = head.response_extent(method == HEAD_METHOD)?;
                 match extent {
                     Extent::Interim if *interims == MAX_INTERIM => return Err(Violation::Interims),
                     Extent::Interim => *interims += 1,
@@ -121,7 +121,7 @@ impl Watch {
     }
 }
 
-const HEAD: &[u8] = b"HEAD ";
+const HEAD_METHOD: &[u8] = b"HEAD ";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Strict parsing of the requests on a client connection.
 
-use super::head::Of;
+use super::head::HeadKind;
 use super::message::Message;
 use super::violation::Violation;
 
@@ -17,7 +17,7 @@ pub(crate) struct Broken {
 
 impl Requests {
     pub(crate) fn new() -> Self {
-        Requests(Message::new(Of::Request))
+        Requests(Message::new(HeadKind::Request))
     }
 
     /// Whether the next byte begins a request.
@@ -33,7 +33,7 @@ impl Requests {
             let fed = self.0.feed_from(&mut used, bytes, usize::MAX, &mut |head| head.request_extent());
             fed.map_err(|how| Broken { before: used, how })?;
             if self.0.is_done() {
-                self.0 = Message::new(Of::Request);
+                self.0 = Message::new(HeadKind::Request);
             }
         }
         Ok(())

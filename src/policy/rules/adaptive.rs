@@ -16,18 +16,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Limit on the looks in a history.
-const MOST: usize = 16;
+const MAX_LOOKS: usize = 16;
 /// The weight of a look relative to the next younger one.
-const FADE: f64 = 0.9;
+const LOOK_DECAY: f64 = 0.9;
 /// How far a lifetime may reach, as a multiple of the time observed since the last change.
-const AHEAD: u32 = 2;
+const REACH_FACTOR: u32 = 2;
 
 /// The shortest lifetime, unless the rule or the route sets one.
-pub const SHORTEST: Duration = Duration::from_secs(60);
+pub const DEFAULT_MIN_LIFETIME: Duration = Duration::from_secs(60);
 /// The longest lifetime, unless the rule or the route sets one.
-pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
+pub const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// The lifetime before the first look, unless something else sets one.
-pub const UNSEEN: Duration = Duration::from_secs(15 * 60);
+pub const DEFAULT_FIRST_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// The probability that a picture is still valid at the end of its lifetime, unless the route sets
 /// one.
 pub const CONFIDENCE: f64 = 0.8;
@@ -78,7 +78,7 @@ impl History {
             return self.clone();
         }
         let look = Look { after: u32::try_from(after.as_secs()).unwrap_or(u32::MAX), changed };
-        History(std::iter::once(look).chain(self.0.iter().copied()).take(MOST).collect())
+        History(std::iter::once(look).chain(self.0.iter().copied()).take(MAX_LOOKS).collect())
     }
 
     /// Whether there was no look yet.
@@ -104,12 +104,12 @@ impl History {
     /// Changes per second; 0 without a change.
     fn rate(&self) -> f64 {
         // For each look: its weight, its interval, and whether it found a change.
-        let mut weight = 1.0 / FADE;
+        let mut weight = 1.0 / LOOK_DECAY;
         let looks: Vec<(f64, f64, bool)> = self
             .0
             .iter()
             .map(|look| {
-                weight *= FADE;
+                weight *= LOOK_DECAY;
                 (weight, f64::from(look.after.max(1)), look.changed)
             })
             .collect();
@@ -143,14 +143,14 @@ impl History {
         let held = self.0.iter().take_while(|look| !look.changed);
         let held: u64 = held.map(|look| u64::from(look.after)).sum();
         let last = self.0.first().map_or(0, |look| u64::from(look.after));
-        Duration::from_secs(held.max(last)).saturating_mul(AHEAD)
+        Duration::from_secs(held.max(last)).saturating_mul(REACH_FACTOR)
     }
 }
 
 impl Adaptive {
     /// The lifetime of a response with this history. `said` is the lifetime that the origin gives.
     pub fn lifetime(&self, history: &History, said: Option<Duration>) -> Duration {
-        let first = self.first.or(said).unwrap_or(UNSEEN);
+        let first = self.first.or(said).unwrap_or(DEFAULT_FIRST_LIFETIME);
         let most = self.most.max(self.least);
         if history.is_empty() {
             return first.clamp(self.least, most);

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 /// The upper bound of `-ln(random)`: the smallest result of [`uniform`] is 2^-53, and -ln(2^-53) is
 /// 36.7.
-const FURTHEST: f64 = 37.0;
+const MAX_NEGATIVE_LN: f64 = 37.0;
 
 /// Whether any random number could start a refresh. `remaining` is the time until the response is
 /// stale, `cost` the duration of a fetch. This check is cheap, as it runs for each hit.
 pub fn is_near(remaining: Duration, cost: Duration, beta: f64) -> bool {
-    remaining.as_secs_f64() <= FURTHEST * beta * cost.as_secs_f64()
+    remaining.as_secs_f64() <= MAX_NEGATIVE_LN * beta * cost.as_secs_f64()
 }
 
 /// How long before the end of the lifetime [`is_near`] becomes true, rounded up. No refresh starts
 /// earlier.
 pub fn reach(cost: Duration, beta: f64) -> Duration {
-    let seconds = FURTHEST * beta * cost.as_secs_f64();
+    let seconds = MAX_NEGATIVE_LN * beta * cost.as_secs_f64();
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).saturating_add(Duration::from_millis(1))
 }
 

@@ -79,7 +79,7 @@ impl Lifetimes {
 
     /// The plan for a request for `page` with these control parameters.
     pub fn plan(&self, page: Option<&Url>, wishes: &Wishes) -> Plan {
-        let busts = page.is_some_and(|page| self.busts(page));
+        let busts = page.is_some_and(|page| self.has_cache_buster(page));
         let applies = |rule: &Rule| {
             (rule.scripts || !wishes.scripted) && (rule.busters || !busts) && rule.when.matches(page)
         };
@@ -94,7 +94,7 @@ impl Lifetimes {
         };
         let mut plan = Plan { refused, rule: at, ..Plan::default() };
         if let (Some(at), Some(Lifetime::Adaptive)) = (at, rule.and_then(|rule| rule.then.ttl)) {
-            plan.first = self.rules[at + 1..].iter().filter(|rule| applies(rule)).find_map(Rule::lasts);
+            plan.first = self.rules[at + 1..].iter().filter(|rule| applies(rule)).find_map(Rule::fixed_ttl);
         }
         if self.caller_ttl {
             let (least, most) = self.bounds(rule);
@@ -154,9 +154,10 @@ impl Lifetimes {
         let most = then.and_then(|then| then.max_ttl).or(self.max_ttl);
         let first = plan.first.or(self.default_ttl.and_then(Lifetime::in_time));
         // A bound that is set also limits the default of the other.
-        let least =
-            least.unwrap_or_else(|| most.map_or(adaptive::SHORTEST, |most| most.min(adaptive::SHORTEST)));
-        let most = most.unwrap_or_else(|| least.max(adaptive::LONGEST));
+        let least = least.unwrap_or_else(|| {
+            most.map_or(adaptive::DEFAULT_MIN_LIFETIME, |most| most.min(adaptive::DEFAULT_MIN_LIFETIME))
+        });
+        let most = most.unwrap_or_else(|| least.max(adaptive::DEFAULT_MAX_LIFETIME));
         let confidence = self.adaptive_confidence.unwrap_or(adaptive::CONFIDENCE);
         Adaptive { confidence, first, least, most }
     }
@@ -168,7 +169,7 @@ impl Lifetimes {
         (least, most.min(FOREVER))
     }
 
-    fn busts(&self, page: &Url) -> bool {
+    fn has_cache_buster(&self, page: &Url) -> bool {
         let query = page.query().unwrap_or_default();
         !self.cache_busters.is_empty()
             && form_urlencoded::parse(query.as_bytes())

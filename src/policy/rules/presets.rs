@@ -46,11 +46,11 @@ fn article() -> Vec<Rule> {
         rule(
             "article-live",
             contains(&["/dashboard", "/admin", "/realtime", "feed", "live", "stream"]),
-            lasting(60),
+            fixed_ttl(60),
         ),
-        rule("article-page", ends(&[".html", ".htm", "/"]), lasting(HOUR)),
-        rule("article-document", contains(&["/docs", "/blog", "/about", "/pricing"]), lasting(DAY)),
-        rule("article-other", When::default(), lasting(900)),
+        rule("article-page", ends(&[".html", ".htm", "/"]), fixed_ttl(HOUR)),
+        rule("article-document", contains(&["/docs", "/blog", "/about", "/pricing"]), fixed_ttl(DAY)),
+        rule("article-other", When::default(), fixed_ttl(900)),
     ]
 }
 
@@ -86,7 +86,7 @@ fn classes() -> Vec<Rule> {
         "/products/**",
         "/customers/**",
     ]);
-    let up_to = |seconds, most| Outcome { max_ttl: Some(Duration::from_secs(most)), ..lasting(seconds) };
+    let up_to = |seconds, most| Outcome { max_ttl: Some(Duration::from_secs(most)), ..fixed_ttl(seconds) };
     let until_purged = || Outcome { ttl: Some(Lifetime::UntilPurged), ..Outcome::default() };
     let never = Outcome { ttl: Some(Lifetime::Never), ..Outcome::default() };
     vec![
@@ -96,7 +96,7 @@ fn classes() -> Vec<Rule> {
         rule("classes-document", documents, up_to(DAY, 3 * DAY)),
         rule("classes-document", document_hosts, up_to(DAY, 3 * DAY)),
         rule("classes-marketing", marketing, up_to(DAY / 2, DAY)),
-        rule("classes-other", When::default(), lasting(DAY)),
+        rule("classes-other", When::default(), fixed_ttl(DAY)),
     ]
 }
 
@@ -104,7 +104,7 @@ fn rule(name: &str, when: When, then: Outcome) -> Rule {
     Rule { name: name.to_owned(), when, scripts: false, busters: false, then }
 }
 
-fn lasting(seconds: u64) -> Outcome {
+fn fixed_ttl(seconds: u64) -> Outcome {
     Outcome { ttl: Some(Lifetime::For(Duration::from_secs(seconds))), ..Outcome::default() }
 }
 

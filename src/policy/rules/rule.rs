@@ -64,7 +64,7 @@ pub struct When {
 
 impl Rule {
     /// The lifetime of the rule, if it is fixed.
-    pub(super) fn lasts(&self) -> Option<Duration> {
+    pub(super) fn fixed_ttl(&self) -> Option<Duration> {
         self.then.ttl.and_then(Lifetime::in_time)
     }
 }

@@ -152,7 +152,7 @@ impl Ruled {
         }
         let told = self.told(&overruled);
         let until_purged = self.ttl == Some(Lifetime::UntilPurged);
-        let cache_control = for_clients(response, (!until_purged).then_some(lifetime), over);
+        let cache_control = client_cache_control(response, (!until_purged).then_some(lifetime), over);
         let ruling = cache_control.map(|cache_control| Box::new(Ruling { told, cache_control }));
         Applied { directives, lifetime, source: LifetimeSource::Rule, ruling }
     }
@@ -227,17 +227,17 @@ fn overrule(directives: &mut ResponseDirectives, names: &mut Vec<&'static str>) 
 
 /// The origin's `Cache-Control` with its lifetime replaced by `lifetime`, or by `no-cache`.
 /// Directives for downstream caches (`s-maxage`) are kept.
-fn for_clients(response: &HeaderMap, lifetime: Option<Duration>, over: Over) -> Option<HeaderValue> {
-    let goes = |member: &[u8]| {
+fn client_cache_control(response: &HeaderMap, lifetime: Option<Duration>, over: Over) -> Option<HeaderValue> {
+    let is_removed = |member: &[u8]| {
         let name = member.split(|&octet| octet == b'=').next().unwrap_or_default().trim_ascii();
         let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
         let forbids = is(&["no-store", "must-understand", "must-revalidate", "proxy-revalidate"])
             || (is(&["no-cache", "private"]) && !member.contains(&b'='));
-        let lasts = is(&["immutable", "stale-while-revalidate", "stale-if-error"]);
-        is(&["max-age"]) || (over == Over::Everything && forbids) || (lifetime.is_none() && lasts)
+        let extends_lifetime = is(&["immutable", "stale-while-revalidate", "stale-if-error"]);
+        is(&["max-age"]) || (over == Over::Everything && forbids) || (lifetime.is_none() && extends_lifetime)
     };
     let mut members: Vec<Vec<u8>> = fields::list(response, &header::CACHE_CONTROL)
-        .filter(|member| !goes(member))
+        .filter(|member| !is_removed(member))
         .map(<[u8]>::to_vec)
         .collect();
     members.push(match lifetime {

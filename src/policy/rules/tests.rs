@@ -7,7 +7,7 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn lasting(seconds: u64) -> Outcome {
+fn fixed_ttl(seconds: u64) -> Outcome {
     Outcome { ttl: Some(Lifetime::For(secs(seconds))), ..Outcome::default() }
 }
 
@@ -38,7 +38,7 @@ fn the_first_rule_counts_whose_conditions_all_hold() {
         ..Rule::default()
     };
     let rules =
-        vec![all, on_path("docs", "/docs/**", lasting(5)), Rule { name: "all".into(), ..Rule::default() }];
+        vec![all, on_path("docs", "/docs/**", fixed_ttl(5)), Rule { name: "all".into(), ..Rule::default() }];
     let lifetimes = capture(rules);
     for (url, expected) in [
         ("https://a.example/docs/x?page=12", "narrow"),
@@ -58,11 +58,11 @@ fn the_first_rule_counts_whose_conditions_all_hold() {
 /// Requests that must not be stored, and the rules that allow them.
 #[test]
 fn refusal_table() {
-    let scripts = Rule { scripts: true, ..on_path("scripts", "/js/**", lasting(5)) };
-    let busters = Rule { busters: true, ..on_path("busters", "/v/**", lasting(5)) };
-    let both = Rule { scripts: true, busters: true, ..on_path("both", "/both/**", lasting(5)) };
+    let scripts = Rule { scripts: true, ..on_path("scripts", "/js/**", fixed_ttl(5)) };
+    let busters = Rule { busters: true, ..on_path("busters", "/v/**", fixed_ttl(5)) };
+    let both = Rule { scripts: true, busters: true, ..on_path("both", "/both/**", fixed_ttl(5)) };
     let never = on_path("never", "/never", Outcome { ttl: Some(Lifetime::Never), ..Outcome::default() });
-    let rest = Rule { name: "rest".into(), then: lasting(5), ..Rule::default() };
+    let rest = Rule { name: "rest".into(), then: fixed_ttl(5), ..Rule::default() };
     let lifetimes = capture(vec![scripts, busters, both, never, rest]);
     for (path, scripted, no_cache, expected) in [
         ("/", false, false, None),
@@ -95,7 +95,7 @@ fn refusal_table() {
 /// The client's `ttl` and `stale_ttl` within the bounds of the rule, otherwise of the route.
 #[test]
 fn wishes_are_kept_within_bounds() {
-    let bounded = Outcome { min_ttl: Some(secs(60)), max_ttl: Some(secs(600)), ..lasting(300) };
+    let bounded = Outcome { min_ttl: Some(secs(60)), max_ttl: Some(secs(600)), ..fixed_ttl(300) };
     let lifetimes = Lifetimes {
         min_ttl: Some(secs(5)),
         max_ttl: Some(secs(1000)),
@@ -121,7 +121,7 @@ fn wishes_are_kept_within_bounds() {
 
 #[test]
 fn a_rules_windows_go_over_the_routes() {
-    let then = Outcome { stale_while_revalidate: Some(secs(7)), ..lasting(1) };
+    let then = Outcome { stale_while_revalidate: Some(secs(7)), ..fixed_ttl(1) };
     let lifetimes = capture(vec![Rule { then, ..Rule::default() }]);
     let route =
         Terms { stale_while_revalidate: Some(secs(1)), stale_if_error: Some(secs(2)), ..Terms::default() };
@@ -180,7 +180,7 @@ fn adaptive_rules_have_a_beginning_and_bounds() {
         on_path("short", "/s/**", adaptive(None, Some(30))),
         on_path("long", "/l/**", adaptive(Some(100_000), None)),
         on_path("plain", "/p/**", adaptive(None, None)),
-        on_path("b", "/b/x", lasting(7)),
+        on_path("b", "/b/x", fixed_ttl(7)),
         on_path("never", "/**", Outcome { ttl: Some(Lifetime::Never), ..Outcome::default() }),
     ];
     for (path, default, first, least, most) in [
@@ -209,6 +209,6 @@ fn adaptive_rules_have_a_beginning_and_bounds() {
     let ruled = lifetimes.terms(lifetimes.plan(None, &Wishes::default()), &Terms::default()).ruled;
     assert!(ruled.adaptive.is_some() && ruled.ttl == Some(Lifetime::Adaptive));
     let ruled =
-        capture(vec![on_path("x", "/**", lasting(1))]).terms(Plan::default(), &Terms::default()).ruled;
+        capture(vec![on_path("x", "/**", fixed_ttl(1))]).terms(Plan::default(), &Terms::default()).ruled;
     assert_eq!(ruled.adaptive, None);
 }

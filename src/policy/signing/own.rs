@@ -17,11 +17,11 @@ use super::sizes::Sizes;
 use super::{Denial, Render, Secret, base64url, mac, verify};
 
 const FIRST_LINE: &str = "tintype-embed-1";
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const PERCENT_ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Limit on the parameters of a link's query.
-const MOST: usize = 256;
+const MAX_PARAMETERS: usize = 256;
 /// The parameters that describe the link itself and not the requested response.
-const ABOUT: [&str; 5] = ["key", "expires", "render", "sizes", "signature"];
+const LINK_PARAMETERS: [&str; 5] = ["key", "expires", "render", "sizes", "signature"];
 
 /// A signed link as received. None of its content is trusted before [`verify`](Self::verify).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Link {
             return Ok(None);
         }
         let mut pairs = read(query).ok_or(Denial::Altered)?;
-        if ABOUT.iter().any(|about| pairs.iter().filter(|(name, _)| name == about).count() > 1) {
+        if LINK_PARAMETERS.iter().any(|about| pairs.iter().filter(|(name, _)| name == about).count() > 1) {
             return Err(Denial::Altered);
         }
         let signature = pairs.extract_if(.., |(name, _)| name == "signature").next();
@@ -113,7 +113,7 @@ impl Link {
                 return Err(Denial::Size);
             }
         }
-        let rest = self.pairs.iter().filter(|(name, _)| !ABOUT.contains(&name.as_str()));
+        let rest = self.pairs.iter().filter(|(name, _)| !LINK_PARAMETERS.contains(&name.as_str()));
         Ok(Granted { expires, render, query: encode(rest) })
     }
 }
@@ -122,7 +122,7 @@ impl Link {
 /// too many parameters or is not UTF-8.
 pub fn sign(path: &str, query: &str, grant: &Grant<'_>, secret: &Secret) -> Option<String> {
     let mut pairs = read(query)?;
-    pairs.retain(|(name, _)| !ABOUT.contains(&name.as_str()));
+    pairs.retain(|(name, _)| !LINK_PARAMETERS.contains(&name.as_str()));
     let mut say = |name: &str, value: String| pairs.push((name.to_owned(), value));
     say("key", grant.key.to_owned());
     say("render", grant.render.name().to_owned());
@@ -140,7 +140,7 @@ pub fn sign(path: &str, query: &str, grant: &Grant<'_>, secret: &Secret) -> Opti
 /// `query` without the parameters that describe a link; `None` as in [`sign`].
 pub fn without(query: &str) -> Option<String> {
     let mut pairs = read(query)?;
-    pairs.retain(|(name, _)| !ABOUT.contains(&name.as_str()));
+    pairs.retain(|(name, _)| !LINK_PARAMETERS.contains(&name.as_str()));
     Some(encode(pairs.iter()))
 }
 
@@ -163,7 +163,7 @@ fn read(query: &str) -> Option<Vec<(String, String)>> {
         pairs.push((decode(name)?, decode(value)?));
     }
     pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
-    (pairs.len() <= MOST).then_some(pairs)
+    (pairs.len() <= MAX_PARAMETERS).then_some(pairs)
 }
 
 fn encode<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
@@ -172,9 +172,9 @@ fn encode<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
         if !text.is_empty() {
             text.push('&');
         }
-        text.extend(utf8_percent_encode(name, KEPT));
+        text.extend(utf8_percent_encode(name, PERCENT_ENCODED));
         text.push('=');
-        text.extend(utf8_percent_encode(value, KEPT));
+        text.extend(utf8_percent_encode(value, PERCENT_ENCODED));
     }
     text
 }
@@ -306,8 +306,8 @@ mod tests {
         }
         // Parameters that are not UTF-8 are refused, and so are too many.
         assert_eq!(read("a=%FF"), None);
-        assert_eq!(read(&"a&".repeat(MOST)).map(|pairs| pairs.len()), Some(MOST));
-        assert_eq!(read(&"a&".repeat(MOST + 1)), None);
+        assert_eq!(read(&"a&".repeat(MAX_PARAMETERS)).map(|pairs| pairs.len()), Some(MAX_PARAMETERS));
+        assert_eq!(read(&"a&".repeat(MAX_PARAMETERS + 1)), None);
     }
 
     #[test]

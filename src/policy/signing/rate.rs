@@ -17,7 +17,7 @@ pub struct Rate {
 
 const PERIODS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
 /// The largest count of a rate.
-const MOST: u32 = 1_000_000;
+const MAX_COUNT: u32 = 1_000_000;
 
 impl FromStr for Rate {
     type Err = ();
@@ -28,7 +28,7 @@ impl FromStr for Rate {
         let count = count.trim().parse().map_err(|_| ())?;
         let (_, seconds) = PERIODS.iter().find(|(name, _)| *name == unit.trim()).ok_or(())?;
         let rate = Rate { count, period: Duration::from_secs(*seconds) };
-        if (1..=MOST).contains(&count) { Ok(rate) } else { Err(()) }
+        if (1..=MAX_COUNT).contains(&count) { Ok(rate) } else { Err(()) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Limit on the sizes of one link.
-const MOST: usize = 64;
+const MAX_SIZES: usize = 64;
 
 /// A list of allowed sizes, as width and height.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl FromStr for Sizes {
                 Some((side(width)?, side(height)?))
             })
             .collect();
-        sizes.filter(|sizes| sizes.len() <= MOST).map(Sizes).ok_or(())
+        sizes.filter(|sizes| sizes.len() <= MAX_SIZES).map(Sizes).ok_or(())
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<Sizes>(), Err(()), "{bad}");
         }
-        assert_eq!(vec!["1x1"; MOST + 1].join(",").parse::<Sizes>(), Err(()));
+        assert_eq!(vec!["1x1"; MAX_SIZES + 1].join(",").parse::<Sizes>(), Err(()));
     }
 
     #[test]

@@ -23,7 +23,7 @@ fn the_estimate_is_the_published_one_at_regular_intervals() {
         for interval in [1_i64, 60, 3600, 86_400 * 30] {
             let looks: Vec<i64> =
                 pattern.chars().map(|c| if c == 'x' { -interval } else { interval }).collect();
-            let weight = |at: usize| FADE.powi(i32::try_from(pattern.len() - 1 - at).unwrap());
+            let weight = |at: usize| LOOK_DECAY.powi(i32::try_from(pattern.len() - 1 - at).unwrap());
             let n: f64 = (0..pattern.len()).map(weight).sum();
             let held: f64 = pattern.char_indices().filter(|(_, c)| *c == '-').map(|(at, _)| weight(at)).sum();
             let expected = -((held + 0.5) / (n + 0.5)).ln() / interval as f64;
@@ -73,7 +73,7 @@ fn the_rate_of_simulated_changes_is_found() {
         let mut logs = Vec::new();
         for _ in 0..2000 {
             let mut found = History::default();
-            for _ in 0..MOST {
+            for _ in 0..MAX_LOOKS {
                 // From a fifth of the mean to twice the mean.
                 let after: f64 = mean * (0.2 + 1.8 * random());
                 let changed = random() < 1.0 - (-after / mean).exp();
@@ -125,7 +125,7 @@ fn lifetimes_stay_within_their_bounds() {
     let torn = Adaptive { least: Duration::from_secs(600), most: Duration::from_secs(60), ..bounded };
     assert_eq!(torn.lifetime(&History::default(), None).as_secs(), 600);
     let unsaid = Adaptive { first: None, ..bounded };
-    assert_eq!(unsaid.lifetime(&History::default(), None), UNSEEN);
+    assert_eq!(unsaid.lifetime(&History::default(), None), DEFAULT_FIRST_LIFETIME);
     assert_eq!(unsaid.lifetime(&History::default(), Some(Duration::from_secs(77))).as_secs(), 77);
 }
 
@@ -136,7 +136,7 @@ fn no_history_leads_astray() {
     for looks in [vec![-long; 40], vec![long; 40], vec![-1, long], vec![1, -long], vec![i64::MAX, -i64::MAX]]
     {
         let found = history(&looks);
-        assert!(found.0.len() <= MOST);
+        assert!(found.0.len() <= MAX_LOOKS);
         let rate = found.rate();
         assert!(rate.is_finite() && rate >= 0.0, "{looks:?}: {rate}");
         let _ = adaptive(0.8).lifetime(&found, None);
@@ -147,9 +147,9 @@ fn no_history_leads_astray() {
 fn looks_fade_and_empty_ones_tell_nothing() {
     let none = History::default().with(Duration::from_millis(999), true);
     assert!(none.is_empty());
-    let quiet = history(&[i64::from(HOUR); MOST]);
+    let quiet = history(&[i64::from(HOUR); MAX_LOOKS]);
     let once = history(&[-3600]);
-    let faded = (0..MOST).fold(once, |seen, _| seen.with(Duration::from_secs(HOUR.into()), false));
+    let faded = (0..MAX_LOOKS).fold(once, |seen, _| seen.with(Duration::from_secs(HOUR.into()), false));
     assert_eq!(faded, quiet, "what is older than the last looks is forgotten");
 }
 
@@ -157,8 +157,13 @@ fn looks_fade_and_empty_ones_tell_nothing() {
 /// changes the shortest.
 #[test]
 fn lifetimes_settle() {
-    let adaptive = Adaptive { confidence: CONFIDENCE, first: None, least: SHORTEST, most: LONGEST };
-    for (changed, expected) in [(false, LONGEST), (true, SHORTEST)] {
+    let adaptive = Adaptive {
+        confidence: CONFIDENCE,
+        first: None,
+        least: DEFAULT_MIN_LIFETIME,
+        most: DEFAULT_MAX_LIFETIME,
+    };
+    for (changed, expected) in [(false, DEFAULT_MAX_LIFETIME), (true, DEFAULT_MIN_LIFETIME)] {
         let mut seen = History::default();
         let mut steps = Vec::new();
         for _ in 0..8 {
