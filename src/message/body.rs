@@ -195,7 +195,7 @@ mod tests {
     use http_body_util::{BodyExt, StreamBody};
 
     #[tokio::test]
-    async fn a_limited_body_breaks_off_and_says_so() {
+    async fn limited_body_over_limit_ends_with_error() {
         let chunks = || {
             let chunks = ["abc", "def"].map(|c| Ok(Frame::data(Bytes::from_static(c.as_bytes()))));
             Body::stream(StreamBody::new(futures_util::stream::iter(chunks)))

@@ -177,7 +177,7 @@ mod tests {
     const HIT: CacheOutcome = CacheOutcome::Hit(Tier::Memory);
 
     #[test]
-    fn the_key_joins_our_own_member() {
+    fn key_parameter_is_added_to_own_member() {
         let mut fields = HeaderMap::new();
         fields.append(CACHE_STATUS, HeaderValue::from_static("inner; hit"));
         CacheStatus::without_forward(HIT).append_to(&mut fields, "t");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn members_read_as_rfc_9211_writes_them() {
+    fn cache_status_member_matches_rfc_9211() {
         let hit = CacheStatus { ttl: Some(376), ..CacheStatus::without_forward(HIT) };
         assert_eq!(hit.to_member("tintype"), "tintype; hit; ttl=376; detail=memory");
         let ruling = "rule=docs over no-store".to_owned();

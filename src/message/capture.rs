@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_word_counts() {
+    fn incomplete_is_read_from_first_word() {
         for (value, expected) in [
             ("incomplete; pending=3", true),
             ("Incomplete", true),

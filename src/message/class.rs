@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_standing_only_rises() {
+    fn standing_raised_by_lower_class_is_unchanged() {
         let standing = Standing::new(Class::Warm);
         for (by, to) in [
             (Class::Refresh, Class::Refresh),

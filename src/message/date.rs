@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_all_three_forms_in_any_case() {
+    fn date_in_three_forms_and_any_case_is_parsed() {
         let expected = Some(Timestamp::from_secs(784_111_777));
         for text in [
             "Sun, 06 Nov 1994 08:49:37 GMT",
@@ -90,7 +90,7 @@ mod tests {
 
     /// RFC 9110 section 5.6.7: the grammar does not tie the weekday to the date.
     #[test]
-    fn reads_a_date_with_any_weekday() {
+    fn date_with_wrong_weekday_is_parsed() {
         let expected = Some(Timestamp::from_secs(784_111_777));
         for text in [
             "Mon, 06 Nov 1994 08:49:37 GMT",
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leap_second_is_the_second_before_it() {
+    fn date_with_leap_second_is_second_before() {
         let expected = parse(b"Sat, 31 Dec 2016 23:59:59 GMT");
         assert!(expected.is_some());
         for text in ["Sat, 31 Dec 2016 23:59:60 GMT", "Sat Dec 31 23:59:60 2016"] {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_everything_else() {
+    fn date_invalid_is_refused() {
         for text in [
             "Sun, 06 Nov 1994 08:59:60 GMT",
             "Sun, 06 Nov 1994 08:49:61 GMT",
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn several_lines_must_agree() {
+    fn date_field_with_differing_lines_is_ignored() {
         let mut fields = HeaderMap::new();
         fields.append("expires", HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
         fields.append("expires", HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_what_it_reads() {
+    fn date_format_round_trips() {
         let time = Timestamp::from_secs(784_111_777);
         assert_eq!(parse(format(time).as_bytes()), Some(time));
         assert_eq!(format(Timestamp(u64::MAX)), "Fri, 31 Dec 9999 23:59:59 GMT");

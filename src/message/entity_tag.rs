@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parses_by_the_grammar() {
+    fn entity_tag_is_parsed_by_grammar() {
         for (text, weak, opaque) in [
             (r#""a""#, false, "a"),
             (r#"W/"a""#, true, "a"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_as_in_the_table_of_rfc_9110_8_8_3_2() {
+    fn entity_tag_comparison_matches_rfc_9110() {
         for (a, b, strong, weak) in [
             (r#"W/"1""#, r#"W/"1""#, false, true),
             (r#"W/"1""#, r#"W/"2""#, false, false),
@@ -134,7 +134,7 @@ mod tests {
 
     /// RFC 9110 sections 8.8.3 and 13.1.2.
     #[test]
-    fn tag_lists_are_read_by_their_own_grammar() {
+    fn tag_list_is_parsed_by_own_grammar() {
         let of = |lines: &[&'static str]| {
             let mut fields = HeaderMap::new();
             for line in lines {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_a_tag_gets_sixteen_hex_digits_of_its_hash() {
+    fn generated_tag_is_hash_prefix() {
         assert_eq!(of_body(b"abc"), "\"ba7816bf8f01cfea\"");
     }
 }

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_split_at_commas_outside_quotes() {
+    fn list_with_quoted_commas_is_split_outside_quotes() {
         for (line, expected) in [
             ("a, b", vec!["a", "b"]),
             (" , ,a,,", vec!["a"]),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn regression_kept_values_do_not_hold_the_buffer_that_they_were_read_into() {
+    fn regression_kept_values_release_read_buffer() {
         let mut buffer = BytesMut::with_capacity(64 << 10);
         let mut read = |text: &[u8]| {
             buffer.extend_from_slice(text);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn more_lines_than_a_map_takes_are_refused_without_a_panic() {
+    fn too_many_lines_are_refused_without_panic() {
         #[derive(serde::Serialize, serde::Deserialize)]
         struct Head(#[serde(with = "octets")] HeaderMap);
         let read = |lines: &[(&str, &[u8])]| {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_removes_what_it_lists_but_not_what_must_stay() {
+    fn connection_removes_listed_but_not_essential_fields() {
         let mut fields = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, X-Secret, Cache-Control, vary, Age"),

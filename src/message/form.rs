@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_are_those_of_the_url_standard() {
+    fn pairs_match_url_standard() {
         for query in [
             "",
             "a",
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_that_are_not_utf8_are_kept() {
+    fn octets_not_utf8_stay_percent_encoded() {
         for (query, expected) in [
             ("url=http%3A%2F%2Fh%2Fcaf%E9", "http://h/caf%E9"),
             ("url=http%3A%2F%2Fh%2Fcaf%e8", "http://h/caf%E8"),

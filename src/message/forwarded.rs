@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_read_in_every_spelling() {
+    fn forwarded_addresses_in_each_form_are_parsed() {
         let read = |name: &'static str, value: &'static str, spelling| {
             let fields = fields::lines(&[(name, value)]);
             told_from_last(&fields, spelling).collect::<Vec<_>>()
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told() {
+    fn forwarded_fields_are_set_for_origin() {
         let chain = Chain::from_last([ip("::ffff:10.0.0.1"), ip("2001:db8::1")]);
         assert_eq!(chain.client(), ip("2001:db8::1").expect("an address"));
         for (told, expected) in [

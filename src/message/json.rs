@@ -68,7 +68,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn unpaired_surrogates_are_replaced_and_nothing_else() {
+    fn unpaired_surrogate_is_replaced() {
         for (text, expected) in [
             (r#""a""#, Some(json!("a"))),
             ("\u{feff}[1]", Some(json!([1]))),
@@ -104,7 +104,7 @@ mod tests {
 
     /// Requests must be UTF-8: a silently changed byte would make another request.
     #[test]
-    fn bytes_that_are_no_utf8_are_refused() {
+    fn invalid_utf8_is_refused() {
         assert!(from_slice::<Value>(b"\"\xff\"").is_err());
         assert!(from_slice::<Value>(b"\"\xff\\ud83d\"").is_err());
     }

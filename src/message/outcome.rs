@@ -492,14 +492,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_has_its_place() {
+    fn cache_result_discriminants_match_order() {
         for (place, result) in CacheResult::ALL.into_iter().enumerate() {
             assert_eq!(result as usize, place);
         }
     }
 
     #[test]
-    fn outcome_table() {
+    fn outcome_gives_x_cache_detail_and_label() {
         use CacheOutcome::*;
         let resolve = OriginFailure::Resolve;
         for (outcome, x_cache, detail, label) in [
@@ -529,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_are_found_by_their_names() {
+    fn error_reason_name_round_trips() {
         for reason in ErrorReason::OWN {
             assert_eq!(ErrorReason::parse(reason.name()), Some(reason));
         }

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_plain() {
+    fn plain_request_is_recognised() {
         for (bytes, expected) in [
             ("GET /a?b=c HTTP/1.1\r\nHost: h\r\n\r\n", "plain"),
             ("GET / HTTP/1.1\r\nhost: h\r\nConnection: Keep-Alive\r\nCookie: a=b\r\n\r\n", "plain"),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_in_any_case() {
+    fn field_meaning_ignores_case() {
         for name in [
             "Host",
             "Accept",

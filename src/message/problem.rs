@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_written_as_its_origin_has_it() {
+    fn problem_round_trips_in_each_layout() {
         let fault = Fault { parameter: "width".into(), found: "x".into(), allowed: "y".into() };
         let problem = Problem {
             reason: Some(ErrorReason::BadParameters),

@@ -316,7 +316,7 @@ mod tests {
 
     /// RFC 9111 section 3, clause by clause.
     #[test]
-    fn storing_table() {
+    fn response_is_stored_only_if_rfc_9111_allows() {
         const FRESH: (&str, &str) = ("cache-control", "max-age=60");
         const TAG: (&str, &str) = ("etag", "\"1\"");
         const AUTH: (&str, &str) = ("authorization", "Basic x");
@@ -372,7 +372,7 @@ mod tests {
 
     /// RFC 9111 sections 3.1, 5.2.2.4 and 5.2.2.7: fields that are not stored.
     #[test]
-    fn some_fields_are_not_kept() {
+    fn stored_head_lacks_excluded_fields() {
         let kept = decide(
             &[],
             200,
@@ -396,7 +396,7 @@ mod tests {
 
     /// The setting `set_cookie`; RFC 9111 section 7.3 leaves the sharing of cookies to the origin.
     #[test]
-    fn cookies_table() {
+    fn response_with_cookie_follows_set_cookie_setting() {
         const EXPLICIT: (&str, &str) = ("cache-control", "max-age=60");
         const TAG: (&str, &str) = ("etag", "\"1\"");
         const COOKIE: (&str, &str) = ("set-cookie", "a=b");
@@ -423,7 +423,7 @@ mod tests {
 
     /// RFC 9110 section 9.3.3.
     #[test]
-    fn answers_to_posts_table() {
+    fn post_response_with_content_location_answers_get() {
         let target = url::Url::parse("http://h/a?b").expect("url");
         const FRESH: (&str, &str) = ("cache-control", "max-age=60");
         for (method, status, lines, expected) in [
@@ -444,7 +444,7 @@ mod tests {
 
     /// RFC 9213 section 2.2: a targeted field replaces `Cache-Control` and `Expires`.
     #[test]
-    fn targeted_directives_decide_alone() {
+    fn targeted_field_replaces_cache_control() {
         let terms =
             Terms { targeted: vec![HeaderName::from_static("cdn-cache-control")], ..Terms::default() };
         let request = HeaderMap::new();
@@ -466,7 +466,7 @@ mod tests {
     /// RFC 5861: the origin's windows precede the route's. RFC 9111 section 5.2.2.10: `s-maxage`
     /// forbids stale use.
     #[test]
-    fn windows_come_from_the_origin_first() {
+    fn origin_windows_precede_route_windows() {
         let request = HeaderMap::new();
         let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
         let route = Terms {

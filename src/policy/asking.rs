@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn nobodys_credentials_are_used_again() {
+    fn request_with_credentials_is_not_repeated() {
         for (query, lines, again) in [
             ("?url=https://a.example&width=5", vec![], true),
             ("", vec![("accept", "image/png"), ("user-agent", "x")], true),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_selects_is_kept_of_the_fields() {
+    fn repeated_request_has_only_selecting_fields() {
         let asking = asked("http://h/s", &[("accept", "image/png"), ("user-agent", "x")]);
         let request = asking.again.expect("again").to_request().expect("a request");
         assert_eq!((request.uri.to_string().as_str(), request.headers.len()), ("http://h/s", 1));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn long_url_is_cut_and_not_repeated() {
         let long = format!("http://h/{}", "a".repeat(3000));
         let asking = asked(&long, &[]);
         assert_eq!((asking.target.len(), asking.again), (MAX_URL_BYTES, None));

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn browsers_and_cdns_are_told_what_was_decided_here() {
+    fn public_response_gets_browser_and_cdn_lifetimes() {
         let public = Audience { public: true, ..Audience::default() };
         let short = Audience {
             browser_ttl: Some(Duration::from_secs(60)),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needed_a_key_is_for_its_holder_alone() {
+    fn response_to_key_holder_is_private() {
         let public = Audience { public: true, ..Audience::default() };
         for (said, expected) in [
             ("max-age=600", "private, max-age=600"),

@@ -57,7 +57,7 @@ mod tests {
     use crate::message::fields::lines;
 
     #[test]
-    fn the_client_is_the_first_that_is_not_trusted_from_the_right() {
+    fn client_is_last_untrusted_address() {
         let trust = Trust {
             ranges: vec!["10.0.0.0/8".parse().expect("range"), "::1/128".parse().expect("range")],
             spelling: Spelling::XForwardedFor,

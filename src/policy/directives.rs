@@ -238,7 +238,7 @@ mod tests {
     /// RFC 9111 sections 5.2 (case, lines), 1.2.2 (delta-seconds) and 4.2.1 (repeated and invalid
     /// values).
     #[test]
-    fn max_age_is_never_read_more_generously_than_written() {
+    fn max_age_invalid_or_repeated_is_read_restrictively() {
         for (lines, expected) in [
             (&["max-age=60"][..], seconds(60)),
             (&["MAX-AGE=60"], seconds(60)),
@@ -273,7 +273,7 @@ mod tests {
 
     /// RFC 9111 sections 5.2.2.4 and 5.2.2.7.
     #[test]
-    fn qualified_directives_name_their_fields() {
+    fn qualified_directive_lists_its_fields() {
         let of = |lines| ResponseDirectives::of(&fields(lines)).no_cache;
         let names = |names: &[&'static str]| {
             Qualified::Fields(names.iter().map(|n| HeaderName::from_static(n)).collect())
@@ -293,7 +293,7 @@ mod tests {
 
     /// RFC 9110 section 5.6.3: blanks around `=` are removed in responses and in requests.
     #[test]
-    fn blanks_around_the_equals_sign_mean_nothing() {
+    fn blanks_around_equals_sign_are_ignored() {
         let all = "MAX-AGE = 1, s-maxage = 2, stale-while-revalidate =3, stale-if-error= 4, \
                    private = \"x-a\", no-cache = x-b";
         let without = "max-age=1, s-maxage=2, stale-while-revalidate=3, stale-if-error=4, \
@@ -308,7 +308,7 @@ mod tests {
 
     /// RFC 9110 section 5.6.4: text after an unclosed quote is not a quoted-string.
     #[test]
-    fn an_open_quote_hides_no_directive() {
+    fn unclosed_quote_hides_no_directive() {
         let all = ResponseDirectives::of(&fields(&["max-age=60, x=\"open, no-store, private=x-a"]));
         assert!(all.no_store);
         assert_eq!(all.private, Qualified::Fields(vec![HeaderName::from_static("x-a")]));
@@ -318,14 +318,14 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_read_in_any_case_and_with_arguments() {
+    fn flags_in_any_case_or_with_argument_are_parsed() {
         let all = ResponseDirectives::of(&fields(&["No-Store, PUBLIC , must-Revalidate", "immutable=1"]));
         assert!(all.no_store && all.public && all.must_revalidate && all.immutable);
     }
 
     /// RFC 9111 sections 5.2.1 and 5.4.
     #[test]
-    fn pragma_counts_only_without_cache_control() {
+    fn pragma_beside_cache_control_is_ignored() {
         let mut request = HeaderMap::new();
         request.append(header::PRAGMA, HeaderValue::from_static("foo, No-Cache"));
         assert!(RequestDirectives::of(&request).no_cache);
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn request_directives_are_read_strictly() {
+    fn request_directives_invalid_are_read_restrictively() {
         let of = |lines| RequestDirectives::of(&fields(lines));
         assert_eq!(of(&["max-stale"]).max_stale, Some(Duration::MAX));
         assert_eq!(of(&["max-stale, max-stale=5"]).max_stale, seconds(5));

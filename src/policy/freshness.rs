@@ -111,7 +111,7 @@ mod tests {
 
     /// RFC 9111 sections 4.2.1 (order of sources), 5.3 (invalid `Expires`) and 4.2.2 (heuristic).
     #[test]
-    fn lifetime_table() {
+    fn freshness_lifetime_uses_first_source() {
         use LifetimeSource::*;
         let old = ("last-modified", "Sun, 06 Nov 1994 08:32:57 GMT"); // 1000 s before
         let ancient = ("last-modified", "Tue, 06 Nov 1984 08:32:57 GMT");
@@ -140,7 +140,7 @@ mod tests {
 
     /// RFC 9111 sections 4.2.3 and 5.1.
     #[test]
-    fn initial_age_table() {
+    fn initial_age_uses_age_date_and_delay() {
         for (lines, expected) in [
             (vec![], 2),
             (vec![DATE], 2),

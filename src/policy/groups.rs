@@ -64,7 +64,7 @@ mod tests {
 
     /// RFC 9875 section 2.
     #[test]
-    fn groups_are_a_list_of_strings() {
+    fn groups_are_parsed_as_list_of_strings() {
         for (lines, expected) in [
             (vec![r#""a", "b c";x=1"#], vec!["a", "b c"]),
             (vec![r#""a""#, r#""b""#], vec!["a", "b"]),
@@ -79,7 +79,7 @@ mod tests {
 
     /// RFC 9875 section 3.
     #[test]
-    fn only_unsafe_methods_without_error_invalidate_groups() {
+    fn groups_after_safe_method_or_error_stay_valid() {
         let response = fields("cache-group-invalidation", &[r#""a""#]);
         for (method, status, expected) in
             [("POST", 200, 1), ("DELETE", 204, 1), ("GET", 200, 0), ("POST", 404, 0), ("POST", 500, 0)]

@@ -38,7 +38,7 @@ mod tests {
 
     /// RFC 9111 section 4.4.
     #[test]
-    fn invalidation_table() {
+    fn unsafe_method_invalidates_target_and_locations() {
         let target = Url::parse("http://a.example/x").expect("url");
         for (method, status, location, expected) in [
             ("POST", 200, "", vec!["/x"]),

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_normalised() {
+    fn page_url_is_normalised() {
         for (page, expected) in [
             ("https://Example.com", Some("https://example.com/")),
             ("https://example.com/a?b#c", Some("https://example.com/a?b")),
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_keep_every_octet_of_path_and_query() {
+    fn key_keeps_octets_of_path_and_query() {
         let key = |target: &str| {
             let mut key = Vec::new();
             append(&mut key, "r", &target.parse().expect("uri"));

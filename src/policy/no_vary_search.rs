@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_that_are_alike_have_one_form() {
+    fn equivalent_queries_have_one_canonical_form() {
         for (rule, query, expected) in [
             ("key-order", "b=2&a=1&b=1", Some("a=1&b=2&b=1")),
             ("params", "a=1&b=2", Some("")),

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_has_a_host_and_prefixes() {
+    fn page_has_host_and_prefixes() {
         for (page, host, prefixes) in [
             ("https://A.example", "a.example", &["a.example"][..]),
             ("https://a.example/", "a.example", &["a.example"]),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_named_as_url_or_without_scheme() {
+    fn prefix_with_or_without_scheme_is_parsed() {
         for (named, expected) in [
             ("https://a.example/b/", Some("a.example/b")),
             ("http://a.example/b", Some("a.example/b")),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_a_host() {
+    fn host_with_path_or_scheme_is_refused() {
         for (named, expected) in [
             ("A.example", Some("a.example")),
             ("a.example:80", Some("a.example")),

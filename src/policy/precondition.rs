@@ -87,7 +87,7 @@ mod tests {
 
     /// RFC 9110 sections 13.1.2, 13.1.3, 13.2.2; RFC 9111 section 4.3.2.
     #[test]
-    fn precondition_table() {
+    fn precondition_matching_validator_gives_304() {
         let tagged: &[(&str, &str)] = &[("etag", "\"a\""), ("last-modified", OLD)];
         let cases: &[(&[_], &[_], bool)] = &[
             (&[], tagged, false),
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_200_to_get_or_head_can_become_a_304() {
+    fn condition_on_other_method_or_status_is_ignored() {
         let request = fields(&[("if-none-match", "*")]);
         let decide = |method: Method, status| {
             not_modified(&method, &request, status, &HeaderMap::new(), Timestamp::default())
@@ -136,7 +136,7 @@ mod tests {
 
     /// RFC 9110 section 15.4.5.
     #[test]
-    fn a_304_has_the_fields_it_must_and_no_others() {
+    fn not_modified_response_has_required_fields_only() {
         let mut sent = fields(&[
             ("cache-control", "max-age=1"),
             ("content-location", "/a"),

@@ -55,7 +55,7 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn table() {
+    fn error_for_unusual_request_is_provoked() {
         let long = "x".repeat(USUAL_VALUE + 1);
         let some = "x".repeat(USUAL_VALUE);
         let usual = [("user-agent", "curl/8"), ("accept", "*/*"), ("cookie", &some), ("x-api-key", "k")];
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_that_speak_of_a_request() {
+    fn status_about_request_is_provoked() {
         let said = [406, 408, 411, 412, 413, 415, 416, 417, 421, 425, 426, 428, 429, 431, 505, 511];
         for status in 100..600 {
             let provoked = is_provoked(StatusCode::from_u16(status).expect("status"), &HeaderMap::new());

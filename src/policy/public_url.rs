@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_read_or_refused_with_the_reason() {
+    fn public_url_invalid_setting_gives_reason() {
         use PublicUrlError::*;
         for (text, expected) in [
             ("https://shots.example.com", Ok("https://shots.example.com/a?b")),
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_proxy_the_request_says_it() {
+    fn base_without_proxy_comes_from_request() {
         for (client, authority, secure, expected) in [
             ("192.0.2.1", "shots.example", false, "http://shots.example/a"),
             ("192.0.2.1", "Shots.example:443", true, "https://shots.example/a"),
@@ -374,14 +374,14 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_is_taken_as_it_is() {
+    fn base_with_setting_is_unchanged() {
         let configured: PublicUrl = "http://localhost:8080/p".parse().expect("a URL");
         let seen = seen("192.0.2.1", "shots.example");
         assert_eq!(shown(base(Some(&configured), &seen)), "http://localhost:8080/p/a");
     }
 
     #[test]
-    fn a_trusted_proxy_says_it() {
+    fn base_behind_trusted_proxy_comes_from_its_fields() {
         let ranges = vec!["10.0.0.0/8".parse().expect("a range")];
         let x = Trust { ranges: ranges.clone(), spelling: Spelling::XForwardedFor };
         let rfc = Trust { ranges, spelling: Spelling::Forwarded };
@@ -458,7 +458,7 @@ mod tests {
 
     /// A trusted proxy on this machine that names no client may forward requests of any client.
     #[test]
-    fn the_address_of_a_proxy_is_not_that_of_its_client() {
+    fn client_behind_silent_proxy_is_not_local() {
         let said = Said::default();
         let passed_on = Seen { said: Some(&said), ..seen("127.0.0.1", "127.0.0.1:8080") };
         assert!(!passed_on.is_local());
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn links_for_readers_elsewhere() {
+    fn loopback_link_for_other_machine_is_relative() {
         for (link, expected) in [
             ("http://127.0.0.1:8080/a?b=c", "/a?b=c"),
             ("http://localhost/a", "/a"),

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_soft_purge_makes_stale_and_its_windows_count_from_it() {
+    fn soft_purge_starts_stale_windows() {
         let lines = "max-age=1000, stale-while-revalidate=60, stale-if-error=600, immutable";
         let (head, start) = stored(&[("cache-control", lines)]);
         let at = |seconds| start + Duration::from_secs(seconds);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stale_before_becomes_no_fresher() {
+    fn soft_purge_of_stale_response_changes_nothing() {
         let (head, start) = stored(&[("cache-control", "max-age=10, stale-while-revalidate=60")]);
         let soft = soften(&head, start + Duration::from_secs(50));
         assert_eq!(soft.lifetime, head.lifetime);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn without_stale_answers_there_are_no_windows() {
+    fn useful_until_ignores_forbidden_stale_windows() {
         for (lines, until) in [
             ("max-age=10, stale-if-error=60", 70),
             ("max-age=10, stale-if-error=60, must-revalidate", 10),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_shown_and_read_back() {
+    fn shown_key_is_parsed_back() {
         for key in [&b"r /a?b=%20c"[..], b"r /a\n?7", b"r /\xff%", b"r /a%0A"] {
             assert!(keys_shown_as(&shown(key)).iter().any(|read| read == key), "{}", key.escape_ascii());
         }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_have_names() {
+    fn purge_mode_name_round_trips() {
         for mode in [Mode::Hard, Mode::Soft, Mode::Refresh] {
             assert_eq!(Mode::of_name(mode.name()), Some(mode));
         }

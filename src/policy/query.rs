@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn query_table() {
+    fn query_rules_filter_sent_and_keyed_query() {
         let rules = |sort, ignore: &[&str], drop: &[&str]| Rules {
             sort,
             ignore: ignore.iter().map(|&name| name.to_owned()).collect(),

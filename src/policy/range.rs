@@ -165,7 +165,7 @@ mod tests {
 
     /// RFC 9110 sections 14.1.1, 14.1.2 and 14.2.
     #[test]
-    fn range_table() {
+    fn range_header_selects_parts() {
         use Selected::*;
         for (range, expected) in [
             ("bytes=0-1", Part(0..2)),
@@ -207,7 +207,7 @@ mod tests {
 
     /// RFC 9110 section 13.1.5.
     #[test]
-    fn if_range_compares_strongly() {
+    fn if_range_weak_tag_selects_whole() {
         let tagged: &[(&str, &str)] = &[("etag", "\"a\""), ("last-modified", OLD), ("date", NEW)];
         for (condition, response, heeded) in [
             ("\"a\"", tagged, true),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_range_line_of_a_get_counts() {
+    fn range_repeated_or_not_get_selects_whole() {
         let twice = fields(&[("range", "bytes=0-1"), ("range", "bytes=2-3")]);
         assert_eq!(select(&Method::GET, &twice, &HeaderMap::new(), 10), Selected::Whole);
         let once = fields(&[("range", "bytes=0-1")]);

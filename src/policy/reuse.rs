@@ -116,7 +116,7 @@ mod tests {
     /// RFC 9111 sections 4.2, 4.2.4 and 5.2.1; RFC 5861 section 3. The stored response is fresh for
     /// 100 s.
     #[test]
-    fn reuse_table() {
+    fn stored_response_is_reused_by_age_and_directives() {
         use Reuse::*;
         const BY_REQUEST: Reuse = Validate(MustValidate::Request);
         const AS_STALE: Reuse = Validate(MustValidate::Stale);
@@ -166,7 +166,7 @@ mod tests {
 
     /// RFC 5861 section 4, RFC 9111 section 4.2.4.
     #[test]
-    fn error_cover_table() {
+    fn stale_response_replaces_error_within_window() {
         for (cache_control, age, expected) in [
             ("max-age=100", 50, true),
             ("max-age=100", 100, false),
@@ -185,7 +185,7 @@ mod tests {
     /// RFC 9111 section 4.2.4: when disconnected, a stale response may be served unless a directive
     /// forbids it. A stale-if-error window of the origin limits that too.
     #[test]
-    fn disconnection_table() {
+    fn stale_response_is_served_while_disconnected() {
         let terms = Terms { stale_when_disconnected: Some(Duration::from_secs(1000)), ..Terms::default() };
         for (cache_control, age, expected) in [
             ("max-age=100", 1099, true),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_those_of_rfc_5861_and_of_front_ends() {
+    fn error_statuses_match_rfc_5861_and_cdns() {
         let errors: Vec<u16> = (100..600)
             .filter(|&code| StatusCode::from_u16(code).is_ok_and(is_error))
             .filter(|code| !(520..=529).contains(code))

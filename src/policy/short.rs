@@ -37,7 +37,7 @@ mod tests {
     /// The decision at each millisecond within the period is a fresh hit, for all kinds of
     /// lifetimes, ages, costs and client parameters.
     #[test]
-    fn what_is_certain_is_decided_alike() {
+    fn certain_period_matches_decision() {
         let lines: [&[(&str, &str)]; 7] = [
             &[("cache-control", "max-age=10")],
             &[("cache-control", "max-age=10"), ("age", "3")],
@@ -92,7 +92,7 @@ mod tests {
 
     /// Where only the lifetime decides, the period is as long as possible.
     #[test]
-    fn nothing_is_given_away() {
+    fn certain_period_is_as_long_as_possible() {
         let (head, start) = stored(&[("cache-control", "max-age=10"), ("age", "3")]);
         let sure = certain(&Plan::default(), &head, 0.0).expect("certain");
         assert_eq!(sure, start..start + Duration::from_secs(7));

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_and_further_sitemaps_are_read() {
+    fn sitemap_in_each_form_is_parsed() {
         let listed = |kind: Kind, urls: &[(&str, usize)]| {
             Ok((kind, urls.iter().map(|&(url, line)| (url.to_owned(), line)).collect::<Vec<_>>()))
         };
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn other_encodings_are_read() {
+    fn sitemap_in_other_encodings_is_decoded() {
         let xml = "<urlset><url><loc>https://a.example/é</loc></url></urlset>";
         let expected = Ok((Kind::Pages, vec![("https://a.example/é".to_owned(), 1)]));
         let little: Vec<u8> =
@@ -341,7 +341,7 @@ mod tests {
 
     /// Entries before a syntax error are kept.
     #[test]
-    fn what_comes_before_a_fault_counts() {
+    fn sitemap_entries_before_fault_are_kept() {
         let sitemap = read(b"<urlset><url><loc>https://a.example/</loc></url><url><loc>https://b").unwrap();
         assert_eq!(sitemap.entries.len(), 1);
         assert!(sitemap.fault.is_some());

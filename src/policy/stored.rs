@@ -132,7 +132,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_stepped_back_makes_nothing_fresh_for_good() {
+    fn clock_set_back_adds_to_age() {
         let (head, start) = stored(&[("cache-control", "max-age=100"), ("age", "30")]);
         for (back, age) in [(0, 30), (5, 35), (60, 90), (80, 110), (900_000_000, 900_000_030)] {
             let now = start - Duration::from_secs(back);
@@ -142,7 +142,7 @@ pub(crate) mod tests {
 
     /// RFC 9111 section 4.2.3: the age includes the age on arrival.
     #[test]
-    fn fresh_until_takes_the_initial_age_into_account() {
+    fn fresh_until_includes_initial_age() {
         let (head, start) = stored(&[("cache-control", "max-age=100"), ("age", "30")]);
         assert_eq!(head.fresh_until(), start + Duration::from_secs(70));
         assert_eq!(head.current_age(start + Duration::from_secs(5)), Duration::from_secs(35));

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_has_its_separator() {
+    fn tags_are_split_by_separator_of_field() {
         for (lines, expected) in [
             (vec![("cache-tag", "a, b c,,a")], vec!["a", "b c"]),
             (vec![("cache-tag", "a"), ("cache-tag", "b")], vec!["a", "b"]),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_apart_is_noted() {
+    fn tags_beyond_limit_are_marked() {
         let many: Vec<String> = (0..65).map(|n| format!("t{n}")).collect();
         let tags = of(&fields(&[("cache-tag", &many.join(","))]), 64);
         assert_eq!((tags.told.len(), tags.untold), (64, true));

@@ -106,7 +106,7 @@ mod tests {
     /// RFC 9213 section 2.1: a Dictionary. A parse error or an empty value leaves `Cache-Control`
     /// in force.
     #[test]
-    fn parsing_table() {
+    fn targeted_field_invalid_is_ignored() {
         let max_age = |line: &'static str| {
             of(&[("cdn-cache-control", line)]).map(|all| all.max_age.map(|age| age.as_secs()))
         };
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_and_qualified_directives() {
+    fn targeted_flags_and_qualified_directives_are_parsed() {
         let all =
             of(&[("cdn-cache-control", "no-store=?0, must-revalidate, private=\"x-a\", no-cache, public=1")])
                 .expect("valid");
@@ -145,7 +145,7 @@ mod tests {
     /// RFC 9213 section 2.2: the first field of the target list that is present and valid is used.
     /// Several lines are one value.
     #[test]
-    fn the_most_specific_target_counts() {
+    fn targeted_most_specific_valid_field_wins() {
         let own = ("tintype-cache-control", "max-age=1");
         let cdn = ("cdn-cache-control", "max-age=2");
         let age = |lines: &[_]| of(lines).and_then(|all| all.max_age).map(|age| age.as_secs());

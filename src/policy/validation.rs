@@ -257,7 +257,7 @@ mod tests {
 
     /// RFC 9111 section 4.3.1.
     #[test]
-    fn both_validators_are_offered_but_never_our_own_tag() {
+    fn validation_sends_both_validators_but_no_own_tag() {
         let (mut head, _) = stored(&[("etag", "\"a\""), ("last-modified", OLD)]);
         let names = |head: &StoredResponse| conditions(head).into_iter().map(|(n, _)| n).collect::<Vec<_>>();
         assert_eq!(names(&head), [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE]);
@@ -267,7 +267,7 @@ mod tests {
 
     /// RFC 9111 section 4.1.
     #[test]
-    fn other_variants_are_offered_and_chosen_by_tag() {
+    fn variant_miss_offers_tags_of_other_variants() {
         let variant = |key: &str, tag: Option<&str>| Variant {
             key: key.into(),
             entity_tag: tag.map(|tag| tag.as_bytes().to_vec()),
@@ -297,7 +297,7 @@ mod tests {
 
     /// RFC 9111 section 4.3.5.
     #[test]
-    fn a_head_confirms_or_contradicts_the_stored_get() {
+    fn head_response_confirms_or_contradicts_stored_get() {
         let kept = [("etag", "\"a\""), ("last-modified", OLD), ("content-md5", "rL0Y20zC+Fzt72VPzMSk2A==")];
         for (said, expected) in [
             (vec![], HeadSays::Same),
@@ -331,7 +331,7 @@ mod tests {
 
     /// RFC 9110 section 9.3.2.
     #[test]
-    fn the_answer_to_a_confirming_head_gets_the_fields_that_it_lacks() {
+    fn confirming_head_response_gets_missing_fields() {
         let (mut head, _) = stored(&[("x-a", "1"), ("x-a", "2"), ("x-b", "1"), ("etag", "\"a\"")]);
         // The cookie of another client must not be sent to this one.
         head.fields.append(header::SET_COOKIE, HeaderValue::from_static("a=b"));
@@ -344,7 +344,7 @@ mod tests {
 
     /// RFC 9111 section 4.3.4.
     #[test]
-    fn a_304_must_speak_of_the_stored_response() {
+    fn not_modified_with_other_validator_is_refused() {
         for (kept, said, expected) in [
             (vec![("etag", "\"a\"")], vec![("etag", "\"a\"")], true),
             (vec![("etag", "\"a\"")], vec![("etag", "\"b\"")], false),
@@ -375,7 +375,7 @@ mod tests {
 
     /// RFC 9111 section 4.3.4: another digest means another representation.
     #[test]
-    fn a_304_with_another_digest_speaks_of_another_response() {
+    fn not_modified_with_other_digest_is_refused() {
         const TAG: (&str, &str) = ("etag", "\"a\"");
         const MD5: &str = "content-md5";
         for (kept, said, expected) in [
@@ -399,7 +399,7 @@ mod tests {
 
     /// RFC 9111 section 3.2.
     #[test]
-    fn freshening_replaces_fields_but_not_those_of_the_body() {
+    fn freshening_replaces_fields_except_body_fields() {
         let (head, start) = stored(&[
             ("etag", "\"a\""),
             ("cache-control", "max-age=10"),
@@ -437,7 +437,7 @@ mod tests {
     /// A response that may be used only once has the freshness that the 304 gives, not its former
     /// one.
     #[test]
-    fn a_once_used_response_has_its_lifetime_decided_anew() {
+    fn freshening_with_no_store_computes_lifetime_anew() {
         let (head, start) = stored(&[("etag", "\"a\""), ("cache-control", "max-age=500")]);
         let said = fields(&[("cache-control", "private, max-age=60")]);
         let terms = Terms::default();
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn a_304_that_forbids_storing_is_obeyed() {
+    fn not_modified_with_no_store_ends_storage() {
         let (head, start) = stored(&[("etag", "\"a\"")]);
         let said = fields(&[("cache-control", "no-store"), ("age", "7"), ("proxy-authenticate", "x")]);
         let later = start + Duration::from_secs(60);

@@ -196,7 +196,7 @@ mod tests {
     use crate::message::fields::lines as fields;
 
     #[test]
-    fn vary_is_read_in_all_its_spellings() {
+    fn vary_in_all_forms_is_parsed() {
         let name = HeaderName::from_static;
         for (lines, expected) in [
             (vec![], Selecting::Nothing),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn variants_are_told_apart_by_meaning_where_the_grammar_is_known() {
+    fn variant_key_of_equivalent_values_is_equal() {
         let key = |name: &'static str, lines: &[(&'static str, &'static str)]| {
             variant_key(b"k", &[HeaderName::from_static(name)], &fields(lines))
         };
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_cannot_pretend_to_be_another_field() {
+    fn variant_key_of_crafted_value_is_distinct() {
         let names = [HeaderName::from_static("a"), HeaderName::from_static("b")];
         let one = variant_key(b"k", &names, &fields(&[("a", "1,b:2")]));
         let two = variant_key(b"k", &names, &fields(&[("a", "1"), ("b", "2")]));

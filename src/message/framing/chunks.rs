@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunks_end_behind_their_last_size_line() {
+    fn chunks_end_after_last_size_line() {
         for (bytes, used) in [
             ("0\r\n", 3),
             ("0\r\n\r\n", 3),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_chunks() {
+    fn malformed_chunk_is_refused() {
         for bytes in [
             "\r\n",
             "x\r\n",

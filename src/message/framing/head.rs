@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths() {
+    fn content_length_invalid_is_refused() {
         use Extent::Length;
         for (fields, expected) in [
             (&["Content-Length: 5"][..], Ok(Length(5))),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn codings() {
+    fn transfer_coding_other_than_chunked_is_refused() {
         for (fields, expected) in [
             (&["Transfer-Encoding: chunked"][..], Ok(Extent::Chunked)),
             (&["transfer-encoding:CHUNKED "], Ok(Extent::Chunked)),
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn start_lines() {
+    fn status_line_invalid_is_refused() {
         for (line, expected) in [
             ("HTTP/1.1 200", Ok(Extent::UntilClose)),
             ("HTTP/1.0 200 ", Ok(Extent::UntilClose)),
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn field_lines() {
+    fn field_line_invalid_is_refused() {
         for line in
             ["X", ": 1", "X : 1", " X: 1", "\tfolded", "X\0: 1", "X: \0", "X: a\rb", "X: \u{7f}", "X(: 1"]
         {

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_and_trailers_are_bounded_and_checked() {
+    fn head_and_trailers_over_limit_are_refused() {
         let chunked = "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
         let long = "x".repeat(60);
         for (bytes, expected) in [

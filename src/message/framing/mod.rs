@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_every_kind_of_response_is_found() {
+    fn response_end_is_found_for_each_framing() {
         let put = b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc";
         let chunked = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
         let head = b"HEAD / HTTP/1.1\r\n\r\n";
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn surplus_is_told_from_the_next_response() {
+    fn bytes_after_response_are_surplus() {
         let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab";
         for surplus in ["c", "\r\n", ok] {
             assert_eq!(answered(GET, format!("{ok}{surplus}").as_bytes()), Err(Violation::Surplus));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_204_that_announces_content_is_the_last() {
+    fn no_content_response_with_length_ends_connection() {
         for field in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
             let head = format!("HTTP/1.1 204 No Content\r\n{field}\r\n\r\n");
             let all = format!("{head}hello");
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn interim_responses_are_bounded() {
+    fn interim_responses_over_limit_are_refused() {
         let interim = "HTTP/1.1 102 Processing\r\n\r\n";
         assert_eq!(answered(GET, interim.repeat(101).as_bytes()), Err(Violation::Interims));
         let with = |field| format!("HTTP/1.1 103 Early\r\n{field}\r\n\r\n");
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_must_wait_for_the_response() {
+    fn request_before_response_is_refused() {
         let mut watch = Watch::new(1000);
         assert_eq!((watch.sent(GET), watch.sent(GET)), (Ok(()), Err(Violation::Order)));
     }

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_one_after_another() {
+    fn pipelined_requests_are_followed() {
         let all = "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.0\r\ncontent-LENGTH: 003 \r\n\r\nabc\
                    PUT * HTTP/1.1\r\nTransfer-Encoding:\tChunked\r\n\r\n1;x=y\r\na\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\n\r\n";
         assert_eq!(heard(all), Ok(()));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_in_two_ways_is_not_read() {
+    fn ambiguous_request_is_refused() {
         use Violation::{Both, Chunk, Coding, Field, Length, LineEnd, StartLine};
         let start = "POST / HTTP/1.1\r\n";
         for (bytes, expected) in [

@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn due_table() {
+    fn early_refresh_is_due_by_random_number() {
         let e = std::f64::consts::E;
         for (remaining, cost, beta, random, expected) in [
             (3.0, 3.0, 1.0, 1.0 / e - 1e-9, true),
@@ -61,7 +61,7 @@ mod tests {
     /// The share of requests that refresh is `exp(-remaining / (cost * beta))`, and [`is_near`]
     /// excludes none of them.
     #[test]
-    fn the_share_of_refreshes_is_exponential() {
+    fn early_refresh_share_is_exponential() {
         let mut state = 0x1234_5678_9abc_def0_u64;
         let mut random = || {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn glob_table() {
+    fn glob_matches_text() {
         for (pattern, text, expected) in [
             ("example.com", "example.com", true),
             ("example.com", "www.example.com", false),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn path_table() {
+    fn path_glob_matches_by_segment() {
         for (pattern, path, expected) in [
             ("*", "/a/b", true),
             ("/", "/", true),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn query_table() {
+    fn query_glob_matches_parameter() {
         for (pattern, url, expected) in [
             ("preview", "http://h/?preview", true),
             ("preview", "http://h/?preview=1&x", true),
@@ -174,7 +174,7 @@ mod tests {
 
     /// The path of a request must not cause exponential time.
     #[test]
-    fn long_texts_are_matched_in_time() {
+    fn long_path_is_matched_in_bounded_time() {
         let path = "/a".repeat(8_000);
         assert!(!PathGlob::new("/**/a/**/a/**/a/**/b").matches(&path));
         assert!(!Glob::new("*a*a*a*a*a*b").matches(&path));

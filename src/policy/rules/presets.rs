@@ -129,7 +129,7 @@ mod tests {
 
     /// The table of `article`, by row; the first match wins.
     #[test]
-    fn article_table() {
+    fn preset_article_gives_lifetime_by_url() {
         for (page, seconds) in [
             ("https://a.example/dashboard", 60),
             ("https://a.example/dashboard.html", 60),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_table() {
+    fn preset_classes_gives_lifetime_by_class() {
         let hours = |hours: u64| Lifetime::For(Duration::from_secs(hours * HOUR));
         for (page, expected) in [
             ("https://a.example/dashboard", Lifetime::Never),
@@ -181,14 +181,14 @@ mod tests {
 
     /// The first lifetime of `adaptive` is that of `article`.
     #[test]
-    fn adaptive_goes_before_article() {
+    fn preset_adaptive_precedes_article_rules() {
         let rules = Preset::Adaptive.rules();
         assert_eq!(rules[0].then.ttl, Some(Lifetime::Adaptive));
         assert_eq!(rules[1..], Preset::Article.rules());
     }
 
     #[test]
-    fn none_has_no_rules() {
+    fn preset_none_has_no_rules() {
         assert!(Preset::None.rules().is_empty());
     }
 }

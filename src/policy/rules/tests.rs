@@ -26,7 +26,7 @@ fn capture(rules: Vec<Rule>) -> Lifetimes {
 }
 
 #[test]
-fn the_first_rule_counts_whose_conditions_all_hold() {
+fn first_matching_rule_wins() {
     let all = Rule {
         name: "narrow".into(),
         when: When {
@@ -57,7 +57,7 @@ fn the_first_rule_counts_whose_conditions_all_hold() {
 
 /// Requests that must not be stored, and the rules that allow them.
 #[test]
-fn refusal_table() {
+fn plan_for_uncacheable_request_is_refused() {
     let scripts = Rule { scripts: true, ..on_path("scripts", "/js/**", fixed_ttl(5)) };
     let busters = Rule { busters: true, ..on_path("busters", "/v/**", fixed_ttl(5)) };
     let both = Rule { scripts: true, busters: true, ..on_path("both", "/both/**", fixed_ttl(5)) };
@@ -94,7 +94,7 @@ fn refusal_table() {
 
 /// The client's `ttl` and `stale_ttl` within the bounds of the rule, otherwise of the route.
 #[test]
-fn wishes_are_kept_within_bounds() {
+fn client_ttl_is_clamped_to_bounds() {
     let bounded = Outcome { min_ttl: Some(secs(60)), max_ttl: Some(secs(600)), ..fixed_ttl(300) };
     let lifetimes = Lifetimes {
         min_ttl: Some(secs(5)),
@@ -120,7 +120,7 @@ fn wishes_are_kept_within_bounds() {
 }
 
 #[test]
-fn a_rules_windows_go_over_the_routes() {
+fn rule_windows_precede_route_windows() {
     let then = Outcome { stale_while_revalidate: Some(secs(7)), ..fixed_ttl(1) };
     let lifetimes = capture(vec![Rule { then, ..Rule::default() }]);
     let route =
@@ -132,7 +132,7 @@ fn a_rules_windows_go_over_the_routes() {
 /// A stored response that is fresh for 100 s and stale for 50 s more, against the client's
 /// parameters.
 #[test]
-fn look_up_table() {
+fn plan_decides_on_stored_response() {
     const BY_REQUEST: Reuse = Reuse::Validate(MustValidate::Request);
     const BEHIND: Reuse = Reuse::Stale(StaleUse::WhileRevalidate);
     let (head, start) = stored(&[("cache-control", "max-age=100, stale-while-revalidate=50")]);
@@ -168,7 +168,7 @@ fn look_up_table() {
 /// bounds come from itself, the route, or the defaults. The history is stored even if the client
 /// gives the lifetime.
 #[test]
-fn adaptive_rules_have_a_beginning_and_bounds() {
+fn adaptive_rule_gets_first_lifetime_and_bounds() {
     let adaptive = |min: Option<u64>, max: Option<u64>| Outcome {
         ttl: Some(Lifetime::Adaptive),
         min_ttl: min.map(secs),

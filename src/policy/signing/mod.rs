@@ -147,7 +147,7 @@ mod tests {
 
     /// RFC 4231 section 4.3 (test case 2).
     #[test]
-    fn both_spellings_of_a_signature_are_taken_and_nothing_else() {
+    fn signature_other_than_hex_or_base64url_is_refused() {
         let secret = Secret::new("Jefe".into());
         let message = b"what do ya want for nothing?";
         let right = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn less_is_less() {
+    fn render_values_are_ordered_and_parsed() {
         assert!(Render::Never < Render::Stale && Render::Stale < Render::Allow);
         assert_eq!(
             Render::ALL.map(|(name, render)| (Render::of(name) == Some(render), render.name() == name)),

@@ -210,7 +210,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_others_sign_is_verified() {
+    fn link_signed_by_python_is_verified() {
         for (query, signature, rest) in VECTORS {
             let link = format!("{query}&signature={signature}");
             let granted = granted(&link, 1_793_491_199).unwrap_or_else(|denial| panic!("{denial}: {query}"));
@@ -224,7 +224,7 @@ mod tests {
 
     /// Another order or encoding of the same parameters is valid; any change of meaning is not.
     #[test]
-    fn nothing_that_means_something_can_be_changed() {
+    fn link_with_changed_meaning_is_refused() {
         let (query, signature, _) = VECTORS[0];
         let same = "render=st%61le&&expires=1793491200&key=web&url=https://example.com/";
         assert_eq!(
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_free_within_what_is_allowed() {
+    fn link_with_sizes_accepts_only_listed_sizes() {
         let (query, signature, _) = VECTORS[1];
         let query = query.replace("&width=400", "");
         for (size, expected) in [
@@ -283,7 +283,7 @@ mod tests {
     /// Links that only the holder of the secret can make: values that cannot be parsed allow
     /// nothing.
     #[test]
-    fn what_is_signed_and_cannot_be_read_grants_nothing() {
+    fn link_with_invalid_values_grants_nothing() {
         let signed = |query: &str| {
             let pairs = read(query).expect("pairs");
             let signature = base64url(&mac(&secret(), message("/screenshot", &pairs).as_bytes()));
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_here_is_verified_here() {
+    fn link_signed_here_is_verified() {
         let sizes: Sizes = "800x600".parse().expect("sizes");
         let grant = Grant { key: "web", expires: Some(9), render: Render::Allow, sizes: Some(&sizes) };
         let link = sign("/screenshot", "url=https://a.example/?b=c&render=never&key=x", &grant, &secret())

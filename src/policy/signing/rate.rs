@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_words() {
+    fn rate_text_round_trips() {
         for good in ["1/s", "100/h", "10000/h", "5/m", "7/d"] {
             assert_eq!(good.parse::<Rate>().expect(good).to_string(), good);
         }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_come_back_steadily() {
+    fn token_bucket_refills_steadily() {
         let rate: Rate = "3/m".parse().expect("a rate");
         let start = Timestamp::from_secs(1_000_000);
         let mut bucket = Bucket::default();

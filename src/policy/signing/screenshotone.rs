@@ -59,7 +59,7 @@ mod tests {
     const SIGNATURE: &str = "70bea3e52efc43834129ecbea236f38bf9bb4a7cd7c2e1951017435defd4dbaf";
 
     #[test]
-    fn the_services_own_example_is_verified() {
+    fn screenshotone_documented_example_is_verified() {
         let secret = Secret::new("m9ajW9br9hTw2A".into());
         let by = |query: &str| Link::read(query).map(|link| (link.key.clone(), link.is_by(&secret)));
         let good = Some(("0Ij4LFMtFnGUrA".to_owned(), true));

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_read_and_written() {
+    fn sizes_valid_text_round_trips() {
         for good in ["800x600", "800x600,400x*", "*x*", "320-1280x200-900", "1x1"] {
             assert_eq!(good.parse::<Sizes>().expect(good).to_string(), good);
         }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_within_or_not() {
+    fn sizes_outside_of_range_are_refused() {
         let sizes: Sizes = "800x600,100-200x*".parse().expect("sizes");
         for (width, height, allowed) in [
             (Some("800"), Some("600"), true),

@@ -44,7 +44,7 @@ mod tests {
     const TOKEN: &str = "dec3d2b9503f96a15eac3b3c7c663ab39012bbaf7f59919e40deab2fbd1bce22";
 
     #[test]
-    fn tokens_are_verified_for_the_query_as_it_stands() {
+    fn urlbox_token_for_altered_query_is_refused() {
         let secret = Secret::new("my_secret_key".into());
         let path = format!("/v1/KEY/{TOKEN}/png");
         let link = Link::read(&path).expect("a link");

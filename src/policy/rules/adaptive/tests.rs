@@ -16,7 +16,7 @@ fn adaptive(confidence: f64) -> Adaptive {
 
 /// The published formula for equal intervals, with weights that fall with the age of a look.
 #[test]
-fn the_estimate_is_the_published_one_at_regular_intervals() {
+fn estimate_at_equal_intervals_matches_paper() {
     for pattern in
         ["x", "xx", "-x", "x-", "--x", "-x-x-x", "x---------", "xxxxxxxxxxxxxxxx", "-xxxxxxxxxxxxxxx"]
     {
@@ -35,7 +35,7 @@ fn the_estimate_is_the_published_one_at_regular_intervals() {
 
 /// One look with a change: `-ln(0.5 / 1.5)` changes in its interval.
 #[test]
-fn estimates_in_numbers() {
+fn estimate_of_short_histories_matches_numbers() {
     for (looks, changes, interval) in [
         (vec![], 0, None),
         (vec![3600], 0, None),
@@ -60,7 +60,7 @@ fn estimates_in_numbers() {
 /// The estimate matches the rate of a simulated Poisson process that is observed at random
 /// intervals.
 #[test]
-fn the_rate_of_simulated_changes_is_found() {
+fn estimate_finds_simulated_rate() {
     let mut state = 0x1234_5678_9abc_def0_u64;
     let mut random = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -92,7 +92,7 @@ fn the_rate_of_simulated_changes_is_found() {
 
 /// At the end of the lifetime, the probability of no change equals the confidence.
 #[test]
-fn lifetime_table() {
+fn adaptive_lifetime_follows_history() {
     for (confidence, looks, expected) in [
         // Without a look.
         (0.8, vec![], 900),
@@ -115,7 +115,7 @@ fn lifetime_table() {
 }
 
 #[test]
-fn lifetimes_stay_within_their_bounds() {
+fn adaptive_lifetime_stays_within_bounds() {
     let bounded =
         Adaptive { least: Duration::from_secs(60), most: Duration::from_secs(7200), ..adaptive(0.8) };
     for (looks, expected) in [(vec![-1; 16], 60), (vec![86_400; 16], 7200), (vec![], 900)] {
@@ -131,7 +131,7 @@ fn lifetimes_stay_within_their_bounds() {
 
 /// Hostile origins and clock errors: extreme intervals, and changes in each look.
 #[test]
-fn no_history_leads_astray() {
+fn extreme_history_gives_finite_rate() {
     let long = i64::from(u32::MAX);
     for looks in [vec![-long; 40], vec![long; 40], vec![-1, long], vec![1, -long], vec![i64::MAX, -i64::MAX]]
     {
@@ -144,7 +144,7 @@ fn no_history_leads_astray() {
 }
 
 #[test]
-fn looks_fade_and_empty_ones_tell_nothing() {
+fn old_and_empty_looks_are_dropped() {
     let none = History::default().with(Duration::from_millis(999), true);
     assert!(none.is_empty());
     let quiet = history(&[i64::from(HOUR); MAX_LOOKS]);
@@ -156,7 +156,7 @@ fn looks_fade_and_empty_ones_tell_nothing() {
 /// A page that never changes reaches the longest lifetime in a few steps, and one that always
 /// changes the shortest.
 #[test]
-fn lifetimes_settle() {
+fn adaptive_lifetime_converges_to_bounds() {
     let adaptive = Adaptive {
         confidence: CONFIDENCE,
         first: None,

@@ -30,7 +30,7 @@ fn admit(
 
 /// Lifetime, ruling text and `Cache-Control` for clients of a response under a rule of 3600 s.
 #[test]
-fn ruling_table() {
+fn ruling_overrides_origin_lifetime() {
     use Over::{Everything, Lifetime as Engine, Nothing};
     let hour = Some(Lifetime::For(secs(3600)));
     let kept = Some(Lifetime::UntilPurged);
@@ -131,7 +131,7 @@ fn ruling_table() {
 
 /// Responses that no rule shares or gives a lifetime.
 #[test]
-fn limits_table() {
+fn ruling_shares_no_personal_response() {
     use SetCookie::{Store, Strip};
     const COOKIE: (&str, &str) = ("set-cookie", "a=b");
     let hour = || ruled(Over::Everything, Some(Lifetime::For(secs(3600))));
@@ -168,7 +168,7 @@ fn limits_table() {
 /// Any bound shortens the origin's own lifetime. A bound extends it only where the rule may
 /// override it.
 #[test]
-fn bounds_table() {
+fn ruling_bounds_clamp_origin_lifetime() {
     let bounds = |over| Ruled { over, least: secs(60), most: secs(600), ..ruled(over, None) };
     for (over, said, expected) in [
         (Over::Nothing, "max-age=5", 5),
@@ -188,7 +188,7 @@ fn bounds_table() {
 /// The rule's windows replace the origin's where it overrides; otherwise they apply if the origin
 /// gives none.
 #[test]
-fn windows_table() {
+fn ruling_windows_replace_or_supplement_origin() {
     for (over, said, expected) in [
         (Over::Nothing, "max-age=1, stale-if-error=5", 5),
         (Over::Nothing, "max-age=1", 9),
