@@ -56,7 +56,7 @@ impl Audience {
             Asker::Anybody(until) => {
                 response.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
                 if let Some(kept) = kept {
-                    self.lasting(kept, until, response);
+                    self.set_public_lifetimes(kept, until, response);
                 }
             }
         }
@@ -67,16 +67,16 @@ impl Audience {
         }
     }
 
-    fn lasting(&self, kept: Kept, until: Option<Timestamp>, response: &mut HeaderMap) {
+    fn set_public_lifetimes(&self, kept: Kept, until: Option<Timestamp>, response: &mut HeaderMap) {
         let lifetime = until.map_or(kept.lifetime, |until| kept.lifetime.min(until.since(kept.made)));
         let of = |most: Option<Duration>| most.map_or(lifetime, |most| most.min(lifetime)).as_secs();
         let (browser, cdn) = (of(self.browser_ttl), of(self.cdn_ttl));
         let Some(mut members) = members(response) else { return };
-        members.retain(|member| !["public", "max-age", "s-maxage"].iter().any(|name| is(member, name)));
-        let mut told = vec![b"public".to_vec(), format!("max-age={browser}").into_bytes()];
-        told.push(format!("s-maxage={cdn}").into_bytes());
-        told.append(&mut members);
-        if let Ok(value) = HeaderValue::from_bytes(&told.join(&b", "[..])) {
+        members.retain(|member| !["public", "max-age", "s-maxage"].iter().any(|name| has_name(member, name)));
+        let mut directives = vec![b"public".to_vec(), format!("max-age={browser}").into_bytes()];
+        directives.push(format!("s-maxage={cdn}").into_bytes());
+        directives.append(&mut members);
+        if let Ok(value) = HeaderValue::from_bytes(&directives.join(&b", "[..])) {
             response.insert(header::CACHE_CONTROL, value);
             response.remove(header::EXPIRES);
         }
@@ -89,26 +89,27 @@ impl Audience {
 /// The directives of `Cache-Control`; `None` if they forbid shared caches to store or reuse it.
 fn members(response: &HeaderMap) -> Option<Vec<Vec<u8>>> {
     let members: Vec<Vec<u8>> = fields::list(response, &header::CACHE_CONTROL).map(<[u8]>::to_vec).collect();
-    let forbids = |member: &Vec<u8>| ["no-store", "private", "no-cache"].iter().any(|name| is(member, name));
+    let forbids =
+        |member: &Vec<u8>| ["no-store", "private", "no-cache"].iter().any(|name| has_name(member, name));
     (!members.iter().any(forbids)).then_some(members)
 }
 
 fn keep_private(response: &mut HeaderMap) {
     response.remove(CDN_CACHE_CONTROL);
     let all: Vec<Vec<u8>> = fields::list(response, &header::CACHE_CONTROL).map(<[u8]>::to_vec).collect();
-    if all.iter().any(|member| is(member, "no-store")) {
+    if all.iter().any(|member| has_name(member, "no-store")) {
         return;
     }
-    let mut told = vec![b"private".to_vec()];
-    told.extend(
-        all.into_iter().filter(|m| !["public", "private", "s-maxage"].iter().any(|name| is(m, name))),
+    let mut directives = vec![b"private".to_vec()];
+    directives.extend(
+        all.into_iter().filter(|m| !["public", "private", "s-maxage"].iter().any(|name| has_name(m, name))),
     );
-    if let Ok(value) = HeaderValue::from_bytes(&told.join(&b", "[..])) {
+    if let Ok(value) = HeaderValue::from_bytes(&directives.join(&b", "[..])) {
         response.insert(header::CACHE_CONTROL, value);
     }
 }
 
-fn is(member: &[u8], name: &str) -> bool {
+fn has_name(member: &[u8], name: &str) -> bool {
     let said = member.split(|&octet| octet == b'=').next().unwrap_or_default().trim_ascii();
     said.eq_ignore_ascii_case(name.as_bytes())
 }
@@ -119,7 +120,7 @@ mod tests {
 
     const MADE: Timestamp = Timestamp::from_secs(1_000_000);
 
-    fn told(
+    fn caching_fields(
         audience: Audience,
         asker: Asker,
         lifetime: u64,
@@ -170,14 +171,17 @@ mod tests {
             (short, until, says("max-age=600"), ["public, max-age=60, s-maxage=90", "public, max-age=90"]),
             (public, until, says("max-age=600"), ["public, max-age=90, s-maxage=90", "public, max-age=90"]),
         ] {
-            let found = told(audience, asker, 600, &said);
+            let found = caching_fields(audience, asker, 600, &said);
             assert_eq!(found, [expected[0], expected[1], "cross-origin", "nosniff"], "{said:?}");
         }
         for closed in ["no-store", "private, max-age=5", "no-cache"] {
-            assert_eq!(told(public, anybody, 600, &says(closed)), [closed, "-", "cross-origin", "nosniff"]);
+            assert_eq!(
+                caching_fields(public, anybody, 600, &says(closed)),
+                [closed, "-", "cross-origin", "nosniff"]
+            );
         }
         let plain = Audience::default();
-        assert_eq!(told(plain, anybody, 600, &says("max-age=600")), ["max-age=600", "-", "-", "-"]);
+        assert_eq!(caching_fields(plain, anybody, 600, &says("max-age=600")), ["max-age=600", "-", "-", "-"]);
     }
 
     #[test]
@@ -190,9 +194,9 @@ mod tests {
         ] {
             let said =
                 [("cache-control", said), ("cdn-cache-control", "max-age=9"), ("content-type", "text/html")];
-            let found = told(public, Asker::Holder, 600, &said);
+            let found = caching_fields(public, Asker::Holder, 600, &said);
             assert_eq!(found, [expected, "-", "-", "-"]);
         }
-        assert_eq!(told(public, Asker::Holder, 600, &[])[0], "private");
+        assert_eq!(caching_fields(public, Asker::Holder, 600, &[])[0], "private");
     }
 }

@@ -28,9 +28,9 @@ impl Trust {
             return None;
         }
         let mut chain = vec![Some(peer)];
-        for told in told_from_last(fields, self.spelling) {
-            chain.push(told);
-            if !told.is_some_and(|told| self.trusts(told)) {
+        for address in told_from_last(fields, self.spelling) {
+            chain.push(address);
+            if !address.is_some_and(|address| self.trusts(address)) {
                 break;
             }
         }

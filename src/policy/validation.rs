@@ -437,7 +437,7 @@ mod tests {
     /// A response that may be used only once has the freshness that the 304 gives, not its former
     /// one.
     #[test]
-    fn freshening_with_no_store_computes_lifetime_anew() {
+    fn freshening_not_storable_computes_lifetime_anew() {
         let (head, start) = stored(&[("etag", "\"a\""), ("cache-control", "max-age=500")]);
         let said = fields(&[("cache-control", "private, max-age=60")]);
         let terms = Terms::default();

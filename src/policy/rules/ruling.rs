@@ -150,7 +150,7 @@ impl Ruled {
                 directives.stale_if_error = None;
             }
         }
-        let told = self.told(&overruled);
+        let told = self.cache_status_text(&overruled);
         let until_purged = self.ttl == Some(Lifetime::UntilPurged);
         let cache_control = client_cache_control(response, (!until_purged).then_some(lifetime), over);
         let ruling = cache_control.map(|cache_control| Box::new(Ruling { told, cache_control }));
@@ -164,7 +164,7 @@ impl Ruled {
     }
 
     /// The text for `Cache-Status`; empty if the rule changed nothing.
-    fn told(&self, overruled: &[&'static str]) -> String {
+    fn cache_status_text(&self, overruled: &[&'static str]) -> String {
         let mut parts = Vec::new();
         if !overruled.is_empty() {
             parts.push(format!("over {}", overruled.join(", ")));
