@@ -40,7 +40,7 @@ pub type BodyStream = Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Se
 /// A request or response body.
 #[derive(Default)]
 pub enum Body {
-    /// No content.
+    /// No content: neither data nor trailers.
     #[default]
     Empty,
     /// All content in one piece; `None` once it was read.

@@ -82,7 +82,7 @@ impl Standing {
         extensions.get().cloned().unwrap_or_else(|| Standing::new(Class::of(extensions)))
     }
 
-    /// The current priority.
+    /// The current priority of the fetch.
     pub fn class(&self) -> Class {
         let ours = self.0.load(Ordering::Relaxed);
         let all = [Class::Viewer, Class::Monitor, Class::Refresh, Class::Warm];

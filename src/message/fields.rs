@@ -128,7 +128,7 @@ pub mod octets {
     use super::{HeaderMap, HeaderName, HeaderValue};
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-    /// Serialises for `#[serde(with)]`.
+    /// Serialises the lines for `#[serde(with)]`.
     pub fn serialize<S: Serializer>(fields: &HeaderMap, serializer: S) -> Result<S::Ok, S::Error> {
         let lines: Vec<(&str, &[u8])> = fields.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
         lines.serialize(serializer)

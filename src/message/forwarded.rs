@@ -42,7 +42,7 @@ pub enum Spelling {
     /// `X-Forwarded-For`, the de facto standard.
     #[default]
     XForwardedFor,
-    /// `Forwarded` (RFC 7239).
+    /// The field `Forwarded` (RFC 7239).
     Forwarded,
 }
 
@@ -95,7 +95,7 @@ fn address(text: &str) -> Option<IpAddr> {
 /// Which fields describe the client to an origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Told {
-    /// No field.
+    /// No field is sent.
     #[default]
     Nothing,
     /// `X-Forwarded-For`, `-Proto`, and `-Host` where the host is part of the cache key.

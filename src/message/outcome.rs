@@ -70,9 +70,9 @@ impl CacheOutcome {
 /// The tier of the store that held the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
-    /// The memory tier.
+    /// Memory, in front of the disk.
     Memory,
-    /// The disk tier.
+    /// Disk, behind the memory tier.
     Disk,
 }
 
@@ -318,7 +318,7 @@ impl Flaw {
 /// Why tintype generated an error response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorReason {
-    /// No route matches.
+    /// No route matches the request.
     NoRoute,
     /// The request has no valid host.
     BadHost,
@@ -441,7 +441,7 @@ pub enum CacheResult {
     HitMemory,
     /// A fresh response of the disk tier.
     HitDisk,
-    /// The origin's response.
+    /// The response of the origin.
     Miss,
     /// A stored response that the origin validated.
     Revalidated,

@@ -10,14 +10,14 @@ use super::outcome::ErrorReason;
 /// The media type of problem details in JSON.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// One invalid parameter.
+/// One invalid parameter of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// The name of the parameter, as received.
     pub parameter: String,
     /// The received value, shortened if it is long.
     pub found: String,
-    /// The allowed values.
+    /// The values that are allowed.
     pub allowed: String,
 }
 
@@ -42,9 +42,9 @@ pub struct Problem {
     /// Whether `type` names the cause, as the capture engine does. Otherwise, the member `reason`
     /// does.
     pub typed: bool,
-    /// The invalid parameters.
+    /// All invalid parameters of the request.
     pub faults: Vec<Fault>,
-    /// Extension members.
+    /// Extension members (RFC 9457 section 3.2).
     pub more: Map<String, Value>,
 }
 
@@ -55,7 +55,7 @@ pub enum Layout {
     Compact,
     /// Without white space, with a line feed at the end.
     Line,
-    /// Indented, for people.
+    /// Indented, for people to read.
     Indented,
 }
 
@@ -101,7 +101,7 @@ impl Problem {
         }
     }
 
-    /// The JSON document.
+    /// The problem as a JSON document.
     pub fn to_json(&self) -> Value {
         let title = self.title.or(self.status.canonical_reason()).unwrap_or("Error");
         let kind = match self.reason {

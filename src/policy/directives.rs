@@ -83,9 +83,9 @@ pub struct ResponseDirectives {
     pub max_age: Option<Duration>,
     /// `s-maxage`; zero if it cannot be parsed (RFC 9111 section 5.2.2.10).
     pub s_maxage: Option<Duration>,
-    /// `stale-while-revalidate` (RFC 5861 section 3)
+    /// `stale-while-revalidate`: the window for stale use during a validation (RFC 5861 section 3).
     pub stale_while_revalidate: Option<Duration>,
-    /// `stale-if-error` (RFC 5861 section 4)
+    /// `stale-if-error`: the window for stale use in place of errors (RFC 5861 section 4).
     pub stale_if_error: Option<Duration>,
     /// The directives come from a targeted field, so `Expires` is ignored (RFC 9213 section 2.2).
     pub targeted: bool,

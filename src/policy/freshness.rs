@@ -21,7 +21,7 @@ pub enum LifetimeSource {
     SMaxAge,
     /// `max-age` of the response.
     MaxAge,
-    /// `Expires` minus `Date`.
+    /// `Expires` minus `Date` of the response.
     Expires,
     /// A heuristic, from `Last-Modified`.
     Heuristic,

@@ -18,7 +18,7 @@ pub enum Named {
     Host(String),
     /// All URLs below a URL, by whole path segments.
     Prefix(String),
-    /// All stored responses.
+    /// Every response in the store.
     All,
 }
 

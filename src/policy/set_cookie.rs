@@ -14,7 +14,7 @@ pub enum SetCookie {
     Client,
     /// Stored without its cookies, which are sent to no client.
     Strip,
-    /// Not stored.
+    /// Such a response is not stored.
     Never,
 }
 

@@ -43,9 +43,9 @@ pub enum SitemapError {
 /// The kind of entries in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// URLs of pages.
+    /// The entries are URLs of pages.
     Pages,
-    /// URLs of further sitemaps.
+    /// The entries are URLs of further sitemaps.
     Index,
 }
 

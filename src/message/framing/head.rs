@@ -5,7 +5,7 @@ use super::violation::Violation;
 /// What follows the head of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// Nothing.
+    /// Nothing: the message has no content.
     Empty,
     /// Nothing, although content was announced. Further bytes on the connection cannot be
     /// attributed.
@@ -35,12 +35,10 @@ pub(super) struct Head {
 /// The kind of message that a head belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum HeadKind {
-    /// A response of an origin.
     #[default]
     Response,
     /// A request that tintype sent.
     OurRequest,
-    /// A request of a client.
     Request,
 }
 
@@ -55,7 +53,6 @@ impl Head {
         self.kind == HeadKind::Request
     }
 
-    /// Parses the start line.
     pub(super) fn start(&mut self, line: &[u8]) -> Result<(), Violation> {
         match self.kind {
             HeadKind::OurRequest => return Ok(()),
@@ -98,7 +95,6 @@ impl Head {
         Ok(())
     }
 
-    /// Parses a field line.
     pub(super) fn field(&mut self, line: &[u8]) -> Result<(), Violation> {
         let (name, value) = field(line)?;
         if name.eq_ignore_ascii_case(b"content-length") {

@@ -32,7 +32,6 @@ impl Message {
         Message::new(HeadKind::OurRequest)
     }
 
-    /// A response of an origin.
     pub(super) fn response() -> Self {
         Message::new(HeadKind::Response)
     }

@@ -64,7 +64,7 @@ pub struct Adaptive {
     pub confidence: f64,
     /// The lifetime before the first look.
     pub first: Option<Duration>,
-    /// The shortest lifetime.
+    /// The shortest lifetime, even for a page that always changes.
     pub least: Duration,
     /// The longest lifetime; `least` takes precedence.
     pub most: Duration,

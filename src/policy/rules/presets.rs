@@ -11,7 +11,7 @@ const DAY: u64 = 24 * HOUR;
 /// A shipped rule set. Its rules follow those of the route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preset {
-    /// No rules.
+    /// No rules at all, the default.
     #[default]
     None,
     /// By URL: a minute for live pages, an hour for pages, a day for documents, otherwise 15

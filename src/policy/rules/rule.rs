@@ -10,10 +10,10 @@ use crate::policy::directives::MAX_DELTA;
 /// The longest lifetime, also used for responses that are stored until they are purged.
 pub const FOREVER: Duration = Duration::from_secs(MAX_DELTA);
 
-/// A lifetime setting.
+/// The lifetime that a rule or a route sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
-    /// A fixed duration.
+    /// A fixed duration, counted from the generation of the response.
     For(Duration),
     /// Until it is purged. Clients must validate each time, so a purge reaches them.
     UntilPurged,
@@ -52,13 +52,13 @@ pub struct Rule {
 /// does. Without conditions, it matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct When {
-    /// On the host, in lower case and without port.
+    /// Conditions on the host, in lower case and without port.
     pub hosts: Vec<Glob>,
-    /// On the path.
+    /// Conditions on the path.
     pub paths: Vec<PathGlob>,
-    /// On the whole URL.
+    /// Conditions on the whole URL.
     pub urls: Vec<Glob>,
-    /// On the parameters of the query.
+    /// Conditions on the parameters of the query.
     pub queries: Vec<QueryGlob>,
 }
 
@@ -94,9 +94,9 @@ pub struct Outcome {
     pub min_ttl: Option<Duration>,
     /// The longest lifetime that a client may request or that the origin may give.
     pub max_ttl: Option<Duration>,
-    /// The stale-while-revalidate window.
+    /// The stale-while-revalidate window (RFC 5861 section 3).
     pub stale_while_revalidate: Option<Duration>,
-    /// The stale-if-error window.
+    /// The stale-if-error window (RFC 5861 section 4).
     pub stale_if_error: Option<Duration>,
     /// Whether the rule overrides the origin's directives.
     pub overrides: bool,

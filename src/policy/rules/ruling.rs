@@ -24,7 +24,7 @@ pub enum Over {
     Nothing,
     /// The lifetime, which is our own: the origin is the capture engine.
     Lifetime,
-    /// All directives.
+    /// The lifetime, and all directives that forbid storage or reuse.
     Everything,
 }
 
@@ -83,11 +83,8 @@ pub struct Ruling {
 
 /// The effect of a rule on the response of an origin.
 pub(in crate::policy) struct Applied {
-    /// The directives in force.
     pub(in crate::policy) directives: ResponseDirectives,
-    /// The lifetime in force.
     pub(in crate::policy) lifetime: Duration,
-    /// The source of the lifetime.
     pub(in crate::policy) source: LifetimeSource,
     /// The decision of the rule, if it replaced the origin's.
     pub(in crate::policy) ruling: Option<Box<Ruling>>,

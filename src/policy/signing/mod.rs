@@ -25,7 +25,7 @@ pub enum Render {
     Never,
     /// Not at all: it gets a stored response, however stale.
     Stale,
-    /// Without limits.
+    /// Without limits: the origin is asked if needed.
     #[default]
     Allow,
 }

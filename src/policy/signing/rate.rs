@@ -22,7 +22,7 @@ const MAX_COUNT: u32 = 1_000_000;
 impl FromStr for Rate {
     type Err = ();
 
-    /// Parses `100/h`.
+    /// Parses a rate such as `100/h`.
     fn from_str(text: &str) -> Result<Self, ()> {
         let (count, unit) = text.split_once('/').ok_or(())?;
         let count = count.trim().parse().map_err(|_| ())?;
