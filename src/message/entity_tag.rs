@@ -77,8 +77,8 @@ impl<'a> TagList<'a> {
     }
 }
 
-/// The members of one line of a tag list. A backslash is an ordinary octet in an entity tag (RFC
-/// 9110 section 8.8.3), so `fields::split_list` does not fit.
+/// The members of one line of a tag list. A backslash is an ordinary octet in an entity tag
+/// (RFC 9110 section 8.8.3), so `fields::split_list` does not fit.
 fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut quoted = false;
     line.split(move |&b| {

@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// The fields that concern one connection only, in addition to those that `Connection` lists (RFC
-/// 9110 section 7.6.1).
+/// The fields that concern one connection only, in addition to those that `Connection` lists
+/// (RFC 9110 section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),

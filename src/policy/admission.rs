@@ -238,8 +238,8 @@ fn may_store(
         return Err(NotStored::RequestNoStore);
     }
     if directives.must_understand {
-        // A cache that understands the status code ignores no-store beside must-understand (RFC
-        // 9111 section 5.2.2.3).
+        // A cache that understands the status code ignores no-store beside must-understand
+        // (RFC 9111 section 5.2.2.3).
         if !is_understood(status) {
             return Err(NotStored::Status);
         }

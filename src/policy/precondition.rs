@@ -1,5 +1,5 @@
-//! Conditional requests of clients, evaluated against stored responses (RFC 9110 section 13, RFC
-//! 9111 section 4.3.2).
+//! Conditional requests of clients, evaluated against stored responses (RFC 9110 section 13,
+//! RFC 9111 section 4.3.2).
 
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 

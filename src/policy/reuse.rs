@@ -91,8 +91,8 @@ pub fn covers_error(stored: &StoredResponse, answered: bool, now: Timestamp) -> 
     !stored.no_cache && (fresh || (!stored.must_revalidate && staleness < window))
 }
 
-/// Whether a status code is an error that a stale response may replace: 500, 502, 503 and 504 (RFC
-/// 5861 section 4), and 520 to 529, with which CDNs report failures of the server behind them.
+/// Whether a status code is an error that a stale response may replace: 500, 502, 503 and 504
+/// (RFC 5861 section 4), and 520 to 529, with which CDNs report failures of the server behind them.
 pub fn is_error(status: http::StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 503 | 504 | 520..=529)
 }
