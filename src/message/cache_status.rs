@@ -13,19 +13,19 @@ pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// Why a request was forwarded: the `fwd` parameter (RFC 9211 section 2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forward {
-    /// The cache was configured not to handle this request.
+    /// The configuration or a rule excludes the request from the cache.
     Bypass,
-    /// The request method's semantics require the request to be forwarded.
+    /// A request with this method always goes to the origin.
     Method,
-    /// No stored response matched the target URI.
+    /// No response is stored for the target URI.
     UriMiss,
-    /// A stored response matched the URI but not the selecting header fields.
+    /// Responses are stored for the target URI, but not this variant.
     VaryMiss,
-    /// The stored response was fresh, but the request's directives asked for validation.
+    /// The stored response is fresh, but the directives of the request require a validation.
     Request,
-    /// The stored response was stale.
+    /// The stored response is stale.
     Stale,
-    /// Only part of the response was stored.
+    /// Only a part of the response is stored.
     Partial,
 }
 
