@@ -1,4 +1,4 @@
-//! Bodies: what passes through the proxy in either direction.
+//! Request and response bodies ([`Body`]) and their errors ([`BodyError`]).
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -8,22 +8,22 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
-/// Why a body ended before it was whole. The cause is kept as text where it came from a library.
+/// Why a body ended early. Causes from libraries are kept as text.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BodyError {
-    /// The peer closed the connection, or broke the framing, before the body's end.
+    /// The peer closed the connection or violated the framing before the end of the body.
     #[error("body ended short: {0}")]
     Short(String),
-    /// No byte arrived for longer than the idle timeout.
+    /// No byte arrived within the idle timeout.
     #[error("body stalled")]
     Stalled,
-    /// More bytes came than the named limit allows.
+    /// The body is longer than its limit.
     #[error("body larger than the limit of {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
     },
-    /// A reader of a shared body fell too far behind the others.
+    /// A reader of a shared body is too far behind the others.
     #[error("reader too slow")]
     ReaderTooSlow,
 }
@@ -40,29 +40,29 @@ pub type BodyStream = Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Se
 /// A request or response body.
 #[derive(Default)]
 pub enum Body {
-    /// No bytes at all.
+    /// No content: neither data nor trailers.
     #[default]
     Empty,
-    /// All of it, in one piece; `None` once it was read.
+    /// All content in one piece; `None` once it was read.
     Whole(Option<Bytes>),
-    /// Straight from a connection.
+    /// A stream from a hyper connection.
     Incoming(Incoming),
-    /// Anything else that yields frames.
+    /// Any other stream of frames.
     Stream(BodyStream),
 }
 
 impl Body {
-    /// A body of these bytes.
+    /// A body with these bytes.
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
         Body::Whole(Some(bytes.into()))
     }
 
-    /// A body from any stream of frames.
+    /// A body from a stream of frames.
     pub fn stream(stream: impl HttpBody<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
         Body::Stream(Box::pin(stream))
     }
 
-    /// The same body again, unless it is a stream or was read.
+    /// A copy of the body; `None` if it is a stream or was read.
     pub fn again(&self) -> Option<Body> {
         match self {
             Body::Empty => Some(Body::Empty),
@@ -71,7 +71,7 @@ impl Body {
         }
     }
 
-    /// The whole body's bytes if it is held in one piece, without reading a stream.
+    /// The bytes of a body in one piece, without reading a stream.
     pub fn as_whole(&self) -> Option<&Bytes> {
         match self {
             Body::Whole(bytes) => bytes.as_ref(),
@@ -81,7 +81,8 @@ impl Body {
 }
 
 impl Body {
-    /// This body without trailers, broken off after `limit` bytes; and where it will be told why it did not come whole.
+    /// The body without trailers, cut off with an error after `limit` bytes. The second value
+    /// receives the first error.
     pub fn limited(self, limit: u64) -> (Self, Arc<OnceLock<BodyError>>) {
         let fault = Arc::new(OnceLock::new());
         if matches!(&self, Body::Empty | Body::Whole(_)) && self.size_hint().lower() <= limit {
@@ -92,7 +93,7 @@ impl Body {
     }
 }
 
-/// A body that breaks off when it gets too long.
+/// A body that ends with an error beyond its limit.
 struct Limited {
     body: Body,
     limit: u64,
@@ -102,7 +103,7 @@ struct Limited {
 
 impl Limited {
     fn broken(&self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        // The first one is the reason for all others.
+        // The first error is the cause of all later ones.
         let _ = self.fault.set(error.clone());
         Poll::Ready(Some(Err(error)))
     }
@@ -194,7 +195,7 @@ mod tests {
     use http_body_util::{BodyExt, StreamBody};
 
     #[tokio::test]
-    async fn a_limited_body_breaks_off_and_says_so() {
+    async fn limited_body_over_limit_ends_with_error() {
         let chunks = || {
             let chunks = ["abc", "def"].map(|c| Ok(Frame::data(Bytes::from_static(c.as_bytes()))));
             Body::stream(StreamBody::new(futures_util::stream::iter(chunks)))

@@ -1,4 +1,5 @@
-//! The `Cache-Status` field (RFC 9211): what the cache did with a request, and why.
+//! The `Cache-Status` field (RFC 9211): how the cache handled a request, and why. [`CacheStatus`]
+//! is one member.
 
 use std::fmt::Write as _;
 
@@ -6,25 +7,25 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::outcome::CacheOutcome;
 
-/// `Cache-Status`.
+/// `Cache-Status`, a List of caches (RFC 9211 section 2).
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-/// Why a request went forward (RFC 9211 section 2.2).
+/// Why a request was forwarded: the `fwd` parameter (RFC 9211 section 2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forward {
-    /// The cache was configured not to handle this request.
+    /// The configuration or a rule excludes the request from the cache.
     Bypass,
-    /// The request method's semantics require the request to be forwarded.
+    /// A request with this method always goes to the origin.
     Method,
-    /// No stored response matched the target URI.
+    /// No response is stored for the target URI.
     UriMiss,
-    /// A stored response matched the URI but not the selecting header fields.
+    /// Responses are stored for the target URI, but not this variant.
     VaryMiss,
-    /// The stored response was fresh, but the request's directives asked for validation.
+    /// The stored response is fresh, but the directives of the request require a validation.
     Request,
-    /// The stored response was stale.
+    /// The stored response is stale.
     Stale,
-    /// Only part of the response was stored.
+    /// Only a part of the response is stored.
     Partial,
 }
 
@@ -43,12 +44,12 @@ impl Forward {
     }
 }
 
-/// How a request went forward, if it did.
+/// How a request was forwarded, if it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forwarded {
-    /// Why; `None` if it did not.
+    /// The reason; `None` if the request was not forwarded.
     pub why: Option<Forward>,
-    /// Status code of the origin's response, where it differs from the one sent.
+    /// The status code of the origin's response, where it differs from the one sent.
     pub status: Option<u16>,
     /// Whether the response was, or is being, stored.
     pub stored: bool,
@@ -57,7 +58,7 @@ pub struct Forwarded {
 }
 
 impl Forwarded {
-    /// Forwarded for this reason.
+    /// Forwarded for this reason, with no other parameter.
     pub fn because(why: Forward) -> Self {
         Forwarded { why: Some(why), ..Forwarded::default() }
     }
@@ -66,28 +67,29 @@ impl Forwarded {
 /// One member of the `Cache-Status` list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheStatus {
-    /// What the cache did.
+    /// How the cache handled the request.
     pub outcome: CacheOutcome,
-    /// How the request went forward.
+    /// How the request was forwarded.
     pub forwarded: Forwarded,
     /// Remaining freshness in seconds; negative when stale.
     pub ttl: Option<i64>,
-    /// The rule and what of the origin's it overruled, beside the detail: printable ASCII; empty where nothing was.
+    /// The rule and the directives that it overrode, appended to the detail. Printable ASCII; empty
+    /// if none.
     pub ruling: String,
 }
 
 impl CacheStatus {
-    /// `outcome` of a request that went forward as `forwarded` says.
+    /// A member for a request that was forwarded as `forwarded` says.
     pub fn new(outcome: CacheOutcome, forwarded: Forwarded) -> Self {
         CacheStatus { outcome, forwarded, ttl: None, ruling: String::new() }
     }
 
-    /// `outcome` of a request that did not go forward.
+    /// A member for a request that was not forwarded.
     pub fn without_forward(outcome: CacheOutcome) -> Self {
         CacheStatus::new(outcome, Forwarded::default())
     }
 
-    /// Whether the response was obtained without going forward (RFC 9211 section 2.1).
+    /// Whether the response was obtained without forwarding the request (RFC 9211 section 2.1).
     fn is_hit(&self) -> bool {
         self.outcome.is_from_store() && self.forwarded.why.is_none()
     }
@@ -129,7 +131,7 @@ impl CacheStatus {
         member
     }
 
-    /// Appends this member to what the origin side already said (RFC 9211 section 2).
+    /// Appends this member to those of caches nearer to the origin (RFC 9211 section 2).
     pub fn append_to(&self, fields: &mut HeaderMap, cache: &str) {
         if let Ok(value) = HeaderValue::try_from(self.to_member(cache)) {
             fields.append(CACHE_STATUS, value);
@@ -137,8 +139,8 @@ impl CacheStatus {
     }
 }
 
-/// Adds the `key` parameter to the last member, which is ours (RFC 9211 section 2.7): the key as a String, octets that a String cannot have
-/// percent-encoded.
+/// Adds the `key` parameter to the last member, which is ours (RFC 9211 section 2.7). The cache key
+/// is a String; octets that a String cannot have are percent-encoded.
 pub fn add_key(fields: &mut HeaderMap, key: &[u8]) {
     let mut text = String::with_capacity(key.len() + 8);
     text.push_str("; key=\"");
@@ -175,7 +177,7 @@ mod tests {
     const HIT: CacheOutcome = CacheOutcome::Hit(Tier::Memory);
 
     #[test]
-    fn the_key_joins_our_own_member() {
+    fn key_parameter_is_added_to_own_member() {
         let mut fields = HeaderMap::new();
         fields.append(CACHE_STATUS, HeaderValue::from_static("inner; hit"));
         CacheStatus::without_forward(HIT).append_to(&mut fields, "t");
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn members_read_as_rfc_9211_writes_them() {
+    fn cache_status_member_matches_rfc_9211() {
         let hit = CacheStatus { ttl: Some(376), ..CacheStatus::without_forward(HIT) };
         assert_eq!(hit.to_member("tintype"), "tintype; hit; ttl=376; detail=memory");
         let ruling = "rule=docs over no-store".to_owned();

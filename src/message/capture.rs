@@ -1,14 +1,16 @@
-//! `X-Capture`: how the page of a picture came to rest, as the capture engine tells it and caches read it.
+//! The field `X-Capture`: how a page came to rest. The capture engine sets it, and the cache reads
+//! it.
 
 use http::{HeaderMap, HeaderName};
 
-/// `X-Capture: settled; after=812ms`, `bounded; waiting=fetch` or `incomplete; pending=3`.
+/// The field name. Values are `settled; after=812ms`, `bounded; waiting=fetch` or `incomplete;
+/// pending=3`.
 pub const X_CAPTURE: HeaderName = HeaderName::from_static("x-capture");
 
-/// The word for a picture of a page that was not loaded.
+/// The first word of `X-Capture` for a page that was not loaded.
 pub const INCOMPLETE: &str = "incomplete";
 
-/// Whether the response is a picture of a page that was not loaded.
+/// Whether the response is an incomplete picture: the page was not loaded.
 pub fn is_incomplete(fields: &HeaderMap) -> bool {
     let state = fields.get(X_CAPTURE).map(|value| value.as_bytes());
     let word = state.and_then(|state| state.split(|byte| *byte == b';').next());
@@ -20,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_word_counts() {
+    fn incomplete_is_read_from_first_word() {
         for (value, expected) in [
             ("incomplete; pending=3", true),
             ("Incomplete", true),

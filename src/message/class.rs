@@ -1,55 +1,57 @@
-//! For whom a request is made: what goes first where there is not room for all. A client cannot say it, it is told inside of the process.
+//! The priority of a request ([`Class`]) and its sender ([`Caller`]). They are extensions of a
+//! request and are set inside the process, never by a client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use http::{Extensions, Method};
 
-/// For whom a request is made, in the order in which they go.
+/// The priority of a request, the highest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Somebody waits for it.
+    /// A client waits for the response.
     #[default]
     Viewer,
-    /// Somebody asks whether it changed.
+    /// A client waits, to learn whether the page has changed.
     Monitor,
-    /// It is stored, and is to be renewed behind everybody's back.
+    /// A stored response is refreshed in the background.
     Refresh,
-    /// It is to be stored before anybody asks.
+    /// A response is stored before a client asks for it.
     Warm,
 }
 
-/// Who sends a request, where that is known before it is authenticated. Goes with its request.
+/// The sender of a request, as far as it is known before authentication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Caller {
     /// A client of the data plane.
     #[default]
     Client,
-    /// The operator, who proved that to the control plane or by the configuration: jobs and warming.
+    /// The operator, authenticated by the control plane or named by the configuration: jobs and
+    /// warming.
     Operator,
 }
 
 impl Caller {
-    /// That of a request with these extensions.
+    /// The sender in the extensions of a request; a client by default.
     pub fn of(extensions: &Extensions) -> Caller {
         extensions.get().copied().unwrap_or_default()
     }
 }
 
 impl Class {
-    /// That of a request with these extensions.
+    /// The priority in the extensions of a request; a viewer by default.
     pub fn of(extensions: &Extensions) -> Class {
         extensions.get().copied().unwrap_or_default()
     }
 
-    /// Whether a client waits for it.
+    /// Whether a client waits for the response.
     pub fn is_awaited(self) -> bool {
         matches!(self, Class::Viewer | Class::Monitor)
     }
 }
 
-/// Marks a request that is safe (RFC 9110 section 9.2.1) although its method is not: a capture that a service takes by
-/// POST. Goes with its request.
+/// Marks a request as safe (RFC 9110 section 9.2.1) although its method is not, such as a capture
+/// request by POST.
 #[derive(Clone, Copy, Debug)]
 pub struct Safe;
 
@@ -60,34 +62,34 @@ impl Safe {
     }
 }
 
-/// Marks the response to a malformed request. Over HTTP/1 the connection ends after it, because recipients may disagree on
-/// where the next request begins (RFC 9112 sections 3 and 11.2).
+/// Marks the response to a malformed request. Over HTTP/1.1, the connection is closed after it,
+/// because recipients may disagree on where the next request begins (RFC 9112 sections 3 and 11.2).
 #[derive(Clone, Copy, Debug)]
 pub struct LastOnConnection;
 
-/// The class of a fetch, which rises when somebody joins it who is more in a hurry. Goes with its request.
+/// The shared priority of a fetch. It rises when a request with a higher priority joins the fetch.
 #[derive(Clone, Debug)]
 pub struct Standing(Arc<AtomicU8>);
 
 impl Standing {
-    /// One that begins with `class`.
+    /// A new fetch with the priority `class`.
     pub fn new(class: Class) -> Self {
         Standing(Arc::new(AtomicU8::new(class as u8)))
     }
 
-    /// That of a request with these extensions.
+    /// The fetch in the extensions of a request, or a new one with the request's priority.
     pub fn of(extensions: &Extensions) -> Standing {
         extensions.get().cloned().unwrap_or_else(|| Standing::new(Class::of(extensions)))
     }
 
-    /// The class as it is by now.
+    /// The current priority of the fetch.
     pub fn class(&self) -> Class {
         let ours = self.0.load(Ordering::Relaxed);
         let all = [Class::Viewer, Class::Monitor, Class::Refresh, Class::Warm];
         all.into_iter().find(|class| *class as u8 == ours).unwrap_or_default()
     }
 
-    /// Raises it to `class`, unless it is there or above.
+    /// Raises the priority to `class`, unless it is as high already.
     pub fn raise(&self, class: Class) {
         self.0.fetch_min(class as u8, Ordering::Relaxed);
     }
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_standing_only_rises() {
+    fn standing_raised_by_lower_class_is_unchanged() {
         let standing = Standing::new(Class::Warm);
         for (by, to) in [
             (Class::Refresh, Class::Refresh),

@@ -6,15 +6,16 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clock::Timestamp;
 
-/// Longest date that is looked at: an RFC 850 date with the longest weekday has 33 octets.
-const LONGEST: usize = 40;
+/// Longest date that is parsed, in bytes. An RFC 850 date with the longest weekday has 33.
+const MAX_DATE_BYTES: usize = 40;
 
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-/// Reads a date in any of the three forms, in any case and with any weekday. `None` for everything else.
+/// Parses a date in any of the three formats, in any case and with any weekday; `None` for
+/// everything else.
 pub fn parse(text: &[u8]) -> Option<Timestamp> {
     let text = text.trim_ascii();
-    if text.len() > LONGEST {
+    if text.len() > MAX_DATE_BYTES {
         return None;
     }
     let usual = usual_case(text)?;
@@ -22,7 +23,7 @@ pub fn parse(text: &[u8]) -> Option<Timestamp> {
     Some(Timestamp::from_system(date))
 }
 
-/// The date in `name`; `None` if the field is absent, invalid, or there on several lines that differ.
+/// The date in the field `name`; `None` if it is absent, invalid, or on several lines that differ.
 pub fn of_field(fields: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
     let mut lines = fields.get_all(name).iter();
     let first = lines.next()?;
@@ -32,16 +33,16 @@ pub fn of_field(fields: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
     parse(first.as_bytes())
 }
 
-/// `time` as an IMF-fixdate.
+/// Formats `time` as an IMF-fixdate. Times after the year 9999 become its last second.
 pub fn format(time: Timestamp) -> HeaderValue {
-    // The last second that an IMF-fixdate can write: 9999-12-31T23:59:59Z.
+    // The last second that an IMF-fixdate can express: 9999-12-31T23:59:59Z.
     let time = Timestamp::from_secs(time.as_secs().min(253_402_300_799));
     HeaderValue::try_from(httpdate::fmt_http_date(time.to_system()))
         .unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
 }
 
-/// Reads a date whose weekday is not that of its day. A recipient must accept whatever the grammar allows, and the grammar allows
-/// any weekday: it adds nothing to the date. `httpdate` refuses such dates, so the other weekdays are tried.
+/// Parses a date with a wrong weekday. The grammar allows any weekday, and a recipient must accept
+/// what the grammar allows. `httpdate` refuses such dates, so all weekdays are tried.
 fn with_another_weekday(text: &str) -> Option<SystemTime> {
     let (said, rest) = text.split_at(text.find(|c: char| !c.is_ascii_alphabetic())?);
     let forms: [fn(&str) -> &str; 2] = [|day| day, |day| &day[..3]];
@@ -49,7 +50,7 @@ fn with_another_weekday(text: &str) -> Option<SystemTime> {
     WEEKDAYS.iter().find_map(|day| httpdate::parse_http_date(&format!("{}{rest}", form(day))).ok())
 }
 
-/// The same letters in the case in which dates are written: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// The date in its usual case: `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn usual_case(text: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(text).ok()?;
     let mut inside = false;
@@ -61,7 +62,7 @@ fn usual_case(text: &[u8]) -> Option<String> {
     if let Some(zone) = usual.strip_suffix("Gmt") {
         usual = format!("{zone}GMT");
     }
-    // A leap second is in the grammar, but not in Unix time (RFC 9110 section 5.6.7).
+    // The grammar allows a leap second, but Unix time has none (RFC 9110 section 5.6.7).
     if usual.contains(" 23:59:60 ") {
         usual = usual.replacen("23:59:60", "23:59:59", 1);
     }
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_all_three_forms_in_any_case() {
+    fn date_in_three_forms_and_any_case_is_parsed() {
         let expected = Some(Timestamp::from_secs(784_111_777));
         for text in [
             "Sun, 06 Nov 1994 08:49:37 GMT",
@@ -89,7 +90,7 @@ mod tests {
 
     /// RFC 9110 section 5.6.7: the grammar does not tie the weekday to the date.
     #[test]
-    fn reads_a_date_with_any_weekday() {
+    fn date_with_wrong_weekday_is_parsed() {
         let expected = Some(Timestamp::from_secs(784_111_777));
         for text in [
             "Mon, 06 Nov 1994 08:49:37 GMT",
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leap_second_is_the_second_before_it() {
+    fn date_with_leap_second_is_second_before() {
         let expected = parse(b"Sat, 31 Dec 2016 23:59:59 GMT");
         assert!(expected.is_some());
         for text in ["Sat, 31 Dec 2016 23:59:60 GMT", "Sat Dec 31 23:59:60 2016"] {
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_everything_else() {
+    fn date_invalid_is_refused() {
         for text in [
             "Sun, 06 Nov 1994 08:59:60 GMT",
             "Sun, 06 Nov 1994 08:49:61 GMT",
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn several_lines_must_agree() {
+    fn date_field_with_differing_lines_is_ignored() {
         let mut fields = HeaderMap::new();
         fields.append("expires", HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
         fields.append("expires", HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_what_it_reads() {
+    fn date_format_round_trips() {
         let time = Timestamp::from_secs(784_111_777);
         assert_eq!(parse(format(time).as_bytes()), Some(time));
         assert_eq!(format(Timestamp(u64::MAX)), "Fri, 31 Dec 9999 23:59:59 GMT");

@@ -3,17 +3,17 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
-/// One entity tag, borrowed from the field it stands in.
+/// An entity tag, borrowed from its field value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntityTag<'a> {
     /// Whether it begins with `W/`.
     pub weak: bool,
-    /// What is between the quotes.
+    /// The octets between the quotes.
     pub opaque: &'a [u8],
 }
 
 impl<'a> EntityTag<'a> {
-    /// Reads `"x"` or `W/"x"`; `None` for anything else.
+    /// Parses `"x"` or `W/"x"`; `None` for anything else.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let text = text.trim_ascii();
         let (weak, quoted) = match text.strip_prefix(b"W/") {
@@ -25,35 +25,36 @@ impl<'a> EntityTag<'a> {
         valid.then_some(EntityTag { weak, opaque })
     }
 
-    /// The entity tag of a message, if it has exactly one that is well-formed.
+    /// The entity tag in the fields of a message; `None` unless there is exactly one and it is
+    /// valid.
     pub fn of(fields: &'a HeaderMap) -> Option<Self> {
         let mut lines = fields.get_all(header::ETAG).iter();
         let tag = Self::parse(lines.next()?.as_bytes())?;
         lines.next().is_none().then_some(tag)
     }
 
-    /// Equal octets, and neither is weak (RFC 9110 section 8.8.3.2).
+    /// Strong comparison: equal octets, and neither tag is weak (RFC 9110 section 8.8.3.2).
     pub fn strong_eq(self, other: EntityTag<'_>) -> bool {
         !self.weak && !other.weak && self.opaque == other.opaque
     }
 
-    /// Equal octets.
+    /// Weak comparison: equal octets (RFC 9110 section 8.8.3.2).
     pub fn weak_eq(self, other: EntityTag<'_>) -> bool {
         self.opaque == other.opaque
     }
 }
 
-/// What `If-Match` or `If-None-Match` lists.
+/// The value of `If-Match` or `If-None-Match`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagList<'a> {
     /// `*`: any current representation.
     Any,
-    /// These tags; members that are no entity tags are left out.
+    /// These tags, without the invalid members.
     Tags(Vec<EntityTag<'a>>),
 }
 
 impl<'a> TagList<'a> {
-    /// Reads all lines of `name`; `None` if the field is absent. `*` counts only where it stands alone.
+    /// Parses all lines of `name`; `None` if the field is absent. `*` is valid only alone.
     pub fn of(fields: &'a HeaderMap, name: &HeaderName) -> Option<Self> {
         if !fields.contains_key(name) {
             return None;
@@ -66,7 +67,7 @@ impl<'a> TagList<'a> {
         Some(TagList::Tags(members.into_iter().filter_map(EntityTag::parse).collect()))
     }
 
-    /// Whether a representation with `current` as its tag is listed, by weak comparison.
+    /// Whether the list matches a representation with the tag `current`, by weak comparison.
     pub fn matches_weakly(&self, current: Option<EntityTag<'_>>) -> bool {
         match (self, current) {
             (TagList::Any, _) => true,
@@ -76,8 +77,8 @@ impl<'a> TagList<'a> {
     }
 }
 
-/// The members of one line of a tag list. A backslash in a tag is an octet like any other (RFC 9110 section 8.8.3), so the
-/// lists of quoted strings are split otherwise.
+/// The members of one line of a tag list. A backslash is an ordinary octet in an entity tag
+/// (RFC 9110 section 8.8.3), so `fields::split_list` does not fit.
 fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut quoted = false;
     line.split(move |&b| {
@@ -88,7 +89,7 @@ fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     .filter(|member| !member.is_empty())
 }
 
-/// The strong tag that we give a body without one: the first 16 hex digits of its SHA-256, quoted.
+/// The strong tag for a body without one: the first 16 hexadecimal digits of its SHA-256, quoted.
 pub fn of_body(body: &[u8]) -> HeaderValue {
     let tag = format!("\"{}\"", hex::encode(&Sha256::digest(body)[..8]));
     HeaderValue::try_from(tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parses_by_the_grammar() {
+    fn entity_tag_is_parsed_by_grammar() {
         for (text, weak, opaque) in [
             (r#""a""#, false, "a"),
             (r#"W/"a""#, true, "a"),
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_as_in_the_table_of_rfc_9110_8_8_3_2() {
+    fn entity_tag_comparison_matches_rfc_9110() {
         for (a, b, strong, weak) in [
             (r#"W/"1""#, r#"W/"1""#, false, true),
             (r#"W/"1""#, r#"W/"2""#, false, false),
@@ -133,7 +134,7 @@ mod tests {
 
     /// RFC 9110 sections 8.8.3 and 13.1.2.
     #[test]
-    fn tag_lists_are_read_by_their_own_grammar() {
+    fn tag_list_is_parsed_by_own_grammar() {
         let of = |lines: &[&'static str]| {
             let mut fields = HeaderMap::new();
             for line in lines {
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_a_tag_gets_sixteen_hex_digits_of_its_hash() {
+    fn generated_tag_is_hash_prefix() {
         assert_eq!(of_body(b"abc"), "\"ba7816bf8f01cfea\"");
     }
 }

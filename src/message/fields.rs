@@ -1,9 +1,10 @@
-//! Header fields: lists, hop-by-hop fields, and their form on disk.
+//! Header fields: lists, hop-by-hop fields, and their serialisation.
 
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// The fields that concern one connection only (RFC 9110 section 7.6.1), beside those that `Connection` lists.
+/// The fields that concern one connection only, in addition to those that `Connection` lists
+/// (RFC 9110 section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -15,14 +16,15 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// The members of a comma-separated list over all lines of `name`, quotes respected, trimmed, empty ones
-/// left out (RFC 9110 section 5.6.1). Lines that are not visible ASCII or obs-text are still split as bytes.
+/// The members of a comma-separated list over all lines of `name`, trimmed and without empty ones
+/// (RFC 9110 section 5.6.1). Commas in quoted strings do not separate. Lines are split as bytes,
+/// whatever octets they have.
 pub fn list<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     fields.get_all(name).into_iter().flat_map(|line| split_list(line.as_bytes()))
 }
 
-/// The members of one comma-separated line; commas inside a quoted string do not separate. A quote that is never
-/// closed quotes nothing: it must not hide the members after it.
+/// The members of one comma-separated line. Commas in quoted strings do not separate. An unclosed
+/// quote is an ordinary octet, so that it cannot hide the members after it.
 pub fn split_list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut rest, mut quotes) = (Some(line), true);
     std::iter::from_fn(move || {
@@ -46,8 +48,9 @@ pub fn split_list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Where the first member of `text` ends: at the first comma outside a quoted string. `quotes` becomes false at a quote that
-/// is never closed: from there on none is looked at, so that a line is read in one go whatever it has in it.
+/// The end of the first member of `text`: the first comma outside of a quoted-string. `quotes`
+/// becomes false at an unclosed quote. Later quotes are then ignored, so that each line is read in
+/// linear time.
 fn member_end(text: &[u8], quotes: &mut bool) -> Option<usize> {
     let mut at = 0;
     while let Some(&octet) = text.get(at) {
@@ -62,7 +65,8 @@ fn member_end(text: &[u8], quotes: &mut bool) -> Option<usize> {
     None
 }
 
-/// Length of the quoted-string that `text` begins with, both quotes counted (RFC 9110 section 5.6.4); `None` if it has no end.
+/// The length of the quoted-string at the start of `text`, with both quotes (RFC 9110 section
+/// 5.6.4); `None` if it is unclosed.
 pub fn quoted_string(text: &[u8]) -> Option<usize> {
     let mut octets = text.iter().enumerate().skip(1);
     while let Some((at, &octet)) = octets.next() {
@@ -77,8 +81,9 @@ pub fn quoted_string(text: &[u8]) -> Option<usize> {
 
 /// Removes hop-by-hop fields and those that `Connection` names (RFC 9110 section 7.6.1).
 ///
-/// A `Connection` that names a field which is for all recipients (`Cache-Control`, `Host`, `Vary`, ...) does not remove it: a peer
-/// could otherwise strip what says for whom and for how long a response is good.
+/// Fields for all recipients (`Cache-Control`, `Host`, `Vary`, ...) stay even if `Connection` names
+/// them. Otherwise a peer could remove the fields that decide for which clients and for how long a
+/// response may be used.
 pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     const KEPT: [HeaderName; 12] = [
         header::AGE,
@@ -103,14 +108,14 @@ pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     }
 }
 
-/// Moves the values into memory of their own. Those that came over a connection are slices of the buffer into which it was read, and would
-/// hold the whole of it for as long as they are kept.
+/// Copies the values into memory of their own. A value that was read from a connection is a slice
+/// of the read buffer, and would keep the whole buffer alive.
 pub fn own(fields: &mut HeaderMap) {
     let mut octets = BytesMut::with_capacity(fields.values().map(HeaderValue::len).sum());
     for value in fields.values_mut() {
         octets.extend_from_slice(value.as_bytes());
         let copy = HeaderValue::from_maybe_shared(octets.split().freeze());
-        // What is a value is one as a copy, too.
+        // A copy of a valid value is valid.
         if let Ok(mut copy) = copy {
             copy.set_sensitive(value.is_sensitive());
             *value = copy;
@@ -118,20 +123,23 @@ pub fn own(fields: &mut HeaderMap) {
     }
 }
 
-/// Serialises a [`HeaderMap`] as pairs of octet strings, lines in order.
+/// Serialises a [`HeaderMap`] as pairs of octet strings, with lines in order.
 pub mod octets {
     use super::{HeaderMap, HeaderName, HeaderValue};
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-    /// For `#[serde(serialize_with)]`.
+    /// Serialises the lines for `#[serde(with)]`.
     pub fn serialize<S: Serializer>(fields: &HeaderMap, serializer: S) -> Result<S::Ok, S::Error> {
         let lines: Vec<(&str, &[u8])> = fields.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
         lines.serialize(serializer)
     }
 
-    /// For `#[serde(deserialize_with)]`. Refuses names and values that HTTP does not allow, and more lines than a map takes.
+    /// Deserialises for `#[serde(with)]`.
+    ///
+    /// # Errors
+    /// A name or value is not valid in HTTP, or there are more lines than a map can hold.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HeaderMap, D::Error> {
-        // Borrowed: a record's head is read for each hit on disk.
+        // Borrow the names and values: the head of a record is read for each hit on disk.
         let lines = Vec::<(&str, &[u8])>::deserialize(deserializer)?;
         let mut fields = HeaderMap::try_with_capacity(lines.len()).map_err(D::Error::custom)?;
         for (name, value) in lines {
@@ -143,8 +151,7 @@ pub mod octets {
     }
 }
 
-/// A map of these lines, for tests.
-/// Whether the request with these fields has credentials, for the origin or for a proxy.
+/// Whether a request has credentials, for the origin or for a proxy.
 pub fn has_credentials(request: &HeaderMap) -> bool {
     request.contains_key(header::AUTHORIZATION) || request.contains_key(header::PROXY_AUTHORIZATION)
 }
@@ -167,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_split_at_commas_outside_quotes() {
+    fn list_with_quoted_commas_is_split_outside_quotes() {
         for (line, expected) in [
             ("a, b", vec!["a", "b"]),
             (" , ,a,,", vec!["a"]),
@@ -183,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn regression_kept_values_do_not_hold_the_buffer_that_they_were_read_into() {
+    fn regression_kept_values_release_read_buffer() {
         let mut buffer = BytesMut::with_capacity(64 << 10);
         let mut read = |text: &[u8]| {
             buffer.extend_from_slice(text);
@@ -207,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn more_lines_than_a_map_takes_are_refused_without_a_panic() {
+    fn too_many_lines_are_refused_without_panic() {
         #[derive(serde::Serialize, serde::Deserialize)]
         struct Head(#[serde(with = "octets")] HeaderMap);
         let read = |lines: &[(&str, &[u8])]| {
@@ -220,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_removes_what_it_lists_but_not_what_must_stay() {
+    fn connection_removes_listed_but_not_essential_fields() {
         let mut fields = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, X-Secret, Cache-Control, vary, Age"),

@@ -1,25 +1,26 @@
-//! Pairs of a query or form (application/x-www-form-urlencoded, URL Standard section 5.1), with every octet kept.
+//! Parameters of a query or form (application/x-www-form-urlencoded, URL Standard section 5.1),
+//! without loss of octets that are not UTF-8.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use percent_encoding::percent_decode;
 
-/// A decoded name or value.
+/// A decoded name or value ([`pairs`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text<'q> {
-    /// As text. Octets that are not UTF-8 are still percent-encoded, which is what they are in a URL.
+    /// The text. Octets that are not UTF-8 stay percent-encoded, as in a URL.
     pub text: Cow<'q, str>,
     /// Whether all octets were UTF-8.
     pub is_utf8: bool,
 }
 
-/// The names and values of `query` in order.
+/// The names and values of `query` as text, in order.
 pub fn pairs(query: &str) -> impl Iterator<Item = (Text<'_>, Text<'_>)> {
     octets(query).map(|(name, value)| (text(name), text(value)))
 }
 
-/// The same as octets.
+/// The names and values of `query` as octets, in order.
 pub fn octets(query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -49,13 +50,13 @@ fn text(octets: Cow<'_, [u8]>) -> Text<'_> {
     }
 }
 
-/// Text with what is not UTF-8 percent-encoded.
+/// Text of `octets`, with those that are not UTF-8 percent-encoded.
 pub fn escaped(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len());
     for chunk in octets.utf8_chunks() {
         text.push_str(chunk.valid());
         for octet in chunk.invalid() {
-            // Writing to a string does not fail.
+            // Writing to a `String` does not fail.
             let _ = write!(text, "%{octet:02X}");
         }
     }
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_are_those_of_the_url_standard() {
+    fn pairs_match_url_standard() {
         for query in [
             "",
             "a",
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_that_are_not_utf8_are_kept() {
+    fn octets_not_utf8_stay_percent_encoded() {
         for (query, expected) in [
             ("url=http%3A%2F%2Fh%2Fcaf%E9", "http://h/caf%E9"),
             ("url=http%3A%2F%2Fh%2Fcaf%e8", "http://h/caf%E8"),

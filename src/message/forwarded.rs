@@ -1,4 +1,4 @@
-//! Through whose hands a request came: `X-Forwarded-For` and `Forwarded` (RFC 7239).
+//! The path of a request through proxies: `X-Forwarded-For` and `Forwarded` (RFC 7239).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,12 +10,13 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Addresses from the client to the one that is connected to us. Travels with the request head.
+/// The addresses from the client to the peer of the connection. It is an extension of the request
+/// head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain(Vec<Option<IpAddr>>);
 
 impl Chain {
-    /// Of one whose `addresses` are told from the last to the first; `None` for one that is not known.
+    /// A chain from `addresses`, the last hop first; `None` for an unknown address.
     pub fn from_last(addresses: impl IntoIterator<Item = Option<IpAddr>>) -> Self {
         let mut chain: Vec<_> =
             addresses.into_iter().map(|address| address.map(|address| address.to_canonical())).collect();
@@ -23,29 +24,30 @@ impl Chain {
         Chain(chain)
     }
 
-    /// Addresses that trusted proxies told: how many proxies the request passed that named whom they had it from.
+    /// The number of proxies that named the address before them.
     pub fn hops(&self) -> usize {
         self.0.len().saturating_sub(1)
     }
 
-    /// The client's address; the unspecified one if it is not known, which is in no sensible list.
+    /// The address of the client. If it is unknown, the unspecified address, which no list of
+    /// allowed addresses contains.
     pub fn client(&self) -> IpAddr {
         self.0.first().copied().flatten().unwrap_or(IpAddr::from([0, 0, 0, 0]))
     }
 }
 
-/// Which of the two fields.
+/// Which field names the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Spelling {
-    /// `X-Forwarded-For`.
+    /// `X-Forwarded-For`, the de facto standard.
     #[default]
     XForwardedFor,
-    /// `Forwarded` (RFC 7239).
+    /// The field `Forwarded` (RFC 7239).
     Forwarded,
 }
 
 impl Spelling {
-    /// The field's name.
+    /// The name of the field.
     pub fn name(self) -> HeaderName {
         match self {
             Spelling::XForwardedFor => X_FORWARDED_FOR,
@@ -54,7 +56,7 @@ impl Spelling {
     }
 }
 
-/// The addresses that `fields` tell, from the last to the first; `None` for one that nobody can read.
+/// The addresses in `fields`, the last one first; `None` for one that cannot be parsed.
 pub fn told_from_last(fields: &HeaderMap, spelling: Spelling) -> impl Iterator<Item = Option<IpAddr>> {
     let mut told: Vec<_> = fields::list(fields, &spelling.name())
         .map(|member| {
@@ -69,7 +71,7 @@ pub fn told_from_last(fields: &HeaderMap, spelling: Spelling) -> impl Iterator<I
     told.into_iter()
 }
 
-/// The value of the parameter called `name` in one element of `Forwarded`, without its quotes.
+/// The unquoted value of the parameter `name` in one element of `Forwarded`.
 pub fn parameter(element: &str, name: &str) -> Option<String> {
     let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
     let (_, value) = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name))?;
@@ -77,35 +79,35 @@ pub fn parameter(element: &str, name: &str) -> Option<String> {
     Some(bare.to_owned())
 }
 
-/// The address in a pair of `Forwarded` whose name is `for`.
+/// The address in a `for` parameter of `Forwarded`.
 fn of_pair(pair: &str) -> Option<IpAddr> {
     let (name, value) = pair.trim().split_once('=')?;
     let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
     name.eq_ignore_ascii_case("for").then(|| address(value)).flatten()
 }
 
-/// An address, perhaps in brackets, perhaps with a port.
+/// Parses an address with optional brackets and an optional port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-/// What an origin is told of the client.
+/// Which fields describe the client to an origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Told {
-    /// Nothing.
+    /// No field is sent.
     #[default]
     Nothing,
-    /// `X-Forwarded-For`, `-Proto`, and `-Host` where the host is part of the key.
+    /// `X-Forwarded-For`, `-Proto`, and `-Host` where the host is part of the cache key.
     XForwarded,
-    /// `Forwarded` (RFC 7239) with the same.
+    /// `Forwarded` (RFC 7239) with the same content.
     Rfc7239,
-    /// Both.
+    /// `Forwarded` and the `X-Forwarded` fields.
     Both,
 }
 
 impl Told {
-    /// Sets it in `sent`. A `host` is to be given only where the cache key holds it.
+    /// Sets the fields in `sent`. `host` may be given only if it is part of the cache key.
     pub fn set(self, sent: &mut HeaderMap, chain: &Chain, secure: bool, host: Option<&str>) {
         let proto = if secure { "https" } else { "http" };
         let names = |of: fn(&Option<IpAddr>) -> String| chain.0.iter().map(of).collect::<Vec<_>>().join(", ");
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_read_in_every_spelling() {
+    fn forwarded_addresses_in_each_form_are_parsed() {
         let read = |name: &'static str, value: &'static str, spelling| {
             let fields = fields::lines(&[(name, value)]);
             told_from_last(&fields, spelling).collect::<Vec<_>>()
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told() {
+    fn forwarded_fields_are_set_for_origin() {
         let chain = Chain::from_last([ip("::ffff:10.0.0.1"), ip("2001:db8::1")]);
         assert_eq!(chain.client(), ip("2001:db8::1").expect("an address"));
         for (told, expected) in [

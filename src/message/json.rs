@@ -1,27 +1,29 @@
 //! JSON as JavaScript writes it.
 //!
-//! A JavaScript string is any sequence of 16-bit units. Half of a surrogate pair alone is written as an escape such as
-//! `\ud83d`, by `JSON.stringify` (ECMA-262, QuoteJSONString) and by Chrome. serde_json refuses the whole text then.
+//! A JavaScript string is any sequence of 16-bit units. `JSON.stringify` (ECMA-262,
+//! QuoteJSONString) and Chrome write an unpaired surrogate as an escape such as `\ud83d`.
+//! serde_json then refuses the whole text.
 
 use http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
-/// What stands in for half of a surrogate pair: U+FFFD, as in `String::from_utf8_lossy`.
+/// The replacement of an unpaired surrogate: U+FFFD, as in `String::from_utf8_lossy`.
 const REPLACEMENT: &[u8; 6] = br"\ufffd";
 
-/// Whether content is JSON as it stands, without a content coding.
+/// Whether the content is JSON without a content coding.
 pub(crate) fn is_json(fields: &HeaderMap) -> bool {
     let kind = fields.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
         && !fields.contains_key(header::CONTENT_ENCODING)
 }
 
-/// Reads JSON in which strings may hold unpaired surrogates.
+/// Parses JSON whose strings may have unpaired surrogates.
 ///
 /// # Errors
-/// If it is no JSON, or does not fit `T`.
+/// The text is not JSON, or does not match `T`.
 pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
-    // RFC 8259 section 8.1 lets a parser ignore the mark that some editors and shells put in front.
+    // RFC 8259 section 8.1 permits a parser to ignore the byte order mark that some editors and
+    // shells add.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(bytes).or_else(|error| {
         let mut replaced = bytes.to_vec();
@@ -32,7 +34,7 @@ pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_j
     })
 }
 
-/// Replaces each escape of an unpaired surrogate. Whether there was one.
+/// Replaces each escape of an unpaired surrogate; true if there was one.
 pub(crate) fn replace_unpaired_surrogates(bytes: &mut [u8]) -> bool {
     let (mut at, mut any) = (0, false);
     while let Some(backslash) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == b'\\')) {
@@ -52,7 +54,7 @@ pub(crate) fn replace_unpaired_surrogates(bytes: &mut [u8]) -> bool {
     any
 }
 
-/// The unit of `\uXXXX`, if that is what begins at `at`.
+/// The unit of a `\uXXXX` that begins at `at`.
 fn escaped_unit(bytes: &[u8], at: usize) -> Option<u16> {
     let digits = bytes.get(at..at + REPLACEMENT.len())?.strip_prefix(br"\u")?;
     let digits =
@@ -66,7 +68,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn unpaired_surrogates_are_replaced_and_nothing_else() {
+    fn unpaired_surrogate_is_replaced() {
         for (text, expected) in [
             (r#""a""#, Some(json!("a"))),
             ("\u{feff}[1]", Some(json!([1]))),
@@ -79,7 +81,7 @@ mod tests {
             (r#""\ud83d\ud83d""#, Some(json!("\u{fffd}\u{fffd}"))),
             (r#""\ud83d\ude00""#, Some(json!("\u{1f600}"))),
             (r#""\ud83d\ud83d\ude00\ude00""#, Some(json!("\u{fffd}\u{1f600}\u{fffd}"))),
-            // A backslash before `ud83d` that is escaped itself.
+            // An escaped backslash before `ud83d`.
             (r#""\\ud83d""#, Some(json!(r"\ud83d"))),
             (r#""\\\ud83d""#, Some(json!("\\\u{fffd}"))),
             (r#""\\\\ud83d\ud83d""#, Some(json!("\\\\ud83d\u{fffd}"))),
@@ -87,7 +89,7 @@ mod tests {
             (r#""\ud83d\n\"\ud83d""#, Some(json!("\u{fffd}\n\"\u{fffd}"))),
             (r#"{"\ud83d":["\udfff"]}"#, Some(json!({ "\u{fffd}": ["\u{fffd}"] }))),
             ("\"\\ud83d\u{1f600}\"", Some(json!("\u{fffd}\u{1f600}"))),
-            // No JSON at all stays none.
+            // Invalid JSON stays invalid.
             (r#""\ud83""#, None),
             (r#""\ud83d"#, None),
             (r#""\ud83d\u12""#, None),
@@ -100,9 +102,9 @@ mod tests {
         }
     }
 
-    /// What a client sends has to be UTF-8: a byte that was changed silently would be another request.
+    /// Requests must be UTF-8: a silently changed byte would make another request.
     #[test]
-    fn bytes_that_are_no_utf8_are_refused() {
+    fn invalid_utf8_is_refused() {
         assert!(from_slice::<Value>(b"\"\xff\"").is_err());
         assert!(from_slice::<Value>(b"\"\xff\\ud83d\"").is_err());
     }

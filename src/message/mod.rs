@@ -1,4 +1,4 @@
-//! HTTP vocabulary without I/O: bodies, fields, dates, entity tags, outcomes, problems.
+//! HTTP vocabulary without I/O: bodies, fields, dates, entity tags, framing, outcomes, problems.
 
 pub mod body;
 pub mod cache_status;

@@ -1,20 +1,22 @@
-//! What the cache did with one request, and why. `X-Cache`, `Cache-Status`, the metric labels, access
-//! lines and figures are made from these enums; nothing reads them back from text.
+//! How the cache handled a request, and why. `X-Cache`, `Cache-Status`, metric labels and access
+//! log lines are made from these enums; nothing parses them back. Main types: [`CacheOutcome`],
+//! [`NotStored`] and [`ErrorReason`].
 
-/// What the cache did with one request.
+/// How the cache handled one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheOutcome {
-    /// Answered from the store, fresh.
+    /// A fresh stored response was served.
     Hit(Tier),
-    /// Answered by the origin; with the reason if the response is not stored.
+    /// The origin's response was served; with the reason if it is not stored.
     Miss(Option<NotStored>),
-    /// Answered from the store, stale.
+    /// A stale stored response was served.
     Stale(StaleReason),
-    /// Answered from the store after the origin confirmed it.
+    /// A stored response was served after the origin validated it.
     Revalidated,
-    /// Forwarded past the cache; with the reason if a rule or the request asked for it.
+    /// The request was forwarded without the cache; with the reason if a rule or the request caused
+    /// it.
     Bypass(Option<NotStored>),
-    /// Answered by tintype itself.
+    /// tintype generated an error response.
     Error(ErrorReason),
 }
 
@@ -31,7 +33,7 @@ impl CacheOutcome {
         }
     }
 
-    /// The `detail` of `Cache-Status` and of access lines.
+    /// The `detail` in `Cache-Status` and in access log lines.
     pub const fn detail(self) -> Option<&'static str> {
         match self {
             CacheOutcome::Hit(tier) => Some(tier.name()),
@@ -65,17 +67,17 @@ impl CacheOutcome {
     }
 }
 
-/// The part of the store that a response was found in.
+/// The tier of the store that held the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
-    /// Memory.
+    /// Memory, in front of the disk.
     Memory,
-    /// Disk.
+    /// Disk, behind the memory tier.
     Disk,
 }
 
 impl Tier {
-    /// The tier as a token.
+    /// The name in `Cache-Status`.
     pub const fn name(self) -> &'static str {
         match self {
             Tier::Memory => "memory",
@@ -87,11 +89,12 @@ impl Tier {
 /// Why a stale response was served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StaleReason {
-    /// The request allows it (`max-stale`).
+    /// The request allows it by `max-stale` (RFC 9111 section 5.2.1.2).
     MaxStale,
-    /// It is validated in the background (RFC 5861 section 3).
+    /// It is within stale-while-revalidate and validated in the background (RFC 5861 section 3).
     WhileRevalidate,
-    /// The origin answers, or answered shortly before, with an error status (RFC 5861 section 4).
+    /// The origin answers, or answered shortly before, with an error status code (RFC 5861 section
+    /// 4).
     IfError,
     /// The new picture is incomplete and the stored one is complete.
     Incomplete,
@@ -100,7 +103,7 @@ pub enum StaleReason {
 }
 
 impl StaleReason {
-    /// The reason as a token.
+    /// The name in `Cache-Status`.
     pub const fn name(self) -> &'static str {
         match self {
             StaleReason::MaxStale => "max-stale",
@@ -117,9 +120,10 @@ impl StaleReason {
 pub enum NotStored {
     /// The request method is not GET.
     Method,
-    /// The status is interim, partial, a 304, or not understood where it must be.
+    /// The status code is interim, 206 or 304, is excluded by the route, or is not understood
+    /// beside `must-understand`.
     Status,
-    /// An error that the request's fields may have provoked.
+    /// The status code is an error that the request's fields may have provoked.
     Provoked,
     /// The request said `no-store`.
     RequestNoStore,
@@ -131,26 +135,27 @@ pub enum NotStored {
     Authorization,
     /// The response varies on everything (`Vary: *`).
     VaryAll,
-    /// The response has `Set-Cookie`, and no explicit freshness or a route that stores no such response.
+    /// The response has `Set-Cookie` and no explicit freshness, or the route stores no such
+    /// response.
     SetCookie,
-    /// Nothing gives it a use: no lifetime, no validator, and no window in which it may be stale.
+    /// The response can never be reused: no lifetime, no validator, no stale window.
     NoLifetime,
     /// The body is longer than `max_stored_bytes`.
     TooLarge,
-    /// All fetches together hold as much as they may.
+    /// All fetches together have reached the limit of their buffers.
     BufferFull,
-    /// A rule says `never`.
+    /// A rule has the lifetime `never`.
     Rule,
-    /// The target has a cache-busting parameter, and no rule is for such.
+    /// The page has a cache-busting parameter, and no rule allows that.
     CacheBuster,
-    /// The request brings scripts, and no rule is for such.
+    /// The request has scripts, and no rule allows that.
     Scripts,
-    /// The caller wants it so.
+    /// The client asked for it with a control parameter.
     Caller,
 }
 
 impl NotStored {
-    /// The reason as a token.
+    /// The name in `Cache-Status`.
     pub const fn name(self) -> &'static str {
         match self {
             NotStored::Method => "method",
@@ -172,7 +177,7 @@ impl NotStored {
         }
     }
 
-    /// Whether it was known before the origin was asked: by rule, or as the caller's wish.
+    /// Whether the reason was known before the fetch: by a rule or a control parameter.
     pub const fn is_planned(self) -> bool {
         matches!(self, NotStored::Rule | NotStored::CacheBuster | NotStored::Scripts | NotStored::Caller)
     }
@@ -181,30 +186,30 @@ impl NotStored {
 /// How an origin failed to give a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OriginFailure {
-    /// The name has no address.
+    /// The name did not resolve to an address.
     Resolve,
-    /// No connection.
+    /// No connection was established.
     Connect,
     /// The TLS handshake failed.
     Tls,
-    /// The connection ended early.
+    /// The connection ended before the response did.
     Reset,
-    /// A phase took too long.
+    /// A phase of the fetch exceeded its timeout.
     Timeout,
-    /// The response broke the protocol or a limit.
+    /// The response violated the protocol or a limit.
     BadResponse,
-    /// It cannot take more work now.
+    /// The origin cannot accept more work now.
     Busy,
-    /// The browser could not be started, or died.
+    /// The browser could not be started, or crashed.
     Browser,
-    /// The page could not be turned into a picture.
+    /// The page could not be captured.
     Capture,
-    /// The page or its picture has a flaw.
+    /// The page or its picture has a flaw that is known.
     Flawed(Flaw),
 }
 
 impl OriginFailure {
-    /// All of them.
+    /// All failures, each flaw included.
     pub const ALL: [OriginFailure; 9 + Flaw::ALL.len()] = [
         OriginFailure::Resolve,
         OriginFailure::Connect,
@@ -227,7 +232,7 @@ impl OriginFailure {
         OriginFailure::Flawed(Flaw::NotPicture),
     ];
 
-    /// A short, stable name for logs, metrics and `Cache-Status` details.
+    /// The stable name for logs, metrics and `Cache-Status`.
     pub const fn name(self) -> &'static str {
         match self {
             OriginFailure::Resolve => "resolve",
@@ -243,7 +248,7 @@ impl OriginFailure {
         }
     }
 
-    /// Whether a page could not be turned into a good picture.
+    /// Whether a page could not be captured well.
     pub const fn is_of_capture(self) -> bool {
         match self {
             OriginFailure::Capture => true,
@@ -253,33 +258,33 @@ impl OriginFailure {
     }
 }
 
-/// What is wrong with a page or its picture.
+/// Why a page or its picture must not be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flaw {
     /// Every pixel has the same colour.
     Blank,
-    /// Fewer bytes than a picture has.
+    /// The picture has fewer bytes than the configured minimum.
     Small,
-    /// The page answered with a status that is no page.
+    /// The page has a status code that counts as a failure.
     Status,
-    /// The page says what it must not say.
+    /// The page has a text that counts as a failure.
     Content,
-    /// The browser's own error page.
+    /// The page is an error page of the browser itself.
     ErrorPage,
-    /// Nothing on the page is what was to be captured or waited for.
+    /// No element matches the selector to capture or to wait for.
     Selector,
-    /// The script that was given failed.
+    /// A script of the request failed.
     Script,
-    /// The URL is a file and not a page.
+    /// The URL is a download and not a page.
     Download,
-    /// The page takes more memory than one may.
+    /// The page needs more memory than its limit.
     Memory,
-    /// The response of a remote service is no picture, or not a whole one.
+    /// The response of a remote service is not a complete picture.
     NotPicture,
 }
 
 impl Flaw {
-    /// All of them.
+    /// All flaws, in the order of their definition.
     pub const ALL: [Flaw; 10] = [
         Flaw::Blank,
         Flaw::Small,
@@ -293,7 +298,7 @@ impl Flaw {
         Flaw::NotPicture,
     ];
 
-    /// A short, stable name for logs, metrics and `Cache-Status` details.
+    /// The stable name for logs, metrics and `Cache-Status`.
     pub const fn name(self) -> &'static str {
         match self {
             Flaw::Blank => "capture-blank",
@@ -310,61 +315,62 @@ impl Flaw {
     }
 }
 
-/// Why tintype answers with an error of its own.
+/// Why tintype generated an error response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorReason {
-    /// No route matches.
+    /// No route matches the request.
     NoRoute,
-    /// The request has no usable host.
+    /// The request has no valid host.
     BadHost,
-    /// The target can be read in more than one way.
+    /// The request target is ambiguous.
     BadTarget,
     /// The signature of an imgproxy path is missing or wrong.
     Signature,
-    /// An expectation other than `100-continue`.
+    /// The request has an expectation other than `100-continue` (RFC 9110 section 10.1.1).
     Expectation,
-    /// The target is too long.
+    /// The request target is longer than its limit.
     UriTooLong,
-    /// The body is too long.
+    /// The request body is longer than its limit.
     BodyTooLarge,
-    /// The body did not arrive whole.
+    /// The request body ended early.
     BodyBroken,
     /// The method is not supported.
     Method,
-    /// Parameters cannot be used.
+    /// The parameters of a capture request are not valid.
     BadParameters,
-    /// The page may not be captured.
+    /// The page is one that must not be captured.
     TargetRefused,
-    /// `only-if-cached`, and nothing usable is stored.
+    /// The request has `only-if-cached`, and no usable response is stored (RFC 9111 section
+    /// 5.2.1.7).
     OnlyIfCached,
     /// The request is not signed.
     Unsigned,
-    /// The signature does not fit.
+    /// The signature does not match the request.
     Altered,
     /// The link or its key has expired.
     Expired,
-    /// No such key.
+    /// No key has this name.
     UnknownKey,
-    /// The link is for other sizes.
+    /// The link does not allow the requested size.
     SizeNotAllowed,
-    /// The key is for pages of other hosts.
+    /// The key does not allow pages of this host.
     HostNotAllowed,
-    /// An API key is needed.
+    /// An API key is required.
     NoKey,
-    /// Nothing usable is stored, and the origin may not be asked for this request.
+    /// No usable response is stored, and this request may not use the origin.
     NotRendered,
-    /// Too many requests with this key.
+    /// The key has exceeded its rate.
     TooMany,
-    /// Too many conversions are under way.
+    /// Too many conversions of pictures run at once.
     Busy,
-    /// A size or format could not be made.
+    /// A rendition could not be made.
     Derive,
-    /// The origin gave no response.
+    /// The origin gave no usable response.
     Origin(OriginFailure),
 }
 
 impl ErrorReason {
-    /// All of them, but for [`Origin`](Self::Origin).
+    /// All reasons except [`Origin`](Self::Origin).
     pub const OWN: [ErrorReason; 23] = [
         ErrorReason::NoRoute,
         ErrorReason::BadHost,
@@ -391,7 +397,7 @@ impl ErrorReason {
         ErrorReason::Derive,
     ];
 
-    /// A short, stable name for logs, metrics, problems and `Cache-Status`.
+    /// The stable name for logs, metrics, problem details and `Cache-Status`.
     pub const fn name(self) -> &'static str {
         match self {
             ErrorReason::NoRoute => "no-route",
@@ -421,7 +427,7 @@ impl ErrorReason {
         }
     }
 
-    /// The reason of this name, in a problem document of another service.
+    /// Parses the name in a problem document of another service; `None` if it is unknown.
     pub fn parse(name: &str) -> Option<Self> {
         let origin = OriginFailure::ALL.into_iter().map(ErrorReason::Origin);
         ErrorReason::OWN.into_iter().chain(origin).find(|reason| reason.name() == name)
@@ -431,28 +437,28 @@ impl ErrorReason {
 /// The metric label `cache`: [`CacheOutcome`] without its reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CacheResult {
-    /// From memory, fresh.
+    /// A fresh response of the memory tier.
     HitMemory,
-    /// From disk, fresh.
+    /// A fresh response of the disk tier.
     HitDisk,
-    /// By the origin.
+    /// The response of the origin.
     Miss,
-    /// With a stored response that the origin confirmed just now.
+    /// A stored response that the origin validated.
     Revalidated,
-    /// Stale, while it is validated.
+    /// A stale response that is validated in the background.
     StaleWhileRevalidate,
-    /// Stale, as the client allowed.
+    /// A stale response that the client accepts.
     StaleAllowed,
-    /// Stale, because the origin failed.
+    /// A stale response in place of an origin error.
     StaleIfError,
-    /// Past the cache.
+    /// Forwarded without the cache.
     Bypass,
-    /// By tintype itself: a refusal or a failure.
+    /// An error response of tintype itself.
     Error,
 }
 
 impl CacheResult {
-    /// All of them, in the order of their discriminants.
+    /// All values, in the order of their discriminants.
     pub const ALL: [CacheResult; 9] = [
         CacheResult::HitMemory,
         CacheResult::HitDisk,
@@ -486,14 +492,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_has_its_place() {
+    fn cache_result_discriminants_match_order() {
         for (place, result) in CacheResult::ALL.into_iter().enumerate() {
             assert_eq!(result as usize, place);
         }
     }
 
     #[test]
-    fn outcome_table() {
+    fn outcome_gives_x_cache_detail_and_label() {
         use CacheOutcome::*;
         let resolve = OriginFailure::Resolve;
         for (outcome, x_cache, detail, label) in [
@@ -523,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_are_found_by_their_names() {
+    fn error_reason_name_round_trips() {
         for reason in ErrorReason::OWN {
             assert_eq!(ErrorReason::parse(reason.name()), Some(reason));
         }

@@ -1,31 +1,33 @@
-//! The plainest request there is: a `GET` over HTTP/1.1 that says what it wants, and perhaps what it has of it. Read straight from the bytes
-//! of a connection, for answers that need nothing else; every other request is not plain, which is no judgement of it.
+//! Plain requests: a `GET` over HTTP/1.1 that depends on few fields. They are read directly from
+//! the bytes of a connection for the fast path. All other requests take the full path. Main types:
+//! [`Plain`] and [`Begins`].
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use httparse::{EMPTY_HEADER, Request, Status};
 
-/// Fields that are looked at, at most.
+/// Limit on the fields of a head that is examined.
 const MAX_FIELDS: usize = 64;
 
-/// What a plain request says.
+/// The parts of a plain request that its response depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Plain<'a> {
-    /// Its target in origin form.
+    /// The request target in origin-form.
     pub target: &'a str,
-    /// The value of its one `Host`.
+    /// The value of `Host`.
     pub host: &'a [u8],
-    /// The value of its one `If-None-Match`.
+    /// The value of `If-None-Match`, if there is one.
     pub if_none_match: Option<&'a [u8]>,
-    /// The value of its one `Accept`.
+    /// The value of `Accept`, if there is one.
     pub accept: Option<&'a [u8]>,
-    /// All of its head.
+    /// The whole head as received.
     pub head: &'a [u8],
-    /// The value of its one `If-Modified-Since`; to be passed over where there is an `If-None-Match` (RFC 9110 section 13.1.3).
+    /// The value of `If-Modified-Since`. It is ignored beside `If-None-Match` (RFC 9110 section
+    /// 13.1.3).
     pub if_modified_since: Option<&'a [u8]>,
 }
 
 impl Plain<'_> {
-    /// Its lines of the fields called `name`, in lower case.
+    /// The lines of the field `name`, from the head.
     pub fn lines(&self, name: &HeaderName) -> HeaderMap {
         let mut fields = [EMPTY_HEADER; MAX_FIELDS];
         let mut request = Request::new(&mut fields);
@@ -39,39 +41,40 @@ impl Plain<'_> {
     }
 }
 
-/// What bytes on a connection begin with.
+/// How the bytes on a connection begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begins<'a> {
-    /// A plain request, so many bytes long.
+    /// With a plain request of this length in bytes.
     Plain(Plain<'a>, usize),
-    /// The whole head, so many bytes long, of a request without content whose connection goes on after it.
+    /// With the complete head of another request, of this length in bytes. It has no content, and
+    /// the connection stays open.
     Bare(usize),
-    /// Something else, perhaps a part of a head.
+    /// With anything else, or an incomplete head.
     Other,
 }
 
-/// What a field means to whom a request without content comes.
+/// The meaning of a field in a request without content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// `Host`.
+    /// The host of the target URI.
     Host,
-    /// `If-None-Match`.
+    /// A condition by entity tag.
     IfNoneMatch,
-    /// `If-Modified-Since`.
+    /// A condition by date.
     IfModifiedSince,
-    /// `Accept`.
+    /// The acceptable media types.
     Accept,
-    /// It says something to a cache, so that more than the target decides.
+    /// The field affects the cache or the response, so the target alone does not decide.
     Cache,
-    /// It says something of the message or the connection: where it ends, or what comes after.
+    /// The field affects the framing of the message, or the connection.
     Framing,
-    /// It selects nothing that is stored without `Vary`.
+    /// The field has no effect unless a stored response names it in `Vary`.
     Nothing,
 }
 
-/// What the field called `name` means.
+/// The meaning of the field `name`, in any case.
 pub fn meaning(name: &str) -> Meaning {
-    // Sorted out by length: most fields are done with one comparison.
+    // Match by length first: most fields then need one comparison.
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     match name.len() {
         4 if is("host") => Meaning::Host,
@@ -93,7 +96,8 @@ pub fn meaning(name: &str) -> Meaning {
     }
 }
 
-/// Reads what `bytes` begin with, as hyper would, by the same parser. A head of more than `most` fields is something else.
+/// Examines the start of `bytes` with the parser that hyper uses. A head of more than `most` fields
+/// is [`Begins::Other`].
 pub fn begins(bytes: &[u8], most: usize) -> Begins<'_> {
     let mut fields = [EMPTY_HEADER; MAX_FIELDS];
     let fields = &mut fields[..most.min(MAX_FIELDS)];
@@ -129,9 +133,9 @@ pub fn begins(bytes: &[u8], most: usize) -> Begins<'_> {
                 plain.accept = Some(field.value);
             }
             Meaning::Cache => is_plain = false,
-            // What holds anyway: that the connection goes on, and that there is no content.
+            // The default: the connection persists, and there is no content.
             Meaning::Framing if is_usual(field.name, field.value) => {
-                is_plain &= field.name.len() == CONNECTION
+                is_plain &= field.name.len() == CONNECTION_LENGTH
             }
             Meaning::Framing => return Begins::Other,
         }
@@ -139,13 +143,14 @@ pub fn begins(bytes: &[u8], most: usize) -> Begins<'_> {
     if is_plain && hosts == 1 { Begins::Plain(plain, length) } else { Begins::Bare(length) }
 }
 
-/// Whether a line ends with LF alone, which this parser takes and others may not (RFC 9112 section 2.2).
+/// Whether a line ends with LF alone. This parser accepts it, and others may not (RFC 9112 section
+/// 2.2).
 fn has_bare_line_end(head: &[u8]) -> bool {
     memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head.get(at - 1) != Some(&b'\r'))
 }
 
-/// The length of `Connection`.
-const CONNECTION: usize = 10;
+/// The length of the field name `Connection`.
+const CONNECTION_LENGTH: usize = 10;
 
 fn is_usual(name: &str, value: &[u8]) -> bool {
     name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case(b"keep-alive")
@@ -166,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_plain() {
+    fn plain_request_is_recognised() {
         for (bytes, expected) in [
             ("GET /a?b=c HTTP/1.1\r\nHost: h\r\n\r\n", "plain"),
             ("GET / HTTP/1.1\r\nhost: h\r\nConnection: Keep-Alive\r\nCookie: a=b\r\n\r\n", "plain"),
             ("GET / HTTP/1.1\r\nHost: h\r\nIf-None-Match: \"x\"\r\nIf-Modified-Since: y\r\n\r\n", "plain"),
             ("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET", "more"),
-            // Only the slow way knows what to make of these.
+            // The full path handles these.
             ("GET / HTTP/1.1\r\n\r\n", "bare"),
             ("GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", "bare"),
             ("GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n", "bare"),
@@ -185,7 +190,7 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: h\r\nAccept: a/b\r\nAccept: */*\r\n\r\n", "bare"),
             ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", "bare"),
             ("POST / HTTP/1.1\r\nHost: h\r\ncontent-length: 0\r\n\r\n", "bare"),
-            // And these may have something after their head, or end the connection.
+            // Bytes after the head may belong to these, or they end the connection.
             ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n", "other"),
             ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: +0\r\n\r\n", "other"),
             ("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", "other"),
@@ -211,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_in_any_case() {
+    fn field_meaning_ignores_case() {
         for name in [
             "Host",
             "Accept",

@@ -1,4 +1,4 @@
-//! Problems (RFC 9457) as values, and their one rendering.
+//! Problem details (RFC 9457) as values ([`Problem`]), and their serialisation.
 
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
@@ -7,17 +7,17 @@ use serde_json::{Map, Value, json};
 use super::body::Body;
 use super::outcome::ErrorReason;
 
-/// The media type of problem documents.
+/// The media type of problem details in JSON.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// One bad parameter.
+/// One invalid parameter of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// Its name, as it was given.
+    /// The name of the parameter, as received.
     pub parameter: String,
-    /// What was given, cut short if it is long.
+    /// The received value, shortened if it is long.
     pub found: String,
-    /// What may be given.
+    /// The values that are allowed.
     pub allowed: String,
 }
 
@@ -27,39 +27,40 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// What went wrong. The response that tells it carries it as an extension, so that a dialect can tell it
-/// in its own form.
+/// The content of an error response. The response also has it as an extension, so that a dialect
+/// can write it in its own format.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
-    /// The status of the response.
+    /// The status code of the response.
     pub status: StatusCode,
-    /// The title, where it is not the reason phrase of the status.
+    /// The title; by default the reason phrase of the status code.
     pub title: Option<&'static str>,
-    /// What went wrong this time.
+    /// The explanation of this occurrence.
     pub detail: String,
-    /// The cause.
+    /// The typed cause, if it is known.
     pub reason: Option<ErrorReason>,
-    /// Whether `type` names the cause, as the engine has it. Otherwise `reason` does.
+    /// Whether `type` names the cause, as the capture engine does. Otherwise, the member `reason`
+    /// does.
     pub typed: bool,
-    /// The bad parameters.
+    /// All invalid parameters of the request.
     pub faults: Vec<Fault>,
-    /// Further members.
+    /// Extension members (RFC 9457 section 3.2).
     pub more: Map<String, Value>,
 }
 
-/// How the document is written.
+/// The white space of the serialised document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// Without any white space, for programs.
+    /// Without white space, for programs.
     Compact,
-    /// The same with a line feed at the end.
+    /// Without white space, with a line feed at the end.
     Line,
-    /// Indented, for people.
+    /// Indented, for people to read.
     Indented,
 }
 
 impl Problem {
-    /// A problem of which no more is known.
+    /// A problem with a status code and a detail only.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Problem {
             status,
@@ -72,7 +73,7 @@ impl Problem {
         }
     }
 
-    /// Everything that is wrong, in one line.
+    /// All faults in one line; the detail if there are none.
     pub fn sentence(&self) -> String {
         if self.faults.is_empty() {
             return self.detail.clone();
@@ -80,7 +81,8 @@ impl Problem {
         self.faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ")
     }
 
-    /// The problem that another service tells in `document`, a response with this status.
+    /// Parses the problem document of another service, received with this status code. Missing
+    /// members get defaults.
     pub fn parse(status: StatusCode, document: &[u8]) -> Self {
         let said: Value = serde_json::from_slice(document).unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -99,7 +101,7 @@ impl Problem {
         }
     }
 
-    /// The document.
+    /// The problem as a JSON document.
     pub fn to_json(&self) -> Value {
         let title = self.title.or(self.status.canonical_reason()).unwrap_or("Error");
         let kind = match self.reason {
@@ -120,7 +122,7 @@ impl Problem {
         document
     }
 
-    /// The response that tells it, never to be stored.
+    /// The error response. It has `Cache-Control: no-store`.
     pub fn into_response(self, layout: Layout) -> Response<Body> {
         let document = self.to_json();
         let text = match layout {
@@ -143,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_written_as_its_origin_has_it() {
+    fn problem_round_trips_in_each_layout() {
         let fault = Fault { parameter: "width".into(), found: "x".into(), allowed: "y".into() };
         let problem = Problem {
             reason: Some(ErrorReason::BadParameters),

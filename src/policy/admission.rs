@@ -1,4 +1,4 @@
-//! Whether a response may be stored, and what is kept of its head (RFC 9111 section 3).
+//! Whether a response may be stored, and which part of its head is stored (RFC 9111 section 3).
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -16,28 +16,31 @@ use crate::message::entity_tag::EntityTag;
 use crate::message::fields::{has_credentials, remove_hop_by_hop};
 pub use crate::message::outcome::NotStored;
 
-/// What a route says of storing: windows where the origin is silent, whose directives count, what becomes of cookies.
+/// The storage settings of a route: stale windows, targeted fields, `Set-Cookie`, lifetime rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Terms {
-    /// Stale-while-revalidate window where the origin gives none.
+    /// The stale-while-revalidate window where the origin gives none.
     pub stale_while_revalidate: Option<Duration>,
-    /// Stale-if-error window where the origin gives none.
+    /// The stale-if-error window where the origin gives none.
     pub stale_if_error: Option<Duration>,
-    /// How long a stale response may be served while the origin gives no answer at all, where nothing gives a
-    /// stale-if-error window (RFC 9111 section 4.2.4).
+    /// How long a stale response may be served while the origin cannot be reached, where nothing
+    /// gives a stale-if-error window (RFC 9111 section 4.2.4).
     pub stale_when_disconnected: Option<Duration>,
-    /// Fields whose directives count before those of `Cache-Control`, the most specific first (RFC 9213).
+    /// The targeted fields that precede `Cache-Control`, the most specific first (RFC 9213).
     pub targeted: Vec<HeaderName>,
-    /// What becomes of a response with `Set-Cookie`.
+    /// How a response with `Set-Cookie` is stored.
     pub set_cookie: SetCookie,
-    /// What its rules and the caller say of the lifetime.
+    /// The lifetime that the rules and the client's parameters give.
     pub ruled: Ruled,
 }
 
 impl Terms {
-    /// These terms for a response that comes in place of `stored`, or confirms it: with what was seen of that, and that it had `changed` or not.
-    /// `sent` and `received` are the times of the request and its answer, `fields` those of the answer. Nothing new where lifetimes are not
-    /// adaptive.
+    /// These terms for a response that replaces or confirms `stored`, with one more look in the
+    /// history of an adaptive lifetime.
+    ///
+    /// `changed` says whether the content differs from `stored`. `sent` and `received` are the
+    /// times of the request and of its response; `fields` are the fields of that response. The
+    /// terms stay the same where lifetimes are not adaptive.
     pub fn having_seen(
         &self,
         stored: &StoredResponse,
@@ -49,7 +52,8 @@ impl Terms {
         if self.ruled.adaptive.is_none() {
             return Cow::Borrowed(self);
         }
-        // From when the one was made to when the other was: what a cache on the way repeats is no look.
+        // Measure between the times at which the two responses were generated: a response that an
+        // intermediate cache repeats is not a new look.
         let made = received - freshness::initial_age(fields, sent, received);
         let after = made.since(stored.response_time - stored.initial_age);
         let before = stored.history.as_deref().cloned().unwrap_or_default();
@@ -58,20 +62,21 @@ impl Terms {
     }
 }
 
-/// What of a request matters for storing its response.
+/// The parts of a request that decide whether its response may be stored.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestFacts<'a> {
-    /// Its method.
+    /// The method; only responses to GET are stored.
     pub method: &'a Method,
-    /// Its fields as the origin saw them.
+    /// The fields as the origin received them.
     pub fields: &'a HeaderMap,
-    /// When it was sent.
+    /// When the request was sent to the origin.
     pub sent: Timestamp,
 }
 
-/// Decides whether the response may be stored; if so, gives the head that is kept.
+/// Decides whether a response may be stored, and returns the head to store.
 ///
-/// `fields` are the response's fields as they came; `received` is the moment its head arrived.
+/// `fields` are the response's fields as received; `received` is the time at which its head
+/// arrived.
 pub fn admit(
     request: RequestFacts<'_>,
     status: StatusCode,
@@ -83,7 +88,8 @@ pub fn admit(
     let Applied { directives, mut lifetime, source, ruling } =
         terms.ruled.apply(request.fields, status, fields, said, terms.set_cookie, received);
     may_store(request, status, fields, &directives, source, terms)?;
-    // What came to a cookie may be one user's page under a name that looks like everybody's. Nobody but the origin can tell.
+    // A response to a request with a cookie may be one user's page at a shared URL. Only the origin
+    // can know, so a heuristic lifetime is not used.
     if source == LifetimeSource::Heuristic
         && request.fields.contains_key(header::COOKIE)
         && !directives.public
@@ -136,8 +142,9 @@ pub fn admit(
     Ok(head)
 }
 
-/// The fields that are not stored but go to the client whose request was forwarded: those that `no-cache` or `private`
-/// names (RFC 9111 sections 5.2.2.4 and 5.2.2.7), and cookies by the setting `set_cookie`.
+/// The fields that are not stored, but sent to the client whose request was forwarded: those that
+/// `no-cache` or `private` names (RFC 9111 sections 5.2.2.4 and 5.2.2.7), and cookies by the
+/// setting `set_cookie`.
 pub fn withheld(fields: &HeaderMap, terms: &Terms) -> HeaderMap {
     let directives = targeted::for_cache(fields, &terms.targeted);
     let mut withheld = HeaderMap::new();
@@ -167,8 +174,9 @@ pub fn withheld(fields: &HeaderMap, terms: &Terms) -> HeaderMap {
     withheld
 }
 
-/// Whether the answer to a POST may be stored for later GETs of `target`: it says itself that it represents that (`Content-Location`), and has
-/// explicit freshness (RFC 9110 section 9.3.3). Whether it may be stored at all, [`admit`] says.
+/// Whether the response to a POST may answer later GET requests for `target`. Its
+/// `Content-Location` must be the target URI, and its freshness explicit (RFC 9110 section 9.3.3).
+/// [`admit`] decides whether it may be stored at all.
 pub fn answers_get(
     method: &Method,
     target: &url::Url,
@@ -186,14 +194,15 @@ pub fn answers_get(
         && !lifetime.is_zero()
 }
 
-/// Whether it has a use: while it is fresh, once it is validated, or stale inside a window.
+/// Whether a stored response can ever be served: fresh, validated, or within a stale window.
 fn is_useful(head: &StoredResponse, fields: &HeaderMap) -> bool {
     let windows = !head.stale_while_revalidate.is_zero() || !head.stale_if_error.is_zero();
     let may_be_stale = windows && !head.no_cache && !head.must_revalidate;
     !head.lifetime.is_zero() || may_be_stale || has_validator(fields)
 }
 
-/// Removes the fields that are kept of no response (RFC 9111 section 3.1), and `Age`, which is made anew for each answer.
+/// Removes the fields that are never stored (RFC 9111 section 3.1), and `Age`, which is computed
+/// for each response sent.
 pub(super) fn strip(fields: &mut HeaderMap) {
     remove_hop_by_hop(fields);
     for name in [header::AGE, header::PROXY_AUTHENTICATE, header::PROXY_AUTHORIZATION] {
@@ -216,7 +225,8 @@ fn may_store(
     if let Some(refused) = terms.ruled.refused {
         return Err(refused);
     }
-    // 206 would need combining (RFC 9111 3.4); a 304 is no representation.
+    // Storing a 206 requires combining partial content (RFC 9111 section 3.4). A 304 carries no
+    // representation.
     let other = status.is_informational() || matches!(status.as_u16(), 206 | 304);
     if other || !terms.ruled.stores_status(status) {
         return Err(NotStored::Status);
@@ -228,7 +238,8 @@ fn may_store(
         return Err(NotStored::RequestNoStore);
     }
     if directives.must_understand {
-        // RFC 9111 5.2.2.3: with a status that we understand, no-store is ignored.
+        // A cache that understands the status code ignores no-store beside must-understand
+        // (RFC 9111 section 5.2.2.3).
         if !is_understood(status) {
             return Err(NotStored::Status);
         }
@@ -238,7 +249,7 @@ fn may_store(
     if directives.private == Qualified::Whole {
         return Err(NotStored::Private);
     }
-    // RFC 9111 section 3.5.
+    // Storing responses to authenticated requests (RFC 9111 section 3.5).
     let shareable = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
     if has_credentials(request.fields) && !shareable {
         return Err(NotStored::Authorization);
@@ -262,7 +273,7 @@ fn may_store(
     }
 }
 
-/// The final statuses whose caching requirements we implement (RFC 9110 section 15).
+/// The final status codes whose caching requirements are implemented (RFC 9110 section 15).
 fn is_understood(status: StatusCode) -> bool {
     matches!(status.as_u16(),
         200..=205 | 300..=303 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 428 | 429 | 431 | 451 | 500..=505 | 511)
@@ -273,8 +284,9 @@ fn has_validator(fields: &HeaderMap) -> bool {
         || crate::message::date::of_field(fields, &header::LAST_MODIFIED).is_some()
 }
 
-/// The fields that are never taken from a 304: they say how the stored octets are framed and coded, or are computed over them, which
-/// a 304 cannot change (RFC 9111 section 3.2). Every other one is, `Content-Type` too.
+/// The fields that a 304 does not update. They describe the framing or the coding of the stored
+/// body, or are digests of it (RFC 9111 section 3.2). All others are updated, `Content-Type`
+/// included.
 pub(super) const NOT_UPDATED: [HeaderName; 6] = [
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
@@ -304,7 +316,7 @@ mod tests {
 
     /// RFC 9111 section 3, clause by clause.
     #[test]
-    fn storing_table() {
+    fn response_is_stored_only_if_rfc_9111_allows() {
         const FRESH: (&str, &str) = ("cache-control", "max-age=60");
         const TAG: (&str, &str) = ("etag", "\"1\"");
         const AUTH: (&str, &str) = ("authorization", "Basic x");
@@ -358,9 +370,9 @@ mod tests {
         }
     }
 
-    /// RFC 9111 sections 3.1, 5.2.2.4 and 5.2.2.7: fields that are not kept.
+    /// RFC 9111 sections 3.1, 5.2.2.4 and 5.2.2.7: fields that are not stored.
     #[test]
-    fn some_fields_are_not_kept() {
+    fn stored_head_lacks_excluded_fields() {
         let kept = decide(
             &[],
             200,
@@ -382,9 +394,9 @@ mod tests {
         assert_eq!(kept.initial_age, Duration::from_secs(5));
     }
 
-    /// The route decides what becomes of cookies; RFC 9111 section 7.3 leaves sharing them to the origin.
+    /// The setting `set_cookie`; RFC 9111 section 7.3 leaves the sharing of cookies to the origin.
     #[test]
-    fn cookies_table() {
+    fn response_with_cookie_follows_set_cookie_setting() {
         const EXPLICIT: (&str, &str) = ("cache-control", "max-age=60");
         const TAG: (&str, &str) = ("etag", "\"1\"");
         const COOKIE: (&str, &str) = ("set-cookie", "a=b");
@@ -411,7 +423,7 @@ mod tests {
 
     /// RFC 9110 section 9.3.3.
     #[test]
-    fn answers_to_posts_table() {
+    fn post_response_with_content_location_answers_get() {
         let target = url::Url::parse("http://h/a?b").expect("url");
         const FRESH: (&str, &str) = ("cache-control", "max-age=60");
         for (method, status, lines, expected) in [
@@ -430,9 +442,9 @@ mod tests {
         }
     }
 
-    /// RFC 9213 section 2.2: a targeted field stands in for Cache-Control and Expires.
+    /// RFC 9213 section 2.2: a targeted field replaces `Cache-Control` and `Expires`.
     #[test]
-    fn targeted_directives_decide_alone() {
+    fn targeted_field_replaces_cache_control() {
         let terms =
             Terms { targeted: vec![HeaderName::from_static("cdn-cache-control")], ..Terms::default() };
         let request = HeaderMap::new();
@@ -451,9 +463,10 @@ mod tests {
         }
     }
 
-    /// RFC 5861: the origin's windows win over the route's; RFC 9111 5.2.2.10: `s-maxage` forbids stale use.
+    /// RFC 5861: the origin's windows precede the route's. RFC 9111 section 5.2.2.10: `s-maxage`
+    /// forbids stale use.
     #[test]
-    fn windows_come_from_the_origin_first() {
+    fn origin_windows_precede_route_windows() {
         let request = HeaderMap::new();
         let facts = RequestFacts { method: &Method::GET, fields: &request, sent: NOW };
         let route = Terms {

@@ -1,16 +1,18 @@
-//! How a stored response was asked for: kept with it so that it can be listed by what it shows, and asked for again without anybody's
-//! credentials.
+//! How a stored response was requested: kept with the response, so that it can be listed by its
+//! page and fetched again without the credentials of any client. Main types: [`Asking`] and
+//! [`Again`].
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 
-/// Octets of a URL that are kept; of a longer one there is a beginning to show, and no way to ask again.
-const LONGEST: usize = 2048;
-/// Octets of all selecting fields that are kept.
-const LONGEST_FIELDS: usize = 1024;
-/// What is in the names of fields and parameters that hold credentials.
+/// Longest URL that is kept whole, in bytes. A longer one is cut for display and is not requested
+/// again.
+const MAX_URL_BYTES: usize = 2048;
+/// Limit on the names and values of all selecting header fields together, in bytes.
+const MAX_FIELD_BYTES: usize = 1024;
+/// Parts of field and parameter names that mark credentials.
 const SECRET_PARTS: [&str; 13] = [
     "header",
     "auth",
@@ -26,37 +28,38 @@ const SECRET_PARTS: [&str; 13] = [
     "access-key",
     "access_key",
 ];
-/// Whole names of parameters that hold credentials, or fields that do.
+/// Whole names of fields and parameters that mark credentials.
 const SECRET_NAMES: [&str; 6] = ["key", "sig", "hash", "jwt", "hmac", "customer"];
 
-/// What a stored response shows, and how to ask for it again.
+/// The page that a stored response shows, and the request to fetch it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asking {
-    /// The page that it captures, else the URL that was asked for.
+    /// The captured page, otherwise the target URI of the request. Cut after 2,048 bytes.
     pub target: String,
-    /// A request for the same, if one can be made that is nobody's own.
+    /// The request to repeat; `None` if the original had credentials or is too long to keep.
     pub again: Option<Again>,
 }
 
-/// A request without credentials.
+/// A request without credentials, as it is kept in a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Again {
-    /// The target in absolute form.
+    /// The target URI in absolute form.
     pub uri: String,
-    /// The fields that select the variant.
+    /// The selecting header fields of the variant, as names and values.
     pub fields: Vec<(String, Vec<u8>)>,
 }
 
 impl Asking {
-    /// How `request` asked for a response that shows `page` and is selected by the fields `selecting`.
+    /// Describes the stored response to `request`: it shows `page` and has the selecting header
+    /// fields `selecting`.
     pub fn of(request: &Parts, page: Option<String>, selecting: &[HeaderName]) -> Asking {
         let uri = request.uri.to_string();
         let mut target = page.unwrap_or_else(|| uri.clone());
-        if target.len() > LONGEST {
-            let end = (0..=LONGEST).rev().find(|&at| target.is_char_boundary(at)).unwrap_or(0);
+        if target.len() > MAX_URL_BYTES {
+            let end = (0..=MAX_URL_BYTES).rev().find(|&at| target.is_char_boundary(at)).unwrap_or(0);
             target.truncate(end);
         }
-        if uri.len() > LONGEST || is_own(request) {
+        if uri.len() > MAX_URL_BYTES || has_credentials(request) {
             return Asking { target, again: None };
         }
         let mut fields = Vec::new();
@@ -66,11 +69,11 @@ impl Asking {
             }
         }
         let length: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let again = (length <= LONGEST_FIELDS).then_some(Again { uri, fields });
+        let again = (length <= MAX_FIELD_BYTES).then_some(Again { uri, fields });
         Asking { target, again }
     }
 
-    /// Bytes that it takes in memory beside itself.
+    /// Bytes on the heap.
     pub fn weight(&self) -> usize {
         let again = self.again.as_ref().map_or(0, |again| {
             let fields = again.fields.iter().map(|(name, value)| name.len() + value.len() + 48);
@@ -81,7 +84,7 @@ impl Asking {
 }
 
 impl Again {
-    /// The head of the request, as a GET.
+    /// The head of a GET request; `None` if the kept URI or fields are not valid.
     pub fn to_request(&self) -> Option<Parts> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.fields {
@@ -93,12 +96,12 @@ impl Again {
     }
 }
 
-/// Whether the request carries what looks like somebody's credentials, in a field or in its query.
-fn is_own(request: &Parts) -> bool {
+/// Whether the request seems to carry credentials, in a field or in its query.
+fn has_credentials(request: &Parts) -> bool {
     let query = request.uri.query().unwrap_or_default();
     request.headers.keys().any(|name| is_secret(name.as_str()))
         || form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
-            // A proxy by its URL has its password with it; one by its name has not.
+            // The URL of a proxy may hold a password; the name of a configured proxy does not.
             is_secret(&name.to_ascii_lowercase()) || (name == "proxy" && value.contains('@'))
         })
 }
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn nobodys_credentials_are_used_again() {
+    fn request_with_credentials_is_not_repeated() {
         for (query, lines, again) in [
             ("?url=https://a.example&width=5", vec![], true),
             ("", vec![("accept", "image/png"), ("user-agent", "x")], true),
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_selects_is_kept_of_the_fields() {
+    fn repeated_request_has_only_selecting_fields() {
         let asking = asked("http://h/s", &[("accept", "image/png"), ("user-agent", "x")]);
         let request = asking.again.expect("again").to_request().expect("a request");
         assert_eq!((request.uri.to_string().as_str(), request.headers.len()), ("http://h/s", 1));
@@ -146,9 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn long_url_is_cut_and_not_repeated() {
         let long = format!("http://h/{}", "a".repeat(3000));
         let asking = asked(&long, &[]);
-        assert_eq!((asking.target.len(), asking.again), (LONGEST, None));
+        assert_eq!((asking.target.len(), asking.again), (MAX_URL_BYTES, None));
     }
 }

@@ -1,4 +1,5 @@
-//! What caches between us and the reader are told of an answer: browsers, CDNs, and nobody else where a key was needed.
+//! The caching fields that downstream caches receive: lifetimes for browsers and CDNs, and
+//! `private` for responses that needed an API key. [`Audience`] holds the settings of a route.
 
 use std::time::Duration;
 
@@ -10,51 +11,52 @@ use crate::message::fields;
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Whom the answers of a route are for.
+/// Who may cache the responses of a route, and for how long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Audience {
-    /// They are embedded by other sites, and kept by shared caches.
+    /// Other sites may embed the responses, and shared caches may store them.
     pub public: bool,
-    /// The age from which on a browser asks again, if before the end of its lifetime.
+    /// The longest `max-age` for browsers, if shorter than the lifetime here.
     pub browser_ttl: Option<Duration>,
-    /// The same of CDNs.
+    /// The longest `s-maxage` and `CDN-Cache-Control` lifetime, if shorter than the lifetime here.
     pub cdn_ttl: Option<Duration>,
 }
 
-/// Who asked.
+/// How the client was authorised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
-    /// Anybody, perhaps by a link that is good until then.
+    /// No key, or a signed link; with the time at which the link expires, if it does.
     Anybody(Option<Timestamp>),
-    /// Somebody with a key that is not in the link.
+    /// An API key that is not part of the URL.
     Holder,
 }
 
-/// What is known of the answer: when its age was zero, and its lifetime.
+/// When a response was generated, and its freshness lifetime here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// When its age was zero.
+    /// The time at which its age was zero.
     pub made: Timestamp,
-    /// How long it is fresh from then on.
+    /// The freshness lifetime, counted from `made`.
     pub lifetime: Duration,
 }
 
 impl Audience {
-    /// Tells `response`, an answer to `asker`, what caches need to know. `kept` is what was decided here of its lifetime.
+    /// Sets the caching fields of `response`, which answers `asker`. `kept` gives the lifetime that
+    /// was decided here.
     ///
-    /// Lifetimes count from when the picture was made, as `Age` does, so that they say the same at each moment. None reaches beyond the
-    /// end of the link.
+    /// Lifetimes count from the generation of the response, as `Age` does, so they are the same at
+    /// any time. None is longer than the link is valid.
     pub fn tell(&self, asker: Asker, kept: Option<Kept>, response: &mut HeaderMap) {
         if asker != Asker::Holder && !self.public {
             return;
         }
         match asker {
-            // A shared cache that does not know of the key would give it to everybody.
+            // A shared cache does not know the key and would serve the response to every client.
             Asker::Holder => keep_private(response),
             Asker::Anybody(until) => {
                 response.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
                 if let Some(kept) = kept {
-                    self.lasting(kept, until, response);
+                    self.set_public_lifetimes(kept, until, response);
                 }
             }
         }
@@ -65,16 +67,16 @@ impl Audience {
         }
     }
 
-    fn lasting(&self, kept: Kept, until: Option<Timestamp>, response: &mut HeaderMap) {
+    fn set_public_lifetimes(&self, kept: Kept, until: Option<Timestamp>, response: &mut HeaderMap) {
         let lifetime = until.map_or(kept.lifetime, |until| kept.lifetime.min(until.since(kept.made)));
         let of = |most: Option<Duration>| most.map_or(lifetime, |most| most.min(lifetime)).as_secs();
         let (browser, cdn) = (of(self.browser_ttl), of(self.cdn_ttl));
         let Some(mut members) = members(response) else { return };
-        members.retain(|member| !["public", "max-age", "s-maxage"].iter().any(|name| is(member, name)));
-        let mut told = vec![b"public".to_vec(), format!("max-age={browser}").into_bytes()];
-        told.push(format!("s-maxage={cdn}").into_bytes());
-        told.append(&mut members);
-        if let Ok(value) = HeaderValue::from_bytes(&told.join(&b", "[..])) {
+        members.retain(|member| !["public", "max-age", "s-maxage"].iter().any(|name| has_name(member, name)));
+        let mut directives = vec![b"public".to_vec(), format!("max-age={browser}").into_bytes()];
+        directives.push(format!("s-maxage={cdn}").into_bytes());
+        directives.append(&mut members);
+        if let Ok(value) = HeaderValue::from_bytes(&directives.join(&b", "[..])) {
             response.insert(header::CACHE_CONTROL, value);
             response.remove(header::EXPIRES);
         }
@@ -84,29 +86,30 @@ impl Audience {
     }
 }
 
-/// The members of `Cache-Control`; `None` if they keep others from storing it.
+/// The directives of `Cache-Control`; `None` if they forbid shared caches to store or reuse it.
 fn members(response: &HeaderMap) -> Option<Vec<Vec<u8>>> {
     let members: Vec<Vec<u8>> = fields::list(response, &header::CACHE_CONTROL).map(<[u8]>::to_vec).collect();
-    let forbids = |member: &Vec<u8>| ["no-store", "private", "no-cache"].iter().any(|name| is(member, name));
+    let forbids =
+        |member: &Vec<u8>| ["no-store", "private", "no-cache"].iter().any(|name| has_name(member, name));
     (!members.iter().any(forbids)).then_some(members)
 }
 
 fn keep_private(response: &mut HeaderMap) {
     response.remove(CDN_CACHE_CONTROL);
     let all: Vec<Vec<u8>> = fields::list(response, &header::CACHE_CONTROL).map(<[u8]>::to_vec).collect();
-    if all.iter().any(|member| is(member, "no-store")) {
+    if all.iter().any(|member| has_name(member, "no-store")) {
         return;
     }
-    let mut told = vec![b"private".to_vec()];
-    told.extend(
-        all.into_iter().filter(|m| !["public", "private", "s-maxage"].iter().any(|name| is(m, name))),
+    let mut directives = vec![b"private".to_vec()];
+    directives.extend(
+        all.into_iter().filter(|m| !["public", "private", "s-maxage"].iter().any(|name| has_name(m, name))),
     );
-    if let Ok(value) = HeaderValue::from_bytes(&told.join(&b", "[..])) {
+    if let Ok(value) = HeaderValue::from_bytes(&directives.join(&b", "[..])) {
         response.insert(header::CACHE_CONTROL, value);
     }
 }
 
-fn is(member: &[u8], name: &str) -> bool {
+fn has_name(member: &[u8], name: &str) -> bool {
     let said = member.split(|&octet| octet == b'=').next().unwrap_or_default().trim_ascii();
     said.eq_ignore_ascii_case(name.as_bytes())
 }
@@ -117,7 +120,7 @@ mod tests {
 
     const MADE: Timestamp = Timestamp::from_secs(1_000_000);
 
-    fn told(
+    fn caching_fields(
         audience: Audience,
         asker: Asker,
         lifetime: u64,
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn browsers_and_cdns_are_told_what_was_decided_here() {
+    fn public_response_gets_browser_and_cdn_lifetimes() {
         let public = Audience { public: true, ..Audience::default() };
         let short = Audience {
             browser_ttl: Some(Duration::from_secs(60)),
@@ -168,18 +171,21 @@ mod tests {
             (short, until, says("max-age=600"), ["public, max-age=60, s-maxage=90", "public, max-age=90"]),
             (public, until, says("max-age=600"), ["public, max-age=90, s-maxage=90", "public, max-age=90"]),
         ] {
-            let found = told(audience, asker, 600, &said);
+            let found = caching_fields(audience, asker, 600, &said);
             assert_eq!(found, [expected[0], expected[1], "cross-origin", "nosniff"], "{said:?}");
         }
         for closed in ["no-store", "private, max-age=5", "no-cache"] {
-            assert_eq!(told(public, anybody, 600, &says(closed)), [closed, "-", "cross-origin", "nosniff"]);
+            assert_eq!(
+                caching_fields(public, anybody, 600, &says(closed)),
+                [closed, "-", "cross-origin", "nosniff"]
+            );
         }
         let plain = Audience::default();
-        assert_eq!(told(plain, anybody, 600, &says("max-age=600")), ["max-age=600", "-", "-", "-"]);
+        assert_eq!(caching_fields(plain, anybody, 600, &says("max-age=600")), ["max-age=600", "-", "-", "-"]);
     }
 
     #[test]
-    fn what_needed_a_key_is_for_its_holder_alone() {
+    fn response_to_key_holder_is_private() {
         let public = Audience { public: true, ..Audience::default() };
         for (said, expected) in [
             ("max-age=600", "private, max-age=600"),
@@ -188,9 +194,9 @@ mod tests {
         ] {
             let said =
                 [("cache-control", said), ("cdn-cache-control", "max-age=9"), ("content-type", "text/html")];
-            let found = told(public, Asker::Holder, 600, &said);
+            let found = caching_fields(public, Asker::Holder, 600, &said);
             assert_eq!(found, [expected, "-", "-", "-"]);
         }
-        assert_eq!(told(public, Asker::Holder, 600, &[])[0], "private");
+        assert_eq!(caching_fields(public, Asker::Holder, 600, &[])[0], "private");
     }
 }

@@ -1,4 +1,4 @@
-//! Whose request it is, behind proxies that are trusted to say so.
+//! The address of the client behind trusted proxies.
 
 use std::net::IpAddr;
 
@@ -7,35 +7,37 @@ use ipnet::IpNet;
 
 use crate::message::forwarded::{Chain, Spelling, told_from_last};
 
-/// Who is believed, and in which field.
+/// The trusted proxies, and the field in which they name the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// Addresses that are believed.
+    /// Address ranges of trusted proxies.
     pub ranges: Vec<IpNet>,
-    /// The field in which they tell; the other one might have passed through them as it came.
+    /// The field that the proxies set. The other field is ignored, as a proxy may pass it on
+    /// unchanged from a client.
     pub spelling: Spelling,
 }
 
 impl Trust {
-    /// Through whose hands a request came from `peer`; nothing to be told if `peer` is not trusted.
+    /// The chain of addresses by which a request arrived from `peer`; `None` if `peer` is not
+    /// trusted.
     ///
-    /// From the last to the first each address is believed that a trusted one tells. What is told by the first one that is not, the client, is
-    /// worth nothing.
+    /// Addresses are read from last to first. An address is believed if the proxy that added it is
+    /// trusted, so reading stops at the first untrusted address: the client.
     pub fn chain(&self, peer: IpAddr, fields: &HeaderMap) -> Option<Chain> {
         if !self.trusts(peer) {
             return None;
         }
         let mut chain = vec![Some(peer)];
-        for told in told_from_last(fields, self.spelling) {
-            chain.push(told);
-            if !told.is_some_and(|told| self.trusts(told)) {
+        for address in told_from_last(fields, self.spelling) {
+            chain.push(address);
+            if !address.is_some_and(|address| self.trusts(address)) {
                 break;
             }
         }
         Some(Chain::from_last(chain))
     }
 
-    /// As [`chain`](Self::chain), for a request whose fields have to be looked for.
+    /// As [`chain`](Self::chain), with the fields looked up only if `peer` is trusted.
     pub fn chain_in(&self, peer: IpAddr, lines: impl FnOnce(&HeaderName) -> HeaderMap) -> Option<Chain> {
         if !self.trusts(peer) {
             return None;
@@ -55,7 +57,7 @@ mod tests {
     use crate::message::fields::lines;
 
     #[test]
-    fn the_client_is_the_first_that_is_not_trusted_from_the_right() {
+    fn client_is_last_untrusted_address() {
         let trust = Trust {
             ranges: vec!["10.0.0.0/8".parse().expect("range"), "::1/128".parse().expect("range")],
             spelling: Spelling::XForwardedFor,
@@ -67,14 +69,14 @@ mod tests {
             ("::ffff:10.0.0.1", &["1.2.3.4, ::1"], Some("1.2.3.4")),
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], Some("10.0.0.3")),
             ("10.0.0.1", &[], Some("10.0.0.1")),
-            // Not known: an address that is in no list of those who may do something.
+            // Unknown becomes the unspecified address, which no list of allowed addresses contains.
             ("10.0.0.1", &["1.2.3.4, unknown"], Some("0.0.0.0")),
             ("10.0.0.1", &["1.2.3.4, <script>"], Some("0.0.0.0")),
             ("9.9.9.9", &["1.2.3.4"], None),
         ] {
             let fields: Vec<_> = told.iter().map(|told| ("x-forwarded-for", *told)).collect();
             let mut fields = lines(&fields);
-            // The other field is not heeded.
+            // The other field is ignored.
             fields.insert("forwarded", http::HeaderValue::from_static("for=10.0.0.7"));
             let chain = trust.chain(peer.parse().expect("address"), &fields);
             let found = chain.map(|chain| chain.client().to_string());

@@ -1,4 +1,5 @@
-//! `Cache-Control`, read once (RFC 9111 section 5.2, RFC 5861, RFC 8246).
+//! Parsed `Cache-Control`: [`ResponseDirectives`] and [`RequestDirectives`] (RFC 9111 section 5.2,
+//! RFC 5861, RFC 8246).
 
 use std::time::Duration;
 
@@ -6,28 +7,30 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::message::fields;
 
-/// The largest delta-seconds that is told apart (RFC 9111 section 1.2.2 asks for at least 2^31).
+/// The largest delta-seconds; larger values saturate (RFC 9111 section 1.2.2).
 pub(super) const MAX_DELTA: u64 = 1 << 31;
 
-/// Without these a response would be stored as something else than it is: for others, for longer, or with octets that cannot be
-/// decoded. A directive that names one of them is taken for the whole response.
+/// Fields without which a stored response would be wrong: served to other clients, for longer, or
+/// with a body that cannot be decoded. A directive that names one of them applies to the whole
+/// response.
 const INDISPENSABLE: [HeaderName; 5] =
     [header::CACHE_CONTROL, header::CONTENT_ENCODING, header::DATE, header::EXPIRES, header::VARY];
 
-/// A directive that may name the fields it is limited to.
+/// A directive that may be limited to named fields: `no-cache` or `private`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Qualified {
-    /// Not there.
+    /// The directive is not present.
     #[default]
     Absent,
-    /// There, for the whole response.
+    /// The directive applies to the whole response.
     Whole,
-    /// There, for these fields only.
+    /// The directive applies to these fields only.
     Fields(Vec<HeaderName>),
 }
 
 impl Qualified {
-    /// Limited to the fields that `list` names, or not at all if it cannot be read.
+    /// Limited to the fields that `list` names; for the whole response if the list cannot be
+    /// parsed.
     pub(super) fn fields(list: &[u8]) -> Self {
         let mut qualified = Qualified::Absent;
         qualified.add(Some(list));
@@ -42,9 +45,9 @@ impl Qualified {
         let mut names = Vec::new();
         for name in fields::split_list(argument) {
             match HeaderName::from_bytes(name) {
-                // `*` is a valid token, and no field.
+                // `*` is a valid token but not a field name.
                 Ok(name) if name.as_str() != "*" && !INDISPENSABLE.contains(&name) => names.push(name),
-                // A list that cannot be read, or not be obeyed, limits nothing.
+                // A list that cannot be parsed or obeyed limits nothing.
                 _ => return *self = Qualified::Whole,
             }
         }
@@ -57,39 +60,39 @@ impl Qualified {
     }
 }
 
-/// The directives of a response.
+/// The directives of a response, from `Cache-Control` or a targeted field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseDirectives {
-    /// `no-store`
+    /// `no-store`: the response must not be stored (RFC 9111 section 5.2.2.5).
     pub no_store: bool,
-    /// `no-cache`, whole or for fields
+    /// `no-cache`, whole or for fields: validate before each use (RFC 9111 section 5.2.2.4).
     pub no_cache: Qualified,
-    /// `private`, whole or for fields
+    /// `private`, whole or for fields: a shared cache must not store it (RFC 9111 section 5.2.2.7).
     pub private: Qualified,
-    /// `public`
+    /// `public`: storable even if otherwise prohibited (RFC 9111 section 5.2.2.9).
     pub public: bool,
-    /// `must-revalidate`
+    /// `must-revalidate`: no stale use (RFC 9111 section 5.2.2.2).
     pub must_revalidate: bool,
-    /// `proxy-revalidate`
+    /// `proxy-revalidate`: no stale use by shared caches (RFC 9111 section 5.2.2.8).
     pub proxy_revalidate: bool,
-    /// `must-understand`
+    /// `must-understand`: store only if the status code is understood (RFC 9111 section 5.2.2.3).
     pub must_understand: bool,
-    /// `immutable` (RFC 8246)
+    /// `immutable`: no validation while fresh (RFC 8246 section 2).
     pub immutable: bool,
-    /// `max-age`; zero where it cannot be read
+    /// `max-age`; zero if it cannot be parsed (RFC 9111 section 5.2.2.1).
     pub max_age: Option<Duration>,
-    /// `s-maxage`; zero where it cannot be read
+    /// `s-maxage`; zero if it cannot be parsed (RFC 9111 section 5.2.2.10).
     pub s_maxage: Option<Duration>,
-    /// `stale-while-revalidate` (RFC 5861 section 3)
+    /// `stale-while-revalidate`: the window for stale use during a validation (RFC 5861 section 3).
     pub stale_while_revalidate: Option<Duration>,
-    /// `stale-if-error` (RFC 5861 section 4)
+    /// `stale-if-error`: the window for stale use in place of errors (RFC 5861 section 4).
     pub stale_if_error: Option<Duration>,
-    /// They come from a targeted field, so that `Expires` does not count (RFC 9213 section 2.2).
+    /// The directives come from a targeted field, so `Expires` is ignored (RFC 9213 section 2.2).
     pub targeted: bool,
 }
 
 impl ResponseDirectives {
-    /// Reads all `Cache-Control` lines.
+    /// Parses all `Cache-Control` lines of a response.
     pub fn of(fields: &HeaderMap) -> Self {
         let mut all = Self::default();
         for (name, argument) in directives(fields) {
@@ -114,25 +117,25 @@ impl ResponseDirectives {
     }
 }
 
-/// The directives of a request.
+/// The directives of a request (RFC 9111 section 5.2.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestDirectives {
-    /// `no-cache`, or `Pragma: no-cache` where there is no `Cache-Control` (RFC 9111 section 5.4)
+    /// `no-cache`; also `Pragma: no-cache` without `Cache-Control` (RFC 9111 section 5.4).
     pub no_cache: bool,
-    /// `no-store`
+    /// `no-store`: neither the request nor its response may be stored (RFC 9111 section 5.2.1.5).
     pub no_store: bool,
-    /// `only-if-cached`
+    /// `only-if-cached`: answer from the store or with 504 (RFC 9111 section 5.2.1.7).
     pub only_if_cached: bool,
-    /// `max-age`; zero where it cannot be read
+    /// `max-age`; zero if it cannot be parsed.
     pub max_age: Option<Duration>,
-    /// `min-fresh`; the largest where it cannot be read
+    /// `min-fresh`; the largest value if it cannot be parsed.
     pub min_fresh: Option<Duration>,
-    /// `max-stale`; without argument no staleness is too much
+    /// `max-stale`; without an argument, any staleness is accepted.
     pub max_stale: Option<Duration>,
 }
 
 impl RequestDirectives {
-    /// Reads all `Cache-Control` lines, or `Pragma` without them.
+    /// Parses all `Cache-Control` lines, or `Pragma` if there are none.
     pub fn of(fields: &HeaderMap) -> Self {
         let mut all = Self::default();
         if !fields.contains_key(header::CACHE_CONTROL) {
@@ -166,7 +169,7 @@ impl RequestDirectives {
     }
 }
 
-/// Reads delta-seconds: digits only; what is too large saturates (RFC 9111 section 1.2.2).
+/// Parses delta-seconds. Only digits are valid; large values saturate (RFC 9111 section 1.2.2).
 pub fn delta_seconds(text: &[u8]) -> Option<Duration> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
@@ -177,20 +180,20 @@ pub fn delta_seconds(text: &[u8]) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Of several values the shortest counts, and one that cannot be read counts as zero: never the more
-/// generous reading (RFC 9111 section 4.2.1).
+/// Keeps the shortest of several values; one that cannot be parsed counts as zero. RFC 9111 section
+/// 4.2.1 encourages the restrictive reading of conflicting and invalid freshness.
 fn shorten(known: &mut Option<Duration>, argument: Option<&[u8]>) {
     let value = argument.and_then(delta_seconds).unwrap_or_default();
     *known = Some(known.map_or(value, |known| known.min(value)));
 }
 
-/// All directives as lower-case name and unquoted argument.
+/// All directives, as the name in lower case and the unquoted argument.
 fn directives(fields: &HeaderMap) -> impl Iterator<Item = (String, Option<Vec<u8>>)> {
     fields::list(fields, &header::CACHE_CONTROL).map(|member| {
         let (name, argument) = match member.iter().position(|&b| b == b'=') {
-            // Blanks around `=` are not in the grammar of RFC 9111 section 5.2, but were in that of RFC 2616 section 2.1, where they mean
-            // nothing, and `private = x` ignored would be less strict than it was meant. So they are bad whitespace, and a recipient
-            // removes it (RFC 9110 section 5.6.3).
+            // RFC 9111 section 5.2 allows no blanks around `=`. RFC 2616 section 2.1 allowed them,
+            // and ignoring `private = x` would be less strict than the origin meant. So the blanks
+            // are bad whitespace, which a recipient removes (RFC 9110 section 5.6.3).
             Some(at) => (member[..at].trim_ascii(), Some(unquote(member[at + 1..].trim_ascii()))),
             None => (member, None),
         };
@@ -198,7 +201,8 @@ fn directives(fields: &HeaderMap) -> impl Iterator<Item = (String, Option<Vec<u8
     })
 }
 
-/// The value of a token or quoted-string; what is neither stays as it is, so that no argument is read out of it.
+/// The value of a token or quoted-string. Other text is returned unchanged, so that it is not read
+/// as an argument.
 fn unquote(text: &[u8]) -> Vec<u8> {
     if text.first() != Some(&b'"') || fields::quoted_string(text) != Some(text.len()) {
         return text.to_vec();
@@ -231,9 +235,10 @@ mod tests {
         Some(Duration::from_secs(n))
     }
 
-    /// RFC 9111 section 5.2 (case, lines), 1.2.2 (delta-seconds), 4.2.1 (doubled and invalid values).
+    /// RFC 9111 sections 5.2 (case, lines), 1.2.2 (delta-seconds) and 4.2.1 (repeated and invalid
+    /// values).
     #[test]
-    fn max_age_is_never_read_more_generously_than_written() {
+    fn max_age_invalid_or_repeated_is_read_restrictively() {
         for (lines, expected) in [
             (&["max-age=60"][..], seconds(60)),
             (&["MAX-AGE=60"], seconds(60)),
@@ -268,7 +273,7 @@ mod tests {
 
     /// RFC 9111 sections 5.2.2.4 and 5.2.2.7.
     #[test]
-    fn qualified_directives_name_their_fields() {
+    fn qualified_directive_lists_its_fields() {
         let of = |lines| ResponseDirectives::of(&fields(lines)).no_cache;
         let names = |names: &[&'static str]| {
             Qualified::Fields(names.iter().map(|n| HeaderName::from_static(n)).collect())
@@ -286,9 +291,9 @@ mod tests {
         assert_eq!(of(&["max-age=1"]), Qualified::Absent);
     }
 
-    /// RFC 9110 section 5.6.3: every directive is read with blanks around `=`, those of requests as well.
+    /// RFC 9110 section 5.6.3: blanks around `=` are removed in responses and in requests.
     #[test]
-    fn blanks_around_the_equals_sign_mean_nothing() {
+    fn blanks_around_equals_sign_are_ignored() {
         let all = "MAX-AGE = 1, s-maxage = 2, stale-while-revalidate =3, stale-if-error= 4, \
                    private = \"x-a\", no-cache = x-b";
         let without = "max-age=1, s-maxage=2, stale-while-revalidate=3, stale-if-error=4, \
@@ -301,9 +306,9 @@ mod tests {
         assert_eq!((asked.max_age, asked.max_stale), (seconds(1), seconds(3)));
     }
 
-    /// RFC 9110 section 5.6.4: what follows a quote without an end is no part of a quoted string.
+    /// RFC 9110 section 5.6.4: text after an unclosed quote is not a quoted-string.
     #[test]
-    fn an_open_quote_hides_no_directive() {
+    fn unclosed_quote_hides_no_directive() {
         let all = ResponseDirectives::of(&fields(&["max-age=60, x=\"open, no-store, private=x-a"]));
         assert!(all.no_store);
         assert_eq!(all.private, Qualified::Fields(vec![HeaderName::from_static("x-a")]));
@@ -313,14 +318,14 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_read_in_any_case_and_with_arguments() {
+    fn flags_in_any_case_or_with_argument_are_parsed() {
         let all = ResponseDirectives::of(&fields(&["No-Store, PUBLIC , must-Revalidate", "immutable=1"]));
         assert!(all.no_store && all.public && all.must_revalidate && all.immutable);
     }
 
     /// RFC 9111 sections 5.2.1 and 5.4.
     #[test]
-    fn pragma_counts_only_without_cache_control() {
+    fn pragma_beside_cache_control_is_ignored() {
         let mut request = HeaderMap::new();
         request.append(header::PRAGMA, HeaderValue::from_static("foo, No-Cache"));
         assert!(RequestDirectives::of(&request).no_cache);
@@ -329,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn request_directives_are_read_strictly() {
+    fn request_directives_invalid_are_read_restrictively() {
         let of = |lines| RequestDirectives::of(&fields(lines));
         assert_eq!(of(&["max-stale"]).max_stale, Some(Duration::MAX));
         assert_eq!(of(&["max-stale, max-stale=5"]).max_stale, seconds(5));

@@ -1,4 +1,4 @@
-//! How long a response is fresh and how old it came (RFC 9111 section 4.2).
+//! The freshness lifetime of a response and its age on arrival (RFC 9111 section 4.2).
 
 use std::time::Duration;
 
@@ -8,36 +8,37 @@ use super::directives::{ResponseDirectives, delta_seconds};
 use crate::clock::Timestamp;
 use crate::message::{date, fields};
 
-/// The share of the time since the last modification that a response without explicit lifetime is
-/// taken to be fresh (RFC 9111 section 4.2.2 suggests 10 %).
+/// Divides the time since the last modification to get the heuristic lifetime. RFC 9111 section
+/// 4.2.2 suggests 10 %.
 const HEURISTIC_DIVISOR: u32 = 10;
-/// The longest heuristic lifetime.
+/// The longest heuristic lifetime. Ours: RFC 9111 section 4.2.2 sets no limit.
 const HEURISTIC_CAP: Duration = Duration::from_secs(24 * 3600);
 
-/// Where a freshness lifetime comes from.
+/// The source of a freshness lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LifetimeSource {
-    /// `s-maxage`
+    /// `s-maxage` of the response.
     SMaxAge,
-    /// `max-age`
+    /// `max-age` of the response.
     MaxAge,
-    /// `Expires`
+    /// `Expires` minus `Date` of the response.
     Expires,
-    /// Heuristic, from `Last-Modified`
+    /// A heuristic, from `Last-Modified`.
     Heuristic,
-    /// A rule of the operator's.
+    /// A lifetime rule of the operator.
     Rule,
-    /// Nothing says it: the lifetime is zero.
+    /// No source: the lifetime is zero.
     None,
 }
 
 impl LifetimeSource {
-    /// Whether the origin said it (RFC 9111 section 4.2.1, first three rules).
+    /// Whether the freshness is explicit: `s-maxage`, `max-age` or `Expires` (RFC 9111 section
+    /// 4.2.1).
     pub fn is_explicit(self) -> bool {
         matches!(self, LifetimeSource::SMaxAge | LifetimeSource::MaxAge | LifetimeSource::Expires)
     }
 
-    /// It as people call it.
+    /// The name for `Cache-Status` and `explain`.
     pub fn name(self) -> &'static str {
         match self {
             LifetimeSource::SMaxAge => "s-maxage",
@@ -50,7 +51,7 @@ impl LifetimeSource {
     }
 }
 
-/// The freshness lifetime of a response for a shared cache (RFC 9111 section 4.2.1).
+/// The freshness lifetime for a shared cache, and its source (RFC 9111 section 4.2.1).
 pub fn lifetime(
     status: StatusCode,
     fields: &HeaderMap,
@@ -65,7 +66,7 @@ pub fn lifetime(
     }
     let generated = date::of_field(fields, &header::DATE).unwrap_or(response_time);
     if fields.contains_key(header::EXPIRES) && !directives.targeted {
-        // An invalid date, `0` above all, is a time in the past (RFC 9111 section 5.3).
+        // An invalid date, such as `0`, is a time in the past (RFC 9111 section 5.3).
         let expires = date::of_field(fields, &header::EXPIRES).unwrap_or_default();
         return (expires.since(generated), LifetimeSource::Expires);
     }
@@ -81,12 +82,12 @@ pub fn lifetime(
     }
 }
 
-/// The statuses that are heuristically cacheable (RFC 9110 section 15.1), but for 206.
+/// The heuristically cacheable status codes (RFC 9110 section 15.1), without 206.
 pub fn heuristic_allowed(status: StatusCode) -> bool {
     matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
 }
 
-/// `corrected_initial_age` (RFC 9111 section 4.2.3).
+/// The age on arrival: `corrected_initial_age` (RFC 9111 section 4.2.3).
 pub fn initial_age(fields: &HeaderMap, request_time: Timestamp, response_time: Timestamp) -> Duration {
     let apparent =
         date::of_field(fields, &header::DATE).map(|date| response_time.since(date)).unwrap_or_default();
@@ -94,8 +95,8 @@ pub fn initial_age(fields: &HeaderMap, request_time: Timestamp, response_time: T
     apparent.max(age_value(fields).saturating_add(delay))
 }
 
-/// The `Age` field: the first member of the first line; anything but digits is ignored, overflow
-/// saturates (RFC 9111 section 5.1).
+/// The value of `Age`: the first member of the first line. Anything but digits is ignored, and
+/// large values saturate (RFC 9111 section 5.1).
 pub fn age_value(fields: &HeaderMap) -> Duration {
     fields::list(fields, &header::AGE).next().and_then(delta_seconds).unwrap_or_default()
 }
@@ -108,9 +109,9 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
     const DATE: (&str, &str) = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
 
-    /// RFC 9111 section 4.2.1 (order of sources), 5.3 (invalid Expires), 4.2.2 (heuristic).
+    /// RFC 9111 sections 4.2.1 (order of sources), 5.3 (invalid `Expires`) and 4.2.2 (heuristic).
     #[test]
-    fn lifetime_table() {
+    fn freshness_lifetime_uses_first_source() {
         use LifetimeSource::*;
         let old = ("last-modified", "Sun, 06 Nov 1994 08:32:57 GMT"); // 1000 s before
         let ancient = ("last-modified", "Tue, 06 Nov 1984 08:32:57 GMT");
@@ -139,7 +140,7 @@ mod tests {
 
     /// RFC 9111 sections 4.2.3 and 5.1.
     #[test]
-    fn initial_age_table() {
+    fn initial_age_uses_age_date_and_delay() {
         for (lines, expected) in [
             (vec![], 2),
             (vec![DATE], 2),

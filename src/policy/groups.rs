@@ -1,4 +1,4 @@
-//! Groups of stored responses that are invalidated together (RFC 9875).
+//! Cache groups: stored responses that are invalidated together (RFC 9875).
 
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use sfv::{BareItem, List, ListEntry, Parser};
@@ -6,20 +6,21 @@ use sfv::{BareItem, List, ListEntry, Parser};
 use super::invalidation;
 use super::targeted::joined;
 
-/// Groups that are read from one field; RFC 9875 section 2 asks for 32 at least.
-const MOST_GROUPS: usize = 64;
-/// Octets of a group's name that are read; RFC 9875 section 2 asks for 32 at least. A longer one is ignored.
-const LONGEST_GROUP: usize = 256;
+/// Limit on the groups read from one field. RFC 9875 section 2 requires at least 32.
+const MAX_GROUPS: usize = 64;
+/// Longest group name in bytes; longer ones are ignored. RFC 9875 section 2 requires at least 32.
+const MAX_GROUP_BYTES: usize = 256;
 
 const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
 const CACHE_GROUP_INVALIDATION: HeaderName = HeaderName::from_static("cache-group-invalidation");
 
-/// The groups that a response belongs to (`Cache-Groups`).
+/// The groups of a response (`Cache-Groups`).
 pub fn of(response: &HeaderMap) -> Vec<String> {
     strings(response, &CACHE_GROUPS)
 }
 
-/// The groups whose responses an exchange invalidates (`Cache-Group-Invalidation`): none for a safe method, or after an error answer.
+/// The groups that an exchange invalidates (`Cache-Group-Invalidation`). There are none for a safe
+/// method or an error response.
 pub fn invalidated(method: &Method, status: StatusCode, response: &HeaderMap) -> Vec<String> {
     if invalidation::seen_by(method, status) {
         strings(response, &CACHE_GROUP_INVALIDATION)
@@ -28,7 +29,7 @@ pub fn invalidated(method: &Method, status: StatusCode, response: &HeaderMap) ->
     }
 }
 
-/// A List of Strings; members of other types are ignored, and a value that is no List altogether.
+/// Parses a List of Strings. Members of other types are ignored; an invalid List has no members.
 fn strings(fields: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let Some(text) = joined(fields, name) else {
         return Vec::new();
@@ -42,8 +43,8 @@ fn strings(fields: &HeaderMap, name: &HeaderName) -> Vec<String> {
             },
             ListEntry::InnerList(_) => None,
         })
-        .filter(|group| group.len() <= LONGEST_GROUP)
-        .take(MOST_GROUPS)
+        .filter(|group| group.len() <= MAX_GROUP_BYTES)
+        .take(MAX_GROUPS)
         .map(str::to_owned)
         .collect()
 }
@@ -63,7 +64,7 @@ mod tests {
 
     /// RFC 9875 section 2.
     #[test]
-    fn groups_are_a_list_of_strings() {
+    fn groups_are_parsed_as_list_of_strings() {
         for (lines, expected) in [
             (vec![r#""a", "b c";x=1"#], vec!["a", "b c"]),
             (vec![r#""a""#, r#""b""#], vec!["a", "b"]),
@@ -78,7 +79,7 @@ mod tests {
 
     /// RFC 9875 section 3.
     #[test]
-    fn only_unsafe_methods_without_error_invalidate_groups() {
+    fn groups_after_safe_method_or_error_stay_valid() {
         let response = fields("cache-group-invalidation", &[r#""a""#]);
         for (method, status, expected) in
             [("POST", 200, 1), ("DELETE", 204, 1), ("GET", 200, 0), ("POST", 404, 0), ("POST", 500, 0)]

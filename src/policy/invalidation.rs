@@ -1,10 +1,11 @@
-//! What an unsafe method spoils (RFC 9111 section 4.4).
+//! Invalidation of stored responses by unsafe methods (RFC 9111 section 4.4).
 
 use http::{HeaderMap, Method, StatusCode, header};
 use url::Url;
 
-/// The URIs whose stored responses an exchange invalidates: the target's, and those in `Location` and `Content-Location`
-/// if they have the target's origin. None for a safe method or after an error answer.
+/// The URIs whose stored responses an exchange invalidates: the target URI, and those in `Location`
+/// and `Content-Location` that have the same origin. There are none for a safe method or an error
+/// response.
 pub fn invalidated(method: &Method, target: &Url, status: StatusCode, response: &HeaderMap) -> Vec<Url> {
     if !seen_by(method, status) {
         return Vec::new();
@@ -25,8 +26,7 @@ pub fn invalidated(method: &Method, target: &Url, status: StatusCode, response: 
     all
 }
 
-/// Whether an exchange invalidates at all: PATCH, POST, PUT, DELETE and every method whose safety is unknown, with an answer
-/// that is no error.
+/// Whether an exchange invalidates: an unsafe or unknown method with a non-error response.
 pub fn seen_by(method: &Method, status: StatusCode) -> bool {
     !method.is_safe() && (status.is_success() || status.is_redirection())
 }
@@ -38,7 +38,7 @@ mod tests {
 
     /// RFC 9111 section 4.4.
     #[test]
-    fn invalidation_table() {
+    fn unsafe_method_invalidates_target_and_locations() {
         let target = Url::parse("http://a.example/x").expect("url");
         for (method, status, location, expected) in [
             ("POST", 200, "", vec!["/x"]),

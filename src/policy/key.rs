@@ -1,10 +1,12 @@
-//! What one stored response is kept under (RFC 9111 section 2: the cache key).
+//! The cache key of a stored response (RFC 9111 section 2).
 
 use http::Uri;
 use url::Url;
 
-/// Appends the primary cache key of a request to `key`: its scope (the name of the route, or the authority where the origin is
-/// told the client's host), then path and query, octet by octet as the origin is asked for them. GET and HEAD share it.
+/// Appends the primary cache key of a request to `key`: its scope, then its path and query, octet
+/// by octet as they are sent to the origin. GET and HEAD share a key.
+///
+/// The scope is the name of the route, or the authority if the origin receives the client's host.
 ///
 /// ```
 /// let mut key = Vec::new();
@@ -21,12 +23,12 @@ pub fn append(key: &mut Vec<u8>, scope: &str, target: &Uri) {
     key.extend_from_slice(both.as_bytes());
 }
 
-/// `text` in the form in which the URLs of pages are compared.
+/// The normalised URL of a page as text, for comparison.
 pub fn page_url(text: &str) -> Option<String> {
     page(text).map(String::from)
 }
 
-/// `text` as the URL of a page, without its fragment.
+/// The normalised URL of a page, without its fragment; `None` if `text` is not an absolute URL.
 pub fn page(text: &str) -> Option<Url> {
     let mut url = Url::parse(text).ok()?;
     url.set_fragment(None);
@@ -38,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_normalised() {
+    fn page_url_is_normalised() {
         for (page, expected) in [
             ("https://Example.com", Some("https://example.com/")),
             ("https://example.com/a?b#c", Some("https://example.com/a?b")),
@@ -50,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_keep_every_octet_of_path_and_query() {
+    fn key_keeps_octets_of_path_and_query() {
         let key = |target: &str| {
             let mut key = Vec::new();
             append(&mut key, "r", &target.parse().expect("uri"));

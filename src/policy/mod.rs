@@ -1,10 +1,22 @@
-//! DECISIONS, pure: no async, no clock, no log, no disk. Values in, a value out, `now` an argument.
+//! Cache decisions as pure functions: no async, no clock, no log, no disk. The current time is an
+//! argument, `now`.
 //!
-//! In the order in which a request meets them: [`signing`] says who may ask, [`key`] and [`vary`] say where to look, [`reuse`] whether what was found
-//! may answer, [`short`] until when that is certain, [`rules`] what route and caller want beside, [`precondition`] whether a 304 will do, [`validation`] how to ask the origin and what its 304 changes,
-//! [`admission`] whether an answer may be stored, with [`directives`] or [`targeted`] ones and [`freshness`] for how long, [`range`] which
-//! parts of it are sent, [`invalidation`] and [`groups`] what an unsafe method spoils, [`purge`], [`tags`] and [`place`] by what it is purged,
-//! [`asking`] how it is asked for again, [`audience`] what browsers and CDNs are told, and [`public_url`] what links begin with. [`sitemap`] lists what is worth storing ahead.
+//! In the order in which a request meets them:
+//! - [`signing`] decides whether a client may send the request.
+//! - [`client`], [`query`], [`key`], [`no_vary_search`] and [`vary`] give the client address and
+//!   the cache key.
+//! - [`rules`] and [`wishes`] turn the route's rules and the client's parameters into a plan.
+//! - [`reuse`] decides whether a stored response may answer, [`short`] until when that holds for
+//!   plain requests.
+//! - [`precondition`] decides between 200 and 304, [`range`] which parts are sent.
+//! - [`validation`] makes the conditional request to the origin and applies its 304.
+//! - [`admission`] decides whether a response is stored, by [`directives`] or [`targeted`] ones,
+//!   [`freshness`], [`set_cookie`] and [`provoked`]. [`stored`] is the result.
+//! - [`invalidation`] and [`groups`] list what an unsafe method invalidates.
+//! - [`purge`], [`tags`] and [`place`] give the names by which stored responses are purged,
+//!   [`asking`] the request that fetches one again.
+//! - [`audience`] sets the caching fields for browsers and CDNs, [`public_url`] the base of links.
+//! - [`sitemap`] reads the pages to warm.
 
 pub mod admission;
 pub mod asking;

@@ -1,4 +1,5 @@
-//! Which parts of a query do not change the response (`No-Vary-Search`, draft-ietf-httpbis-no-vary-search).
+//! Which parts of a query do not change the response (`No-Vary-Search`,
+//! draft-ietf-httpbis-no-vary-search). [`Rule`] is the parsed field.
 
 use http::{HeaderMap, HeaderName};
 use sfv::{BareItem, Dictionary, InnerList, ListEntry, Parser};
@@ -9,27 +10,27 @@ use crate::message::form;
 
 const NO_VARY_SEARCH: HeaderName = HeaderName::from_static("no-vary-search");
 
-/// Parameter names that one rule may list; a longer rule is not heeded.
-const MOST_NAMES: usize = 64;
+/// Limit on the parameter names of one rule; a longer rule is ignored.
+const MAX_NAMES: usize = 64;
 
-/// What a response says of the queries that it answers alike.
+/// The parsed `No-Vary-Search` of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// The order of the keys does not matter.
+    /// The order of the parameters does not matter.
     key_order: bool,
     ignored: Ignored,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ignored {
-    /// These parameters.
+    /// Only these parameters are ignored.
     Only(Vec<String>),
-    /// All parameters but these.
+    /// All parameters but these are ignored.
     AllBut(Vec<String>),
 }
 
 impl Rule {
-    /// The rule of a response; `None` if it has none, or says nothing that changes a key.
+    /// The rule of a response; `None` if the field is absent, invalid, or changes no cache key.
     pub fn of(response: &HeaderMap) -> Option<Self> {
         let text = joined(response, &NO_VARY_SEARCH)?;
         let dictionary: Dictionary = Parser::new(&text).parse().ok()?;
@@ -49,15 +50,17 @@ impl Rule {
         (rule != Rule { key_order: false, ignored: Ignored::Only(Vec::new()) }).then_some(rule)
     }
 
-    /// The query that stands for all that are alike: what is ignored left out, sorted by key where order does not matter (stably: the order
-    /// of equal keys does), and serialised as application/x-www-form-urlencoded.
+    /// The canonical form of a query, equal for all queries that the rule treats alike.
+    ///
+    /// Ignored parameters are removed. Where the order does not matter, the rest is sorted by name;
+    /// parameters of one name keep their order. The result is application/x-www-form-urlencoded.
     pub fn canonical(&self, query: &str) -> String {
         let is_kept = |name: &[u8]| !self.ignores(&String::from_utf8_lossy(name));
         let mut pairs: Vec<_> = form::octets(query).filter(|(name, _)| is_kept(name)).collect();
         if self.key_order {
             pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
-        // As octets, since two names or values that are not UTF-8 would become one as text.
+        // Compare octets: as text, two names or values that are not UTF-8 could become equal.
         let encoded = |octets| form_urlencoded::byte_serialize(octets).collect::<String>();
         let pairs = pairs.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
         pairs.collect::<Vec<_>>().join("&")
@@ -71,7 +74,7 @@ impl Rule {
     }
 }
 
-/// A Boolean, false where there is none; `None` for another type, which spoils the rule.
+/// The value of a Boolean; false if absent. `None` for another type, which makes the rule invalid.
 fn flag(entry: Option<&ListEntry>) -> Option<bool> {
     match entry {
         None => Some(false),
@@ -83,9 +86,10 @@ fn flag(entry: Option<&ListEntry>) -> Option<bool> {
     }
 }
 
-/// The Strings of an inner list, read as parts of a query are; `None` if a member is something else, or there are too many.
+/// The Strings of an inner list, decoded as query parameters. `None` for members of other types, or
+/// too many members.
 fn strings(list: &InnerList) -> Option<Vec<String>> {
-    if list.items.len() > MOST_NAMES {
+    if list.items.len() > MAX_NAMES {
         return None;
     }
     let names = list.items.iter().map(|item| match &item.bare_item {
@@ -110,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_that_are_alike_have_one_form() {
+    fn equivalent_queries_have_one_canonical_form() {
         for (rule, query, expected) in [
             ("key-order", "b=2&a=1&b=1", Some("a=1&b=2&b=1")),
             ("params", "a=1&b=2", Some("")),

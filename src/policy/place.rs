@@ -1,21 +1,24 @@
-//! Where a page lies: its host, and the prefixes of its path by which it can be named.
+//! The location of a page for purges: its host, and the prefixes of its path. [`Place`] holds both.
 
 use url::Url;
 
-/// Segments of a path that prefixes are told apart by.
+/// Limit on the path segments of a prefix.
 pub const DEEPEST: usize = 16;
 
-/// Host and prefixes of one URL.
+/// The host and the path prefixes of one URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The host, without port, as browsers write it.
+    /// The host without its port, in the form that browsers use.
     pub host: String,
-    /// Host, with a port that is not the scheme's own, and path, from the root down to the path itself: `a.example`,
-    /// `a.example/b`, `a.example/b/c`. The scheme is not in it, so http and https share them.
+    /// The host with every leading part of the path, from the root to the whole path: `a.example`,
+    /// `a.example/b`, `a.example/b/c`.
+    ///
+    /// A port is included unless it is the default port. The scheme is not, so http and https share
+    /// prefixes.
     pub prefixes: Vec<String>,
 }
 
-/// The place of a page. `None` if it has no host.
+/// The location of a page; `None` if the URL has no host.
 pub fn of_page(page: &str) -> Option<Place> {
     let url = Url::parse(page.trim()).ok()?;
     let host = url.host_str()?;
@@ -26,7 +29,7 @@ pub fn of_page(page: &str) -> Option<Place> {
     Some(Place { host: host.to_owned(), prefixes: prefixes(&root, url.path()) })
 }
 
-/// `root`, and `root` with one, two and more segments of `path`. Slashes at its end count for nothing.
+/// `root`, then `root` with one, two and more segments of `path`. Trailing slashes are ignored.
 pub fn prefixes(root: &str, path: &str) -> Vec<String> {
     let mut all = vec![root.to_owned()];
     let mut longest = root.to_owned();
@@ -38,18 +41,19 @@ pub fn prefixes(root: &str, path: &str) -> Vec<String> {
     all
 }
 
-/// The one prefix that covers `path` and all below it. `None` if it is deeper than prefixes go.
+/// The prefix that covers `path` and everything below it; `None` if it has more than [`DEEPEST`]
+/// segments.
 pub fn prefix(root: &str, path: &str) -> Option<String> {
     (segments(path).count() <= DEEPEST).then(|| prefixes(root, path).pop()).flatten()
 }
 
-/// The prefix that an operator names: a URL, or a host and perhaps a path without scheme. `None` if it is neither, if it has a query,
-/// or is deeper than prefixes go.
+/// Parses a prefix that an operator gives: a URL, or a host with an optional path and no scheme.
+/// `None` if it is neither, has a query or a fragment, or more than [`DEEPEST`] segments.
 pub fn named_prefix(named: &str) -> Option<String> {
     let named = named.trim();
     let url = match Url::parse(named) {
         Ok(url) if url.has_host() => url,
-        // "host:8080/a" reads as a scheme.
+        // `host:8080/a` parses as a URL with the scheme `host`.
         _ => Url::parse(&format!("http://{named}")).ok()?,
     };
     if url.query().is_some() || url.fragment().is_some() {
@@ -59,7 +63,7 @@ pub fn named_prefix(named: &str) -> Option<String> {
     prefix(place.prefixes.first()?, url.path())
 }
 
-/// The host that an operator names, as browsers write it. A port is not part of it.
+/// Parses a host that an operator gives, into the form that browsers use. A port is dropped.
 pub fn named_host(named: &str) -> Option<String> {
     let url = Url::parse(&format!("http://{}/", named.trim())).ok()?;
     let bare = url.path() == "/" && url.query().is_none() && url.username().is_empty();
@@ -76,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_has_a_host_and_prefixes() {
+    fn page_has_host_and_prefixes() {
         for (page, host, prefixes) in [
             ("https://A.example", "a.example", &["a.example"][..]),
             ("https://a.example/", "a.example", &["a.example"]),
@@ -97,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_named_as_url_or_without_scheme() {
+    fn prefix_with_or_without_scheme_is_parsed() {
         for (named, expected) in [
             ("https://a.example/b/", Some("a.example/b")),
             ("http://a.example/b", Some("a.example/b")),
@@ -113,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_a_host() {
+    fn host_with_path_or_scheme_is_refused() {
         for (named, expected) in [
             ("A.example", Some("a.example")),
             ("a.example:80", Some("a.example")),

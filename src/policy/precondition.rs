@@ -1,4 +1,5 @@
-//! Conditional requests from clients, answered from what is stored (RFC 9110 section 13, RFC 9111 section 4.3.2).
+//! Conditional requests of clients, evaluated against stored responses (RFC 9110 section 13,
+//! RFC 9111 section 4.3.2).
 
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
@@ -6,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::message::date;
 use crate::message::entity_tag::{EntityTag, TagList};
 
-/// The fields that make a GET conditional and that we evaluate ourselves, so that they are not sent on.
+/// The fields that make a GET conditional. They are evaluated here and not forwarded.
 pub const CONDITIONS: [HeaderName; 5] = [
     header::IF_NONE_MATCH,
     header::IF_MODIFIED_SINCE,
@@ -15,8 +16,8 @@ pub const CONDITIONS: [HeaderName; 5] = [
     header::IF_RANGE,
 ];
 
-/// The fields of a 304: those of RFC 9110 section 15.4.5, those that say what the cache did, and `Last-Modified`
-/// where there is no entity tag.
+/// The fields of a 304: those of RFC 9110 section 15.4.5, and those that describe what the cache
+/// did. `Last-Modified` is added where there is no entity tag.
 const SENT_WITH_304: [HeaderName; 11] = [
     header::CACHE_CONTROL,
     header::CONTENT_LOCATION,
@@ -31,10 +32,10 @@ const SENT_WITH_304: [HeaderName; 11] = [
     HeaderName::from_static("x-cache-age"),
 ];
 
-/// Whether the client already has what would be sent: the answer is then a 304.
+/// Whether the client already has the selected representation, so that a 304 answers it.
 ///
-/// `response` are the fields of the selected representation; `received` stands in for a missing `Last-Modified`
-/// and `Date` (RFC 9111 section 4.3.2).
+/// `response` are the fields of the selected representation. `received` replaces a missing
+/// `Last-Modified` and `Date` (RFC 9111 section 4.3.2).
 pub fn not_modified(
     method: &Method,
     request: &HeaderMap,
@@ -42,15 +43,16 @@ pub fn not_modified(
     response: &HeaderMap,
     received: Timestamp,
 ) -> bool {
-    // Conditions are for what would otherwise be a 200 (RFC 9110 section 13.2.1).
+    // Conditions apply only if the response would be a 200 without them (RFC 9110 section 13.2.1).
     if status != StatusCode::OK || !(method == Method::GET || method == Method::HEAD) {
         return false;
     }
-    // If-None-Match wins; If-Modified-Since is then ignored (RFC 9110 section 13.1.3).
+    // If-None-Match takes precedence over If-Modified-Since (RFC 9110 section 13.1.3).
     if let Some(tags) = TagList::of(request, &header::IF_NONE_MATCH) {
         return tags.matches_weakly(EntityTag::of(response));
     }
-    // More than one member is to be ignored, be they equal (RFC 9110 section 13.1.3).
+    // A value with more than one member is ignored, even if they are equal (RFC 9110 section
+    // 13.1.3).
     let single = request.get_all(header::IF_MODIFIED_SINCE).iter().count() == 1;
     let Some(since) = date::of_field(request, &header::IF_MODIFIED_SINCE).filter(|_| single) else {
         return false;
@@ -61,7 +63,7 @@ pub fn not_modified(
     modified.as_secs() <= since.as_secs()
 }
 
-/// Leaves the fields that a 304 has.
+/// Removes the fields that a 304 does not have.
 pub fn keep_304_fields(fields: &mut HeaderMap) {
     let tagged = fields.contains_key(header::ETAG);
     let surplus: Vec<HeaderName> = fields
@@ -85,7 +87,7 @@ mod tests {
 
     /// RFC 9110 sections 13.1.2, 13.1.3, 13.2.2; RFC 9111 section 4.3.2.
     #[test]
-    fn precondition_table() {
+    fn precondition_matching_validator_gives_304() {
         let tagged: &[(&str, &str)] = &[("etag", "\"a\""), ("last-modified", OLD)];
         let cases: &[(&[_], &[_], bool)] = &[
             (&[], tagged, false),
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_200_to_get_or_head_can_become_a_304() {
+    fn condition_on_other_method_or_status_is_ignored() {
         let request = fields(&[("if-none-match", "*")]);
         let decide = |method: Method, status| {
             not_modified(&method, &request, status, &HeaderMap::new(), Timestamp::default())
@@ -134,7 +136,7 @@ mod tests {
 
     /// RFC 9110 section 15.4.5.
     #[test]
-    fn a_304_has_the_fields_it_must_and_no_others() {
+    fn not_modified_response_has_required_fields_only() {
         let mut sent = fields(&[
             ("cache-control", "max-age=1"),
             ("content-location", "/a"),

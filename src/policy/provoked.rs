@@ -1,30 +1,31 @@
-//! Errors that say more of how it was asked than of what was asked for. Stored, one client's odd request would spoil a target for all
-//! (cache-poisoned denial of service).
+//! Error responses that a client may have provoked with unusual fields. If they were stored, one
+//! client could make a target fail for all others (cache-poisoned denial of service).
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-/// Bytes of one field value, and of all fields, that are nothing special.
+/// Limits in bytes on a usual field value, and on all fields of a usual request.
 const USUAL_VALUE: usize = 1 << 10;
 const USUAL_FIELDS: usize = 4 << 10;
-/// Field lines that are nothing special.
+/// Limit on the field lines of a usual request.
 const USUAL_COUNT: usize = 40;
 
-/// Whether an answer with `status` to a request with `fields` may have been provoked by more than its target.
+/// Whether the fields of a request, and not only its target, may have caused a response with
+/// `status`.
 ///
-/// Some statuses always speak of the request, its client or its connection; RFC 6585 forbids to store some of them. Any other error may be
-/// the answer to a request that some origin chokes on.
+/// Some status codes always concern the request, the client or the connection; RFC 6585 forbids to
+/// store some of them. Any other error may come from an origin that rejects unusual fields.
 pub fn is_provoked(status: StatusCode, fields: &HeaderMap) -> bool {
     match status.as_u16() {
         406 | 408 | 411..=413 | 415..=417 | 421 | 425 | 426 | 428 | 429 | 431 | 505 | 511 => true,
         ..400 => false,
-        _ => is_odd(fields),
+        _ => is_unusual(fields),
     }
 }
 
-/// Whether some origin might choke on `fields`: more or longer than a browser sends, with octets that it does not send, with a field
-/// twice that is there once, or that speaks of content which is not there.
-fn is_odd(fields: &HeaderMap) -> bool {
-    const ONCE: [HeaderName; 6] = [
+/// Whether some origin may reject `fields`: more or longer fields than a browser sends, unusual
+/// octets, a repeated singleton field, or content fields without content.
+fn is_unusual(fields: &HeaderMap) -> bool {
+    const SINGLETON_FIELDS: [HeaderName; 6] = [
         header::HOST,
         header::USER_AGENT,
         header::REFERER,
@@ -32,10 +33,10 @@ fn is_odd(fields: &HeaderMap) -> bool {
         header::AUTHORIZATION,
         header::FROM,
     ];
-    const OF_CONTENT: [HeaderName; 3] =
+    const CONTENT_FIELDS: [HeaderName; 3] =
         [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE];
     let bytes: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let odd_line = |(name, value): (&HeaderName, &http::HeaderValue)| {
+    let unusual_line = |(name, value): (&HeaderName, &http::HeaderValue)| {
         let plain = name.as_str().bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
         !plain
             || value.len() > USUAL_VALUE
@@ -43,9 +44,9 @@ fn is_odd(fields: &HeaderMap) -> bool {
     };
     bytes > USUAL_FIELDS
         || fields.len() > USUAL_COUNT
-        || fields.iter().any(odd_line)
-        || ONCE.iter().any(|name| fields.get_all(name).iter().nth(1).is_some())
-        || OF_CONTENT.iter().any(|name| fields.contains_key(name))
+        || fields.iter().any(unusual_line)
+        || SINGLETON_FIELDS.iter().any(|name| fields.get_all(name).iter().nth(1).is_some())
+        || CONTENT_FIELDS.iter().any(|name| fields.contains_key(name))
 }
 
 #[cfg(test)]
@@ -54,7 +55,7 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn table() {
+    fn error_for_unusual_request_is_provoked() {
         let long = "x".repeat(USUAL_VALUE + 1);
         let some = "x".repeat(USUAL_VALUE);
         let usual = [("user-agent", "curl/8"), ("accept", "*/*"), ("cookie", &some), ("x-api-key", "k")];
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_that_speak_of_a_request() {
+    fn status_about_request_is_provoked() {
         let said = [406, 408, 411, 412, 413, 415, 416, 417, 421, 425, 426, 428, 429, 431, 505, 511];
         for status in 100..600 {
             let provoked = is_provoked(StatusCode::from_u16(status).expect("status"), &HeaderMap::new());

@@ -1,7 +1,8 @@
-//! What the links begin with that a client is given: an address of this service that works where the client is.
+//! The base of links to this service: an address that the client can reach.
 //!
-//! A configured `public_url` decides. Without one, the trusted proxy in front says which scheme and host the client used; without that,
-//! the request itself does. An address that means "this machine" is given to nobody on another machine.
+//! The setting `public_url` is used if it is set. Otherwise the scheme and host come from the
+//! trusted proxy in front, then from the request itself. A loopback address is never given to a
+//! client on another machine.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -22,19 +23,19 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 /// The scheme of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scheme {
-    /// `http`.
+    /// Plain HTTP, port 80 by default.
     Http,
-    /// `https`.
+    /// HTTP over TLS, port 443 by default.
     Https,
 }
 
 impl Scheme {
-    /// That of a connection, with TLS or without.
+    /// The scheme of a connection, by whether it uses TLS.
     pub fn of(secure: bool) -> Self {
         if secure { Scheme::Https } else { Scheme::Http }
     }
 
-    /// Its name in a URL.
+    /// The scheme in lower case, as in a URL.
     pub fn name(self) -> &'static str {
         match self {
             Scheme::Http => "http",
@@ -54,32 +55,32 @@ impl Scheme {
     }
 }
 
-/// Scheme, host, perhaps a port, and perhaps a path: what links begin with.
+/// The base of links: scheme, host, optional port and optional path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicUrl {
     scheme: Scheme,
     host: String,
     port: Option<u16>,
-    /// Begins with a slash unless it is empty, and does not end with one.
+    /// Empty, or a path with a leading slash and without a trailing one.
     prefix: String,
 }
 
-/// Why a text is no public URL.
+/// Why a text is not a valid `public_url`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublicUrlError {
-    /// It cannot be read as a URL.
+    /// The text is not an absolute URL, or its port is 0.
     #[error("it is not an absolute URL; one begins with https:// or http://")]
     Malformed,
-    /// Another scheme.
+    /// The scheme is neither `http` nor `https`.
     #[error("its scheme must be http or https")]
     Scheme,
-    /// A name or a password.
+    /// The URL has a user name or a password.
     #[error("it must not hold a user name or a password: every client would see them")]
     UserInfo,
-    /// A query.
+    /// The URL has a query.
     #[error("it must not have a query: paths are appended to it")]
     Query,
-    /// A fragment.
+    /// The URL has a fragment.
     #[error("it must not have a fragment: paths are appended to it")]
     Fragment,
 }
@@ -100,7 +101,7 @@ impl std::str::FromStr for PublicUrl {
             return Err(PublicUrlError::Fragment);
         }
         let host = url.host_str().ok_or(PublicUrlError::Malformed)?.to_owned();
-        // The parser leaves the scheme's own port out.
+        // The URL parser omits the default port of the scheme.
         let port = url.port();
         if port == Some(0) {
             return Err(PublicUrlError::Malformed);
@@ -110,7 +111,7 @@ impl std::str::FromStr for PublicUrl {
 }
 
 impl PublicUrl {
-    /// A host, perhaps with a port, as a `Host` field has it. `None` if it is anything else.
+    /// Parses a host with an optional port, in the syntax of `Host`; `None` for anything else.
     pub fn of_authority(scheme: Scheme, authority: &str) -> Option<Self> {
         let authority: Authority = authority.parse().ok()?;
         if !is_plain_authority(&authority) {
@@ -121,12 +122,12 @@ impl PublicUrl {
         Some(PublicUrl { scheme, host, port, prefix: String::new() }.tidy())
     }
 
-    /// The absolute form of `path`, which begins with a slash and may have a query.
+    /// The absolute URL of `path`, which has a leading slash and may have a query.
     pub fn link(&self, path: &str) -> String {
         format!("{}://{}{}{path}", self.scheme.name(), self.authority(), self.prefix)
     }
 
-    /// Host and port.
+    /// The host, with the port unless it is the default one.
     pub fn authority(&self) -> String {
         match self.port {
             Some(port) => format!("{}:{port}", self.host),
@@ -134,29 +135,30 @@ impl PublicUrl {
         }
     }
 
-    /// Its scheme.
+    /// The scheme of links.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Its host; an IPv6 address in brackets.
+    /// The host; an IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The same with another host.
+    /// The same base with another host.
     #[must_use]
     pub fn with_host(self, host: &str) -> Self {
         PublicUrl { host: host.to_owned(), ..self }
     }
 
-    /// The same with another port.
+    /// The same base with another port.
     #[must_use]
     pub fn with_port(self, port: u16) -> Self {
         PublicUrl { port: Some(port), ..self }.tidy()
     }
 
-    /// Whether it leads to whichever machine uses it: a loopback or unspecified address, or `localhost`.
+    /// Whether the host is loopback, unspecified or `localhost`, and so reaches the client's own
+    /// machine.
     pub fn is_this_machine(&self) -> bool {
         is_this_machine(&self.host)
     }
@@ -167,7 +169,7 @@ impl PublicUrl {
     }
 }
 
-/// Whether `authority` is a name or an address and perhaps a port, and nothing besides.
+/// Whether `authority` is only a host with an optional port, without user information.
 pub fn is_plain_authority(authority: &Authority) -> bool {
     let (whole, host) = (authority.as_str(), authority.host());
     let good = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
@@ -179,7 +181,8 @@ pub fn is_plain_authority(authority: &Authority) -> bool {
     good && port && !host.is_empty()
 }
 
-/// Whether `host` leads to whichever machine uses it. Reads addresses as browsers do: `127.1` and `0` are addresses too.
+/// Whether `host` is loopback, unspecified or `localhost`. Addresses are parsed as browsers do:
+/// `127.1` and `0` are addresses too.
 pub fn is_this_machine(host: &str) -> bool {
     let here = |address: IpAddr| {
         let address = address.to_canonical();
@@ -196,22 +199,23 @@ pub fn is_this_machine(host: &str) -> bool {
     }
 }
 
-/// What a trusted proxy says of the request that it passes on. Travels with the request head.
+/// The scheme, host and port that a trusted proxy reports. It is an extension of the request head.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
     scheme: Option<Scheme>,
-    /// Host, perhaps with a port.
+    /// The host, with an optional port.
     authority: Option<String>,
     port: Option<u16>,
-    /// It names the client, so that the client's address is not that of the proxy.
+    /// The proxy names the client, so the client address is not that of the proxy.
     names_client: bool,
 }
 
-/// Reads what the trusted proxies of `chain` say, in the fields that go with the trusted one. The other fields might have passed through
-/// them as a client wrote them.
+/// Reads the scheme, host and port that the trusted proxies of `chain` report.
 ///
-/// Each proxy appends to these fields, so the value of the proxy that the client spoke to is as far from the end as that proxy is. One value
-/// alone is what a proxy overwrote.
+/// Only the fields that belong to the trusted field are read, as a proxy may pass the others on
+/// unchanged from a client. Each proxy appends one value, so the value of the first trusted proxy
+/// has the same distance from the end as that proxy. A single value was overwritten by a proxy and
+/// is used as it is.
 pub fn said(trust: &Trust, chain: &Chain, fields: &HeaderMap) -> Said {
     let hops = chain.hops();
     let names_client = hops > 0;
@@ -236,24 +240,24 @@ pub fn said(trust: &Trust, chain: &Chain, fields: &HeaderMap) -> Said {
     }
 }
 
-/// A request, as far as links in its answer depend on it.
+/// The parts of a request that decide the base of links in its response.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// What a trusted proxy says, if one passed it on.
+    /// The report of a trusted proxy, if the request came through one.
     pub said: Option<&'a Said>,
-    /// It came over TLS.
+    /// The request arrived over TLS.
     pub secure: bool,
-    /// Its `Host` or `:authority`.
+    /// The value of `Host` or `:authority`.
     pub authority: Option<&'a str>,
-    /// The address of the client, as far as it is known.
+    /// The address of the client; the unspecified address if it is unknown.
     pub client: IpAddr,
 }
 
 impl Seen<'_> {
     /// Whether the client is known to be on this machine.
     ///
-    /// A proxy that names no client passes on anybody's request. One that tells by which scheme or host the client came, and does not name
-    /// it, is taken to tell all there is.
+    /// A proxy that reports nothing may forward requests of any client. A proxy that reports the
+    /// scheme or host and no client is taken to report everything it knows.
     pub fn is_local(&self) -> bool {
         let tells = |said: &Said| said.names_client || said.scheme.is_some() || said.authority.is_some();
         let is_client = self.said.is_none_or(tells);
@@ -261,8 +265,8 @@ impl Seen<'_> {
     }
 }
 
-/// What links begin with that the client of `seen` can use. `None`: nothing is known, and a link has to be relative to the URL that the
-/// client asked for.
+/// The base of links that the client of `seen` can use. `None` if no usable address is known; a
+/// link must then be relative to the requested URL.
 pub fn base(configured: Option<&PublicUrl>, seen: &Seen<'_>) -> Option<PublicUrl> {
     if let Some(configured) = configured {
         return Some(configured.clone());
@@ -286,12 +290,12 @@ pub fn base(configured: Option<&PublicUrl>, seen: &Seen<'_>) -> Option<PublicUrl
         })
 }
 
-/// `path` after `base`, or alone where nothing is known.
+/// The link to `path` below `base`; `path` alone without a base.
 pub fn link(base: Option<&PublicUrl>, path: &str) -> String {
     base.map_or_else(|| path.to_owned(), |base| base.link(path))
 }
 
-/// `link` as a reader elsewhere can use it: without an address that means the reader's own machine.
+/// `link` for a reader on another machine: relative if its host is loopback.
 pub fn elsewhere(link: &str) -> Cow<'_, str> {
     let Ok(url) = Url::parse(link) else { return Cow::Borrowed(link) };
     if !url.host_str().is_some_and(is_this_machine) {
@@ -310,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_read_or_refused_with_the_reason() {
+    fn public_url_invalid_setting_gives_reason() {
         use PublicUrlError::*;
         for (text, expected) in [
             ("https://shots.example.com", Ok("https://shots.example.com/a?b")),
@@ -344,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_proxy_the_request_says_it() {
+    fn base_without_proxy_comes_from_request() {
         for (client, authority, secure, expected) in [
             ("192.0.2.1", "shots.example", false, "http://shots.example/a"),
             ("192.0.2.1", "Shots.example:443", true, "https://shots.example/a"),
@@ -353,7 +357,7 @@ mod tests {
             ("192.0.2.1", "192.0.2.9:8080", false, "http://192.0.2.9:8080/a"),
             ("127.0.0.1", "127.0.0.1:8080", false, "http://127.0.0.1:8080/a"),
             ("::ffff:127.0.0.1", "localhost:8080", false, "http://localhost:8080/a"),
-            // Nothing that the client could use is known.
+            // No address is known that the client can reach.
             ("192.0.2.1", "127.0.0.1:8080", false, "/a"),
             ("192.0.2.1", "127.1", false, "/a"),
             ("192.0.2.1", "localhost:8080", false, "/a"),
@@ -370,14 +374,14 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_is_taken_as_it_is() {
+    fn base_with_setting_is_unchanged() {
         let configured: PublicUrl = "http://localhost:8080/p".parse().expect("a URL");
         let seen = seen("192.0.2.1", "shots.example");
         assert_eq!(shown(base(Some(&configured), &seen)), "http://localhost:8080/p/a");
     }
 
     #[test]
-    fn a_trusted_proxy_says_it() {
+    fn base_behind_trusted_proxy_comes_from_its_fields() {
         let ranges = vec!["10.0.0.0/8".parse().expect("a range")];
         let x = Trust { ranges: ranges.clone(), spelling: Spelling::XForwardedFor };
         let rfc = Trust { ranges, spelling: Spelling::Forwarded };
@@ -395,14 +399,15 @@ mod tests {
                 "http://s.example:82/a",
             ),
             (&x, &[("x-forwarded-host", "s.example"), ("x-forwarded-port", "0x1")], "http://s.example/a"),
-            // What is no authority is not taken.
+            // An invalid authority is ignored.
             (&x, &[("x-forwarded-host", "s.example/evil")], "http://10.0.0.9:8080/a"),
             (&x, &[("x-forwarded-host", "u@s.example")], "http://10.0.0.9:8080/a"),
             (&x, &[("x-forwarded-host", "s.example:99999")], "http://10.0.0.9:8080/a"),
             (&x, &[("x-forwarded-host", "<script>")], "http://10.0.0.9:8080/a"),
-            // A proxy that passes its own loopback address on.
+            // The proxy forwards its own loopback address.
             (&x, &[("x-forwarded-host", "127.0.0.1:80")], "http://10.0.0.9:8080/a"),
-            // Two trusted proxies: what the first one says, and not what its client says.
+            // With two trusted proxies, the report of the first one is used, not that of its
+            // client.
             (
                 &x,
                 &[
@@ -421,7 +426,7 @@ mod tests {
                 ],
                 "https://s.example/a",
             ),
-            // The other spelling may have passed through as a client wrote it.
+            // A client may have written the other field.
             (&x, &[("forwarded", "for=192.0.2.1;proto=https;host=evil.example")], "http://10.0.0.9:8080/a"),
             (
                 &rfc,
@@ -451,9 +456,9 @@ mod tests {
         }
     }
 
-    /// A trusted proxy on this machine that names no client may pass on anybody's request.
+    /// A trusted proxy on this machine that names no client may forward requests of any client.
     #[test]
-    fn the_address_of_a_proxy_is_not_that_of_its_client() {
+    fn client_behind_silent_proxy_is_not_local() {
         let said = Said::default();
         let passed_on = Seen { said: Some(&said), ..seen("127.0.0.1", "127.0.0.1:8080") };
         assert!(!passed_on.is_local());
@@ -464,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn links_for_readers_elsewhere() {
+    fn loopback_link_for_other_machine_is_relative() {
         for (link, expected) in [
             ("http://127.0.0.1:8080/a?b=c", "/a?b=c"),
             ("http://localhost/a", "/a"),

@@ -1,4 +1,4 @@
-//! What an operator names to be purged, and how.
+//! Purges: what an operator can name ([`Named`]) and how it is purged ([`Mode`]).
 
 use std::time::Duration;
 
@@ -7,38 +7,38 @@ use serde::{Deserialize, Serialize};
 use super::stored::StoredResponse;
 use crate::clock::Timestamp;
 
-/// What is named.
+/// What a purge covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Named {
-    /// The page of captures, in all sizes, formats and variants; or the URL of a request.
+    /// A captured page, in all sizes, formats and variants; or the URL of a request.
     Url(String),
-    /// The key of one stored response as `Cache-Status` and the listing show it.
+    /// One cache key, as `Cache-Status` and the listing show it.
     Key(String),
-    /// A tag that the origin gave.
+    /// A tag that the origin gave in `Cache-Tag`, `Surrogate-Key` or `xkey`.
     Tag(String),
-    /// The host of pages.
+    /// All captured pages of a host.
     Host(String),
-    /// Everything below a URL, on a segment border.
+    /// All URLs below a URL, by whole path segments.
     Prefix(String),
-    /// Everything.
+    /// Every response in the store.
     All,
 }
 
-/// How it is purged.
+/// How stored responses are purged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// It is not used again.
+    /// The stored response is not used again.
     #[default]
     Hard,
-    /// It counts as stale from now on: validated, or served inside its stale windows.
+    /// The stored response becomes stale: it is validated, or served within its stale windows.
     Soft,
-    /// Soft, and fetched again in the background.
+    /// As `Soft`, and the response is fetched again in the background.
     Refresh,
 }
 
 impl Mode {
-    /// The mode as a word.
+    /// The mode as the control plane and the ledger write it.
     pub fn name(self) -> &'static str {
         match self {
             Mode::Hard => "hard",
@@ -47,30 +47,31 @@ impl Mode {
         }
     }
 
-    /// The mode of this name.
+    /// Parses a mode; `None` if the name is unknown.
     pub fn of_name(name: &str) -> Option<Mode> {
         [Mode::Hard, Mode::Soft, Mode::Refresh].into_iter().find(|mode| mode.name() == name)
     }
 }
 
-/// `head` as it is to be read after a soft purge at `since`: fresh no longer than until then, so that its stale windows
-/// count from there. A response that became stale before that stays as it is.
+/// The head of a stored response after a soft purge at `since`. It is fresh until then at most, so
+/// its stale windows count from there. A response that became stale earlier is unchanged.
 pub fn soften(head: &StoredResponse, since: Timestamp) -> StoredResponse {
-    // By the order of the two: what came after the purge was stale when it came.
+    // The difference saturates at zero: a response that arrived after the purge is stale from its
+    // arrival.
     let age = head.initial_age.saturating_add(since.since(head.response_time));
     let lifetime = head.lifetime.min(age);
     StoredResponse { lifetime, immutable: false, ..head.clone() }
 }
 
-/// The moment from which on a stored response is of no use: stale beyond every window.
+/// When a stored response is beyond every stale window and has no further use.
 pub fn useful_until(head: &StoredResponse) -> Timestamp {
     let windows = [head.stale_while_revalidate, head.stale_if_error, head.stale_when_disconnected];
     let longest = windows.into_iter().max().filter(|_| !head.must_revalidate && !head.no_cache);
     head.fresh_until() + longest.unwrap_or(Duration::ZERO)
 }
 
-/// The octets of a key that is shown as text. Octets that text cannot have are shown percent-encoded, and a `%` is not, so one text can stand
-/// for two keys.
+/// The cache keys that [`shown`] prints as `text`. There may be two: octets outside of printable
+/// ASCII are percent-encoded, but a `%` is not.
 pub fn keys_shown_as(text: &str) -> Vec<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -98,7 +99,7 @@ pub fn keys_shown_as(text: &str) -> Vec<Vec<u8>> {
     keys
 }
 
-/// A key as text.
+/// A cache key as printable text.
 pub fn shown(key: &[u8]) -> String {
     let mut text = String::with_capacity(key.len());
     for &octet in key {
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_soft_purge_makes_stale_and_its_windows_count_from_it() {
+    fn soft_purge_starts_stale_windows() {
         let lines = "max-age=1000, stale-while-revalidate=60, stale-if-error=600, immutable";
         let (head, start) = stored(&[("cache-control", lines)]);
         let at = |seconds| start + Duration::from_secs(seconds);
@@ -136,16 +137,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stale_before_becomes_no_fresher() {
+    fn soft_purge_of_stale_response_changes_nothing() {
         let (head, start) = stored(&[("cache-control", "max-age=10, stale-while-revalidate=60")]);
         let soft = soften(&head, start + Duration::from_secs(50));
         assert_eq!(soft.lifetime, head.lifetime);
-        // The clock may have been set back since.
+        // The clock may have been set back since the response was stored.
         assert_eq!(soften(&head, start - Duration::from_secs(5)).lifetime, Duration::ZERO);
     }
 
     #[test]
-    fn without_stale_answers_there_are_no_windows() {
+    fn useful_until_ignores_forbidden_stale_windows() {
         for (lines, until) in [
             ("max-age=10, stale-if-error=60", 70),
             ("max-age=10, stale-if-error=60, must-revalidate", 10),
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_shown_and_read_back() {
+    fn shown_key_is_parsed_back() {
         for key in [&b"r /a?b=%20c"[..], b"r /a\n?7", b"r /\xff%", b"r /a%0A"] {
             assert!(keys_shown_as(&shown(key)).iter().any(|read| read == key), "{}", key.escape_ascii());
         }
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_have_names() {
+    fn purge_mode_name_round_trips() {
         for mode in [Mode::Hard, Mode::Soft, Mode::Refresh] {
             assert_eq!(Mode::of_name(mode.name()), Some(mode));
         }

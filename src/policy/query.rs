@@ -1,39 +1,40 @@
-//! Queries in front of an origin whose parameters are not known: which of them are asked for, and which are part of the key.
+//! Query filtering for origins whose parameters are not known: which parameters are sent, and which
+//! are part of the cache key. [`Rules`] holds the settings of a route.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// What a route says of the query of its requests. Names are compared decoded; values are opaque, octet by octet.
+/// The query settings of a route. Names are compared decoded; values are compared by octet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// The order of parameters of different names says nothing: the key has them sorted by name.
+    /// Sort the parameters in the cache key by name. Parameters of one name keep their order.
     pub sort: bool,
-    /// Parameters that are sent on and are no part of the key: names, or `prefix*`.
+    /// Parameters that are sent but are not part of the cache key: names, or `prefix*`.
     pub ignore: Vec<String>,
-    /// Parameters that are neither sent on nor part of the key.
+    /// Parameters that are neither sent nor part of the cache key: names, or `prefix*`.
     pub drop: Vec<String>,
 }
 
 impl Rules {
-    /// What the origin is asked with.
+    /// The query that is sent to the origin.
     pub fn sent<'a>(&self, query: &'a str) -> Cow<'a, str> {
         if self.drop.is_empty() {
             return Cow::Borrowed(query);
         }
-        without(query, |name| listed(&self.drop, name))
+        without(query, |name| is_listed(&self.drop, name))
     }
 
-    /// What stands for the query in the key.
+    /// The query in the cache key.
     pub fn keyed<'a>(&self, query: &'a str) -> Cow<'a, str> {
         let mut keyed = Cow::Borrowed(query);
         if !self.drop.is_empty() || !self.ignore.is_empty() {
-            keyed = without(query, |name| listed(&self.drop, name) || listed(&self.ignore, name));
+            keyed = without(query, |name| is_listed(&self.drop, name) || is_listed(&self.ignore, name));
         }
         if self.sort {
             let mut pairs: Vec<&str> = keyed.split('&').filter(|pair| !pair.is_empty()).collect();
             if !pairs.is_sorted_by_key(|pair| name(pair)) || pairs.len() != keyed.split('&').count() {
-                // Those of one name stay in their order.
+                // The sort is stable, so parameters of one name keep their order.
                 pairs.sort_by_key(|pair| name(pair));
                 keyed = Cow::Owned(pairs.join("&"));
             }
@@ -42,22 +43,22 @@ impl Rules {
     }
 }
 
-/// `query` without the parameters whose name `goes`; not rewritten if none does.
-fn without(query: &str, goes: impl Fn(&str) -> bool) -> Cow<'_, str> {
-    if !query.split('&').any(|pair| goes(&name(pair))) {
+/// `query` without the parameters whose name `is_dropped`; unchanged if there are none.
+fn without(query: &str, is_dropped: impl Fn(&str) -> bool) -> Cow<'_, str> {
+    if !query.split('&').any(|pair| is_dropped(&name(pair))) {
         return Cow::Borrowed(query);
     }
-    let kept: Vec<&str> = query.split('&').filter(|pair| !goes(&name(pair))).collect();
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_dropped(&name(pair))).collect();
     Cow::Owned(kept.join("&"))
 }
 
-/// The decoded name of `name=value`. What is no UTF-8 is compared as it came.
+/// The decoded name of `name=value`; the raw name if it is not UTF-8.
 fn name(pair: &str) -> Cow<'_, str> {
     let raw = pair.split('=').next().unwrap_or_default();
     percent_decode_str(raw).decode_utf8().unwrap_or(Cow::Borrowed(raw))
 }
 
-fn listed(list: &[String], name: &str) -> bool {
+fn is_listed(list: &[String], name: &str) -> bool {
     list.iter().any(|known| match known.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
         None => known == name,
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn query_table() {
+    fn query_rules_filter_sent_and_keyed_query() {
         let rules = |sort, ignore: &[&str], drop: &[&str]| Rules {
             sort,
             ignore: ignore.iter().map(|&name| name.to_owned()).collect(),

@@ -1,4 +1,4 @@
-//! Which parts of a whole a `Range` request selects (RFC 9110 section 14).
+//! Which parts of a representation a `Range` request selects (RFC 9110 section 14).
 
 use std::ops::Range;
 
@@ -7,26 +7,27 @@ use http::{HeaderMap, Method, header};
 use crate::message::date;
 use crate::message::entity_tag::EntityTag;
 
-/// Ranges in one request beyond which the whole is answered: a set so cut up serves nobody (RFC 9110 section 14.2).
-const MOST_RANGES: usize = 16;
+/// Limit on the ranges of one request; with more, the whole is sent. RFC 9110 section 14.2 permits
+/// to ignore sets of many small ranges.
+const MAX_RANGES: usize = 16;
 
-/// What of a whole representation is to be sent.
+/// The part of a representation to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selected {
-    /// All of it: no range was asked for, or none that is to be heeded.
+    /// The whole representation: no range was requested, or `Range` is ignored.
     Whole,
-    /// One part, half-open: 206 with `Content-Range`.
+    /// One part, end excluded: 206 with `Content-Range`.
     Part(Range<u64>),
-    /// Several parts in the order asked for: 206 as `multipart/byteranges`.
+    /// Several parts in the requested order: 206 as `multipart/byteranges`.
     Parts(Vec<Range<u64>>),
-    /// Nothing of it: 416.
+    /// No part of it exists: 416.
     Unsatisfiable,
 }
 
-/// Decides what of a 200 with `length` octets and the fields `response` a request selects.
+/// Selects the parts of a 200 with `length` octets and the fields `response`.
 ///
-/// A malformed `Range`, another unit, a method but GET, and an `If-Range` that does not hold leave the whole (RFC 9110 sections
-/// 14.2 and 13.1.5); so do sets that overlap, or are too many.
+/// The whole is selected for a malformed `Range`, another unit, a method other than GET and a false
+/// `If-Range` (RFC 9110 sections 14.2 and 13.1.5), and for sets that overlap or are too large.
 pub fn select(method: &Method, request: &HeaderMap, response: &HeaderMap, length: u64) -> Selected {
     if method != Method::GET {
         return Selected::Whole;
@@ -42,7 +43,8 @@ pub fn select(method: &Method, request: &HeaderMap, response: &HeaderMap, length
         return Selected::Whole;
     }
     if length == 0 && asked.iter().any(|spec| matches!(spec, Spec::Suffix(1..))) {
-        // Satisfiable, but no Content-Range can say so (RFC 9110 sections 14.1.1 and 14.4).
+        // The suffix is satisfiable, but Content-Range cannot express an empty range (RFC 9110
+        // sections 14.1.1 and 14.4).
         return Selected::Whole;
     }
     let mut parts: Vec<Range<u64>> = asked.iter().filter_map(|spec| spec.of(length)).collect();
@@ -57,14 +59,14 @@ pub fn select(method: &Method, request: &HeaderMap, response: &HeaderMap, length
 /// One member of a range set (RFC 9110 section 14.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spec {
-    /// `first-last`, both included; to the end without `last`.
+    /// `first-last`, both included; up to the end without `last`.
     From(u64, Option<u64>),
     /// `-length`: the last octets.
     Suffix(u64),
 }
 
 impl Spec {
-    /// The octets of a representation of `length`; `None` if it has none of them.
+    /// The range in a representation of `length` octets; `None` if it is not satisfiable.
     fn of(self, length: u64) -> Option<Range<u64>> {
         let range = match self {
             Spec::From(first, last) => first..last.map_or(length, |last| last.saturating_add(1).min(length)),
@@ -74,10 +76,10 @@ impl Spec {
     }
 }
 
-/// Reads `bytes=...`; `None` if it is not by the grammar, has another unit, or too many members.
+/// Parses `bytes=...`; `None` for a syntax error, another unit, or too many ranges.
 fn parse(line: &[u8]) -> Option<Vec<Spec>> {
     let (unit, set) = line.split_at(line.iter().position(|&b| b == b'=')?);
-    // No blanks around "="; they are allowed around commas only (RFC 9110 sections 14.1.1 and 5.6.1).
+    // Blanks are allowed around commas, not around "=" (RFC 9110 sections 14.1.1 and 5.6.1).
     if !unit.eq_ignore_ascii_case(b"bytes") || set.get(1).is_some_and(u8::is_ascii_whitespace) {
         return None;
     }
@@ -102,14 +104,14 @@ fn parse(line: &[u8]) -> Option<Vec<Spec>> {
                 Spec::From(first, Some(last))
             }
         });
-        if specs.len() > MOST_RANGES {
+        if specs.len() > MAX_RANGES {
             return None;
         }
     }
     (!specs.is_empty()).then_some(specs)
 }
 
-/// Digits only; what is too large saturates.
+/// Parses digits; large values saturate.
 fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
@@ -117,8 +119,9 @@ fn digits(text: &[u8]) -> Option<u64> {
     Some(text.iter().fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
 }
 
-/// `If-Range`: a tag by strong comparison, a date by equality with a `Last-Modified` that is strong in the sense of RFC 9110 section
-/// 8.8.2.2 (RFC 9110 section 13.1.5). Absent, it holds.
+/// Evaluates `If-Range`; true if it is absent. An entity tag must match by strong comparison. A
+/// date must equal a `Last-Modified` that is a strong validator (RFC 9110 sections 13.1.5 and
+/// 8.8.2.2).
 fn if_range_holds(request: &HeaderMap, response: &HeaderMap) -> bool {
     let mut lines = request.get_all(header::IF_RANGE).iter();
     let Some(line) = lines.next() else {
@@ -135,7 +138,8 @@ fn if_range_holds(request: &HeaderMap, response: &HeaderMap) -> bool {
     else {
         return false;
     };
-    // Modified at least a second before it was sent: it cannot have changed twice within that second.
+    // Strong if it was modified at least one second before `Date`, as two changes within that
+    // second are then excluded.
     let strong =
         date::of_field(response, &header::DATE).is_some_and(|sent| sent.as_secs() > modified.as_secs());
     strong && asked == modified
@@ -161,7 +165,7 @@ mod tests {
 
     /// RFC 9110 sections 14.1.1, 14.1.2 and 14.2.
     #[test]
-    fn range_table() {
+    fn range_header_selects_parts() {
         use Selected::*;
         for (range, expected) in [
             ("bytes=0-1", Part(0..2)),
@@ -203,7 +207,7 @@ mod tests {
 
     /// RFC 9110 section 13.1.5.
     #[test]
-    fn if_range_compares_strongly() {
+    fn if_range_weak_tag_selects_whole() {
         let tagged: &[(&str, &str)] = &[("etag", "\"a\""), ("last-modified", OLD), ("date", NEW)];
         for (condition, response, heeded) in [
             ("\"a\"", tagged, true),
@@ -223,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_range_line_of_a_get_counts() {
+    fn range_repeated_or_not_get_selects_whole() {
         let twice = fields(&[("range", "bytes=0-1"), ("range", "bytes=2-3")]);
         assert_eq!(select(&Method::GET, &twice, &HeaderMap::new(), 10), Selected::Whole);
         let once = fields(&[("range", "bytes=0-1")]);

@@ -6,38 +6,38 @@ use super::directives::RequestDirectives;
 use super::stored::StoredResponse;
 use crate::clock::Timestamp;
 
-/// What to do with a stored response that matches the key and the selecting fields.
+/// How a stored response that matches the cache key and the selecting header fields is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reuse {
-    /// Answer with it.
+    /// Serve it: it is fresh.
     Fresh,
-    /// Answer with it although it is stale.
+    /// Serve it although it is stale.
     Stale(StaleUse),
-    /// Ask the origin first.
+    /// Validate it with the origin first.
     Validate(MustValidate),
 }
 
-/// Why a stale response may answer.
+/// Why a stale response may be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StaleUse {
-    /// Inside the stale-while-revalidate window: answer, and validate in the background.
+    /// It is within its stale-while-revalidate window; validate it in the background.
     WhileRevalidate,
-    /// The client takes it (`max-stale`).
+    /// The client accepts it by `max-stale`.
     MaxStale,
 }
 
-/// Why the origin must be asked.
+/// Why a stored response must be validated before use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MustValidate {
-    /// It is stale.
+    /// The response is stale and no stale use is allowed.
     Stale,
-    /// The response says `no-cache`.
+    /// The response has `no-cache`.
     NoCache,
-    /// The request says so: `no-cache`, `max-age`, `min-fresh`.
+    /// The request has `no-cache`, or a `max-age` or `min-fresh` that the response does not meet.
     Request,
 }
 
-/// Decides by RFC 9111 section 4.2 and 5.2.1, and RFC 5861 section 3.
+/// Decides by RFC 9111 sections 4.2 and 5.2.1, and RFC 5861 section 3.
 pub fn decide(stored: &StoredResponse, request: &RequestDirectives, now: Timestamp) -> Reuse {
     if stored.no_cache {
         return Reuse::Validate(MustValidate::NoCache);
@@ -46,7 +46,8 @@ pub fn decide(stored: &StoredResponse, request: &RequestDirectives, now: Timesta
         return Reuse::Validate(MustValidate::Request);
     }
     let age = stored.current_age(now);
-    // A reload (max-age=0) of what cannot have changed need not go forward; a forced one (no-cache) must (RFC 8246 section 2).
+    // A reload (max-age=0) of a fresh immutable response needs no validation; a forced reload
+    // (no-cache) does (RFC 8246 section 2).
     let reloads_immutable =
         stored.immutable && request.max_age == Some(Duration::ZERO) && age < stored.lifetime;
     if !reloads_immutable && request.max_age.is_some_and(|limit| limit.is_zero() || age > limit) {
@@ -63,21 +64,22 @@ pub fn decide(stored: &StoredResponse, request: &RequestDirectives, now: Timesta
     if !stored.must_revalidate && request.max_stale.is_some_and(|limit| staleness <= limit) {
         return Reuse::Stale(StaleUse::MaxStale);
     }
-    // `must-revalidate` and its kin win over the window (RFC 9111 section 4.2.4).
+    // must-revalidate and proxy-revalidate forbid the stale window (RFC 9111 section 4.2.4).
     if !stored.must_revalidate && !refuses_stale(request) && staleness < stored.stale_while_revalidate {
         return Reuse::Stale(StaleUse::WhileRevalidate);
     }
     Reuse::Validate(MustValidate::Stale)
 }
 
-/// Whether the client is not willing to get a stale response: it names an age or a rest of freshness, or a staleness that was
-/// looked at already (RFC 9111 sections 5.2.1.1 to 5.2.1.3).
+/// Whether the request refuses a stale response beyond `max-stale`, which was checked before: it
+/// names a `max-age`, a `min-fresh` or a `max-stale` (RFC 9111 sections 5.2.1.1 to 5.2.1.3).
 fn refuses_stale(request: &RequestDirectives) -> bool {
     request.max_age.is_some() || request.min_fresh.is_some() || request.max_stale.is_some()
 }
 
-/// Whether a stored response may cover an origin error now (RFC 5861 section 4, RFC 9111 section 4.2.4): one that was `answered`, or no
-/// answer at all. A response that is still fresh may, whatever the request asked for.
+/// Whether a stored response may replace an origin error at `now` (RFC 5861 section 4, RFC 9111
+/// section 4.2.4). `answered` tells an error response from no response at all. A fresh response may
+/// be used whatever the request's directives are.
 pub fn covers_error(stored: &StoredResponse, answered: bool, now: Timestamp) -> bool {
     let staleness = stored.staleness(now);
     let fresh = stored.current_age(now) < stored.lifetime;
@@ -89,8 +91,8 @@ pub fn covers_error(stored: &StoredResponse, answered: bool, now: Timestamp) -> 
     !stored.no_cache && (fresh || (!stored.must_revalidate && staleness < window))
 }
 
-/// Whether an origin's answer counts as an error that a stale response may cover: 500, 502, 503, 504 (RFC 5861
-/// section 4), and 520 to 529, by which front ends report the same of the server behind them.
+/// Whether a status code is an error that a stale response may replace: 500, 502, 503 and 504
+/// (RFC 5861 section 4), and 520 to 529, with which CDNs report failures of the server behind them.
 pub fn is_error(status: http::StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 503 | 504 | 520..=529)
 }
@@ -111,9 +113,10 @@ mod tests {
         RequestDirectives::of(&fields)
     }
 
-    /// RFC 9111 sections 4.2, 4.2.4, 5.2.1; RFC 5861 section 3. The stored response is fresh for 100 s.
+    /// RFC 9111 sections 4.2, 4.2.4 and 5.2.1; RFC 5861 section 3. The stored response is fresh for
+    /// 100 s.
     #[test]
-    fn reuse_table() {
+    fn stored_response_is_reused_by_age_and_directives() {
         use Reuse::*;
         const BY_REQUEST: Reuse = Validate(MustValidate::Request);
         const AS_STALE: Reuse = Validate(MustValidate::Stale);
@@ -163,7 +166,7 @@ mod tests {
 
     /// RFC 5861 section 4, RFC 9111 section 4.2.4.
     #[test]
-    fn error_cover_table() {
+    fn stale_response_replaces_error_within_window() {
         for (cache_control, age, expected) in [
             ("max-age=100", 50, true),
             ("max-age=100", 100, false),
@@ -179,10 +182,10 @@ mod tests {
         }
     }
 
-    /// RFC 9111 section 4.2.4: disconnected, a stale response may be served unless that is forbidden; a stale-if-error window that
-    /// the origin gives bounds that too.
+    /// RFC 9111 section 4.2.4: when disconnected, a stale response may be served unless a directive
+    /// forbids it. A stale-if-error window of the origin limits that too.
     #[test]
-    fn disconnection_table() {
+    fn stale_response_is_served_while_disconnected() {
         let terms = Terms { stale_when_disconnected: Some(Duration::from_secs(1000)), ..Terms::default() };
         for (cache_control, age, expected) in [
             ("max-age=100", 1099, true),
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_those_of_rfc_5861_and_of_front_ends() {
+    fn error_statuses_match_rfc_5861_and_cdns() {
         let errors: Vec<u16> = (100..600)
             .filter(|&code| StatusCode::from_u16(code).is_ok_and(is_error))
             .filter(|code| !(520..=529).contains(code))

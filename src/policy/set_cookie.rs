@@ -1,19 +1,20 @@
-//! The setting `set_cookie`.
+//! The setting `set_cookie` of a route ([`SetCookie`]).
 
 use super::directives::ResponseDirectives;
 
-/// What becomes of a response with `Set-Cookie`.
+/// How a response with `Set-Cookie` is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SetCookie {
-    /// It is stored with its cookie if the origin gave explicit freshness (RFC 9111 section 7.3 leaves it to the origin).
+    /// Stored with its cookies if its freshness is explicit; RFC 9111 section 7.3 leaves the
+    /// sharing to the origin.
     #[default]
     Store,
-    /// As `Store` where the response also says `public` or `s-maxage`. Else it is stored without the cookie, which
-    /// goes to the client alone whose request was forwarded.
+    /// As `Store` if the response has `public` or `s-maxage`. Otherwise it is stored without its
+    /// cookies, which are sent only to the client whose request was forwarded.
     Client,
-    /// It is stored without the cookie, which goes to no client.
+    /// Stored without its cookies, which are sent to no client.
     Strip,
-    /// It is not stored.
+    /// Such a response is not stored.
     Never,
 }
 

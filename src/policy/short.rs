@@ -1,5 +1,5 @@
-//! The short way of a hit: when it is certain that a stored response answers every plain request fresh, so that whoever
-//! knows that need not decide again.
+//! The period in which a stored response is known to be a fresh hit for plain requests. The fast
+//! path serves it then without a new decision.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use super::rules::{Plan, early};
 use super::stored::StoredResponse;
 use crate::clock::Timestamp;
 
-/// The time in which [`Plan::decide`] says [`Fresh`](super::reuse::Reuse::Fresh) of `stored` to every request without directives
-/// of its own, and no dice of the early refresh with this beta can fall. `None` if there is none. Before the
-/// response came nothing is certain: the clock was set back.
+/// The period in which [`Plan::decide`] returns [`Fresh`](super::reuse::Reuse::Fresh) for every
+/// request without directives, and no early refresh with this beta can begin. `None` if there is no
+/// such period. It starts when the response arrived: before that, the clock was set back.
 pub fn certain(plan: &Plan, stored: &StoredResponse, beta: f64) -> Option<Range<Timestamp>> {
     if stored.no_cache || plan.refused.is_some() || plan.force.is_some() {
         return None;
@@ -19,7 +19,7 @@ pub fn certain(plan: &Plan, stored: &StoredResponse, beta: f64) -> Option<Range<
     let lifetime = stored.lifetime.saturating_sub(reach);
     let lifetime = plan.ttl().map_or(lifetime, |ttl| lifetime.min(ttl));
     let left = lifetime.checked_sub(stored.initial_age)?;
-    // Whole milliseconds of the clock: what is less than one is none.
+    // Timestamps are whole milliseconds; a shorter rest is no period.
     let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
     let came = stored.response_time;
     (left > 0).then(|| came..Timestamp(came.0.saturating_add(left)))
@@ -34,9 +34,10 @@ mod tests {
     use crate::policy::stored::tests::stored;
     use crate::policy::wishes::Wishes;
 
-    /// Everything that is said before the moment holds at each millisecond around it, for lifetimes, ages, costs and wishes of all kinds.
+    /// The decision at each millisecond within the period is a fresh hit, for all kinds of
+    /// lifetimes, ages, costs and client parameters.
     #[test]
-    fn what_is_certain_is_decided_alike() {
+    fn certain_period_matches_decision() {
         let lines: [&[(&str, &str)]; 7] = [
             &[("cache-control", "max-age=10")],
             &[("cache-control", "max-age=10"), ("age", "3")],
@@ -89,9 +90,9 @@ mod tests {
         assert!(sure_of > 10_000 && unsure_of > 10_000, "{sure_of} {unsure_of}");
     }
 
-    /// It is the last such moment where nothing but the lifetime decides: the short way is not given up early.
+    /// Where only the lifetime decides, the period is as long as possible.
     #[test]
-    fn nothing_is_given_away() {
+    fn certain_period_is_as_long_as_possible() {
         let (head, start) = stored(&[("cache-control", "max-age=10"), ("age", "3")]);
         let sure = certain(&Plan::default(), &head, 0.0).expect("certain");
         assert_eq!(sure, start..start + Duration::from_secs(7));

@@ -1,67 +1,67 @@
-//! Sitemaps (sitemaps.org) in every form that crawlers read: XML with and without namespaces, RSS, Atom, lists of URLs and robots.txt.
-//! They list the pages of a site, or further sitemaps.
+//! Sitemaps (sitemaps.org) in every form that crawlers read: XML with and without namespaces, RSS,
+//! Atom, lists of URLs, and robots.txt. A [`Sitemap`] lists pages of a site or further sitemaps.
 
 use std::borrow::Cow;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-/// What one file lists.
+/// The parsed content of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sitemap {
-    /// What its entries are.
+    /// Whether the entries are pages or further sitemaps.
     pub kind: Kind,
-    /// What it lists, as it is written there.
+    /// The entries in order, as written in the file.
     pub entries: Vec<Entry>,
-    /// Why it was not read to its end, if it was not.
+    /// The error that ended the parse early, if any.
     pub fault: Option<SitemapError>,
 }
 
-/// Why a file was not read, or not to its end.
+/// Why a file was not read, or not completely.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SitemapError {
-    /// There is nothing in it.
+    /// The file is empty.
     #[error("it is empty")]
     Empty,
-    /// It is not in the encoding that its byte order mark names.
+    /// The file begins with the mark of UTF-16 but is not valid UTF-16.
     #[error("it is not in UTF-16, which its first octets say")]
     NotUtf16,
-    /// It names no other encoding and is not in UTF-8.
+    /// The file is not UTF-8 and declares no other known encoding.
     #[error("it is not in UTF-8")]
     NotUtf8,
-    /// It is not well-formed XML.
+    /// The file is not well-formed XML; with the parser's message.
     #[error("it is no XML: {0}")]
     Xml(String),
-    /// It is XML of another kind.
+    /// The root element is not that of a sitemap or feed.
     #[error("it is no sitemap: neither urlset, sitemapindex, rss nor feed")]
     OtherXml,
-    /// It ends before its root element does.
+    /// The file ends inside of its root element.
     #[error("it ends in the middle")]
     CutOff,
 }
 
-/// What the entries of a file are.
+/// The kind of entries in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Pages.
+    /// The entries are URLs of pages.
     Pages,
-    /// Further sitemaps.
+    /// The entries are URLs of further sitemaps.
     Index,
 }
 
-/// One entry. It may be anything: nobody has looked at it yet.
+/// One entry. The URL is not validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// What should be a URL.
+    /// The text in place of the URL.
     pub url: String,
-    /// The line on which it ends, from 1.
+    /// The line on which the entry ends, from 1.
     pub line: usize,
 }
 
-/// Reads one file. What comes before a fault counts.
+/// Parses one file. Entries before a syntax error are returned with the error in `fault`.
 ///
 /// # Errors
-/// In words, why nothing can be read from it.
+/// If nothing can be read from the file.
 pub fn read(octets: &[u8]) -> Result<Sitemap, SitemapError> {
     let text = decoded(octets)?;
     let text = text.trim_start_matches('\u{feff}');
@@ -74,7 +74,7 @@ pub fn read(octets: &[u8]) -> Result<Sitemap, SitemapError> {
     }
 }
 
-/// The text of a file: UTF-8, UTF-16 with its mark, or ISO 8859-1 where it says so.
+/// Decodes a file: UTF-8, UTF-16 with its byte order mark, or ISO 8859-1 if the XML declares it.
 pub fn decoded(octets: &[u8]) -> Result<Cow<'_, str>, SitemapError> {
     let units = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
@@ -93,7 +93,7 @@ pub fn decoded(octets: &[u8]) -> Result<Cow<'_, str>, SitemapError> {
     }
 }
 
-/// Whether the XML declaration names ISO 8859-1, or what browsers take for it.
+/// Whether the XML declaration names ISO 8859-1 or windows-1252, which browsers treat alike.
 fn is_latin(octets: &[u8]) -> bool {
     let declaration = octets.split(|&octet| octet == b'>').next().unwrap_or_default();
     let declaration =
@@ -102,7 +102,7 @@ fn is_latin(octets: &[u8]) -> bool {
         && (declaration.contains("iso-8859-1") || declaration.contains("windows-1252"))
 }
 
-/// URLs by line. `Sitemap:` lines of a robots.txt make it an index.
+/// Parses a list of URLs by line. `Sitemap:` lines, as in robots.txt, make the file an index.
 fn read_lines(text: &str) -> Sitemap {
     let lines = || text.lines().zip(1..).map(|(text, line)| (text.trim(), line));
     let named = |text: &str| -> Option<String> {
@@ -120,7 +120,7 @@ fn read_lines(text: &str) -> Sitemap {
     Sitemap { kind: Kind::Pages, entries, fault: None }
 }
 
-/// The forms in XML, by their root.
+/// The XML forms, by their root element.
 #[derive(Clone, Copy)]
 enum Form {
     UrlSet,
@@ -134,7 +134,7 @@ impl Form {
         match root {
             "urlset" => Some(Form::UrlSet),
             "sitemapindex" => Some(Form::Index),
-            // RSS 1.0 has RDF around it.
+            // RSS 1.0 has an RDF root element.
             "rss" | "RDF" => Some(Form::Rss),
             "feed" => Some(Form::Atom),
             _ => None,
@@ -148,7 +148,7 @@ impl Form {
         }
     }
 
-    /// Whether the text at `path` is an entry, and not one of its images.
+    /// Whether the text at `path` is the URL of an entry, and not of one of its images.
     fn has_entry_at(self, path: &[String]) -> bool {
         let Some(([.., parent], name)) = path.split_last().map(|(name, rest)| (rest, name)) else {
             return false;
@@ -164,7 +164,7 @@ impl Form {
 
 fn read_xml(xml: &str, lines_before: usize) -> Result<Sitemap, SitemapError> {
     let mut reader = Reader::from_str(xml);
-    // Many sitemaps have query strings with a bare `&` in them.
+    // Many sitemaps contain a bare `&` in query strings.
     reader.config_mut().allow_dangling_amp = true;
     let (mut path, mut entries, mut text): (Vec<String>, Vec<Entry>, String) = Default::default();
     let (mut form, mut line, mut counted) = (None::<Form>, lines_before + 1, 0);
@@ -231,7 +231,7 @@ fn read_xml(xml: &str, lines_before: usize) -> Result<Sitemap, SitemapError> {
     }
 }
 
-/// Where an entry of an Atom feed leads.
+/// The URL of an entry of an Atom feed.
 fn atom_link(form: Option<Form>, path: &[String], name: &str, start: &BytesStart<'_>) -> Option<String> {
     if !matches!(form, Some(Form::Atom)) || name != "link" || !matches!(path, [_, entry] if entry == "entry")
     {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_and_further_sitemaps_are_read() {
+    fn sitemap_in_each_form_is_parsed() {
         let listed = |kind: Kind, urls: &[(&str, usize)]| {
             Ok((kind, urls.iter().map(|&(url, line)| (url.to_owned(), line)).collect::<Vec<_>>()))
         };
@@ -304,7 +304,7 @@ mod tests {
                 "User-agent: *\nDisallow:\nsitemap: https://a.example/s.xml\n",
                 listed(Kind::Index, &[("https://a.example/s.xml", 3)]),
             ),
-            // A bare ampersand, as many generators write it.
+            // A bare ampersand, which many generators write.
             (
                 "<urlset><url><loc>https://a.example/?a=1&b=2</loc></url></urlset>",
                 listed(Kind::Pages, &[("https://a.example/?a=1&b=2", 1)]),
@@ -317,13 +317,13 @@ mod tests {
             assert_eq!(entries(text.as_bytes()), expected, "{text}");
         }
         assert!(read(b"<urlset></url></urlset>").is_err());
-        // Nobody's entities are expanded.
+        // Custom entities are not expanded.
         let bomb = "<!DOCTYPE x [<!ENTITY a 'aaaa'>]><urlset><url><loc>https://a/&a;</loc></url></urlset>";
         assert_eq!(entries(bomb.as_bytes()), listed(Kind::Pages, &[("https://a/", 1)]));
     }
 
     #[test]
-    fn other_encodings_are_read() {
+    fn sitemap_in_other_encodings_is_decoded() {
         let xml = "<urlset><url><loc>https://a.example/é</loc></url></urlset>";
         let expected = Ok((Kind::Pages, vec![("https://a.example/é".to_owned(), 1)]));
         let little: Vec<u8> =
@@ -339,9 +339,9 @@ mod tests {
         assert_eq!(entries(b"https://a.example/\xe9"), Err("it is not in UTF-8".to_owned()));
     }
 
-    /// What a broken end leaves is not lost.
+    /// Entries before a syntax error are kept.
     #[test]
-    fn what_comes_before_a_fault_counts() {
+    fn sitemap_entries_before_fault_are_kept() {
         let sitemap = read(b"<urlset><url><loc>https://a.example/</loc></url><url><loc>https://b").unwrap();
         assert_eq!(sitemap.entries.len(), 1);
         assert!(sitemap.fault.is_some());

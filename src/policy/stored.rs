@@ -1,4 +1,5 @@
-//! What is kept of a response beside its body, and what was decided of it when it was stored.
+//! The head of a stored response, with the decisions made when it was stored ([`StoredResponse`]),
+//! and the index of variants ([`VariantIndex`]).
 
 use std::time::Duration;
 
@@ -10,57 +11,58 @@ use crate::message::fields;
 use crate::policy::rules::adaptive::History;
 use crate::policy::rules::ruling::Ruling;
 
-/// The head of a stored response. Everything that can be decided once is decided here, so that a hit
-/// has only to compare numbers.
+/// The head of a stored response. Decisions that do not depend on the time are made once, when it
+/// is stored, so a hit only compares numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredResponse {
-    /// Final status code of the response.
+    /// The final status code.
     #[serde(with = "status_code")]
     pub status: StatusCode,
-    /// Its end-to-end fields, ready to be sent; `Age` and the cache's own fields are not among them.
+    /// The end-to-end fields to send, without `Age` and the cache's own fields.
     #[serde(with = "fields::octets")]
     pub fields: HeaderMap,
-    /// When the request that led to it was sent (RFC 9111 4.2.3 `request_time`).
+    /// When the request for it was sent: `request_time` (RFC 9111 section 4.2.3).
     pub request_time: Timestamp,
-    /// When its head arrived, or when it was last validated (`response_time`).
+    /// When its head arrived, or when it was last validated: `response_time` (RFC 9111 section
+    /// 4.2.3).
     pub response_time: Timestamp,
-    /// Its age when it arrived (`corrected_initial_age`).
+    /// Its age on arrival: `corrected_initial_age` (RFC 9111 section 4.2.3).
     pub initial_age: Duration,
-    /// How long it is fresh, counted from its generation (RFC 9111 4.2.1).
+    /// The freshness lifetime, counted from its generation (RFC 9111 section 4.2.1).
     pub lifetime: Duration,
-    /// How long after that it may be served while a validation is under way (RFC 5861 section 3).
+    /// How long it may be served stale while it is validated (RFC 5861 section 3).
     pub stale_while_revalidate: Duration,
-    /// How long after that it may cover origin errors (RFC 5861 section 4).
+    /// How long it may be served stale in place of origin errors (RFC 5861 section 4).
     pub stale_if_error: Duration,
-    /// How long after that it may be served while the origin gives no answer at all (RFC 9111 section 4.2.4).
+    /// How long it may be served stale while the origin gives no response (RFC 9111 section 4.2.4).
     pub stale_when_disconnected: Duration,
-    /// It must be validated before every use (unqualified `no-cache`).
+    /// It must be validated before each use (unqualified `no-cache`).
     pub no_cache: bool,
     /// It must not be served stale (`must-revalidate`, `proxy-revalidate`, `s-maxage`).
     pub must_revalidate: bool,
-    /// It does not change while it is fresh (RFC 8246).
+    /// It does not change while it is fresh (RFC 8246 section 2).
     pub immutable: bool,
-    /// The entity tag is one that we made; the origin does not know it.
+    /// Its entity tag was generated here and is unknown to the origin.
     pub own_entity_tag: bool,
-    /// Time it took to get, from request to last byte: what a hit saves.
+    /// Time from the request to the last byte: what a hit saves.
     pub cost: Duration,
-    /// What a rule decided over what the origin said, or in its silence.
+    /// The decision of a lifetime rule, if one overrode or supplemented the origin's directives.
     pub ruling: Option<Box<Ruling>>,
-    /// How often it and those before it had changed, where its lifetime is made of that.
+    /// How often the response has changed, where its lifetime is adaptive.
     pub history: Option<Box<History>>,
 }
 
 impl StoredResponse {
-    /// The moment at which it stops being fresh.
+    /// When it becomes stale.
     pub fn fresh_until(&self) -> Timestamp {
         self.response_time + self.lifetime.saturating_sub(self.initial_age)
             - self.initial_age.saturating_sub(self.lifetime)
     }
 
-    /// RFC 9111 4.2.3 `current_age`.
+    /// The age at `now`: `current_age` (RFC 9111 section 4.2.3).
     ///
-    /// One that came later than now came before the clock was stepped back. How long ago nobody knows; by as much as the clock is off it
-    /// counts as old, so that no step makes it fresh for good.
+    /// If `now` is before the arrival, the clock was set back and the real age is unknown. The
+    /// difference then counts as age, so that no change of the clock keeps a response fresh.
     pub fn current_age(&self, now: Timestamp) -> Duration {
         self.initial_age.saturating_add(now.apart(self.response_time))
     }
@@ -71,22 +73,22 @@ impl StoredResponse {
     }
 }
 
-/// What is stored under the primary key of a target whose responses vary: which request fields select,
-/// and which variants are known. Each variant is stored under a key of its own.
+/// The index under the primary cache key of a target whose responses vary: the selecting header
+/// fields and the known variants. Each variant has a cache key of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VariantIndex {
-    /// Selecting field names of the most recent response's `Vary`, in lower case, sorted.
+    /// The field names of the most recent `Vary`, in lower case and sorted.
     pub selecting: Vec<String>,
-    /// Known variants, most recent first, bounded.
+    /// The known variants, the most recent first. Their number is bounded.
     pub variants: Vec<Variant>,
 }
 
-/// One known variant.
+/// One variant of a target URI.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variant {
-    /// Its key: the primary key and the normalised selecting fields.
+    /// Its cache key: the primary key and the normalised selecting header fields.
     pub key: Vec<u8>,
-    /// Its entity tag as the origin gave it, to be offered on a variant miss.
+    /// Its entity tag from the origin, sent as a condition on a variant miss.
     pub entity_tag: Option<Vec<u8>>,
 }
 
@@ -109,12 +111,12 @@ pub(crate) mod tests {
     use crate::policy::admission::{RequestFacts, Terms, admit};
     use http::{HeaderValue, Method};
 
-    /// A 200 with these fields, stored at the returned moment.
+    /// A 200 with these fields, and the time at which it was stored.
     pub(crate) fn stored(lines: &[(&'static str, &'static str)]) -> (StoredResponse, Timestamp) {
         stored_under(lines, &Terms::default())
     }
 
-    /// The same on a route with these terms.
+    /// As [`stored`], on a route with these terms.
     pub(in crate::policy) fn stored_under(
         lines: &[(&'static str, &'static str)],
         terms: &Terms,
@@ -130,7 +132,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_stepped_back_makes_nothing_fresh_for_good() {
+    fn clock_set_back_adds_to_age() {
         let (head, start) = stored(&[("cache-control", "max-age=100"), ("age", "30")]);
         for (back, age) in [(0, 30), (5, 35), (60, 90), (80, 110), (900_000_000, 900_000_030)] {
             let now = start - Duration::from_secs(back);
@@ -138,9 +140,9 @@ pub(crate) mod tests {
         }
     }
 
-    /// RFC 9111 section 4.2.3: the age counts what it was on arrival.
+    /// RFC 9111 section 4.2.3: the age includes the age on arrival.
     #[test]
-    fn fresh_until_takes_the_initial_age_into_account() {
+    fn fresh_until_includes_initial_age() {
         let (head, start) = stored(&[("cache-control", "max-age=100"), ("age", "30")]);
         assert_eq!(head.fresh_until(), start + Duration::from_secs(70));
         assert_eq!(head.current_age(start + Duration::from_secs(5)), Duration::from_secs(35));

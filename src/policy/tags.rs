@@ -1,29 +1,30 @@
-//! Tags that an origin gives a response so that it can be purged with others: `Cache-Tag`, `Surrogate-Key`, `xkey`.
+//! Tags by which an origin groups responses for purges: `Cache-Tag`, `Surrogate-Key`, `xkey`.
 
 use http::{HeaderMap, HeaderName};
 
-/// Tags that are told apart for one response.
-const MOST: usize = 64;
-/// Octets of a tag that is told apart.
-const LONGEST: usize = 256;
+/// Limit on the tags kept for one response.
+const MAX_TAGS: usize = 64;
+/// Longest tag that is kept, in bytes.
+const MAX_TAG_BYTES: usize = 256;
 
-/// `Cache-Tag`: separated by commas.
+/// `Cache-Tag` (Cloudflare): separated by commas.
 pub const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
-/// `Surrogate-Key`: separated by spaces.
+/// `Surrogate-Key` (Fastly): separated by spaces.
 pub const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
-/// `xkey`: separated by spaces or commas.
+/// `xkey` (Varnish): separated by spaces or commas.
 pub const XKEY: HeaderName = HeaderName::from_static("xkey");
 
 /// The tags of a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags {
-    /// Those that are told apart, each once.
+    /// The tags that are kept, without duplicates.
     pub told: Vec<String>,
-    /// There are more, or longer ones: it goes with any tag that is purged.
+    /// Some tags were dropped, as there were too many or too long ones. Any purge by tag then
+    /// removes the response.
     pub untold: bool,
 }
 
-/// The tags in these response fields, at most `most` of them.
+/// Reads the tags of a response, and keeps at most `most` of them.
 pub fn of(fields: &HeaderMap, most: usize) -> Tags {
     let mut tags = Tags::default();
     let comma: fn(char) -> bool = |c| c == ',';
@@ -36,7 +37,7 @@ pub fn of(fields: &HeaderMap, most: usize) -> Tags {
                 if tags.told.iter().any(|known| known == tag) {
                     continue;
                 }
-                if tag.len() > LONGEST || tags.told.len() >= most.min(MOST) {
+                if tag.len() > MAX_TAG_BYTES || tags.told.len() >= most.min(MAX_TAGS) {
                     tags.untold = true;
                 } else {
                     tags.told.push(tag.to_owned());
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_has_its_separator() {
+    fn tags_are_split_by_separator_of_field() {
         for (lines, expected) in [
             (vec![("cache-tag", "a, b c,,a")], vec!["a", "b c"]),
             (vec![("cache-tag", "a"), ("cache-tag", "b")], vec!["a", "b"]),
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_apart_is_noted() {
+    fn tags_beyond_limit_are_marked() {
         let many: Vec<String> = (0..65).map(|n| format!("t{n}")).collect();
         let tags = of(&fields(&[("cache-tag", &many.join(","))]), 64);
         assert_eq!((tags.told.len(), tags.untold), (64, true));

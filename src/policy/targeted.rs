@@ -1,4 +1,4 @@
-//! Cache directives that are targeted at a class of caches (RFC 9213): `CDN-Cache-Control` and its like.
+//! Targeted cache-control fields such as `CDN-Cache-Control` (RFC 9213).
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use sfv::{BareItem, Dictionary, ListEntry, Parser};
 
 use super::directives::{MAX_DELTA, Qualified, ResponseDirectives};
 
-/// The directives for a cache: those of the first valid field of `targets`, or of `Cache-Control`.
+/// The directives for this cache: from the first valid field of `targets`, otherwise from
+/// `Cache-Control`.
 pub fn for_cache(fields: &HeaderMap, targets: &[HeaderName]) -> ResponseDirectives {
     match directives(fields, targets) {
         Some(directives) => ResponseDirectives { targeted: true, ..directives },
@@ -15,13 +16,14 @@ pub fn for_cache(fields: &HeaderMap, targets: &[HeaderName]) -> ResponseDirectiv
     }
 }
 
-/// The directives of the first of `targets` that is present, not empty and a valid Dictionary; with it, `Cache-Control` and
-/// `Expires` count for nothing (RFC 9213 sections 2.1 and 2.2). `None` leaves them in force.
+/// The directives of the first field of `targets` that is present, not empty, and a valid
+/// Dictionary. It replaces `Cache-Control` and `Expires` (RFC 9213 sections 2.1 and 2.2). `None`
+/// leaves them in force.
 pub fn directives(fields: &HeaderMap, targets: &[HeaderName]) -> Option<ResponseDirectives> {
     targets.iter().find_map(|target| parse(&joined(fields, target)?))
 }
 
-/// All lines of a field as one, as structured fields are parsed (RFC 9651 section 4.2). `None` if it is absent.
+/// All lines of a structured field as one value (RFC 9651 section 4.2); `None` if it is absent.
 pub(super) fn joined(fields: &HeaderMap, name: &HeaderName) -> Option<Vec<u8>> {
     let mut lines = fields.get_all(name).iter();
     let mut all = lines.next()?.as_bytes().to_vec();
@@ -62,12 +64,12 @@ fn parse(text: &[u8]) -> Option<ResponseDirectives> {
     Some(all)
 }
 
-/// A restricting flag holds unless it says `?0`: never the more generous reading of an odd value.
+/// A restricting flag holds unless it is `?0`, so that an invalid value is read restrictively.
 fn holds(value: Option<&BareItem>) -> bool {
     value != Some(&BareItem::Boolean(false))
 }
 
-/// `no-cache` and `private`, limited to fields by a String as in `Cache-Control`.
+/// `no-cache` and `private`; a String limits them to fields, as in `Cache-Control`.
 fn qualified(value: Option<&BareItem>) -> Qualified {
     match value {
         Some(BareItem::Boolean(false)) => Qualified::Absent,
@@ -76,7 +78,7 @@ fn qualified(value: Option<&BareItem>) -> Qualified {
     }
 }
 
-/// Delta-seconds; zero for what is no non-negative Integer.
+/// Delta-seconds; zero for anything but a non-negative Integer.
 fn seconds(value: Option<&BareItem>) -> Duration {
     let seconds = match value {
         Some(BareItem::Integer(seconds)) => u64::try_from(i64::from(*seconds)).unwrap_or(0),
@@ -101,9 +103,10 @@ mod tests {
         directives(&fields, &TARGETS)
     }
 
-    /// RFC 9213 section 2.1: a Dictionary; any parse error and an empty value leave `Cache-Control` in force.
+    /// RFC 9213 section 2.1: a Dictionary. A parse error or an empty value leaves `Cache-Control`
+    /// in force.
     #[test]
-    fn parsing_table() {
+    fn targeted_field_invalid_is_ignored() {
         let max_age = |line: &'static str| {
             of(&[("cdn-cache-control", line)]).map(|all| all.max_age.map(|age| age.as_secs()))
         };
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_and_qualified_directives() {
+    fn targeted_flags_and_qualified_directives_are_parsed() {
         let all =
             of(&[("cdn-cache-control", "no-store=?0, must-revalidate, private=\"x-a\", no-cache, public=1")])
                 .expect("valid");
@@ -139,9 +142,10 @@ mod tests {
         assert_eq!(all.no_cache, Qualified::Whole);
     }
 
-    /// RFC 9213 section 2.2: the first of the target list that is present and valid counts; lines are one value.
+    /// RFC 9213 section 2.2: the first field of the target list that is present and valid is used.
+    /// Several lines are one value.
     #[test]
-    fn the_most_specific_target_counts() {
+    fn targeted_most_specific_valid_field_wins() {
         let own = ("tintype-cache-control", "max-age=1");
         let cdn = ("cdn-cache-control", "max-age=2");
         let age = |lines: &[_]| of(lines).and_then(|all| all.max_age).map(|age| age.as_secs());

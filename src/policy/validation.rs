@@ -1,4 +1,5 @@
-//! Asking the origin whether a stored response still holds, and what its answer changes (RFC 9111 section 4.3).
+//! Validation of stored responses with the origin: the conditional request, and the effect of its
+//! response (RFC 9111 section 4.3).
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
@@ -10,8 +11,9 @@ use crate::clock::Timestamp;
 use crate::message::entity_tag::EntityTag;
 use crate::message::{date, fields};
 
-/// The fields of a validation request for `stored`: its entity tag and its modification date, both where it has both
-/// (RFC 9111 section 4.3.1). A tag that we made is not offered: the origin does not know it. Empty if nothing validates.
+/// The conditional fields to validate `stored`: its entity tag and its modification date, as far as
+/// it has them (RFC 9111 section 4.3.1). An entity tag that was generated here is not sent, as the
+/// origin does not know it. Empty if there is no validator.
 pub fn conditions(stored: &StoredResponse) -> Vec<(HeaderName, HeaderValue)> {
     let mut conditions = Vec::with_capacity(2);
     if !stored.own_entity_tag
@@ -28,23 +30,24 @@ pub fn conditions(stored: &StoredResponse) -> Vec<(HeaderName, HeaderValue)> {
     conditions
 }
 
-/// Entity tags of other variants that are offered at most.
-const MOST_OFFERED: usize = 16;
-/// Octets of an offer: origins refuse requests whose fields are too long.
-const LONGEST_OFFER: usize = 2048;
+/// Limit on the entity tags of other variants in one request.
+const MAX_OFFERED_TAGS: usize = 16;
+/// Limit in bytes on `If-None-Match`: origins reject requests with long fields.
+const MAX_OFFER_BYTES: usize = 2048;
 
-/// The condition of a request for a variant that is not stored: the tags of those that are, so that the origin can say which of them
-/// the request selects (RFC 9111 section 4.1). Empty if none has a tag that the origin knows; malformed ones are left out.
+/// The condition of a request for a variant that is not stored: the entity tags of the stored
+/// variants, so that the origin can name the one to use (RFC 9111 section 4.1). Malformed tags are
+/// left out. Empty if no variant has a tag of the origin.
 pub fn offer(variants: &[Variant]) -> Vec<(HeaderName, HeaderValue)> {
     let known = variants.iter().filter_map(|variant| variant.entity_tag.as_deref());
     let mut tags: Vec<&[u8]> = known.filter(|tag| EntityTag::parse(tag).is_some()).collect();
     tags.sort_unstable();
     tags.dedup();
-    tags.truncate(MOST_OFFERED);
+    tags.truncate(MAX_OFFERED_TAGS);
     let mut length = 0;
     tags.retain(|tag| {
         let longer = length + tag.len() + 2;
-        let fits = longer <= LONGEST_OFFER;
+        let fits = longer <= MAX_OFFER_BYTES;
         length = if fits { longer } else { length };
         fits
     });
@@ -54,7 +57,8 @@ pub fn offer(variants: &[Variant]) -> Vec<(HeaderName, HeaderValue)> {
     }
 }
 
-/// The variant that a 304 chooses from an offer: by its tag (RFC 9111 section 4.3.4), or by there having been but one.
+/// The variant that a 304 selects: by its entity tag (RFC 9111 section 4.3.4), or the only one that
+/// was offered.
 pub fn chosen<'a>(variants: &'a [Variant], not_modified: &HeaderMap) -> Option<&'a Variant> {
     let mut tagged = variants.iter().filter_map(|variant| {
         let tag = variant.entity_tag.as_deref().and_then(EntityTag::parse)?;
@@ -68,18 +72,20 @@ pub fn chosen<'a>(variants: &'a [Variant], not_modified: &HeaderMap) -> Option<&
     tagged.all(|(_, other)| other == tag).then_some(only)
 }
 
-/// What the 200 to a HEAD says of a stored GET response of `length` octets.
+/// How the 200 response to a HEAD request compares with the stored GET response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadSays {
-    /// It is the same: its fields freshen it.
+    /// The representation is the same; the fields of the HEAD response freshen it.
     Same,
-    /// It is another one: what is stored is stale.
+    /// The representation differs; the stored response becomes stale.
     Other,
 }
 
-/// Compares the validators, the length and the digests that a HEAD's 200 has with what is stored (RFC 9111 section 4.3.5).
+/// Compares the validators, length and digests of a HEAD response with the stored response, whose
+/// body has `length` octets (RFC 9111 section 4.3.5).
 pub fn by_head(stored: &StoredResponse, length: u64, head: &HeaderMap) -> HeadSays {
-    // A tag that we made is none that the origin could have meant. One that cannot be read differs from one that can.
+    // The origin does not know an entity tag that was generated here. A malformed tag differs from
+    // a valid one.
     let known = EntityTag::of(&stored.fields).filter(|_| !stored.own_entity_tag);
     let tag_differs = match (EntityTag::of(head), known) {
         (Some(said), Some(known)) => said != known,
@@ -88,7 +94,7 @@ pub fn by_head(stored: &StoredResponse, length: u64, head: &HeaderMap) -> HeadSa
     };
     let date_differs = head.contains_key(header::LAST_MODIFIED) && !same_modification(&stored.fields, head);
     let length_differs = fields::list(head, &header::CONTENT_LENGTH).any(|said| !is_number(said, length));
-    // Where there was nothing, there is something now.
+    // A 200 differs from a stored error.
     let status_differs = stored.status != StatusCode::OK;
     let digest_differs = digests_differ(&stored.fields, head);
     if status_differs || tag_differs || date_differs || length_differs || digest_differs {
@@ -98,8 +104,9 @@ pub fn by_head(stored: &StoredResponse, length: u64, head: &HeaderMap) -> HeadSa
     }
 }
 
-/// Adds to the 200 to a HEAD that confirms `stored` the fields that only the stored response has: the origin may leave out of its
-/// answer to a HEAD what it knows only when it makes the content (RFC 9110 section 9.3.2).
+/// Adds to a HEAD response that confirms `stored` the fields that only the stored response has. An
+/// origin may omit from a HEAD response what it determines while it generates content (RFC 9110
+/// section 9.3.2).
 pub fn complete(head: &mut HeaderMap, stored: &StoredResponse) {
     let missing: Vec<_> = stored
         .fields
@@ -111,7 +118,7 @@ pub fn complete(head: &mut HeaderMap, stored: &StoredResponse) {
     }
 }
 
-/// Whether both were last modified at the same time, however it is written.
+/// Whether both have the same modification time, in whatever date format.
 fn same_modification(a: &HeaderMap, b: &HeaderMap) -> bool {
     let name = &header::LAST_MODIFIED;
     match (date::of_field(a, name), date::of_field(b, name)) {
@@ -125,15 +132,17 @@ fn is_number(text: &[u8], number: u64) -> bool {
     text.and_then(|text| text.parse().ok()) == Some(number)
 }
 
-/// The fields with digests of the whole representation, which the answer to a HEAD and a 304 can have as well (RFC 2616 section 14.15,
-/// RFC 3230, RFC 9530 section 3). `Content-Digest` is not among them: in a 304 it is that of no content.
+/// The fields with digests of the whole representation, which HEAD responses and 304s may have too
+/// (RFC 2616 section 14.15, RFC 3230, RFC 9530 section 3). `Content-Digest` is excluded: in a 304
+/// it is the digest of empty content.
 const DIGESTS: [HeaderName; 3] = [
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("digest"),
     HeaderName::from_static("repr-digest"),
 ];
 
-/// Whether both have a digest by the same algorithm and the two differ: it is another representation then, whatever its tag says.
+/// Whether both have a digest by the same algorithm and the digests differ. The representations are
+/// then different, whatever the entity tag is.
 fn digests_differ(stored: &HeaderMap, said: &HeaderMap) -> bool {
     DIGESTS.iter().any(|name| {
         fields::list(said, name).map(digest).any(|(algorithm, value)| {
@@ -144,7 +153,7 @@ fn digests_differ(stored: &HeaderMap, said: &HeaderMap) -> bool {
     })
 }
 
-/// Algorithm and value of a digest. `Content-MD5` is a value alone, which may end in `=`.
+/// Splits a digest into algorithm and value. `Content-MD5` is only a value, which may end in `=`.
 fn digest(member: &[u8]) -> (&[u8], &[u8]) {
     let at = member.iter().position(|&b| b == b'=').filter(|&at| !member[at..].iter().all(|&b| b == b'='));
     match at {
@@ -153,15 +162,18 @@ fn digest(member: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Whether a 304 with these fields speaks of `stored` (RFC 9111 section 4.3.4): a strong tag must equal its tag, a weak one
-/// must do so weakly, a modification date must be its own; a 304 without validators means the response that we asked about. One with
-/// a digest of other octets than those stored, or with tags that cannot be read in place of the known one, means another response.
+/// Whether a 304 with these fields confirms `stored` (RFC 9111 section 4.3.4). A strong tag must
+/// match strongly, a weak tag weakly, and a modification date must be equal. A 304 without
+/// validators confirms the response that was validated.
+///
+/// A 304 with a different digest, or with a malformed tag in place of a known one, does not
+/// confirm.
 pub fn confirms(stored: &StoredResponse, not_modified: &HeaderMap) -> bool {
     if digests_differ(&stored.fields, not_modified) {
         return false;
     }
     let said = EntityTag::of(not_modified);
-    // A tag that we made is none that the origin could confirm.
+    // The origin cannot confirm an entity tag that was generated here.
     let known = EntityTag::of(&stored.fields).filter(|_| !stored.own_entity_tag);
     match (said, known) {
         (Some(said), Some(known)) if said.weak => return known.weak_eq(said),
@@ -176,10 +188,13 @@ pub fn confirms(stored: &StoredResponse, not_modified: &HeaderMap) -> bool {
     }
 }
 
-/// The head of `stored` freshened by a 304 (RFC 9111 sections 3.2 and 4.3.4): each field that the 304 has replaces all
-/// lines of that name, but for hop-by-hop fields and those that describe the stored body. Lifetime and age are decided anew.
+/// The head of `stored`, freshened by a 304 (RFC 9111 sections 3.2 and 4.3.4).
 ///
-/// `Err` if the freshened response may no longer be stored (the 304 says `no-store` or `private`).
+/// Each field of the 304 replaces all lines of that name, except hop-by-hop fields and those that
+/// describe the stored body. Lifetime and age are computed anew.
+///
+/// # Errors
+/// The freshened response, if it may no longer be stored: the 304 has `no-store` or `private`.
 pub fn freshen(
     stored: &StoredResponse,
     not_modified: &HeaderMap,
@@ -194,18 +209,19 @@ pub fn freshen(
         update.remove(name);
     }
     if stored.own_entity_tag {
-        // Our tag stands for the very bytes; another one would break the clients that have it.
+        // An entity tag generated here identifies the stored bytes. Another tag would break the
+        // validation of clients that have it.
         update.remove(header::ETAG);
     }
     let mut merged = stored.fields.clone();
     for name in update.keys() {
         merged.remove(name);
     }
-    // A 304 without Age is as old as its own way here, not as the stored response was.
+    // The age of a 304 without `Age` counts from its own request, not from the stored response.
     for (name, value) in &update {
         merged.append(name, value.clone());
     }
-    // It still holds.
+    // A 304 is a look without a change.
     let terms = &*terms.having_seen(stored, false, &merged, sent, received);
     let facts = RequestFacts { method: &Method::GET, fields: request, sent };
     let status = if stored.status == StatusCode::NOT_MODIFIED { StatusCode::OK } else { stored.status };
@@ -241,7 +257,7 @@ mod tests {
 
     /// RFC 9111 section 4.3.1.
     #[test]
-    fn both_validators_are_offered_but_never_our_own_tag() {
+    fn validation_sends_both_validators_but_no_own_tag() {
         let (mut head, _) = stored(&[("etag", "\"a\""), ("last-modified", OLD)]);
         let names = |head: &StoredResponse| conditions(head).into_iter().map(|(n, _)| n).collect::<Vec<_>>();
         assert_eq!(names(&head), [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE]);
@@ -251,7 +267,7 @@ mod tests {
 
     /// RFC 9111 section 4.1.
     #[test]
-    fn other_variants_are_offered_and_chosen_by_tag() {
+    fn variant_miss_offers_tags_of_other_variants() {
         let variant = |key: &str, tag: Option<&str>| Variant {
             key: key.into(),
             entity_tag: tag.map(|tag| tag.as_bytes().to_vec()),
@@ -265,11 +281,11 @@ mod tests {
         let offered = offer(&variants);
         assert_eq!(offered, [(header::IF_NONE_MATCH, HeaderValue::from_static("\"a\", W/\"b\""))]);
         assert!(offer(&variants[1..2]).is_empty());
-        // What is no tag would spoil the list, and a list too long the request.
+        // A malformed tag would invalidate the list, and a long list the request.
         assert!(offer(&[variant("5", Some("*")), variant("6", Some("a"))]).is_empty());
         let long: Vec<Variant> =
             (0..9).map(|i| variant("7", Some(&format!("\"{}{i}\"", "x".repeat(1000))))).collect();
-        assert!(offer(&long)[0].1.len() <= LONGEST_OFFER);
+        assert!(offer(&long)[0].1.len() <= MAX_OFFER_BYTES);
         let key = |tag| chosen(&variants, &fields(&[("etag", tag)])).map(|variant| variant.key.as_slice());
         assert_eq!(key("\"b\""), Some(&b"3"[..]));
         assert_eq!(key("\"a\""), Some(&b"1"[..]));
@@ -281,7 +297,7 @@ mod tests {
 
     /// RFC 9111 section 4.3.5.
     #[test]
-    fn a_head_confirms_or_contradicts_the_stored_get() {
+    fn head_response_confirms_or_contradicts_stored_get() {
         let kept = [("etag", "\"a\""), ("last-modified", OLD), ("content-md5", "rL0Y20zC+Fzt72VPzMSk2A==")];
         for (said, expected) in [
             (vec![], HeadSays::Same),
@@ -305,7 +321,7 @@ mod tests {
             let (head, _) = stored(&kept);
             assert_eq!(by_head(&head, 5, &fields(&said)), expected, "{said:?}");
         }
-        // The stored response has no tag of the origin's: one that it says now is not that of what is stored.
+        // With only a generated tag stored, a tag of the origin cannot match.
         let (mut head, _) = stored(&[("etag", "\"ours\"")]);
         head.own_entity_tag = true;
         for (said, expected) in [("\"ours\"", HeadSays::Other), ("unquoted", HeadSays::Same)] {
@@ -315,9 +331,9 @@ mod tests {
 
     /// RFC 9110 section 9.3.2.
     #[test]
-    fn the_answer_to_a_confirming_head_gets_the_fields_that_it_lacks() {
+    fn confirming_head_response_gets_missing_fields() {
         let (mut head, _) = stored(&[("x-a", "1"), ("x-a", "2"), ("x-b", "1"), ("etag", "\"a\"")]);
-        // The cookie of another client is not for this one.
+        // The cookie of another client must not be sent to this one.
         head.fields.append(header::SET_COOKIE, HeaderValue::from_static("a=b"));
         let mut said = fields(&[("x-b", "2"), ("x-c", "1")]);
         complete(&mut said, &head);
@@ -328,7 +344,7 @@ mod tests {
 
     /// RFC 9111 section 4.3.4.
     #[test]
-    fn a_304_must_speak_of_the_stored_response() {
+    fn not_modified_with_other_validator_is_refused() {
         for (kept, said, expected) in [
             (vec![("etag", "\"a\"")], vec![("etag", "\"a\"")], true),
             (vec![("etag", "\"a\"")], vec![("etag", "\"b\"")], false),
@@ -357,9 +373,9 @@ mod tests {
         }
     }
 
-    /// RFC 9111 section 4.3.4: what has another digest is another representation.
+    /// RFC 9111 section 4.3.4: another digest means another representation.
     #[test]
-    fn a_304_with_another_digest_speaks_of_another_response() {
+    fn not_modified_with_other_digest_is_refused() {
         const TAG: (&str, &str) = ("etag", "\"a\"");
         const MD5: &str = "content-md5";
         for (kept, said, expected) in [
@@ -372,7 +388,7 @@ mod tests {
             (("repr-digest", "sha-256=:YQ==:"), ("repr-digest", "sha-512=:Yg==:, sha-256=:Yw==:"), false),
             (("digest", "SHA-256=YQ=="), ("digest", "sha-256=YQ=="), true),
             (("digest", "SHA-256=YQ=="), ("digest", "sha-256=Yg=="), false),
-            // Of no content in a 304 (RFC 9530 section 2).
+            // In a 304, this is the digest of empty content (RFC 9530 section 2).
             (("content-digest", "sha-256=:YQ==:"), ("content-digest", "sha-256=:Yg==:"), true),
         ] {
             let (head, _) = stored(&[TAG, kept]);
@@ -383,7 +399,7 @@ mod tests {
 
     /// RFC 9111 section 3.2.
     #[test]
-    fn freshening_replaces_fields_but_not_those_of_the_body() {
+    fn freshening_replaces_fields_except_body_fields() {
         let (head, start) = stored(&[
             ("etag", "\"a\""),
             ("cache-control", "max-age=10"),
@@ -418,9 +434,10 @@ mod tests {
         assert_eq!(fresh.fresh_until(), later + Duration::from_secs(30));
     }
 
-    /// What may be used once only is as fresh as the 304 says, not as it once was.
+    /// A response that may be used only once has the freshness that the 304 gives, not its former
+    /// one.
     #[test]
-    fn a_once_used_response_has_its_lifetime_decided_anew() {
+    fn freshening_not_storable_computes_lifetime_anew() {
         let (head, start) = stored(&[("etag", "\"a\""), ("cache-control", "max-age=500")]);
         let said = fields(&[("cache-control", "private, max-age=60")]);
         let terms = Terms::default();
@@ -430,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn a_304_that_forbids_storing_is_obeyed() {
+    fn not_modified_with_no_store_ends_storage() {
         let (head, start) = stored(&[("etag", "\"a\"")]);
         let said = fields(&[("cache-control", "no-store"), ("age", "7"), ("proxy-authenticate", "x")]);
         let later = start + Duration::from_secs(60);

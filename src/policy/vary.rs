@@ -4,9 +4,9 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::message::fields;
 
-/// Fields that are comma-separated lists whose order has a meaning, or may have one: blanks around their members have none
-/// (RFC 9110 section 5.6.1). The lists of which the order means nothing are those of [`is_list`]. Of a field that is not known, nobody
-/// can say whether a comma separates.
+/// Comma-separated lists whose order has or may have a meaning; only blanks around members are
+/// removed (RFC 9110 section 5.6.1). [`is_list`] has the lists whose order has none. In an unknown
+/// field, a comma may not be a separator.
 const ORDERED_LISTS: [HeaderName; 13] = [
     HeaderName::from_static("a-im"),
     header::ACCESS_CONTROL_REQUEST_HEADERS,
@@ -23,23 +23,23 @@ const ORDERED_LISTS: [HeaderName; 13] = [
     HeaderName::from_static("x-forwarded-for"),
 ];
 
-/// What `Vary` says.
+/// The selecting header fields that `Vary` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selecting {
-    /// Nothing: one response for every request.
+    /// No field: one response answers every request.
     Nothing,
-    /// These fields, sorted, each once.
+    /// These fields, sorted and without duplicates.
     Fields(Vec<HeaderName>),
-    /// `*`, or something that cannot be read: no other request matches.
+    /// `*`, or a value that cannot be parsed: no other request matches.
     All,
 }
 
-/// Reads all `Vary` lines.
+/// Parses all `Vary` lines.
 pub fn selecting(response: &HeaderMap) -> Selecting {
     let mut names = Vec::new();
     for member in fields::list(response, &header::VARY) {
         match HeaderName::from_bytes(member) {
-            // `*` is a valid token, hence a valid field name to the parser.
+            // `*` is a valid token, so it parses as a field name.
             Ok(name) if name.as_str() != "*" => names.push(name),
             _ => return Selecting::All,
         }
@@ -49,8 +49,8 @@ pub fn selecting(response: &HeaderMap) -> Selecting {
     if names.is_empty() { Selecting::Nothing } else { Selecting::Fields(names) }
 }
 
-/// The key of the variant that `request` selects: the primary key, then each selecting field with its
-/// normalised value. An absent field differs from an empty one.
+/// The cache key of the variant that `request` selects: the primary key, then each selecting header
+/// field with its normalised value. An absent field differs from an empty one.
 pub fn variant_key<'a>(
     primary: &[u8],
     names: impl IntoIterator<Item = &'a HeaderName>,
@@ -68,9 +68,11 @@ pub fn variant_key<'a>(
     key
 }
 
-/// Appends the normalised value of a selecting field. Where the field's grammar is a list whose order means nothing, lines are
-/// joined, members sorted and whitespace around them goes; where the order may mean something, it is kept; of other fields only the
-/// lines are joined (RFC 9110 section 5.3).
+/// Appends the normalised value of a selecting header field.
+///
+/// In a list whose order has no meaning, lines are joined, members sorted, and blanks around them
+/// removed. In other known lists, the order is kept. In all other fields, only the lines are joined
+/// (RFC 9110 section 5.3).
 fn append_value(key: &mut Vec<u8>, name: &HeaderName, request: &HeaderMap) {
     let mut members: Vec<Vec<u8>> = if name == header::ACCEPT_ENCODING {
         admitted_codings(request)
@@ -88,15 +90,16 @@ fn append_value(key: &mut Vec<u8>, name: &HeaderName, request: &HeaderMap) {
     key.extend_from_slice(&members.join(&b", "[..]));
 }
 
-/// What `Accept-Encoding` admits, sorted: the codings with a weight above zero, and those refused among `identity` and `*`, or in
-/// exception to an admitted `*`. Any admitted coding is acceptable, whatever its weight (RFC 9110 section 12.5.3).
+/// The codings that `Accept-Encoding` allows, sorted. A weight of zero is kept for `identity`, for
+/// `*`, and for exceptions to an allowed `*`. All allowed codings are acceptable, whatever their
+/// weight (RFC 9110 section 12.5.3).
 fn admitted_codings(request: &HeaderMap) -> Vec<Vec<u8>> {
     let (mut codings, mut refused) = (Vec::new(), Vec::new());
     for member in fields::list(request, &header::ACCEPT_ENCODING) {
         let mut parts = member.split(|&b| b == b';').map(<[u8]>::trim_ascii);
         let mut coding = parts.next().unwrap_or_default().to_ascii_lowercase();
         if matches!(coding.as_slice(), b"x-gzip" | b"x-compress") {
-            // Other names of the same (RFC 9110 section 8.4.1).
+            // x-gzip and x-compress are aliases (RFC 9110 section 8.4.1).
             coding.drain(..2);
         }
         if !parts.any(is_zero_weight) {
@@ -125,12 +128,13 @@ fn is_zero_weight(parameter: &[u8]) -> bool {
         && weight[1..].iter().all(|b| matches!(b, b'0' | b'.'))
 }
 
-/// One member of a list, without whitespace around its parameters, in lower case and with one spelling for each weight; but the case
-/// of a media type's parameters may matter (RFC 9110 section 8.3.1).
+/// Normalises one member of a list: no blanks around parameters, lower case, one form of each
+/// weight. The parameters of a media type keep their case, which may matter (RFC 9110 section
+/// 8.3.1).
 fn normal_member(name: &HeaderName, member: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(member.len());
     if member.contains(&b'\\') {
-        // Escapes in a quoted string: too rare to be normalised.
+        // Escapes in a quoted-string are too rare to normalise.
         key.extend_from_slice(member);
         return key;
     }
@@ -142,7 +146,8 @@ fn normal_member(name: &HeaderName, member: &[u8]) -> Vec<u8> {
     let mut parts = parameters.map(<[u8]>::trim_ascii).enumerate().peekable();
     while let Some((i, part)) = parts.next() {
         let weight = weight(part).filter(|_| i > 0);
-        // A weight of 1 is the default (RFC 9110 section 12.4.2). What follows a weight is an extension, and stays one.
+        // A weight of 1 is the default (RFC 9110 section 12.4.2). Parameters after a weight are
+        // extensions and are kept.
         if weight == Some(b"1") && parts.peek().is_none() {
             continue;
         }
@@ -164,8 +169,8 @@ fn normal_member(name: &HeaderName, member: &[u8]) -> Vec<u8> {
     key
 }
 
-/// The value of a parameter that is a weight, without the zeros at its end that add nothing: `0.5` of `q=0.500`, `1` of `q=1.0`. `None`
-/// for what the grammar does not allow (RFC 9110 section 12.4.2).
+/// The value of a weight without trailing zeros: `0.5` for `q=0.500`, `1` for `q=1.0`. `None` if
+/// the grammar does not allow it (RFC 9110 section 12.4.2).
 fn weight(parameter: &[u8]) -> Option<&[u8]> {
     let value = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="))?;
     let (whole, digits) = match value {
@@ -179,7 +184,8 @@ fn weight(parameter: &[u8]) -> Option<&[u8]> {
     valid.then(|| &value[..kept])
 }
 
-/// The negotiation fields: lists of members that are case-insensitive, by and large (RFC 9110 section 12.5).
+/// The content negotiation fields: lists of mostly case-insensitive members (RFC 9110 section
+/// 12.5).
 fn is_list(name: &HeaderName) -> bool {
     [header::ACCEPT, header::ACCEPT_CHARSET, header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE].contains(name)
 }
@@ -190,7 +196,7 @@ mod tests {
     use crate::message::fields::lines as fields;
 
     #[test]
-    fn vary_is_read_in_all_its_spellings() {
+    fn vary_in_all_forms_is_parsed() {
         let name = HeaderName::from_static;
         for (lines, expected) in [
             (vec![], Selecting::Nothing),
@@ -210,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn variants_are_told_apart_by_meaning_where_the_grammar_is_known() {
+    fn variant_key_of_equivalent_values_is_equal() {
         let key = |name: &'static str, lines: &[(&'static str, &'static str)]| {
             variant_key(b"k", &[HeaderName::from_static(name)], &fields(lines))
         };
@@ -277,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_cannot_pretend_to_be_another_field() {
+    fn variant_key_of_crafted_value_is_distinct() {
         let names = [HeaderName::from_static("a"), HeaderName::from_static("b")];
         let one = variant_key(b"k", &names, &fields(&[("a", "1,b:2")]));
         let two = variant_key(b"k", &names, &fields(&[("a", "1"), ("b", "2")]));

@@ -1,4 +1,4 @@
-//! What a request for a capture wants of the cache.
+//! The parameters of a capture request that control the cache ([`Wishes`]).
 
 use std::time::Duration;
 
@@ -7,27 +7,28 @@ use url::Url;
 use super::key;
 use crate::message::form;
 
-/// What a capture request says that concerns the cache and not the picture. Never part of a key.
+/// The control parameters of a capture request. They are never part of a cache key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
-    /// The page to be captured, without its fragment.
+    /// The page to capture, without its fragment.
     pub page: Option<Url>,
-    /// Another page, or a document, is named beside it: which of them is captured only the origin knows.
+    /// The request also names another page or a document; only the origin knows which one it
+    /// captures.
     pub ambiguous: bool,
-    /// It brings scripts of its own that run in the page (`js`).
+    /// The request has scripts that run in the page (`js`).
     pub scripted: bool,
-    /// `ttl`: how long the picture may be fresh; an older stored one is not wanted.
+    /// `ttl`: the longest freshness lifetime. An older stored picture is not used.
     pub ttl: Option<Duration>,
-    /// `stale_ttl`: how long a stale picture may be served while a new one is made.
+    /// `stale_ttl`: how long a stale picture may be served while a new one is captured.
     pub stale_ttl: Option<Duration>,
-    /// `force`: a new picture, which is stored.
+    /// `force`: capture a new picture and store it.
     pub force: bool,
-    /// `no_cache`, `cache=false`: a new picture, which is not stored.
+    /// `no_cache`, `cache=false`: capture a new picture and do not store it.
     pub no_cache: bool,
 }
 
 impl Wishes {
-    /// What a request wishes whose other parameters are in a dialect that is not known: the page in `url`, and whether it brings scripts.
+    /// Reads a request in an unknown dialect: only the page in `url`, and whether it has scripts.
     pub fn of_unknown(query: &str) -> Self {
         let (mut wishes, mut pages) = (Wishes::default(), 0);
         for (name, value) in form::pairs(query) {

@@ -7,7 +7,6 @@ use http::{HeaderMap, StatusCode, Uri};
 use url::Url;
 
 use crate::capture::Canonical;
-use crate::capture::dialect::Dialect;
 use crate::derive::{self, Unfit};
 use crate::origin::{Flaw, Origin, OriginError};
 use crate::policy::admission::Terms;

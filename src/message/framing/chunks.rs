@@ -1,58 +1,59 @@
-//! The chunks of a body up to its trailers (RFC 9112 section 7.1), by the letter: line ends are CRLF.
+//! The chunked transfer coding up to the trailers (RFC 9112 section 7.1), parsed strictly: lines
+//! end with CRLF.
 
 use super::violation::Violation;
 
-/// Bytes of extensions in one body.
+/// Limit in bytes on the chunk extensions of one body.
 const MAX_EXTENSIONS: usize = 8 << 10;
 
-/// Where in its chunks a body is.
+/// The state of the parser of one chunked body.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
-    place: Place,
-    /// The chunk's size, or what is left of it.
+    phase: Phase,
+    /// The size of the chunk, then its remaining bytes.
     size: u64,
     extensions: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
-    /// Before the size's first digit.
+enum Phase {
+    /// Before the first digit of the size.
     #[default]
     Start,
     Size(u8),
-    /// In blanks after the size.
+    /// In the blanks after the size.
     Blank,
     Extension,
     SizeLf,
     Data,
     DataCr,
     DataLf,
-    /// Behind the last chunk's size line.
+    /// After the size line of the last chunk.
     End,
 }
 
 impl Chunks {
-    /// Whether trailers and an empty line are all that is to come.
+    /// Whether only trailers and an empty line remain.
     pub(super) fn is_done(&self) -> bool {
-        self.place == Place::End
+        self.phase == Phase::End
     }
 
-    /// Takes what belongs to the chunks from `bytes`, and says how much that is.
+    /// Consumes the chunks at the start of `bytes` and returns their length.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
         let mut used = 0;
         while let Some(&octet) = bytes.get(used) {
-            match self.place {
-                Place::End => break,
-                Place::Data => {
+            match self.phase {
+                Phase::End => break,
+                Phase::Data => {
                     let here = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len() - used);
                     self.size -= here as u64;
                     used += here;
                     if self.size == 0 {
-                        self.place = Place::DataCr;
+                        self.phase = Phase::DataCr;
                     }
                 }
                 _ => {
-                    self.place = self.step(octet)?;
+                    self.phase = self.step(octet)?;
                     used += 1;
                 }
             }
@@ -60,35 +61,35 @@ impl Chunks {
         Ok(used)
     }
 
-    fn step(&mut self, octet: u8) -> Result<Place, Violation> {
-        Ok(match (self.place, octet) {
-            (Place::Start, _) => {
+    fn step(&mut self, octet: u8) -> Result<Phase, Violation> {
+        Ok(match (self.phase, octet) {
+            (Phase::Start, _) => {
                 self.size = digit(octet)?;
-                Place::Size(1)
+                Phase::Size(1)
             }
-            (Place::Size(_) | Place::Blank | Place::Extension, b'\r') => Place::SizeLf,
-            (Place::Size(_) | Place::Blank, b';') => self.extended()?,
-            (Place::Size(_) | Place::Blank, b' ' | b'\t') => {
+            (Phase::Size(_) | Phase::Blank | Phase::Extension, b'\r') => Phase::SizeLf,
+            (Phase::Size(_) | Phase::Blank, b';') => self.extended()?,
+            (Phase::Size(_) | Phase::Blank, b' ' | b'\t') => {
                 self.extended()?;
-                Place::Blank
+                Phase::Blank
             }
-            // Sixteen digits fill what a size is kept in.
-            (Place::Size(digits @ ..16), _) => {
+            // Sixteen digits fill a `u64`.
+            (Phase::Size(digits @ ..16), _) => {
                 self.size = self.size << 4 | digit(octet)?;
-                Place::Size(digits + 1)
+                Phase::Size(digits + 1)
             }
-            (Place::Extension, b'\t' | b' '..=b'~' | 0x80..) => self.extended()?,
-            (Place::SizeLf, b'\n') if self.size == 0 => Place::End,
-            (Place::SizeLf, b'\n') => Place::Data,
-            (Place::DataCr, b'\r') => Place::DataLf,
-            (Place::DataLf, b'\n') => Place::Start,
+            (Phase::Extension, b'\t' | b' '..=b'~' | 0x80..) => self.extended()?,
+            (Phase::SizeLf, b'\n') if self.size == 0 => Phase::End,
+            (Phase::SizeLf, b'\n') => Phase::Data,
+            (Phase::DataCr, b'\r') => Phase::DataLf,
+            (Phase::DataLf, b'\n') => Phase::Start,
             _ => return Err(Violation::Chunk),
         })
     }
 
-    fn extended(&mut self) -> Result<Place, Violation> {
+    fn extended(&mut self) -> Result<Phase, Violation> {
         self.extensions += 1;
-        if self.extensions > MAX_EXTENSIONS { Err(Violation::TooLarge) } else { Ok(Place::Extension) }
+        if self.extensions > MAX_EXTENSIONS { Err(Violation::TooLarge) } else { Ok(Phase::Extension) }
     }
 }
 
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunks_end_behind_their_last_size_line() {
+    fn chunks_end_after_last_size_line() {
         for (bytes, used) in [
             ("0\r\n", 3),
             ("0\r\n\r\n", 3),
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_chunks() {
+    fn malformed_chunk_is_refused() {
         for bytes in [
             "\r\n",
             "x\r\n",

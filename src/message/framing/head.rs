@@ -1,64 +1,63 @@
-//! What a message's head says of its end (RFC 9112 sections 4 to 6).
+//! What the head of a message says about its length (RFC 9112 sections 4 to 6).
 
 use super::violation::Violation;
 
-/// How a message goes on after its head.
+/// What follows the head of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// Not at all.
+    /// Nothing: the message has no content.
     Empty,
-    /// Not at all, though it announced content: what follows on the connection is nobody's.
+    /// Nothing, although content was announced. Further bytes on the connection cannot be
+    /// attributed.
     Unsound,
-    /// With another head.
+    /// Another head: this response is interim.
     Interim,
-    /// With so many bytes.
+    /// Content of this many bytes.
     Length(u64),
-    /// With chunks.
+    /// Content in the chunked transfer coding.
     Chunked,
-    /// With everything until the connection ends.
+    /// Content until the connection ends.
     UntilClose,
 }
 
-/// What matters of the lines that came.
+/// The parts of a head that decide the framing.
 #[derive(Debug, Default)]
 pub(super) struct Head {
-    of: Of,
+    kind: HeadKind,
     /// The status code of a response.
     status: u16,
-    /// HTTP/1.0, which knows no transfer codings.
+    /// The version is HTTP/1.0, which has no transfer codings.
     old: bool,
     length: Option<u64>,
     chunked: bool,
 }
 
-/// Whose head it is.
+/// The kind of message that a head belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Of {
-    /// An origin's response.
+pub(super) enum HeadKind {
     #[default]
     Response,
-    /// A request as we wrote it.
+    /// A request that tintype sent.
     OurRequest,
-    /// A client's request.
     Request,
 }
 
 impl Head {
-    pub(super) fn new(of: Of) -> Self {
-        Head { of, ..Head::default() }
+    pub(super) fn new(kind: HeadKind) -> Self {
+        Head { kind, ..Head::default() }
     }
 
-    /// Whether it is read by the letter, without what RFC 9112 lets a recipient tolerate.
+    /// Whether the head is parsed strictly, without the leniency that RFC 9112 permits to a
+    /// recipient.
     pub(super) fn is_strict(&self) -> bool {
-        self.of == Of::Request
+        self.kind == HeadKind::Request
     }
 
-    /// Reads the start line.
     pub(super) fn start(&mut self, line: &[u8]) -> Result<(), Violation> {
-        match self.of {
-            Of::OurRequest => return Ok(()),
-            Of::Request => return self.request_line(line),
-            Of::Response => {}
+        match self.kind {
+            HeadKind::OurRequest => return Ok(()),
+            HeadKind::Request => return self.request_line(line),
+            HeadKind::Response => {}
         }
         let (version, rest) =
             line.strip_prefix(b"HTTP/1.").and_then(<[u8]>::split_first).ok_or(Violation::StartLine)?;
@@ -76,7 +75,7 @@ impl Head {
         if (100..600).contains(&self.status) { Ok(()) } else { Err(Violation::Status) }
     }
 
-    /// Three parts with one space between them (RFC 9112 section 3).
+    /// Parses a request line: three parts with single spaces (RFC 9112 section 3).
     fn request_line(&mut self, line: &[u8]) -> Result<(), Violation> {
         let mut parts = line.split(|&octet| octet == b' ');
         let (Some(method), Some(target), Some(version), None) =
@@ -84,7 +83,7 @@ impl Head {
         else {
             return Err(Violation::StartLine);
         };
-        // A fragment is no part of a target: readers differ on what becomes of it.
+        // A request target has no fragment; recipients disagree on one.
         let odd = |octet: &u8| !matches!(octet, b'!'..=b'~' | 0x80..) || *octet == b'#';
         if method.is_empty() || !method.iter().all(|&octet| is_token(octet)) || target.is_empty() {
             return Err(Violation::StartLine);
@@ -96,19 +95,19 @@ impl Head {
         Ok(())
     }
 
-    /// Reads a field line.
     pub(super) fn field(&mut self, line: &[u8]) -> Result<(), Violation> {
         let (name, value) = field(line)?;
         if name.eq_ignore_ascii_case(b"content-length") {
             let before = self.length;
             self.length = content_length([value])?;
-            // A request says it once: what is said twice, others may add up or choose from.
+            // Refuse a repeated length in a request: other recipients may add the values or choose
+            // one.
             let again = before.is_some() && (before != self.length || self.is_strict());
             if again || self.is_strict() && value.contains(&b',') {
                 return Err(Violation::Length);
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            // We send no TE, so an origin may use no other; and chunked only once.
+            // tintype sends no TE, so an origin may use no other coding, and chunked only once.
             if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
                 return Err(Violation::Coding);
             }
@@ -117,7 +116,7 @@ impl Head {
         Ok(())
     }
 
-    /// How the request goes on that this is the head of.
+    /// What follows the head of a request (RFC 9112 section 6.3).
     pub(super) fn request_extent(&self) -> Result<Extent, Violation> {
         Ok(match (self.chunked, self.length) {
             (true, Some(_)) => return Err(Violation::Both),
@@ -127,7 +126,8 @@ impl Head {
         })
     }
 
-    /// How the response goes on that this is the head of, to a HEAD request if `to_head` (RFC 9112 section 6.3).
+    /// What follows the head of a response; `to_head` if it answers a HEAD request (RFC 9112
+    /// section 6.3).
     pub(super) fn response_extent(&self, to_head: bool) -> Result<Extent, Violation> {
         match (self.chunked, self.length) {
             (true, Some(_)) => return Err(Violation::Both),
@@ -149,7 +149,7 @@ impl Head {
     }
 }
 
-/// Splits a field line, and refuses one that is folded, or has an octet that none may have (RFC 9112 section 5).
+/// Splits a field line. Refuses folded lines and invalid octets (RFC 9112 section 5).
 pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Violation> {
     let colon = line.iter().position(|&octet| octet == b':').ok_or(Violation::Field)?;
     let (name, value) = (&line[..colon], &line[colon + 1..]);
@@ -159,7 +159,8 @@ pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Violation> {
     Ok((name, value.trim_ascii()))
 }
 
-/// The one length that all `values` of `Content-Length` name (RFC 9110 section 8.6); `None` if there are none.
+/// The only length that all `values` of `Content-Length` give (RFC 9110 section 8.6); `None`
+/// without values.
 pub(crate) fn content_length<'a>(
     values: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<Option<u64>, Violation> {
@@ -185,7 +186,7 @@ fn digits(text: &[u8]) -> Option<u64> {
 }
 
 fn is_token(octet: u8) -> bool {
-    /// A table, as every octet of every name of every request is looked at.
+    /// A table, as every octet of every field name is checked.
     const TOKEN: [bool; 256] = {
         let (mut table, mut octet) = ([false; 256], 0);
         while octet < 256 {
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths() {
+    fn content_length_invalid_is_refused() {
         use Extent::Length;
         for (fields, expected) in [
             (&["Content-Length: 5"][..], Ok(Length(5))),
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn codings() {
+    fn transfer_coding_other_than_chunked_is_refused() {
         for (fields, expected) in [
             (&["Transfer-Encoding: chunked"][..], Ok(Extent::Chunked)),
             (&["transfer-encoding:CHUNKED "], Ok(Extent::Chunked)),
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn start_lines() {
+    fn status_line_invalid_is_refused() {
         for (line, expected) in [
             ("HTTP/1.1 200", Ok(Extent::UntilClose)),
             ("HTTP/1.0 200 ", Ok(Extent::UntilClose)),
@@ -290,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn field_lines() {
+    fn field_line_invalid_is_refused() {
         for line in
             ["X", ": 1", "X : 1", " X: 1", "\tfolded", "X\0: 1", "X: \0", "X: a\rb", "X: \u{7f}", "X(: 1"]
         {

@@ -1,22 +1,22 @@
-//! One message from its first byte to its last, in whatever pieces it comes.
+//! The parser of one message, which is fed in pieces of any size ([`Message`]).
 
 use super::chunks::Chunks;
-use super::head::{Extent, Head, Of, field};
+use super::head::{Extent, Head, HeadKind, field};
 use super::violation::Violation;
 
-/// How far a message has come.
+/// The state of the parser of one message.
 #[derive(Debug)]
 pub(super) struct Message {
-    place: Place,
+    phase: Phase,
     head: Head,
-    /// The line that has come in part.
+    /// The incomplete last line.
     line: Vec<u8>,
-    /// Bytes of this head, or of the trailers.
+    /// Bytes in this head, or in the trailers.
     lines: usize,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Phase {
     Start,
     Fields,
     Length(u64),
@@ -27,32 +27,32 @@ enum Place {
 }
 
 impl Message {
-    /// A request as we write it.
+    /// A request that tintype sends.
     pub(super) fn request() -> Self {
-        Message::new(Of::OurRequest)
+        Message::new(HeadKind::OurRequest)
     }
 
-    /// An origin's response.
     pub(super) fn response() -> Self {
-        Message::new(Of::Response)
+        Message::new(HeadKind::Response)
     }
 
-    pub(super) fn new(of: Of) -> Self {
-        Message { place: Place::Start, head: Head::new(of), line: Vec::new(), lines: 0 }
+    pub(super) fn new(kind: HeadKind) -> Self {
+        Message { phase: Phase::Start, head: Head::new(kind), line: Vec::new(), lines: 0 }
     }
 
-    /// Whether not one byte of it has come.
+    /// Whether no byte has been consumed.
     pub(super) fn is_new(&self) -> bool {
-        matches!(self.place, Place::Start) && self.lines == 0
+        matches!(self.phase, Phase::Start) && self.lines == 0
     }
 
-    /// Whether its last byte has come.
+    /// Whether the message is complete.
     pub(super) fn is_done(&self) -> bool {
-        matches!(self.place, Place::Done)
+        matches!(self.phase, Phase::Done)
     }
 
-    /// Takes what belongs to the message from `bytes`, and says how much that is. `limit` bounds the bytes of a head, and of
-    /// trailers; `decide` says of a whole head how the message goes on.
+    /// Consumes the part of `bytes` that belongs to the message and returns its length. `limit`
+    /// bounds the bytes of a head, and of the trailers. `decide` returns what follows a complete
+    /// head.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
@@ -62,7 +62,7 @@ impl Message {
         self.feed_from(&mut 0, bytes, limit, &mut decide)
     }
 
-    /// As [`feed`](Self::feed), and says in `used` how much was right before what was not: whole lines and chunks.
+    /// As [`feed`](Self::feed). On an error, `used` counts the whole lines and chunks before it.
     pub(super) fn feed_from(
         &mut self,
         used: &mut usize,
@@ -73,25 +73,25 @@ impl Message {
         let begin = *used;
         while *used < bytes.len() {
             let rest = &bytes[*used..];
-            *used += match &mut self.place {
-                Place::Done => break,
-                Place::UntilClose => rest.len(),
-                Place::Length(left) => {
+            *used += match &mut self.phase {
+                Phase::Done => break,
+                Phase::UntilClose => rest.len(),
+                Phase::Length(left) => {
                     let here = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                     *left -= here as u64;
                     if *left == 0 {
-                        self.place = Place::Done;
+                        self.phase = Phase::Done;
                     }
                     here
                 }
-                Place::Chunks(chunks) => {
+                Phase::Chunks(chunks) => {
                     let here = chunks.feed(rest)?;
                     if chunks.is_done() {
-                        (self.place, self.lines) = (Place::Trailers, 0);
+                        (self.phase, self.lines) = (Phase::Trailers, 0);
                     }
                     here
                 }
-                Place::Start | Place::Fields | Place::Trailers => {
+                Phase::Start | Phase::Fields | Phase::Trailers => {
                     let end = rest.iter().position(|&octet| octet == b'\n').map(|at| at + 1);
                     let here = end.unwrap_or(rest.len());
                     self.lines += here;
@@ -116,34 +116,35 @@ impl Message {
         Ok(*used - begin)
     }
 
-    /// Takes a whole line with its end. In a head that is not read by the letter LF alone ends one too (RFC 9112 section 2.2).
+    /// Parses a whole line with its end. LF alone also ends a line where the head is not parsed
+    /// strictly (RFC 9112 section 2.2).
     fn line(
         &mut self,
         line: &[u8],
         decide: &mut impl FnMut(&Head) -> Result<Extent, Violation>,
     ) -> Result<(), Violation> {
-        let text = match (line, &self.place) {
+        let text = match (line, &self.phase) {
             ([text @ .., b'\r', b'\n'], _) => text,
-            (_, Place::Trailers) => return Err(Violation::Chunk),
+            (_, Phase::Trailers) => return Err(Violation::Chunk),
             _ if self.head.is_strict() => return Err(Violation::LineEnd),
             ([text @ .., b'\n'], _) => text,
             _ => line,
         };
-        match (&self.place, text) {
-            (Place::Trailers, []) => self.place = Place::Done,
-            (Place::Trailers, _) => drop(field(text)?),
-            // Empty lines before a request (RFC 9112 section 2.2).
-            (Place::Start, []) if self.head.is_strict() => {}
-            (Place::Start, _) => {
+        match (&self.phase, text) {
+            (Phase::Trailers, []) => self.phase = Phase::Done,
+            (Phase::Trailers, _) => drop(field(text)?),
+            // Ignore empty lines before a request (RFC 9112 section 2.2).
+            (Phase::Start, []) if self.head.is_strict() => {}
+            (Phase::Start, _) => {
                 self.head.start(text)?;
-                self.place = Place::Fields;
+                self.phase = Phase::Fields;
             }
             (_, []) => match decide(&self.head)? {
                 Extent::Interim => *self = Message::response(),
-                Extent::Empty | Extent::Unsound | Extent::Length(0) => self.place = Place::Done,
-                Extent::Length(length) => self.place = Place::Length(length),
-                Extent::Chunked => self.place = Place::Chunks(Chunks::default()),
-                Extent::UntilClose => self.place = Place::UntilClose,
+                Extent::Empty | Extent::Unsound | Extent::Length(0) => self.phase = Phase::Done,
+                Extent::Length(length) => self.phase = Phase::Length(length),
+                Extent::Chunked => self.phase = Phase::Chunks(Chunks::default()),
+                Extent::UntilClose => self.phase = Phase::UntilClose,
             },
             _ => self.head.field(text)?,
         }
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_and_trailers_are_bounded_and_checked() {
+    fn head_and_trailers_over_limit_are_refused() {
         let chunked = "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
         let long = "x".repeat(60);
         for (bytes, expected) in [

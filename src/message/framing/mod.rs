@@ -1,10 +1,11 @@
-//! The framing of HTTP/1.1 on one connection (RFC 9112), watched beside hyper and more strictly: [`Watch`] on the origin side, [`Requests`]
-//! on the client side.
+//! Strict checks of HTTP/1.1 framing (RFC 9112) beside hyper: [`Watch`] on the origin side,
+//! [`Requests`] on the client side.
 //!
-//! hyper frames what it reads by the generous rules: a `Content-Length` beside `Transfer-Encoding` is ignored, a coding it does
-//! not know is passed on, and bytes behind a response end the connection but not the response. A cache must not keep what came
-//! so. [`Watch`] sees every byte in both directions, follows where messages begin and end, and breaks the connection off
-//! where a response leaves the rules, before hyper has read its last bytes.
+//! hyper is lenient: it ignores a `Content-Length` beside `Transfer-Encoding`, passes unknown
+//! codings on, and treats bytes after a response as the end of the connection only. A cache must
+//! not store such responses. [`Watch`] sees every byte in both directions and follows where
+//! messages begin and end. It closes the connection at the first violation, before hyper has read
+//! the last bytes of the response.
 
 mod chunks;
 mod head;
@@ -19,30 +20,31 @@ pub(crate) use violation::Violation;
 use head::Extent;
 use message::Message;
 
-/// Interim responses (1xx) before one final response.
+/// Limit on the interim responses (1xx) before one final response.
 const MAX_INTERIM: usize = 100;
 
-/// Follows the exchanges of one connection.
+/// Follows the exchanges on one origin connection.
 pub(crate) struct Watch {
     request: Message,
     response: Message,
-    /// The request's first bytes: enough to tell HEAD from all others.
+    /// The first bytes of the request: enough to recognise HEAD.
     method: Vec<u8>,
-    /// A final response is being waited for, or arrives.
+    /// The final response has not ended yet.
     awaited: bool,
-    /// The connection's last response has ended.
+    /// The connection must not be used any more.
     over: bool,
     interims: usize,
     limit: usize,
 }
 
 impl Watch {
-    /// A new connection; `limit` bounds the bytes of a response's head, and of its trailers.
+    /// The state of a new connection. `limit` bounds the bytes of a response's head, and of its
+    /// trailers.
     pub(crate) fn new(limit: usize) -> Self {
         Watch {
             request: Message::request(),
             response: Message::response(),
-            method: Vec::with_capacity(HEAD.len()),
+            method: Vec::with_capacity(HEAD_METHOD.len()),
             awaited: false,
             over: false,
             interims: 0,
@@ -50,22 +52,22 @@ impl Watch {
         }
     }
 
-    /// Whether the next byte that is sent begins a request.
+    /// Whether the next byte sent begins a request.
     pub(crate) fn is_between(&self) -> bool {
         !self.awaited && self.request.is_new()
     }
 
-    /// Whether a response has ended, so that nothing may follow it.
+    /// Whether a response has ended, so that no byte may follow it.
     pub(crate) fn is_done(&self) -> bool {
         self.response.is_done() && !self.over
     }
 
-    /// Whether nothing more must be sent or heard on this connection.
+    /// Whether no more bytes may be sent or received on this connection.
     pub(crate) fn is_over(&self) -> bool {
         self.over
     }
 
-    /// Notes `bytes` as sent.
+    /// Follows `bytes` that were sent.
     pub(crate) fn sent(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
         while !bytes.is_empty() {
             if self.request.is_new() {
@@ -77,7 +79,7 @@ impl Watch {
                 self.method.clear();
                 self.response = Message::response();
             }
-            let missing = HEAD.len() - self.method.len();
+            let missing = HEAD_METHOD.len() - self.method.len();
             self.method.extend_from_slice(&bytes[..missing.min(bytes.len())]);
             let used = self.request.feed(bytes, usize::MAX, |head| head.request_extent())?;
             bytes = &bytes[used..];
@@ -88,10 +90,11 @@ impl Watch {
         Ok(())
     }
 
-    /// Notes `bytes` as heard. Gives how many of them are for the reader; none if the connection is over.
+    /// Follows received `bytes`, and returns how many of them to pass on; none if the connection is
+    /// over.
     ///
     /// # Errors
-    /// None of them are for the reader: the response they belong to is broken, whatever else it is.
+    /// The response violates the framing: pass none of the bytes on.
     pub(crate) fn heard(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
         let mut used = 0;
         while used < bytes.len() && !self.over {
@@ -100,11 +103,11 @@ impl Watch {
             }
             let Watch { response, method, interims, over, .. } = self;
             used += response.feed(&bytes[used..], self.limit, |head| {
-                let extent = head.response_extent(method == HEAD)?;
+                let extent = head.response_extent(method == HEAD_METHOD)?;
                 match extent {
                     Extent::Interim if *interims == MAX_INTERIM => return Err(Violation::Interims),
                     Extent::Interim => *interims += 1,
-                    // Content may follow where none can be: nothing behind this is a response.
+                    // Content may follow where none is allowed, so later bytes are not a response.
                     Extent::Unsound => *over = true,
                     _ => {}
                 }
@@ -118,7 +121,7 @@ impl Watch {
     }
 }
 
-const HEAD: &[u8] = b"HEAD ";
+const HEAD_METHOD: &[u8] = b"HEAD ";
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_every_kind_of_response_is_found() {
+    fn response_end_is_found_for_each_framing() {
         let put = b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc";
         let chunked = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
         let head = b"HEAD / HTTP/1.1\r\n\r\n";
@@ -159,7 +162,7 @@ mod tests {
         ] {
             let expected = Ok((response.len(), ended, false));
             assert_eq!(answered(request, response.as_bytes()), expected, "{response}");
-            // However it is cut into reads.
+            // The result does not depend on how the bytes are split into reads.
             let mut watch = Watch::new(1000);
             request.chunks(1).for_each(|byte| watch.sent(byte).expect("a request"));
             for byte in response.as_bytes().chunks(1) {
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn surplus_is_told_from_the_next_response() {
+    fn bytes_after_response_are_surplus() {
         let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab";
         for surplus in ["c", "\r\n", ok] {
             assert_eq!(answered(GET, format!("{ok}{surplus}").as_bytes()), Err(Violation::Surplus));
@@ -182,7 +185,7 @@ mod tests {
             assert_eq!(watch.heard(ok.as_bytes()), Ok(ok.len()));
         }
         assert_eq!(watch.heard(b"c"), Err(Violation::Surplus));
-        // A response that is whole before its request is, leaves nothing to be heard either.
+        // A response that ends before its request does also makes later bytes a surplus.
         let mut watch = Watch::new(1000);
         assert_eq!(watch.sent(b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\na"), Ok(()));
         assert_eq!((watch.heard(ok.as_bytes()), watch.is_between()), (Ok(ok.len()), false));
@@ -190,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_204_that_announces_content_is_the_last() {
+    fn no_content_response_with_length_ends_connection() {
         for field in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
             let head = format!("HTTP/1.1 204 No Content\r\n{field}\r\n\r\n");
             let all = format!("{head}hello");
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn interim_responses_are_bounded() {
+    fn interim_responses_over_limit_are_refused() {
         let interim = "HTTP/1.1 102 Processing\r\n\r\n";
         assert_eq!(answered(GET, interim.repeat(101).as_bytes()), Err(Violation::Interims));
         let with = |field| format!("HTTP/1.1 103 Early\r\n{field}\r\n\r\n");
@@ -209,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_must_wait_for_the_response() {
+    fn request_before_response_is_refused() {
         let mut watch = Watch::new(1000);
         assert_eq!((watch.sent(GET), watch.sent(GET)), (Ok(()), Err(Violation::Order)));
     }

@@ -1,23 +1,23 @@
-//! The requests on a client's connection, read by the letter.
+//! Strict parsing of the requests on a client connection.
 
-use super::head::Of;
+use super::head::HeadKind;
 use super::message::Message;
 use super::violation::Violation;
 
-/// Follows the requests of one connection.
+/// Follows the requests on one client connection.
 pub(crate) struct Requests(Message);
 
-/// Where a connection left the rules, and how.
+/// A violation and its position.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Broken {
-    /// How many of the bytes come before the line or chunk that is not right.
+    /// Bytes before the invalid line or chunk.
     pub(crate) before: usize,
     pub(crate) how: Violation,
 }
 
 impl Requests {
     pub(crate) fn new() -> Self {
-        Requests(Message::new(Of::Request))
+        Requests(Message::new(HeadKind::Request))
     }
 
     /// Whether the next byte begins a request.
@@ -26,14 +26,14 @@ impl Requests {
         self.0.is_new()
     }
 
-    /// Notes `bytes` as heard. Bounds are for the one who keeps them.
+    /// Follows received `bytes`. The caller bounds heads and bodies.
     pub(crate) fn heard(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         let mut used = 0;
         while used < bytes.len() {
             let fed = self.0.feed_from(&mut used, bytes, usize::MAX, &mut |head| head.request_extent());
             fed.map_err(|how| Broken { before: used, how })?;
             if self.0.is_done() {
-                self.0 = Message::new(Of::Request);
+                self.0 = Message::new(HeadKind::Request);
             }
         }
         Ok(())
@@ -49,20 +49,20 @@ mod tests {
     }
 
     #[test]
-    fn requests_one_after_another() {
+    fn pipelined_requests_are_followed() {
         let all = "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.0\r\ncontent-LENGTH: 003 \r\n\r\nabc\
                    PUT * HTTP/1.1\r\nTransfer-Encoding:\tChunked\r\n\r\n1;x=y\r\na\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\n\r\n";
         assert_eq!(heard(all), Ok(()));
         let mut one_by_one = Requests::new();
         all.as_bytes().chunks(1).for_each(|byte| assert_eq!(one_by_one.heard(byte), Ok(())));
         assert!(one_by_one.is_between());
-        // What is before the bad line is good.
+        // The bytes before the invalid line are valid.
         let bad = format!("{all}GET / HTTP/1.1\n");
         assert_eq!(heard(&bad), Err((all.len(), Violation::LineEnd)));
     }
 
     #[test]
-    fn what_is_read_in_two_ways_is_not_read() {
+    fn ambiguous_request_is_refused() {
         use Violation::{Both, Chunk, Coding, Field, Length, LineEnd, StartLine};
         let start = "POST / HTTP/1.1\r\n";
         for (bytes, expected) in [

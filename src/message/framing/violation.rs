@@ -1,8 +1,8 @@
-//! How a peer breaks the framing of HTTP/1.1.
+//! Violations of HTTP/1.1 framing.
 
 use thiserror::Error;
 
-/// How a peer broke the framing.
+/// How a peer violated the framing. The text of a variant is its description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Violation {
     #[error("malformed start line")]

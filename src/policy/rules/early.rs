@@ -1,25 +1,29 @@
-//! Early refresh: a stored response is renewed a little before it goes stale, the likelier the nearer that moment and the longer the
-//! fetch takes, so that neither a herd nor a single client ever waits for it (XFetch: Vattani, Chierichetti and Lowenstein, "Optimal
-//! Probabilistic Cache Stampede Prevention", 2015).
+//! Early refresh: a stored response is fetched again shortly before it becomes stale. The
+//! probability grows as that time comes nearer and as fetches take longer, so clients do not wait
+//! for the fetch (XFetch: Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache
+//! Stampede Prevention", 2015).
 
 use std::time::Duration;
 
-/// `-ln` of the smallest random number that [`uniform`] gives, rounded up: no dice reach further before the end.
-const FURTHEST: f64 = 37.0;
+/// The upper bound of `-ln(random)`: the smallest result of [`uniform`] is 2^-53, and -ln(2^-53) is
+/// 36.7.
+const MAX_NEGATIVE_LN: f64 = 37.0;
 
-/// Whether a random number could lead to a refresh at all: `remaining` is the time left until the response is stale, `cost` what a fetch of it
-/// takes. Cheap, for the way of each hit.
+/// Whether any random number could start a refresh. `remaining` is the time until the response is
+/// stale, `cost` the duration of a fetch. This check is cheap, as it runs for each hit.
 pub fn is_near(remaining: Duration, cost: Duration, beta: f64) -> bool {
-    remaining.as_secs_f64() <= FURTHEST * beta * cost.as_secs_f64()
+    remaining.as_secs_f64() <= MAX_NEGATIVE_LN * beta * cost.as_secs_f64()
 }
 
-/// How long before the end [`is_near`] begins, rounded up: before that no dice can fall.
+/// How long before the end of the lifetime [`is_near`] becomes true, rounded up. No refresh starts
+/// earlier.
 pub fn reach(cost: Duration, beta: f64) -> Duration {
-    let seconds = FURTHEST * beta * cost.as_secs_f64();
+    let seconds = MAX_NEGATIVE_LN * beta * cost.as_secs_f64();
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).saturating_add(Duration::from_millis(1))
 }
 
-/// Whether it is to be refreshed now: `now - cost * beta * ln(random) >= expiry`, with `random` uniform between 0, excluded, and 1.
+/// Whether to refresh now: `now - cost * beta * ln(random) >= expiry`, for a uniform `random` above
+/// 0 and at most 1.
 pub fn is_due(remaining: Duration, cost: Duration, beta: f64, random: f64) -> bool {
     beta > 0.0 && remaining.as_secs_f64() <= -random.ln() * beta * cost.as_secs_f64()
 }
@@ -38,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn due_table() {
+    fn early_refresh_is_due_by_random_number() {
         let e = std::f64::consts::E;
         for (remaining, cost, beta, random, expected) in [
             (3.0, 3.0, 1.0, 1.0 / e - 1e-9, true),
@@ -54,9 +58,10 @@ mod tests {
         }
     }
 
-    /// The share of requests that refresh is `exp(-remaining / (cost * beta))`, and the quick bound cuts none of them off.
+    /// The share of requests that refresh is `exp(-remaining / (cost * beta))`, and [`is_near`]
+    /// excludes none of them.
     #[test]
-    fn the_share_of_refreshes_is_exponential() {
+    fn early_refresh_share_is_exponential() {
         let mut state = 0x1234_5678_9abc_def0_u64;
         let mut random = || {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -1,42 +1,43 @@
-//! Patterns over hosts, paths, whole URLs and queries. Matching takes no more than pattern times text, whatever either holds.
+//! Patterns for hosts, paths, whole URLs and queries. The time of a match is at most proportional
+//! to the pattern length times the text length.
 
 use url::{Url, form_urlencoded};
 
-/// `*` stands for any characters; everything else for itself. So hosts and whole URLs are matched.
+/// A pattern for hosts and whole URLs: `*` matches any characters, everything else itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob(String);
 
 impl Glob {
-    /// The glob `pattern`.
+    /// Any text is a valid pattern.
     pub fn new(pattern: impl Into<String>) -> Self {
         Glob(pattern.into())
     }
 
-    /// Whether it matches all of `text`.
+    /// Whether the pattern matches all of `text`.
     pub fn matches(&self, text: &str) -> bool {
         wild(&self.0, text)
     }
 }
 
-/// Like [`Glob`] for paths, segment by segment: `*` stays within one, `**` as a segment stands for any number of them. `*` alone
-/// matches every path, `/docs/**` matches `/docs` too.
+/// A pattern for paths, by segment. `*` matches within a segment, and `**` any number of segments.
+/// `*` alone matches every path; `/docs/**` also matches `/docs`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathGlob(String);
 
 impl PathGlob {
-    /// The glob `pattern`.
+    /// Any text is a valid pattern.
     pub fn new(pattern: impl Into<String>) -> Self {
         PathGlob(pattern.into())
     }
 
-    /// Whether it matches all of `path`.
+    /// Whether the pattern matches all of `path`.
     pub fn matches(&self, path: &str) -> bool {
         if self.0 == "*" || self.0 == "**" {
             return true;
         }
         let pattern: Vec<&str> = self.0.split('/').collect();
         let path: Vec<&str> = path.split('/').collect();
-        // As in any glob, only the last star need be tried again.
+        // Only the last star needs to be retried, as in any glob.
         let (mut p, mut t, mut retry) = (0, 0, None);
         loop {
             match (pattern.get(p), path.get(t)) {
@@ -58,7 +59,7 @@ impl PathGlob {
     }
 }
 
-/// A query parameter that is there: by its name, or by name and value (`page=1*`). Both are globs.
+/// A pattern for a query parameter: its name, or its name and value (`page=1*`). Both are globs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryGlob {
     name: Glob,
@@ -66,7 +67,7 @@ pub struct QueryGlob {
 }
 
 impl QueryGlob {
-    /// The glob `pattern`: `NAME` or `NAME=VALUE`.
+    /// Splits `NAME` or `NAME=VALUE` into its globs.
     pub fn new(pattern: &str) -> Self {
         match pattern.split_once('=') {
             Some((name, value)) => QueryGlob { name: Glob::new(name), value: Some(Glob::new(value)) },
@@ -74,7 +75,7 @@ impl QueryGlob {
         }
     }
 
-    /// Whether one of the parameters of `url` is meant.
+    /// Whether one of the parameters of `url` matches.
     pub fn matches(&self, url: &Url) -> bool {
         let query = url.query().unwrap_or_default();
         form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
@@ -91,7 +92,7 @@ fn wild(pattern: &str, text: &str) -> bool {
     let Some(text) = text.strip_prefix(first).and_then(|text| text.strip_suffix(last)) else {
         return false;
     };
-    // The earliest place of each piece leaves most to the next.
+    // The earliest match of each piece leaves the most text for the next.
     let mut text = text;
     for piece in middle.split('*') {
         match text.find(piece) {
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn glob_table() {
+    fn glob_matches_text() {
         for (pattern, text, expected) in [
             ("example.com", "example.com", true),
             ("example.com", "www.example.com", false),
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn path_table() {
+    fn path_glob_matches_by_segment() {
         for (pattern, path, expected) in [
             ("*", "/a/b", true),
             ("/", "/", true),
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn query_table() {
+    fn query_glob_matches_parameter() {
         for (pattern, url, expected) in [
             ("preview", "http://h/?preview", true),
             ("preview", "http://h/?preview=1&x", true),
@@ -171,9 +172,9 @@ mod tests {
         }
     }
 
-    /// A hostile path must not make a pattern run away.
+    /// The path of a request must not cause exponential time.
     #[test]
-    fn long_texts_are_matched_in_time() {
+    fn long_path_is_matched_in_bounded_time() {
         let path = "/a".repeat(8_000);
         assert!(!PathGlob::new("/**/a/**/a/**/a/**/b").matches(&path));
         assert!(!Glob::new("*a*a*a*a*a*b").matches(&path));

@@ -1,8 +1,10 @@
-//! Rules of lifetime: what a route, its rules and the caller say of how long a response is kept, as far as they may.
+//! Lifetime rules: how long a response is stored, by the route, its rules and the client's
+//! parameters.
 //!
-//! [`Lifetimes::plan`] makes a [`Plan`] of a request: whether it may be read from the store and stored at all, which rule matched, what the
-//! caller's wishes come to within the bounds. A plan decides on what is found ([`Plan::decide`]) and gives the terms of storing what is
-//! fetched ([`Lifetimes::terms`]), which [`ruling`] applies to what the origin says.
+//! [`Lifetimes::plan`] makes a [`Plan`] for a request. It says whether the store may be read and
+//! written, which rule matched, and which lifetime the client may have. [`Plan::decide`] decides on
+//! a stored response. [`Lifetimes::terms`] gives the terms for a new one, which [`ruling`] applies
+//! to the origin's directives.
 
 use std::time::Duration;
 
@@ -27,54 +29,57 @@ pub use presets::Preset;
 pub use rule::{FOREVER, Lifetime, Outcome, Rule, When};
 use ruling::{Over, Ruled};
 
-/// What a route says of lifetimes.
+/// The lifetime settings of a route.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lifetimes {
-    /// Its rules, then those of its preset. The first that applies counts.
+    /// The rules of the route, then those of its preset. The first match wins.
     pub rules: Vec<Rule>,
-    /// Query parameters of a target that say that it must not come from a cache.
+    /// Query parameters of a page that mean that it must not come from a cache.
     pub cache_busters: Vec<String>,
-    /// The caller's wishes count.
+    /// Whether clients may use `ttl`, `force` and the other control parameters of the cache.
     pub caller_ttl: bool,
     /// The lifetime where nothing else gives one.
     pub default_ttl: Option<Lifetime>,
-    /// How surely a picture still holds at the end of an adaptive lifetime; without, [`adaptive::CONFIDENCE`].
+    /// The probability that a picture is still valid at the end of an adaptive lifetime. Without
+    /// it, [`adaptive::CONFIDENCE`].
     pub adaptive_confidence: Option<f64>,
     /// As [`Outcome::min_ttl`], where the rule has none.
     pub min_ttl: Option<Duration>,
     /// As [`Outcome::max_ttl`], where the rule has none.
     pub max_ttl: Option<Duration>,
-    /// Statuses that may be stored, and have a lifetime by rule; without, those of RFC 9110 section 15.1.
+    /// Status codes that may be stored and that rules apply to. Without it, those of RFC 9110
+    /// section 15.1.
     pub cacheable_statuses: Option<Vec<u16>>,
-    /// The origin's own lifetimes are ours, and count only where nothing else gives one.
+    /// The origin is the capture engine: its lifetimes are our own, and apply only where nothing
+    /// else gives one.
     pub engine: bool,
 }
 
-/// What was made of a request: small, so that each request can have one.
+/// The lifetime decision for one request. It is small, so that each request can have one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Why it is neither read from the store nor stored, if so.
+    /// Why the store is neither read nor written, if so.
     pub refused: Option<NotStored>,
-    /// A new response is wanted, unless what is stored came less than so long ago.
+    /// Fetch a new response, unless the stored one is younger than this.
     pub force: Option<Duration>,
     rule: Option<usize>,
-    /// The lifetime of what an adaptive rule has no history of, by a later rule.
+    /// The lifetime before the first look of an adaptive rule, from a later rule.
     first: Option<Duration>,
-    /// The caller's `ttl` within the bounds.
+    /// The client's `ttl` within its bounds.
     ttl: Option<Duration>,
-    /// The caller's `stale_ttl` within the bounds.
+    /// The client's `stale_ttl` within its bounds.
     stale_ttl: Option<Duration>,
 }
 
 impl Lifetimes {
-    /// Whether rules look at the URL at all.
+    /// Whether the plan depends on the URL of the page.
     pub fn look_at_urls(&self) -> bool {
         !self.rules.is_empty() || !self.cache_busters.is_empty()
     }
 
-    /// The plan for a request for `page` with these wishes.
+    /// The plan for a request for `page` with these control parameters.
     pub fn plan(&self, page: Option<&Url>, wishes: &Wishes) -> Plan {
-        let busts = page.is_some_and(|page| self.busts(page));
+        let busts = page.is_some_and(|page| self.has_cache_buster(page));
         let applies = |rule: &Rule| {
             (rule.scripts || !wishes.scripted) && (rule.busters || !busts) && rule.when.matches(page)
         };
@@ -89,7 +94,7 @@ impl Lifetimes {
         };
         let mut plan = Plan { refused, rule: at, ..Plan::default() };
         if let (Some(at), Some(Lifetime::Adaptive)) = (at, rule.and_then(|rule| rule.then.ttl)) {
-            plan.first = self.rules[at + 1..].iter().filter(|rule| applies(rule)).find_map(Rule::lasts);
+            plan.first = self.rules[at + 1..].iter().filter(|rule| applies(rule)).find_map(Rule::fixed_ttl);
         }
         if self.caller_ttl {
             let (least, most) = self.bounds(rule);
@@ -105,7 +110,7 @@ impl Lifetimes {
         Some(self.rules.get(plan.rule?)?.name.as_str())
     }
 
-    /// The terms of storing what `plan` fetches, on a route with the terms `route`.
+    /// The storage terms of `plan`, on a route with the terms `route`.
     pub fn terms(&self, plan: Plan, route: &Terms) -> Terms {
         let rule = plan.rule.and_then(|at| self.rules.get(at));
         let then = rule.map(|rule| &rule.then);
@@ -142,16 +147,17 @@ impl Lifetimes {
         }
     }
 
-    /// How lifetimes are made of what was seen, under `rule`.
+    /// The parameters of adaptive lifetimes under `rule`.
     fn adaptive(&self, plan: Plan, rule: Option<&Rule>) -> Adaptive {
         let then = rule.map(|rule| &rule.then);
         let least = then.and_then(|then| then.min_ttl).or(self.min_ttl);
         let most = then.and_then(|then| then.max_ttl).or(self.max_ttl);
         let first = plan.first.or(self.default_ttl.and_then(Lifetime::in_time));
-        // What is given bounds what is not.
-        let least =
-            least.unwrap_or_else(|| most.map_or(adaptive::SHORTEST, |most| most.min(adaptive::SHORTEST)));
-        let most = most.unwrap_or_else(|| least.max(adaptive::LONGEST));
+        // A bound that is set also limits the default of the other.
+        let least = least.unwrap_or_else(|| {
+            most.map_or(adaptive::DEFAULT_MIN_LIFETIME, |most| most.min(adaptive::DEFAULT_MIN_LIFETIME))
+        });
+        let most = most.unwrap_or_else(|| least.max(adaptive::DEFAULT_MAX_LIFETIME));
         let confidence = self.adaptive_confidence.unwrap_or(adaptive::CONFIDENCE);
         Adaptive { confidence, first, least, most }
     }
@@ -163,7 +169,7 @@ impl Lifetimes {
         (least, most.min(FOREVER))
     }
 
-    fn busts(&self, page: &Url) -> bool {
+    fn has_cache_buster(&self, page: &Url) -> bool {
         let query = page.query().unwrap_or_default();
         !self.cache_busters.is_empty()
             && form_urlencoded::parse(query.as_bytes())
@@ -172,12 +178,13 @@ impl Lifetimes {
 }
 
 impl Plan {
-    /// The caller's `ttl` within the bounds.
+    /// The client's `ttl` within its bounds.
     pub(in crate::policy) fn ttl(&self) -> Option<Duration> {
         self.ttl
     }
 
-    /// Whether `stored` may answer a request with this plan: [`reuse::decide`] within the caller's wishes.
+    /// Whether `stored` may answer a request with this plan: [`reuse::decide`], limited by the
+    /// client's control parameters.
     pub fn decide(&self, stored: &StoredResponse, request: &RequestDirectives, now: Timestamp) -> Reuse {
         if self.force.is_some_and(|least| now.apart(stored.response_time) >= least) {
             return Reuse::Validate(MustValidate::Request);

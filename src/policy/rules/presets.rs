@@ -1,4 +1,4 @@
-//! The rules that come with tintype.
+//! The rule sets that tintype ships ([`Preset`]).
 
 use std::time::Duration;
 
@@ -8,23 +8,25 @@ use super::rule::{Lifetime, Outcome, Rule, When};
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// A shipped set of rules. It comes after the route's own.
+/// A shipped rule set. Its rules follow those of the route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preset {
-    /// No rules.
+    /// No rules at all, the default.
     #[default]
     None,
-    /// By what the URL looks like: live pages a minute, pages an hour, documents a day, all else a quarter of an hour.
+    /// By URL: a minute for live pages, an hour for pages, a day for documents, otherwise 15
+    /// minutes.
     Article,
-    /// By class of page: dynamic never, documents and blogs a day and up to three, marketing half a day and up to one, baselines until they are
-    /// purged, all else a day.
+    /// By class of page. Dynamic pages are not stored. Documents and blogs have a day and at most
+    /// three, marketing pages half a day and at most one. Baselines are stored until they are
+    /// purged, and all other pages for a day.
     Classes,
-    /// By how often each page had changed so far; until something is known, as in `article`.
+    /// By how often each page has changed; as `article` before the first look.
     Adaptive,
 }
 
 impl Preset {
-    /// Its rules, in order.
+    /// The rules in order.
     pub fn rules(self) -> Vec<Rule> {
         match self {
             Preset::None => Vec::new(),
@@ -44,11 +46,11 @@ fn article() -> Vec<Rule> {
         rule(
             "article-live",
             contains(&["/dashboard", "/admin", "/realtime", "feed", "live", "stream"]),
-            lasting(60),
+            fixed_ttl(60),
         ),
-        rule("article-page", ends(&[".html", ".htm", "/"]), lasting(HOUR)),
-        rule("article-document", contains(&["/docs", "/blog", "/about", "/pricing"]), lasting(DAY)),
-        rule("article-other", When::default(), lasting(900)),
+        rule("article-page", ends(&[".html", ".htm", "/"]), fixed_ttl(HOUR)),
+        rule("article-document", contains(&["/docs", "/blog", "/about", "/pricing"]), fixed_ttl(DAY)),
+        rule("article-other", When::default(), fixed_ttl(900)),
     ]
 }
 
@@ -84,7 +86,7 @@ fn classes() -> Vec<Rule> {
         "/products/**",
         "/customers/**",
     ]);
-    let up_to = |seconds, most| Outcome { max_ttl: Some(Duration::from_secs(most)), ..lasting(seconds) };
+    let up_to = |seconds, most| Outcome { max_ttl: Some(Duration::from_secs(most)), ..fixed_ttl(seconds) };
     let until_purged = || Outcome { ttl: Some(Lifetime::UntilPurged), ..Outcome::default() };
     let never = Outcome { ttl: Some(Lifetime::Never), ..Outcome::default() };
     vec![
@@ -94,7 +96,7 @@ fn classes() -> Vec<Rule> {
         rule("classes-document", documents, up_to(DAY, 3 * DAY)),
         rule("classes-document", document_hosts, up_to(DAY, 3 * DAY)),
         rule("classes-marketing", marketing, up_to(DAY / 2, DAY)),
-        rule("classes-other", When::default(), lasting(DAY)),
+        rule("classes-other", When::default(), fixed_ttl(DAY)),
     ]
 }
 
@@ -102,7 +104,7 @@ fn rule(name: &str, when: When, then: Outcome) -> Rule {
     Rule { name: name.to_owned(), when, scripts: false, busters: false, then }
 }
 
-fn lasting(seconds: u64) -> Outcome {
+fn fixed_ttl(seconds: u64) -> Outcome {
     Outcome { ttl: Some(Lifetime::For(Duration::from_secs(seconds))), ..Outcome::default() }
 }
 
@@ -125,9 +127,9 @@ mod tests {
         rules.iter().find(|rule| rule.when.matches(Some(&page))).and_then(|rule| rule.then.ttl)
     }
 
-    /// The list of `article`, row by row, the first that matches.
+    /// The table of `article`, by row; the first match wins.
     #[test]
-    fn article_table() {
+    fn preset_article_gives_lifetime_by_url() {
         for (page, seconds) in [
             ("https://a.example/dashboard", 60),
             ("https://a.example/dashboard.html", 60),
@@ -140,7 +142,7 @@ mod tests {
             ("https://a.example/a.html", 3600),
             ("https://a.example/a.htm", 3600),
             ("https://a.example/", 3600),
-            // The same page, so the same lifetime.
+            // A URL without path is the same page and has the same lifetime.
             ("https://a.example", 3600),
             ("https://a.example/docs/", 3600),
             ("https://a.example/docs/a", 86_400),
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_table() {
+    fn preset_classes_gives_lifetime_by_class() {
         let hours = |hours: u64| Lifetime::For(Duration::from_secs(hours * HOUR));
         for (page, expected) in [
             ("https://a.example/dashboard", Lifetime::Never),
@@ -177,16 +179,16 @@ mod tests {
         assert_eq!(bounds[5], Some(Duration::from_secs(24 * HOUR)));
     }
 
-    /// What `adaptive` begins with is what `article` has.
+    /// The first lifetime of `adaptive` is that of `article`.
     #[test]
-    fn adaptive_goes_before_article() {
+    fn preset_adaptive_precedes_article_rules() {
         let rules = Preset::Adaptive.rules();
         assert_eq!(rules[0].then.ttl, Some(Lifetime::Adaptive));
         assert_eq!(rules[1..], Preset::Article.rules());
     }
 
     #[test]
-    fn none_has_no_rules() {
+    fn preset_none_has_no_rules() {
         assert!(Preset::None.rules().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! One rule of lifetimes: what it applies to, and what then holds.
+//! One lifetime rule: its conditions ([`When`]) and its effect ([`Outcome`]).
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use url::Url;
 use super::glob::{Glob, PathGlob, QueryGlob};
 use crate::policy::directives::MAX_DELTA;
 
-/// The longest lifetime: what stays until it is purged has it.
+/// The longest lifetime, also used for responses that are stored until they are purged.
 pub const FOREVER: Duration = Duration::from_secs(MAX_DELTA);
 
-/// How long something is fresh.
+/// The lifetime that a rule or a route sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
-    /// So long.
+    /// A fixed duration, counted from the generation of the response.
     For(Duration),
-    /// Until somebody purges it. Clients must ask each time.
+    /// Until it is purged. Clients must validate each time, so a purge reaches them.
     UntilPurged,
-    /// Not at all: neither read from the store nor stored.
+    /// The store is neither read nor written.
     Never,
-    /// As long as it is likely to hold, by how often it had changed so far.
+    /// As long as the response is likely to be valid, by how often it has changed.
     Adaptive,
 }
 
 impl Lifetime {
-    /// How long, if that is said in time.
+    /// The duration, if it is fixed.
     pub fn in_time(self) -> Option<Duration> {
         match self {
             Lifetime::For(ttl) => Some(ttl),
@@ -33,43 +33,45 @@ impl Lifetime {
     }
 }
 
-/// One rule: what it applies to, and what then holds.
+/// One lifetime rule: its conditions and its effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
-    /// Its name in `Cache-Status`: a token.
+    /// The name in `Cache-Status`: a token.
     pub name: String,
-    /// What it applies to.
+    /// The conditions on the URL of the page.
     pub when: When,
-    /// It applies to requests that bring scripts, too.
+    /// The rule also matches requests that bring scripts.
     pub scripts: bool,
-    /// It applies to targets with cache-busting parameters, too.
+    /// The rule also matches pages with cache-busting parameters.
     pub busters: bool,
-    /// What then holds.
+    /// The effect of the rule.
     pub then: Outcome,
 }
 
-/// Conditions on the target's URL. All that are given must hold; of each list one member must. Without any it applies to everything.
+/// Conditions on the URL of a page. All conditions must match; a list matches if any of its members
+/// does. Without conditions, it matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct When {
-    /// On the host, in lower case and without port.
+    /// Conditions on the host, in lower case and without port.
     pub hosts: Vec<Glob>,
-    /// On the path.
+    /// Conditions on the path.
     pub paths: Vec<PathGlob>,
-    /// On the URL as a whole.
+    /// Conditions on the whole URL.
     pub urls: Vec<Glob>,
-    /// On the parameters of the query.
+    /// Conditions on the parameters of the query.
     pub queries: Vec<QueryGlob>,
 }
 
 impl Rule {
-    /// The lifetime that it gives, if it gives one in time.
-    pub(super) fn lasts(&self) -> Option<Duration> {
+    /// The lifetime of the rule, if it is fixed.
+    pub(super) fn fixed_ttl(&self) -> Option<Duration> {
         self.then.ttl.and_then(Lifetime::in_time)
     }
 }
 
 impl When {
-    /// Whether it applies to `page`; a target without URL, such as markup given in the request, meets no condition.
+    /// Whether the conditions match `page`. Without a URL, as for markup in the request, no
+    /// condition matches.
     pub fn matches(&self, page: Option<&Url>) -> bool {
         let Some(page) = page else {
             return *self == When::default();
@@ -82,19 +84,20 @@ impl When {
     }
 }
 
-/// What a rule says. What it leaves open, the route says.
+/// The settings of a rule. The route gives those that are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The lifetime.
+    /// The lifetime of a matching response.
     pub ttl: Option<Lifetime>,
-    /// The shortest lifetime that a caller may ask for; what is younger is not fetched anew by `force`.
+    /// The shortest lifetime that a client may request. `force` does not replace a younger stored
+    /// response.
     pub min_ttl: Option<Duration>,
-    /// The longest lifetime that a caller may ask for, or the origin.
+    /// The longest lifetime that a client may request or that the origin may give.
     pub max_ttl: Option<Duration>,
-    /// The stale-while-revalidate window.
+    /// The stale-while-revalidate window (RFC 5861 section 3).
     pub stale_while_revalidate: Option<Duration>,
-    /// The stale-if-error window.
+    /// The stale-if-error window (RFC 5861 section 4).
     pub stale_if_error: Option<Duration>,
-    /// It holds over whatever the origin says.
+    /// Whether the rule overrides the origin's directives.
     pub overrides: bool,
 }

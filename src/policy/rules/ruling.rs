@@ -1,4 +1,5 @@
-//! What a rule makes of an origin's answer: the lifetime it gets, what was overruled for that, and what clients are told.
+//! Applies lifetime rules to the response of an origin: its lifetime, the directives that were
+//! overridden, and the `Cache-Control` for clients. Main types: [`Ruled`] and [`Ruling`].
 
 use std::time::Duration;
 
@@ -15,40 +16,41 @@ use crate::policy::directives::{Qualified, ResponseDirectives};
 use crate::policy::freshness::{self, LifetimeSource};
 use crate::policy::set_cookie::SetCookie;
 
-/// What holds over what the origin says.
+/// Which directives of the origin a rule overrides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Over {
-    /// Nothing: where the origin is silent.
+    /// None: the rule applies where the origin gives no lifetime.
     #[default]
     Nothing,
-    /// Its lifetime, which is our own.
+    /// The lifetime, which is our own: the origin is the capture engine.
     Lifetime,
-    /// Everything.
+    /// The lifetime, and all directives that forbid storage or reuse.
     Everything,
 }
 
-/// What was ruled of a request's response before it came.
+/// The storage decision of rules and client parameters, made before the response arrived.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ruled {
-    /// Name of the rule; empty where none matched.
+    /// The name of the rule; empty if none matched.
     pub rule: String,
-    /// The lifetime where the rule's counts.
+    /// The lifetime, where it takes precedence over the origin's.
     pub ttl: Option<Lifetime>,
-    /// How lifetimes are made of what was seen, where they are; then what is seen is kept, even if the caller gave the lifetime.
+    /// The parameters of an adaptive lifetime. If they are set, the history is stored, even if the
+    /// client gave the lifetime.
     pub adaptive: Option<Adaptive>,
-    /// What was seen of what is stored already, up to this response.
+    /// The looks at the stored response, including this response.
     pub history: History,
-    /// The shortest lifetime, where the origin's may be lengthened.
+    /// The shortest lifetime, where the origin's may be extended.
     pub least: Duration,
-    /// The longest lifetime that the origin can give.
+    /// The longest lifetime that the origin may give.
     pub most: Duration,
-    /// Stale-while-revalidate and stale-if-error of the rule.
+    /// The stale-while-revalidate and stale-if-error windows of the rule.
     pub windows: (Option<Duration>, Option<Duration>),
-    /// What it holds over.
+    /// Which directives of the origin are overridden.
     pub over: Over,
     /// Why the response is not stored whatever it says, if so.
     pub refused: Option<NotStored>,
-    /// Statuses that may be stored; without, those of RFC 9111.
+    /// Status codes that may be stored; without it, those of RFC 9111.
     pub statuses: Option<Vec<u16>>,
 }
 
@@ -69,30 +71,28 @@ impl Default for Ruled {
     }
 }
 
-/// What a rule decided of a stored response.
+/// The decision of a rule on a stored response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ruling {
-    /// The rule and what it overruled, for `Cache-Status`; empty where it overruled nothing.
+    /// The rule and the directives that it overrode, for `Cache-Status`; empty if it overrode none.
     pub told: String,
-    /// `Cache-Control` as clients get it, in place of the origin's.
+    /// The `Cache-Control` that clients receive in place of the origin's.
     #[serde(with = "octets")]
     pub cache_control: HeaderValue,
 }
 
-/// An origin's answer with the rule applied.
+/// The effect of a rule on the response of an origin.
 pub(in crate::policy) struct Applied {
-    /// The directives in force.
     pub(in crate::policy) directives: ResponseDirectives,
-    /// The lifetime in force.
     pub(in crate::policy) lifetime: Duration,
-    /// Where it comes from.
     pub(in crate::policy) source: LifetimeSource,
-    /// What was decided, if the origin did not decide itself.
+    /// The decision of the rule, if it replaced the origin's.
     pub(in crate::policy) ruling: Option<Box<Ruling>>,
 }
 
 impl Ruled {
-    /// Applies it to the answer to a request with the fields `request`, of which `said` are the directives for us.
+    /// Applies the decision to the response to a request with the fields `request`. `said` are the
+    /// response's directives for this cache.
     pub(in crate::policy) fn apply(
         &self,
         request: &HeaderMap,
@@ -103,14 +103,16 @@ impl Ruled {
         received: Timestamp,
     ) -> Applied {
         let (own, source) = freshness::lifetime(status, response, &said, received);
-        // Neither what is one user's by its credentials nor what makes one by its cookie becomes everybody's.
+        // Credentials or a cookie make a response personal. A rule must not share it with other
+        // clients.
         let personal = fields::has_credentials(request)
             || (response.contains_key(header::SET_COOKIE) && set_cookie != SetCookie::Strip);
         let over = match self.over {
             Over::Everything if personal => Over::Nothing,
             over => over,
         };
-        // What a rule says is about good pictures. One of a page that was not loaded lives as long as its origin says.
+        // Rules apply to complete pictures. A picture of a page that was not loaded keeps the
+        // lifetime of its origin.
         let decides = !is_incomplete(response)
             && self.rules_status(status)
             && (over != Over::Nothing || !source.is_explicit());
@@ -127,7 +129,7 @@ impl Ruled {
             None => None,
         };
         let Some(lifetime) = ruled else {
-            // A cache may always keep something for less time than it might.
+            // A cache may always store a response for a shorter time.
             return Applied { directives: said, lifetime: own.min(self.most), source, ruling: None };
         };
         let mut directives = said;
@@ -145,21 +147,21 @@ impl Ruled {
                 directives.stale_if_error = None;
             }
         }
-        let told = self.told(&overruled);
+        let told = self.cache_status_text(&overruled);
         let until_purged = self.ttl == Some(Lifetime::UntilPurged);
-        let cache_control = for_clients(response, (!until_purged).then_some(lifetime), over);
+        let cache_control = client_cache_control(response, (!until_purged).then_some(lifetime), over);
         let ruling = cache_control.map(|cache_control| Box::new(Ruling { told, cache_control }));
         Applied { directives, lifetime, source: LifetimeSource::Rule, ruling }
     }
 
-    /// What is kept of what was seen, with the response.
+    /// The history to store with the response.
     pub(in crate::policy) fn kept_history(&self) -> Option<Box<History>> {
         let known = self.adaptive.is_some() && !self.history.is_empty();
         known.then(|| Box::new(self.history.clone()))
     }
 
-    /// What `Cache-Status` tells of it, if anything is worth telling.
-    fn told(&self, overruled: &[&'static str]) -> String {
+    /// The text for `Cache-Status`; empty if the rule changed nothing.
+    fn cache_status_text(&self, overruled: &[&'static str]) -> String {
         let mut parts = Vec::new();
         if !overruled.is_empty() {
             parts.push(format!("over {}", overruled.join(", ")));
@@ -175,12 +177,12 @@ impl Ruled {
         }
     }
 
-    /// Whether a response with this status may be stored, and with which reason it needs no explicit lifetime.
+    /// Whether responses with this status code may be stored at all.
     pub(in crate::policy) fn stores_status(&self, status: StatusCode) -> bool {
         self.statuses.as_ref().is_none_or(|list| list.contains(&status.as_u16()))
     }
 
-    /// Whether it may be stored without explicit lifetime.
+    /// Whether a response with this status code may be stored without an explicit lifetime.
     pub(in crate::policy) fn is_heuristic(&self, status: StatusCode) -> bool {
         match &self.statuses {
             Some(list) => list.contains(&status.as_u16()),
@@ -188,7 +190,8 @@ impl Ruled {
         }
     }
 
-    /// Whether rules give it a lifetime: no error that nobody named has one, lest a day goes by until the page is looked at again.
+    /// Whether rules give a lifetime to this status code. Errors must be listed, as a page that
+    /// failed once would otherwise be stored for a day.
     fn rules_status(&self, status: StatusCode) -> bool {
         match &self.statuses {
             Some(list) => list.contains(&status.as_u16()),
@@ -197,7 +200,8 @@ impl Ruled {
     }
 }
 
-/// Takes what forbids storing and using out of `directives`, and names it. What is limited to fields stays.
+/// Removes the directives that forbid storage or reuse, and collects their names. Directives that
+/// are limited to fields are kept.
 fn overrule(directives: &mut ResponseDirectives, names: &mut Vec<&'static str>) {
     let mut flag = |flag: &mut bool, name| {
         if std::mem::take(flag) {
@@ -218,19 +222,19 @@ fn overrule(directives: &mut ResponseDirectives, names: &mut Vec<&'static str>) 
     directives.s_maxage = None;
 }
 
-/// The origin's `Cache-Control` with this lifetime in place of its own, or with `no-cache`; what caches between us and the client are told
-/// (`s-maxage`) stays.
-fn for_clients(response: &HeaderMap, lifetime: Option<Duration>, over: Over) -> Option<HeaderValue> {
-    let goes = |member: &[u8]| {
+/// The origin's `Cache-Control` with its lifetime replaced by `lifetime`, or by `no-cache`.
+/// Directives for downstream caches (`s-maxage`) are kept.
+fn client_cache_control(response: &HeaderMap, lifetime: Option<Duration>, over: Over) -> Option<HeaderValue> {
+    let is_removed = |member: &[u8]| {
         let name = member.split(|&octet| octet == b'=').next().unwrap_or_default().trim_ascii();
         let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
         let forbids = is(&["no-store", "must-understand", "must-revalidate", "proxy-revalidate"])
             || (is(&["no-cache", "private"]) && !member.contains(&b'='));
-        let lasts = is(&["immutable", "stale-while-revalidate", "stale-if-error"]);
-        is(&["max-age"]) || (over == Over::Everything && forbids) || (lifetime.is_none() && lasts)
+        let extends_lifetime = is(&["immutable", "stale-while-revalidate", "stale-if-error"]);
+        is(&["max-age"]) || (over == Over::Everything && forbids) || (lifetime.is_none() && extends_lifetime)
     };
     let mut members: Vec<Vec<u8>> = fields::list(response, &header::CACHE_CONTROL)
-        .filter(|member| !goes(member))
+        .filter(|member| !is_removed(member))
         .map(<[u8]>::to_vec)
         .collect();
     members.push(match lifetime {

@@ -7,7 +7,7 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn lasting(seconds: u64) -> Outcome {
+fn fixed_ttl(seconds: u64) -> Outcome {
     Outcome { ttl: Some(Lifetime::For(secs(seconds))), ..Outcome::default() }
 }
 
@@ -26,7 +26,7 @@ fn capture(rules: Vec<Rule>) -> Lifetimes {
 }
 
 #[test]
-fn the_first_rule_counts_whose_conditions_all_hold() {
+fn first_matching_rule_wins() {
     let all = Rule {
         name: "narrow".into(),
         when: When {
@@ -38,7 +38,7 @@ fn the_first_rule_counts_whose_conditions_all_hold() {
         ..Rule::default()
     };
     let rules =
-        vec![all, on_path("docs", "/docs/**", lasting(5)), Rule { name: "all".into(), ..Rule::default() }];
+        vec![all, on_path("docs", "/docs/**", fixed_ttl(5)), Rule { name: "all".into(), ..Rule::default() }];
     let lifetimes = capture(rules);
     for (url, expected) in [
         ("https://a.example/docs/x?page=12", "narrow"),
@@ -51,18 +51,18 @@ fn the_first_rule_counts_whose_conditions_all_hold() {
         let plan = lifetimes.plan(page(url).as_ref(), &Wishes::default());
         assert_eq!(lifetimes.rule(plan), Some(expected), "{url}");
     }
-    // Markup in place of a URL meets no condition.
+    // Markup in place of a URL matches no condition.
     assert_eq!(lifetimes.rule(lifetimes.plan(None, &Wishes::default())), Some("all"));
 }
 
-/// What must not be stored, and whose rule lets it be.
+/// Requests that must not be stored, and the rules that allow them.
 #[test]
-fn refusal_table() {
-    let scripts = Rule { scripts: true, ..on_path("scripts", "/js/**", lasting(5)) };
-    let busters = Rule { busters: true, ..on_path("busters", "/v/**", lasting(5)) };
-    let both = Rule { scripts: true, busters: true, ..on_path("both", "/both/**", lasting(5)) };
+fn plan_for_uncacheable_request_is_refused() {
+    let scripts = Rule { scripts: true, ..on_path("scripts", "/js/**", fixed_ttl(5)) };
+    let busters = Rule { busters: true, ..on_path("busters", "/v/**", fixed_ttl(5)) };
+    let both = Rule { scripts: true, busters: true, ..on_path("both", "/both/**", fixed_ttl(5)) };
     let never = on_path("never", "/never", Outcome { ttl: Some(Lifetime::Never), ..Outcome::default() });
-    let rest = Rule { name: "rest".into(), then: lasting(5), ..Rule::default() };
+    let rest = Rule { name: "rest".into(), then: fixed_ttl(5), ..Rule::default() };
     let lifetimes = capture(vec![scripts, busters, both, never, rest]);
     for (path, scripted, no_cache, expected) in [
         ("/", false, false, None),
@@ -92,10 +92,10 @@ fn refusal_table() {
     assert_eq!((plan.refused, plan.force, plan.ttl), (None, None, None));
 }
 
-/// The caller's `ttl` and `stale_ttl` within the rule's bounds, else the route's.
+/// The client's `ttl` and `stale_ttl` within the bounds of the rule, otherwise of the route.
 #[test]
-fn wishes_are_kept_within_bounds() {
-    let bounded = Outcome { min_ttl: Some(secs(60)), max_ttl: Some(secs(600)), ..lasting(300) };
+fn client_ttl_is_clamped_to_bounds() {
+    let bounded = Outcome { min_ttl: Some(secs(60)), max_ttl: Some(secs(600)), ..fixed_ttl(300) };
     let lifetimes = Lifetimes {
         min_ttl: Some(secs(5)),
         max_ttl: Some(secs(1000)),
@@ -120,8 +120,8 @@ fn wishes_are_kept_within_bounds() {
 }
 
 #[test]
-fn a_rules_windows_go_over_the_routes() {
-    let then = Outcome { stale_while_revalidate: Some(secs(7)), ..lasting(1) };
+fn rule_windows_precede_route_windows() {
+    let then = Outcome { stale_while_revalidate: Some(secs(7)), ..fixed_ttl(1) };
     let lifetimes = capture(vec![Rule { then, ..Rule::default() }]);
     let route =
         Terms { stale_while_revalidate: Some(secs(1)), stale_if_error: Some(secs(2)), ..Terms::default() };
@@ -129,9 +129,10 @@ fn a_rules_windows_go_over_the_routes() {
     assert_eq!((terms.stale_while_revalidate, terms.stale_if_error), (Some(secs(7)), Some(secs(2))));
 }
 
-/// What is found, fresh for 100 s and stale for 50 s more, against the caller's wishes.
+/// A stored response that is fresh for 100 s and stale for 50 s more, against the client's
+/// parameters.
 #[test]
-fn look_up_table() {
+fn plan_decides_on_stored_response() {
     const BY_REQUEST: Reuse = Reuse::Validate(MustValidate::Request);
     const BEHIND: Reuse = Reuse::Stale(StaleUse::WhileRevalidate);
     let (head, start) = stored(&[("cache-control", "max-age=100, stale-while-revalidate=50")]);
@@ -156,17 +157,18 @@ fn look_up_table() {
         let decided = plan.decide(&head, &RequestDirectives::default(), start + secs(age));
         assert_eq!(decided, expected, "{ttl:?} {stale:?} {force} {age}");
     }
-    // The request's own directives count all the same.
+    // The request's own directives apply too.
     let mut request = HeaderMap::new();
     request.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let decided = Plan::default().decide(&head, &RequestDirectives::of(&request), start);
     assert_eq!(decided, BY_REQUEST);
 }
 
-/// An adaptive rule: what it begins with comes from the next rule that applies and gives a lifetime, and its bounds from itself, the route, or
-/// the shipped ones. What is seen is kept even where the caller gives the lifetime.
+/// The first lifetime of an adaptive rule comes from the next matching rule with a lifetime. Its
+/// bounds come from itself, the route, or the defaults. The history is stored even if the client
+/// gives the lifetime.
 #[test]
-fn adaptive_rules_have_a_beginning_and_bounds() {
+fn adaptive_rule_gets_first_lifetime_and_bounds() {
     let adaptive = |min: Option<u64>, max: Option<u64>| Outcome {
         ttl: Some(Lifetime::Adaptive),
         min_ttl: min.map(secs),
@@ -178,7 +180,7 @@ fn adaptive_rules_have_a_beginning_and_bounds() {
         on_path("short", "/s/**", adaptive(None, Some(30))),
         on_path("long", "/l/**", adaptive(Some(100_000), None)),
         on_path("plain", "/p/**", adaptive(None, None)),
-        on_path("b", "/b/x", lasting(7)),
+        on_path("b", "/b/x", fixed_ttl(7)),
         on_path("never", "/**", Outcome { ttl: Some(Lifetime::Never), ..Outcome::default() }),
     ];
     for (path, default, first, least, most) in [
@@ -207,6 +209,6 @@ fn adaptive_rules_have_a_beginning_and_bounds() {
     let ruled = lifetimes.terms(lifetimes.plan(None, &Wishes::default()), &Terms::default()).ruled;
     assert!(ruled.adaptive.is_some() && ruled.ttl == Some(Lifetime::Adaptive));
     let ruled =
-        capture(vec![on_path("x", "/**", lasting(1))]).terms(Plan::default(), &Terms::default()).ruled;
+        capture(vec![on_path("x", "/**", fixed_ttl(1))]).terms(Plan::default(), &Terms::default()).ruled;
     assert_eq!(ruled.adaptive, None);
 }

@@ -1,7 +1,8 @@
-//! Who may ask for what: signatures of links, keys, and how much browser time they may spend. Pure.
+//! Authorisation of requests: signed links, API keys, and rates. Pure functions.
 //!
-//! Our own algorithm is in [`own`], those of other services are with their dialects. All are HMAC-SHA256 with the secret of a key. What
-//! is signed in our own begins with a line of its own, so that no signature of one is one of another.
+//! The algorithm of tintype is in [`own`]; those of other services are with their dialects. All of
+//! them are HMAC-SHA256 with the secret of a key. The signed text of [`own`] begins with a fixed
+//! line, so its signatures are never valid for the other algorithms.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,24 +16,24 @@ pub mod own;
 pub mod rate;
 pub mod sizes;
 
-/// How much of the origin a request may use.
+/// How far a request may use the origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Render {
-    /// Nothing: it gets what is fresh, or stale within stale-while-revalidate.
+    /// Not at all: it gets a fresh response, or a stale one within stale-while-revalidate.
     Never,
-    /// Nothing: it gets what is stored, however stale.
+    /// Not at all: it gets a stored response, however stale.
     Stale,
-    /// Whatever it takes.
+    /// Without limits: the origin is asked if needed.
     #[default]
     Allow,
 }
 
 impl Render {
-    /// All of them, by name.
+    /// All values with their names, in ascending order.
     pub const ALL: [(&str, Render); 3] =
         [("never", Render::Never), ("stale", Render::Stale), ("allow", Render::Allow)];
 
-    /// Its name in links and in proxy.toml.
+    /// The name in links and in proxy.toml.
     pub fn name(self) -> &'static str {
         match self {
             Render::Never => "never",
@@ -41,40 +42,40 @@ impl Render {
         }
     }
 
-    /// The one of this name.
+    /// Parses a name; `None` if it is unknown.
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, render)| *render)
     }
 }
 
-/// Why a request gets nothing.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
-    /// It has no signature, or one that does not cover what it asks: another method, content.
+    /// It has no signature, or a signature cannot cover it: another method, or content.
     #[error("the request is not signed")]
     Unsigned,
-    /// The signature is of another request, or by another secret.
+    /// The signature is for another request, or by another secret.
     #[error("the signature does not fit the request")]
     Altered,
-    /// The link, or its key, is no longer good.
+    /// The link or its key has expired.
     #[error("the link has expired")]
     Expired,
-    /// Nobody has this key.
+    /// No key has this name.
     #[error("the key is not known")]
     UnknownKey,
-    /// The link is for other sizes.
+    /// The link does not allow the requested size.
     #[error("the link does not allow this size")]
     Size,
-    /// The key is for pages of other hosts.
+    /// The key does not allow pages of this host.
     #[error("the key is not for pages of this host")]
     Host,
-    /// An API key is needed.
+    /// An API key is required.
     #[error("the request has no API key, or one that is not known")]
     NoKey,
 }
 
 impl Denial {
-    /// The same for problems, logs and figures.
+    /// The reason for problem details, logs and metrics.
     pub fn reason(self) -> ErrorReason {
         match self {
             Denial::Unsigned => ErrorReason::Unsigned,
@@ -88,17 +89,17 @@ impl Denial {
     }
 }
 
-/// What must not be shown.
+/// A secret. It is compared in constant time and never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// `text` as a secret.
+    /// Wraps a secret in clear text.
     pub fn new(text: String) -> Self {
         Secret(text)
     }
 
-    /// Whether `given` is the same, in constant time.
+    /// Whether `given` equals the secret, in constant time.
     pub fn is(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
@@ -110,19 +111,21 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// HMAC-SHA256 (RFC 2104) of all parts of a message in a row. `None` never happens: a key of any length is one.
+/// HMAC-SHA256 (RFC 2104) of the concatenated parts of a message. It is always `Some`, as keys of
+/// any length are valid.
 pub(crate) fn hmac_sha256(key: &[u8], message: &[&[u8]]) -> Option<[u8; 32]> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     message.iter().for_each(|part| mac.update(part));
     Some(mac.finalize().into_bytes().into())
 }
 
-/// HMAC-SHA256 with a key's secret.
+/// HMAC-SHA256 with the secret of a key.
 pub(crate) fn mac(secret: &Secret, message: &[u8]) -> [u8; 32] {
     hmac_sha256(secret.0.as_bytes(), &[message]).unwrap_or_default()
 }
 
-/// Whether `given` is the signature of `message`, in constant time: hexadecimal, or base64url without padding.
+/// Whether `given` is the signature of `message`, in constant time. It is hexadecimal, or base64url
+/// without padding.
 pub(crate) fn verify(secret: &Secret, message: &[u8], given: &str) -> bool {
     let ours = mac(secret, message);
     let theirs = match given.len() {
@@ -147,9 +150,9 @@ pub fn access_key(query: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// RFC 4231 section 4.3.
+    /// RFC 4231 section 4.3 (test case 2).
     #[test]
-    fn both_spellings_of_a_signature_are_taken_and_nothing_else() {
+    fn signature_other_than_hex_or_base64url_is_refused() {
         let secret = Secret::new("Jefe".into());
         let message = b"what do ya want for nothing?";
         let right = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
@@ -167,7 +170,7 @@ mod tests {
             &format!("{right}00"),
             &format!("{short}="),
             &short[..42],
-            // Whole octets, all of them right.
+            // A correct prefix in whole octets.
             &short[..4],
             &short[..40],
             &right.replace('5', "g"),
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn less_is_less() {
+    fn render_values_are_ordered_and_parsed() {
         assert!(Render::Never < Render::Stale && Render::Stale < Render::Allow);
         assert_eq!(
             Render::ALL.map(|(name, render)| (Render::of(name) == Some(render), render.name() == name)),

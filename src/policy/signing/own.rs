@@ -1,4 +1,4 @@
-//! tintype's own signature of a link, see docs/SIGNING.md. What is signed is
+//! Signed links of tintype ([`Link`]), see docs/SIGNING.md. The signed text is
 //!
 //! ```text
 //! tintype-embed-1
@@ -6,8 +6,10 @@
 //! QUERY
 //! ```
 //!
-//! with the path as it stands in the URL, and the query as pairs sorted by name (those of one name keep their order), names and values
-//! percent-encoded but for letters, digits and `-._~`, without `signature`, and without `width` and `height` where there is `sizes`.
+//! - PATH is the path as it stands in the URL.
+//! - QUERY has the parameters sorted by name; those of one name keep their order. Names and values
+//!   are percent-encoded except for letters, digits and `-._~`.
+//! - `signature` is left out, and so are `width` and `height` if there is a `sizes`.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
@@ -15,57 +17,58 @@ use super::sizes::Sizes;
 use super::{Denial, Render, Secret, base64url, mac, verify};
 
 const FIRST_LINE: &str = "tintype-embed-1";
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// Pairs that are read; a query with more is nobody's link.
-const MOST: usize = 256;
-/// The parameters of a link that are about the link.
-const ABOUT: [&str; 5] = ["key", "expires", "render", "sizes", "signature"];
+const PERCENT_ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Limit on the parameters of a link's query.
+const MAX_PARAMETERS: usize = 256;
+/// The parameters that describe the link itself and not the requested response.
+const LINK_PARAMETERS: [&str; 5] = ["key", "expires", "render", "sizes", "signature"];
 
-/// A signed link, as it was given. Nothing of it holds until it is verified.
+/// A signed link as received. None of its content is trusted before [`verify`](Self::verify).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Which key it is signed with.
+    /// The name of the key that signed it.
     pub key: String,
     signature: String,
     pairs: Vec<(String, String)>,
 }
 
-/// What a verified link grants.
+/// What a verified link allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
-    /// Unix seconds from which on it is no longer good.
+    /// Unix seconds at which the link expires.
     pub expires: Option<u64>,
-    /// What may be done for it.
+    /// How far the link may use the origin.
     pub render: Render,
-    /// The query without what is about the link, in the one form that was signed: nothing that anybody could vary is left.
+    /// The query without the link's own parameters, in the canonical form that was signed. A client
+    /// cannot vary it.
     pub query: String,
 }
 
-/// What is to be granted.
+/// What a new link is to allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant<'a> {
-    /// Name of the key.
+    /// The name of the key.
     pub key: &'a str,
-    /// Unix seconds from which on it is no longer good.
+    /// Unix seconds at which the link expires.
     pub expires: Option<u64>,
-    /// What may be done for it.
+    /// How far the link may use the origin.
     pub render: Render,
-    /// The sizes that it may be used with, beside none that is in it.
+    /// The sizes that a client may append to the link as `width` and `height`.
     pub sizes: Option<&'a Sizes>,
 }
 
 impl Link {
-    /// The link in `query`, if it is one: it has `key` and `signature`.
+    /// The link in `query`; `None` if it has no `key` or no `signature`.
     ///
     /// # Errors
-    /// It says something of itself twice, or what is no text.
+    /// A parameter of the link itself is repeated, or is not UTF-8.
     pub fn read(query: &str) -> Result<Option<Self>, Denial> {
         let names = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
         if !names("signature") || !names("key") {
             return Ok(None);
         }
         let mut pairs = read(query).ok_or(Denial::Altered)?;
-        if ABOUT.iter().any(|about| pairs.iter().filter(|(name, _)| name == about).count() > 1) {
+        if LINK_PARAMETERS.iter().any(|about| pairs.iter().filter(|(name, _)| name == about).count() > 1) {
             return Err(Denial::Altered);
         }
         let signature = pairs.extract_if(.., |(name, _)| name == "signature").next();
@@ -76,10 +79,11 @@ impl Link {
         }
     }
 
-    /// What it grants at `path`, if it is signed with `secret` and still good at `now`, in Unix seconds.
+    /// Verifies that the link is signed for `path` with `secret` and has not expired at `now`, in
+    /// Unix seconds. Returns what it allows.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Why the link is refused.
     pub fn verify(&self, path: &str, secret: &Secret, now: u64) -> Result<Granted, Denial> {
         let value = |wanted: &str| {
             self.pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
@@ -87,7 +91,8 @@ impl Link {
         if !verify(secret, message(path, &self.pairs).as_bytes(), &self.signature) {
             return Err(Denial::Altered);
         }
-        // What follows was written by who has the secret: what cannot be read grants nothing.
+        // The holder of the secret wrote the rest. Values that cannot be parsed still allow
+        // nothing.
         let expires = value("expires").map(|at| at.parse().map_err(|_| Denial::Expired)).transpose()?;
         if expires.is_some_and(|expires| now >= expires) {
             return Err(Denial::Expired);
@@ -108,15 +113,16 @@ impl Link {
                 return Err(Denial::Size);
             }
         }
-        let rest = self.pairs.iter().filter(|(name, _)| !ABOUT.contains(&name.as_str()));
+        let rest = self.pairs.iter().filter(|(name, _)| !LINK_PARAMETERS.contains(&name.as_str()));
         Ok(Granted { expires, render, query: encode(rest) })
     }
 }
 
-/// The query of a link to `path` with what `query` asks for, signed.
+/// Signs a link to `path` with the parameters of `query`; returns its query. `None` if `query` has
+/// too many parameters or is not UTF-8.
 pub fn sign(path: &str, query: &str, grant: &Grant<'_>, secret: &Secret) -> Option<String> {
     let mut pairs = read(query)?;
-    pairs.retain(|(name, _)| !ABOUT.contains(&name.as_str()));
+    pairs.retain(|(name, _)| !LINK_PARAMETERS.contains(&name.as_str()));
     let mut say = |name: &str, value: String| pairs.push((name.to_owned(), value));
     say("key", grant.key.to_owned());
     say("render", grant.render.name().to_owned());
@@ -131,10 +137,10 @@ pub fn sign(path: &str, query: &str, grant: &Grant<'_>, secret: &Secret) -> Opti
     Some(format!("{}&signature={signature}", encode(pairs.iter())))
 }
 
-/// `query` without what is about a link.
+/// `query` without the parameters that describe a link; `None` as in [`sign`].
 pub fn without(query: &str) -> Option<String> {
     let mut pairs = read(query)?;
-    pairs.retain(|(name, _)| !ABOUT.contains(&name.as_str()));
+    pairs.retain(|(name, _)| !LINK_PARAMETERS.contains(&name.as_str()));
     Some(encode(pairs.iter()))
 }
 
@@ -144,7 +150,8 @@ fn message(path: &str, pairs: &[(String, String)]) -> String {
     format!("{FIRST_LINE}\n{path}\n{}", encode(signed))
 }
 
-/// The pairs of `query`, sorted by name. `None` if there are too many, or what is no text: two of those could look the same.
+/// The parameters of `query`, sorted by name. `None` if there are too many, or if one is not UTF-8:
+/// two different ones could then decode to the same text.
 fn read(query: &str) -> Option<Vec<(String, String)>> {
     let decode = |part: &str| {
         let spaced = part.replace('+', " ");
@@ -156,7 +163,7 @@ fn read(query: &str) -> Option<Vec<(String, String)>> {
         pairs.push((decode(name)?, decode(value)?));
     }
     pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
-    (pairs.len() <= MOST).then_some(pairs)
+    (pairs.len() <= MAX_PARAMETERS).then_some(pairs)
 }
 
 fn encode<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
@@ -165,9 +172,9 @@ fn encode<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
         if !text.is_empty() {
             text.push('&');
         }
-        text.extend(utf8_percent_encode(name, KEPT));
+        text.extend(utf8_percent_encode(name, PERCENT_ENCODED));
         text.push('=');
-        text.extend(utf8_percent_encode(value, KEPT));
+        text.extend(utf8_percent_encode(value, PERCENT_ENCODED));
     }
     text
 }
@@ -185,8 +192,9 @@ mod tests {
         link.verify("/screenshot", &secret(), now)
     }
 
-    /// Computed by Python: `hmac.new(secret, ("tintype-embed-1\n/screenshot\n" + "&".join(quote(n, safe="") + "=" + quote(v, safe="")
-    /// for n, v in sorted(pairs))).encode(), "sha256")`.
+    /// Computed by Python: `hmac.new(secret, text.encode(), "sha256")` with the text
+    /// `"tintype-embed-1\n/screenshot\n" + "&".join(quote(n, safe="") + "=" + quote(v, safe="")
+    /// for n, v in sorted(pairs))`.
     const VECTORS: [(&str, &str, &str); 3] = [
         (
             "url=https%3A%2F%2Fexample.com%2F&key=web&expires=1793491200&render=stale",
@@ -202,7 +210,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_others_sign_is_verified() {
+    fn link_signed_by_python_is_verified() {
         for (query, signature, rest) in VECTORS {
             let link = format!("{query}&signature={signature}");
             let granted = granted(&link, 1_793_491_199).unwrap_or_else(|denial| panic!("{denial}: {query}"));
@@ -214,9 +222,9 @@ mod tests {
         assert_eq!(granted(&link, 1_793_491_200), Err(Denial::Expired));
     }
 
-    /// Another order and another spelling of the same are the same; whatever means something else is not.
+    /// Another order or encoding of the same parameters is valid; any change of meaning is not.
     #[test]
-    fn nothing_that_means_something_can_be_changed() {
+    fn link_with_changed_meaning_is_refused() {
         let (query, signature, _) = VECTORS[0];
         let same = "render=st%61le&&expires=1793491200&key=web&url=https://example.com/";
         assert_eq!(
@@ -252,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_free_within_what_is_allowed() {
+    fn link_with_sizes_accepts_only_listed_sizes() {
         let (query, signature, _) = VECTORS[1];
         let query = query.replace("&width=400", "");
         for (size, expected) in [
@@ -272,9 +280,10 @@ mod tests {
         }
     }
 
-    /// What only who has the secret can write, and should not have: it grants nothing that it does not say.
+    /// Links that only the holder of the secret can make: values that cannot be parsed allow
+    /// nothing.
     #[test]
-    fn what_is_signed_and_cannot_be_read_grants_nothing() {
+    fn link_with_invalid_values_grants_nothing() {
         let signed = |query: &str| {
             let pairs = read(query).expect("pairs");
             let signature = base64url(&mac(&secret(), message("/screenshot", &pairs).as_bytes()));
@@ -295,14 +304,14 @@ mod tests {
         ] {
             assert_eq!(signed(query).map(|granted| granted.render), expected, "{query}");
         }
-        // Two that are no text are not one, and nobody reads more than so many pairs.
+        // Parameters that are not UTF-8 are refused, and so are too many.
         assert_eq!(read("a=%FF"), None);
-        assert_eq!(read(&"a&".repeat(MOST)).map(|pairs| pairs.len()), Some(MOST));
-        assert_eq!(read(&"a&".repeat(MOST + 1)), None);
+        assert_eq!(read(&"a&".repeat(MAX_PARAMETERS)).map(|pairs| pairs.len()), Some(MAX_PARAMETERS));
+        assert_eq!(read(&"a&".repeat(MAX_PARAMETERS + 1)), None);
     }
 
     #[test]
-    fn what_is_signed_here_is_verified_here() {
+    fn link_signed_here_is_verified() {
         let sizes: Sizes = "800x600".parse().expect("sizes");
         let grant = Grant { key: "web", expires: Some(9), render: Render::Allow, sizes: Some(&sizes) };
         let link = sign("/screenshot", "url=https://a.example/?b=c&render=never&key=x", &grant, &secret())

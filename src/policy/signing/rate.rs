@@ -1,4 +1,4 @@
-//! Rates: a bucket of tokens that fills steadily.
+//! Rate limits: a token bucket that fills steadily ([`Rate`], [`Bucket`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,29 +6,29 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// So many in a period.
+/// A number of tokens per period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many, and how many at once after a rest.
+    /// Tokens per period, and also the largest burst.
     pub count: u32,
-    /// In which time.
+    /// The period: a second, a minute, an hour or a day.
     pub period: Duration,
 }
 
 const PERIODS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
-/// The most that can be said.
-const MOST: u32 = 1_000_000;
+/// The largest count of a rate.
+const MAX_COUNT: u32 = 1_000_000;
 
 impl FromStr for Rate {
     type Err = ();
 
-    /// `100/h`
+    /// Parses a rate such as `100/h`.
     fn from_str(text: &str) -> Result<Self, ()> {
         let (count, unit) = text.split_once('/').ok_or(())?;
         let count = count.trim().parse().map_err(|_| ())?;
         let (_, seconds) = PERIODS.iter().find(|(name, _)| *name == unit.trim()).ok_or(())?;
         let rate = Rate { count, period: Duration::from_secs(*seconds) };
-        if (1..=MOST).contains(&count) { Ok(rate) } else { Err(()) }
+        if (1..=MAX_COUNT).contains(&count) { Ok(rate) } else { Err(()) }
     }
 }
 
@@ -39,23 +39,24 @@ impl fmt::Display for Rate {
     }
 }
 
-/// What is left of a rate. In units of a token's millionth of its period: no rounding gives anything away.
+/// The state of a token bucket. Integers in units of milliseconds times tokens avoid rounding in
+/// favour of the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// What was used and has not come back, in milliseconds of the period times tokens.
+    /// Used and not yet refilled: milliseconds of the period, times tokens.
     used: u64,
     at: Timestamp,
 }
 
 impl Bucket {
-    /// Takes a token, or says how long it is until there is one.
+    /// Takes one token.
     ///
     /// # Errors
-    /// The time until there is one.
+    /// The time until the next token, if there is none.
     pub fn take(&mut self, rate: Rate, now: Timestamp) -> Result<(), Duration> {
         let period = u64::try_from(rate.period.as_millis()).unwrap_or(u64::MAX).max(1);
         let count = u64::from(rate.count.max(1));
-        // A clock that was set back gives nothing, and starts from there.
+        // A clock that was set back refills nothing; the bucket continues from the new time.
         let passed = u64::try_from(now.since(self.at).as_millis()).unwrap_or(u64::MAX);
         self.used = self.used.saturating_sub(passed.saturating_mul(count));
         self.at = now;
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_words() {
+    fn rate_text_round_trips() {
         for good in ["1/s", "100/h", "10000/h", "5/m", "7/d"] {
             assert_eq!(good.parse::<Rate>().expect(good).to_string(), good);
         }
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_come_back_steadily() {
+    fn token_bucket_refills_steadily() {
         let rate: Rate = "3/m".parse().expect("a rate");
         let start = Timestamp::from_secs(1_000_000);
         let mut bucket = Bucket::default();
@@ -96,7 +97,8 @@ mod tests {
         assert_eq!(bucket.take(rate, start + wait - Duration::from_millis(1)), Err(Duration::from_millis(1)));
         assert_eq!(bucket.take(rate, start + wait), Ok(()));
         assert_eq!(bucket.take(rate, start + wait), Err(wait));
-        // Set back, it neither gives nor waits for the time that it had.
+        // After the clock was set back, the bucket is not refilled, and does not wait for the old
+        // time.
         assert_eq!(bucket.take(rate, Timestamp::from_secs(5)), Err(wait));
         assert_eq!(bucket.take(rate, Timestamp::from_secs(25)), Ok(()));
         let much = start + Duration::from_secs(1 << 40);

@@ -1,26 +1,26 @@
-//! The sizes that a link may be used with: `800x600,320-1280x*`.
+//! The sizes that a signed link allows: `800x600,320-1280x*` ([`Sizes`]).
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Sizes that a link may name.
-const MOST: usize = 64;
+/// Limit on the sizes of one link.
+const MAX_SIZES: usize = 64;
 
-/// A list of sizes, each of two sides.
+/// A list of allowed sizes, as width and height.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sizes(Vec<(Side, Side)>);
 
-/// What one side may be, in the unit of the parameter.
+/// The allowed values of one side, in the unit of the parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
-    /// Anything, or not given.
+    /// Any value, or none.
     Any,
-    /// From, to.
+    /// From the first to the second, both included.
     Within(u32, u32),
 }
 
 impl Side {
-    /// A number that could be written in another way is none: there is one link for one size.
+    /// Only the canonical form of a number is allowed, so that each size has one link.
     fn allows(self, given: Option<&str>) -> bool {
         match (self, given) {
             (Side::Any, None) => true,
@@ -51,7 +51,7 @@ impl FromStr for Sizes {
                 Some((side(width)?, side(height)?))
             })
             .collect();
-        sizes.filter(|sizes| sizes.len() <= MOST).map(Sizes).ok_or(())
+        sizes.filter(|sizes| sizes.len() <= MAX_SIZES).map(Sizes).ok_or(())
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_read_and_written() {
+    fn sizes_valid_text_round_trips() {
         for good in ["800x600", "800x600,400x*", "*x*", "320-1280x200-900", "1x1"] {
             assert_eq!(good.parse::<Sizes>().expect(good).to_string(), good);
         }
@@ -113,11 +113,11 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<Sizes>(), Err(()), "{bad}");
         }
-        assert_eq!(vec!["1x1"; MOST + 1].join(",").parse::<Sizes>(), Err(()));
+        assert_eq!(vec!["1x1"; MAX_SIZES + 1].join(",").parse::<Sizes>(), Err(()));
     }
 
     #[test]
-    fn sizes_are_within_or_not() {
+    fn sizes_outside_of_range_are_refused() {
         let sizes: Sizes = "800x600,100-200x*".parse().expect("sizes");
         for (width, height, allowed) in [
             (Some("800"), Some("600"), true),

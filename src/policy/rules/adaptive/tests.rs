@@ -2,7 +2,7 @@ use super::*;
 
 const HOUR: u32 = 3600;
 
-/// Looks with their intervals in seconds, the oldest first; those with a change are negative.
+/// Looks with their intervals in seconds, the oldest first; a negative interval is a change.
 fn history(looks: &[i64]) -> History {
     looks.iter().fold(History::default(), |history, look| {
         history.with(Duration::from_secs(look.unsigned_abs()), *look < 0)
@@ -14,16 +14,16 @@ fn adaptive(confidence: f64) -> Adaptive {
     Adaptive { confidence, first, least: Duration::ZERO, most: Duration::MAX }
 }
 
-/// The published formula, where all intervals are the same: over looks that count for less the older they are.
+/// The published formula for equal intervals, with weights that fall with the age of a look.
 #[test]
-fn the_estimate_is_the_published_one_at_regular_intervals() {
+fn estimate_at_equal_intervals_matches_paper() {
     for pattern in
         ["x", "xx", "-x", "x-", "--x", "-x-x-x", "x---------", "xxxxxxxxxxxxxxxx", "-xxxxxxxxxxxxxxx"]
     {
         for interval in [1_i64, 60, 3600, 86_400 * 30] {
             let looks: Vec<i64> =
                 pattern.chars().map(|c| if c == 'x' { -interval } else { interval }).collect();
-            let weight = |at: usize| FADE.powi(i32::try_from(pattern.len() - 1 - at).unwrap());
+            let weight = |at: usize| LOOK_DECAY.powi(i32::try_from(pattern.len() - 1 - at).unwrap());
             let n: f64 = (0..pattern.len()).map(weight).sum();
             let held: f64 = pattern.char_indices().filter(|(_, c)| *c == '-').map(|(at, _)| weight(at)).sum();
             let expected = -((held + 0.5) / (n + 0.5)).ln() / interval as f64;
@@ -33,19 +33,20 @@ fn the_estimate_is_the_published_one_at_regular_intervals() {
     }
 }
 
-/// A single look: `-ln(0.5 / 1.5)` changes in its interval.
+/// One look with a change: `-ln(0.5 / 1.5)` changes in its interval.
 #[test]
-fn estimates_in_numbers() {
+fn estimate_of_short_histories_matches_numbers() {
     for (looks, changes, interval) in [
         (vec![], 0, None),
         (vec![3600], 0, None),
         (vec![3600, 3600, 3600], 0, None),
         (vec![-3600], 1, Some(3276)),
         (vec![-60], 1, Some(54)),
-        // What was seen lately counts for more.
+        // Recent looks have more weight.
         (vec![-3600, 3600, 3600, 3600], 1, Some(17_590)),
         (vec![3600, 3600, 3600, -3600], 1, Some(12_292)),
-        // A long look without change outweighs a short one, and a change within a minute tells more than one within a day.
+        // A long look without a change outweighs a short one. A change within a minute counts for
+        // more than one within a day.
         (vec![-60, 86_400], 1, Some(121_308)),
         (vec![-86_400, 60], 1, Some(55_183)),
     ] {
@@ -56,9 +57,10 @@ fn estimates_in_numbers() {
     }
 }
 
-/// Where changes come by chance at a known rate, and looks at intervals without any order, the rate is found.
+/// The estimate matches the rate of a simulated Poisson process that is observed at random
+/// intervals.
 #[test]
-fn the_rate_of_simulated_changes_is_found() {
+fn estimate_finds_simulated_rate() {
     let mut state = 0x1234_5678_9abc_def0_u64;
     let mut random = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -71,8 +73,8 @@ fn the_rate_of_simulated_changes_is_found() {
         let mut logs = Vec::new();
         for _ in 0..2000 {
             let mut found = History::default();
-            for _ in 0..MOST {
-                // From a fifth of the mean to twice as much.
+            for _ in 0..MAX_LOOKS {
+                // From a fifth of the mean to twice the mean.
                 let after: f64 = mean * (0.2 + 1.8 * random());
                 let changed = random() < 1.0 - (-after / mean).exp();
                 found = found.with(seconds(after), changed);
@@ -88,13 +90,13 @@ fn the_rate_of_simulated_changes_is_found() {
     }
 }
 
-/// The end of the lifetime is where the probability of no change has fallen to the confidence.
+/// At the end of the lifetime, the probability of no change equals the confidence.
 #[test]
-fn lifetime_table() {
+fn adaptive_lifetime_follows_history() {
     for (confidence, looks, expected) in [
-        // Nothing is known.
+        // Without a look.
         (0.8, vec![], 900),
-        // Nothing changed: twice as far ahead as it was watched, and no less than without having looked.
+        // Without a change: twice the time watched, and at least the first lifetime.
         (0.8, vec![1], 900),
         (0.8, vec![900], 1800),
         (0.8, vec![900, 1800], 5400),
@@ -104,7 +106,7 @@ fn lifetime_table() {
         (0.5, vec![-3600], 2271),
         (0.99, vec![-3600], 32),
         (0.8, vec![-3600, -731], 268),
-        // One that was long ago.
+        // A change long ago.
         (0.8, vec![-60, 3600, 3600, 3600], 3429),
     ] {
         let found = adaptive(confidence).lifetime(&history(&looks), None);
@@ -113,28 +115,28 @@ fn lifetime_table() {
 }
 
 #[test]
-fn lifetimes_stay_within_their_bounds() {
+fn adaptive_lifetime_stays_within_bounds() {
     let bounded =
         Adaptive { least: Duration::from_secs(60), most: Duration::from_secs(7200), ..adaptive(0.8) };
     for (looks, expected) in [(vec![-1; 16], 60), (vec![86_400; 16], 7200), (vec![], 900)] {
         assert_eq!(bounded.lifetime(&history(&looks), None).as_secs(), expected, "{looks:?}");
     }
-    // Bounds that contradict each other are no panic.
+    // Contradictory bounds do not panic.
     let torn = Adaptive { least: Duration::from_secs(600), most: Duration::from_secs(60), ..bounded };
     assert_eq!(torn.lifetime(&History::default(), None).as_secs(), 600);
     let unsaid = Adaptive { first: None, ..bounded };
-    assert_eq!(unsaid.lifetime(&History::default(), None), UNSEEN);
+    assert_eq!(unsaid.lifetime(&History::default(), None), DEFAULT_FIRST_LIFETIME);
     assert_eq!(unsaid.lifetime(&History::default(), Some(Duration::from_secs(77))).as_secs(), 77);
 }
 
-/// What an attacker or a wild clock can bring about: the longest intervals, changes in each of them, all at once.
+/// Hostile origins and clock errors: extreme intervals, and changes in each look.
 #[test]
-fn no_history_leads_astray() {
+fn extreme_history_gives_finite_rate() {
     let long = i64::from(u32::MAX);
     for looks in [vec![-long; 40], vec![long; 40], vec![-1, long], vec![1, -long], vec![i64::MAX, -i64::MAX]]
     {
         let found = history(&looks);
-        assert!(found.0.len() <= MOST);
+        assert!(found.0.len() <= MAX_LOOKS);
         let rate = found.rate();
         assert!(rate.is_finite() && rate >= 0.0, "{looks:?}: {rate}");
         let _ = adaptive(0.8).lifetime(&found, None);
@@ -142,20 +144,26 @@ fn no_history_leads_astray() {
 }
 
 #[test]
-fn looks_fade_and_empty_ones_tell_nothing() {
+fn old_and_empty_looks_are_dropped() {
     let none = History::default().with(Duration::from_millis(999), true);
     assert!(none.is_empty());
-    let quiet = history(&[i64::from(HOUR); MOST]);
+    let quiet = history(&[i64::from(HOUR); MAX_LOOKS]);
     let once = history(&[-3600]);
-    let faded = (0..MOST).fold(once, |seen, _| seen.with(Duration::from_secs(HOUR.into()), false));
+    let faded = (0..MAX_LOOKS).fold(once, |seen, _| seen.with(Duration::from_secs(HOUR.into()), false));
     assert_eq!(faded, quiet, "what is older than the last looks is forgotten");
 }
 
-/// A page that never changes reaches the longest lifetime, one that always does the shortest, in a few steps each.
+/// A page that never changes reaches the longest lifetime in a few steps, and one that always
+/// changes the shortest.
 #[test]
-fn lifetimes_settle() {
-    let adaptive = Adaptive { confidence: CONFIDENCE, first: None, least: SHORTEST, most: LONGEST };
-    for (changed, expected) in [(false, LONGEST), (true, SHORTEST)] {
+fn adaptive_lifetime_converges_to_bounds() {
+    let adaptive = Adaptive {
+        confidence: CONFIDENCE,
+        first: None,
+        least: DEFAULT_MIN_LIFETIME,
+        most: DEFAULT_MAX_LIFETIME,
+    };
+    for (changed, expected) in [(false, DEFAULT_MAX_LIFETIME), (true, DEFAULT_MIN_LIFETIME)] {
         let mut seen = History::default();
         let mut steps = Vec::new();
         for _ in 0..8 {

@@ -28,15 +28,15 @@ fn admit(
     admission::admit(facts, status, &lines(response), NOW, &terms)
 }
 
-/// Lifetime, what was told, and `Cache-Control` for clients of a response under a rule of 3600 s.
+/// Lifetime, ruling text and `Cache-Control` for clients of a response under a rule of 3600 s.
 #[test]
-fn ruling_table() {
+fn ruling_overrides_origin_lifetime() {
     use Over::{Everything, Lifetime as Engine, Nothing};
     let hour = Some(Lifetime::For(secs(3600)));
     let kept = Some(Lifetime::UntilPurged);
     let own = None;
     for (over, ttl, said, lifetime, told, to_clients) in [
-        // silent origins
+        // The origin gives no lifetime.
         (Nothing, hour, vec![], 3600, "", Some("max-age=3600")),
         (Nothing, hour, vec![("cache-control", "public")], 3600, "", Some("public, max-age=3600")),
         (
@@ -47,11 +47,11 @@ fn ruling_table() {
             "",
             Some("public, no-cache"),
         ),
-        // an origin that speaks is heeded
+        // The origin gives a lifetime, which is used.
         (Nothing, hour, vec![("cache-control", "max-age=5")], 5, "", None),
         (Nothing, hour, vec![("cache-control", "s-maxage=5")], 5, "", None),
         (Nothing, hour, vec![("expires", "Sun, 06 Nov 1994 08:50:37 GMT")], 60, "", None),
-        // unless it is our own engine
+        // The lifetime of the capture engine is replaced.
         (
             Engine,
             hour,
@@ -61,7 +61,7 @@ fn ruling_table() {
             Some("public, max-age=3600"),
         ),
         (Engine, own, vec![("cache-control", "public, max-age=900")], 900, "", None),
-        // or is overruled
+        // The rule overrides the origin.
         (Everything, hour, vec![], 3600, "", Some("max-age=3600")),
         (Everything, hour, vec![("cache-control", "max-age=3600")], 3600, "", Some("max-age=3600")),
         (
@@ -124,14 +124,14 @@ fn ruling_table() {
         let cache_control = ruling.map(|ruling| ruling.cache_control.to_str().expect("text"));
         assert_eq!(cache_control, to_clients, "{over:?} {said:?}");
         assert!(!head.no_cache && !head.must_revalidate || over == Nothing, "{said:?}");
-        // What the origin said is kept for the next 304.
+        // The origin's fields are kept for the next 304.
         assert_eq!(head.fields, lines(&said));
     }
 }
 
-/// What no rule makes everybody's, or gives a lifetime.
+/// Responses that no rule shares or gives a lifetime.
 #[test]
-fn limits_table() {
+fn ruling_shares_no_personal_response() {
     use SetCookie::{Store, Strip};
     const COOKIE: (&str, &str) = ("set-cookie", "a=b");
     let hour = || ruled(Over::Everything, Some(Lifetime::For(secs(3600))));
@@ -150,7 +150,7 @@ fn limits_table() {
         (hour(), &[], 200, &[COOKIE, fresh[0]], Store, Ok(5)),
         (hour(), &[], 200, &[("vary", "*")], Store, Err(NotStored::VaryAll)),
         (hour(), &[("cache-control", "no-store")], 200, &[], Store, Err(NotStored::RequestNoStore)),
-        // errors
+        // Error responses.
         (hour(), &[], 500, &[], Store, Err(NotStored::NoLifetime)),
         (hour(), &[], 404, &[], Store, Err(NotStored::NoLifetime)),
         (hour(), &[], 404, &fresh, Store, Ok(5)),
@@ -165,9 +165,10 @@ fn limits_table() {
     }
 }
 
-/// The origin's own lifetime is shortened by any bound, and lengthened only where it may be overruled.
+/// Any bound shortens the origin's own lifetime. A bound extends it only where the rule may
+/// override it.
 #[test]
-fn bounds_table() {
+fn ruling_bounds_clamp_origin_lifetime() {
     let bounds = |over| Ruled { over, least: secs(60), most: secs(600), ..ruled(over, None) };
     for (over, said, expected) in [
         (Over::Nothing, "max-age=5", 5),
@@ -184,9 +185,10 @@ fn bounds_table() {
     }
 }
 
-/// The rule's windows go over the origin's where it overrules, else fill its silence.
+/// The rule's windows replace the origin's where it overrides; otherwise they apply if the origin
+/// gives none.
 #[test]
-fn windows_table() {
+fn ruling_windows_replace_or_supplement_origin() {
     for (over, said, expected) in [
         (Over::Nothing, "max-age=1, stale-if-error=5", 5),
         (Over::Nothing, "max-age=1", 9),
