@@ -226,8 +226,6 @@ impl Listener {
     }
 }
 
-/// What to do about an address that cannot be bound.
-
 fn most(config: &Config) -> usize {
     config.max_connections.clamp(1, Semaphore::MAX_PERMITS)
 }

@@ -39,6 +39,7 @@ pub enum BindError {
     },
 }
 
+/// What to do about an address that cannot be bound.
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "stop what listens there, or change listen",
