@@ -1,4 +1,4 @@
-//! [`Listing`]: the stored responses as far as known, in a bounded index in memory by key and by
+//! `Listing`: the stored responses as far as known, in a bounded index in memory by key and by
 //! handle.
 //!
 //! The listing is a hint, and purges do not need it. It tells which responses a purge hits, what is
