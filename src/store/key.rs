@@ -13,10 +13,12 @@ use sha2::{Digest, Sha256};
 pub struct CacheKey(Arc<[u8]>);
 
 impl CacheKey {
+    /// A key of these bytes, which are copied unless they are shared already.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         CacheKey(bytes.into())
     }
 
+    /// The bytes of the key, to look it up without a copy.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -93,7 +93,7 @@ fn numbers_rise_over_blocks_and_restarts() {
     let mut last = 0;
     for _ in 0..3 {
         let (ledger, _) = folder.open();
-        for _ in 0..BLOCK + 10 {
+        for _ in 0..SEQUENCE_BLOCK + 10 {
             let sequence = ledger.next_sequence();
             assert!(sequence > last && ledger.is_durable(sequence));
             last = sequence;

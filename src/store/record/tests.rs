@@ -125,7 +125,7 @@ fn hostile_heads_neither_panic_nor_allocate_what_they_claim() {
     empty_lines.resize(MAX_RESPONSE_HEAD, 0);
     let many_handles = [&[1][..], &[0xff; 9], &[0x01]].concat();
     for head in [claims_much, empty_lines, many_handles] {
-        for kind in [RESPONSE, VARIANTS] {
+        for kind in [KIND_RESPONSE, KIND_VARIANTS] {
             assert_eq!(Record::decode(forged(kind, &head, b"")), Err(DecodeError::Head));
         }
     }
@@ -149,8 +149,8 @@ fn causes_are_told_apart() {
     assert_eq!(with(23, 0xff), DecodeError::Length);
     assert_eq!(with(24, !whole[24]), DecodeError::Checksum);
     let head = &whole[PREAMBLE..];
-    assert_eq!(Record::decode(forged(VARIANTS, head, b"x")), Err(DecodeError::Length));
-    assert_eq!(Record::decode(forged(VARIANTS, &[head, &[0]].concat(), b"")), Err(DecodeError::Head));
+    assert_eq!(Record::decode(forged(KIND_VARIANTS, head, b"x")), Err(DecodeError::Length));
+    assert_eq!(Record::decode(forged(KIND_VARIANTS, &[head, &[0]].concat(), b"")), Err(DecodeError::Head));
 }
 
 #[test]
