@@ -51,11 +51,11 @@ pub enum Count {
     Purges,
 }
 
-const COUNTS: usize = Count::Purges as usize + 1;
+const COUNT_KINDS: usize = Count::Purges as usize + 1;
 
 /// All counts of a process.
 #[derive(Debug, Default)]
-pub struct Counters([AtomicU64; COUNTS], Lag, Tally);
+pub struct Counters([AtomicU64; COUNT_KINDS], Lag, Tally);
 
 impl Counters {
     /// Adds one to `count`.

@@ -21,7 +21,7 @@ use crate::clock::Stopwatch;
 /// Bytes that a line in the queue counts beside its text.
 const LINE_OVERHEAD: usize = 64;
 /// Pause before a non-blocking descriptor is tried again.
-const RETRY: Duration = Duration::from_millis(10);
+const WRITE_RETRY_DELAY: Duration = Duration::from_millis(10);
 
 /// Lines lost since the start of the process.
 static LOST: AtomicU64 = AtomicU64::new(0);
@@ -155,7 +155,7 @@ fn write_line(to: &mut impl Write, line: &[u8]) -> Result<(), Cut> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // Another process that shares the descriptor made it non-blocking. Only the queue fills
             // meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(RETRY),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(WRITE_RETRY_DELAY),
             Err(_) => return Err(Cut { after: written }),
         }
     }
