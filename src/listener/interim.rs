@@ -20,9 +20,9 @@ use crate::message::fields;
 use crate::message::interim::{Interim, Relay};
 
 /// Interim responses that one exchange passes on. Further ones are dropped.
-const MAX_COUNT: usize = 64;
+const MAX_INTERIM_RESPONSES: usize = 64;
 /// Bytes of the interim responses of one exchange.
-const MAX_BYTES: usize = 32 << 10;
+const MAX_INTERIM_BYTES: usize = 32 << 10;
 
 /// The interim responses of one connection.
 #[derive(Debug, Default)]
@@ -101,7 +101,7 @@ impl Relay for Interims {
             *queue = Queue { exchange, ..Queue::default() };
         }
         let bytes = encode(status, fields);
-        if queue.count == MAX_COUNT || queue.total + bytes.len() > MAX_BYTES {
+        if queue.count == MAX_INTERIM_RESPONSES || queue.total + bytes.len() > MAX_INTERIM_BYTES {
             tracing::debug!(%status, "interim response beyond the bounds dropped");
             return;
         }

@@ -150,7 +150,7 @@ mod tests {
         let mut socket =
             Watched::new(tokio::io::sink(), Vec::new(), activity.clone(), Arc::new(Interims::default()));
         let mut turn = Turn::begin(&activity);
-        turn.theirs();
+        turn.wait_for_peer();
         let _turn = Some(turn).filter(|_| owed);
         let clock = pin!(sleep(Duration::ZERO));
         let mut timer = Timer::new(clock, activity.clone(), heads, MS, 20 * MS, min_rate);
