@@ -181,11 +181,11 @@ pub fn named<F: Future + Send + 'static>(
     }
 }
 
-/// Spawns a task that must live until `is_told` returns true. The handle gives its output if it
+/// Spawns a task that must live until `should_end` returns true. The handle gives its output if it
 /// returned.
 pub fn vital<F>(
     name: &'static str,
-    is_told: impl Fn() -> bool + Send + 'static,
+    should_end: impl Fn() -> bool + Send + 'static,
     future: F,
 ) -> JoinHandle<Option<F::Output>>
 where
@@ -193,7 +193,7 @@ where
     F::Output: Send + 'static,
 {
     let owner = owner();
-    let mut life = Life { name, owner: owner.clone(), is_told, how: How::Dropped };
+    let mut life = Life { name, owner: owner.clone(), should_end, how: How::Dropped };
     let task = spawn(name, async move {
         let ended = match ended_by_a_test(name) {
             Some(end) => {
@@ -239,14 +239,14 @@ impl Drop for Named {
 struct Life<T: Fn() -> bool> {
     name: &'static str,
     owner: Option<Tasks>,
-    is_told: T,
+    should_end: T,
     how: How,
 }
 
 impl<T: Fn() -> bool> Drop for Life<T> {
     fn drop(&mut self) {
         if let Some(owner) = &self.owner
-            && (self.how == How::Panicked || !(self.is_told)())
+            && (self.how == How::Panicked || !(self.should_end)())
         {
             owner.fail(Failure { task: self.name, how: self.how });
         }

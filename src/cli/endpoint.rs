@@ -13,7 +13,7 @@ use super::control_error::ControlError;
 use super::source::DEFAULT_FILE;
 
 /// Longest token file that is read, in bytes.
-const MAX_TOKEN: u64 = 4096;
+const MAX_TOKEN_BYTES: u64 = 4096;
 
 #[derive(clap::Args)]
 pub(super) struct ControlArgs {
@@ -150,7 +150,7 @@ fn read_token(file: &Path, origin: &'static str) -> Result<Token, ControlError> 
     let unreadable = |cause| ControlError::TokenFile { file: file.to_owned(), cause };
     let mut text = String::new();
     let opened = std::fs::File::open(file).map_err(unreadable)?;
-    opened.take(MAX_TOKEN).read_to_string(&mut text).map_err(unreadable)?;
+    opened.take(MAX_TOKEN_BYTES).read_to_string(&mut text).map_err(unreadable)?;
     bearer(text.trim(), origin)
 }
 

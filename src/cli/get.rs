@@ -37,7 +37,7 @@ pub(super) fn help() -> String {
 }
 
 /// The configuration if no file is given.
-const PLAIN: &str = "[admin]\nenabled = false\n[store]\ndir = \"\"\n[upstream.chrome]\nkind = \"chrome\"\n\
+const DEFAULT_CONFIG: &str = "[admin]\nenabled = false\n[store]\ndir = \"\"\n[upstream.chrome]\nkind = \"chrome\"\n\
                      [route.screenshot]\npath = \"/screenshot\"\nupstream = \"chrome\"\n";
 
 #[derive(clap::Args)]
@@ -178,7 +178,7 @@ fn engine_config(args: &Args) -> Result<chrome::Config, Refusal> {
     let variable = || std::env::var_os("TINTYPE_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from);
     let file = args.config.clone().or_else(variable);
     let sources = Sources {
-        base: file.map_or_else(|| Base::Text(PLAIN.to_owned()), Base::File),
+        base: file.map_or_else(|| Base::Text(DEFAULT_CONFIG.to_owned()), Base::File),
         listen: None,
         admin: None,
         cache_dir: None,

@@ -29,9 +29,9 @@ Examples:
   tintype gc --json | jq .dropped";
 
 /// Stored responses in one request: the maximum of the control plane.
-const PAGE: u64 = 1000;
+const REQUEST_PAGE: u64 = 1000;
 /// Default number of lines on a terminal.
-const SCREENFUL: u64 = 100;
+const TERMINAL_LINES: u64 = 100;
 
 #[derive(clap::Args)]
 pub(super) struct LsArgs {
@@ -88,12 +88,12 @@ pub(super) fn ls(args: &LsArgs) -> ExitCode {
     perform(false, async {
         let control = Control::of(&args.control)?;
         let as_lines = args.json || is_piped();
-        let most = args.limit.unwrap_or(if as_lines { 0 } else { SCREENFUL });
+        let most = args.limit.unwrap_or(if as_lines { 0 } else { TERMINAL_LINES });
         let most = if most == 0 { u64::MAX } else { most };
         let paint = Paint::of_stdout();
         let (mut shown, mut cursor) = (0, None::<String>);
         loop {
-            let limit = (most - shown).min(PAGE).to_string();
+            let limit = (most - shown).min(REQUEST_PAGE).to_string();
             let page = control.get(STORED, &query(args, cursor.as_deref(), &limit)).await?;
             let items = page["stored"].as_array().map(Vec::as_slice).unwrap_or_default();
             let text = match as_lines {
