@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_vital_task_that_ends_untold_is_a_failure_however_it_ends() {
+    async fn vital_task_that_ends_early_is_failure() {
         for how in [How::Panicked, How::Returned, How::Dropped] {
             let tasks = Tasks::default();
             tasks
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ends_that_were_told_are_none() {
+    async fn requested_end_is_no_failure() {
         let tasks = Tasks::default();
         let ends = async {
             assert_eq!(vital("told", || true, async { 7 }).await.unwrap(), Some(7));
@@ -316,7 +316,7 @@ mod tests {
 
     /// A task that is spawned by a task has the same owner.
     #[tokio::test]
-    async fn owners_are_passed_on() {
+    async fn spawned_task_inherits_owner() {
         let tasks = Tasks::default();
         let inner = async {
             vital("inner", || false, async {}).await.unwrap();
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_stays_in_its_task_and_is_counted() {
+    async fn panic_stays_in_task_and_is_counted() {
         count_panics();
         let before = panics();
         assert!(spawn("one", async { panic!("as asked") }).await.unwrap_err().is_panic());

@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_understood_or_refused() {
+    fn control_plane_address_is_parsed_or_refused() {
         for (text, expected) in [
             ("127.0.0.1:9090", Some("http://127.0.0.1:9090")),
             ("http://localhost:9090/", Some("http://localhost:9090")),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_never_shown() {
+    fn token_debug_output_is_masked() {
         let token = bearer("0123456789abcdef", "--token-file").expect("a token");
         assert_eq!(format!("{:?}", token.value), "Sensitive");
         for bad in ["", "two words", "line\nbreak", "é"] {

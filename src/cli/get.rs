@@ -319,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_named_by_their_host() {
+    fn default_file_name_is_host() {
         for (url, kind, expected) in [
             ("https://example.com/a/../b?c", "image/png", "example.com.png"),
             ("http://[::1]:80/", "image/webp", "___1_.webp"),
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_has_its_code_and_its_remedy() {
+    fn engine_problem_gives_code_and_remedy() {
         let fault = json!({ "parameter": "width", "found": "x", "allowed": "1 to 9" });
         let bad = json!({ "detail": "cannot use: width", "errors": [fault] });
         assert_eq!(

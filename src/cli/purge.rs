@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_done_is_one_line() {
+    fn purge_summary_is_one_line() {
         for (told, expected) in [
             (
                 json!({ "purged": {}, "mode": "hard", "hit": 1, "listing": "complete" }),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_need_no_scheme() {
+    fn page_url_without_scheme_gets_https() {
         for (url, expected) in
             [("example.com/a", "https://example.com/a"), ("http://a", "http://a"), ("/a?b", "/a?b")]
         {

@@ -236,7 +236,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_missing_is_left_out() {
+    fn missing_figures_are_left_out() {
         let bare = to_text(&json!({ "version": "0" }), None, "here", Paint::none());
         assert_eq!(bare, "tintype 0 at here, up 0s\n\n\n");
         let told =
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_since_the_round_before() {
+    fn rates_cover_last_interval() {
         let at = |requests: u64| json!({ "traffic": { "requests": requests } });
         let (now, before) = (at(30), at(10));
         let line = traffic(&now, Some((&before, Duration::from_secs(2))), &TRAFFIC[0], Paint::none());

@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_is_told_of_what_it_does_not_see() {
+    fn truncated_list_prints_remark_on_terminal() {
         for (shown, more, partial, expected) in [
             (3, false, false, ""),
             (0, false, false, "nothing that is listed\n"),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_cannot_speak_to_the_terminal() {
+    fn listed_targets_lose_control_characters() {
         let item = json!({ "target": "http://a/\u{1b}[2J", "bytes": 3, "ttl": -5, "tier": "memory" });
         assert_eq!(
             row(&item, false, Paint::none()),

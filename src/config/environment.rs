@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_reach_the_key_they_name() {
+    fn variable_sets_key_it_names() {
         let toml = "[store]\nmemory = 1\n[upstream.my-api.set_headers]\nX-Api_Key = \"old\"";
         for (name, path) in [
             ("TINTYPE_STORE__MEMORY", "store.memory"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_can_only_be_mistakes_are_problems() {
+    fn mistyped_variable_is_problem() {
         for (name, is_mistake) in [
             ("TINTYPE_STORE_MEMORY", true),
             ("TINTYPE_STORE", true),

@@ -324,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_tells_work_from_waiting_for_the_peer() {
+    fn turn_tells_handler_from_peer() {
         let activity = Arc::new(Activity::new(10));
         activity.read();
         assert_eq!((activity.partial_head(), activity.is_working()), (Some(0), false));

@@ -134,7 +134,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, duplex};
 
     #[tokio::test]
-    async fn small_writes_go_out_together_and_in_order() {
+    async fn small_writes_are_joined_in_order() {
         let (near, mut far) = duplex(1 << 20);
         let cork = Cork::new(near);
         let mut writer = cork.clone();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_held_is_bounded_and_a_broken_socket_is_told() {
+    async fn held_bytes_are_bounded_and_socket_error_is_returned() {
         let (near, far) = duplex(10);
         let cork = Cork::new(near);
         let mut writer = cork.clone();

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_exchange_that_waits_is_told_and_its_answer_comes_last() {
+    fn waiting_exchange_gets_interims_before_response() {
         let interims = Arc::new(Interims::default());
         let none = HeaderMap::new();
         let first = interims.begin(1);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_exchange_passes_on_is_bounded() {
+    fn interims_of_one_exchange_are_bounded() {
         let interims = Arc::new(Interims::default());
         let mut long = HeaderMap::new();
         long.insert("link", HeaderValue::try_from("x".repeat(1000)).expect("a value"));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_the_origins_connection_stay_there() {
+    fn interim_response_loses_connection_fields() {
         let mut fields = HeaderMap::new();
         for (name, value) in [("link", "</a>"), ("connection", "x-y"), ("x-y", "1"), ("content-length", "0")]
         {

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_bytes_tell_the_version() {
+    fn first_bytes_give_http_version() {
         for (bytes, ended, expected) in [
             (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], false, Some(Version::Http2)),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0", false, Some(Version::Http2)),

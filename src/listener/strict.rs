@@ -101,7 +101,7 @@ mod tests {
     use tokio::io::AsyncReadExt as _;
 
     #[tokio::test]
-    async fn what_is_read_ends_with_what_is_refused_however_small_the_reads() {
+    async fn bad_line_ends_input_at_any_read_size() {
         let right = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let all = format!("{right}GET / HTTP/1.1\nHost: a\n\n{right}");
         for size in [1, 2, 3, 4, 5, 6, 29, 30, 1000] {

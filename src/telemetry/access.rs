@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_proves_who_asks_is_in_no_line() {
+    fn credentials_are_masked_in_access_line() {
         for (target, told) in [
             ("/a", "/a"),
             ("/a?", "/a?"),

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hit_rate_counts_what_needed_no_new_response() {
+    fn hit_rate_counts_requests_without_new_response() {
         let counters = Counters::default();
         assert_eq!(counters.snapshot().hit_rate, 0.0);
         for count in [Count::HitsMemory, Count::HitsDisk, Count::Revalidated, Count::Misses] {

@@ -125,7 +125,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_secs(1_761_955_200); // Sat, 01 Nov 2025 00:00:00 GMT
 
     #[test]
-    fn hours_come_and_go() {
+    fn hours_rotate_after_48_hours() {
         let hours = Hours::default();
         let at = |minutes: u64| START + Duration::from_secs(minutes * 60);
         hours.add(CacheResult::HitMemory, 10, at(0));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_turned_back_spoils_nothing() {
+    fn clock_set_back_keeps_counts() {
         let hours = Hours::default();
         let late = START + Duration::from_secs(49 * 3600);
         hours.add(CacheResult::Miss, 0, late);

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_counted_and_cut_lines_stay_apart() {
+    fn unwritten_lines_are_counted_and_cut_lines_end() {
         let (disk, lost) = (Disk::default(), counter());
         let output = Output::start(disk.clone(), 1 << 20, lost);
         let say = |line: &[u8]| {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_is_bounded_by_bytes_and_nobody_waits() {
+    fn full_log_queue_drops_lines_without_waiting() {
         let (read, write) = rustix::pipe::pipe().unwrap();
         let lost = counter();
         let output = Output::start(std::fs::File::from(write), 100_000, lost);

@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cache_statuses_are_read() {
+    fn cache_status_fields_give_status() {
         for (lines, expected) in [
             (&[("x-cache", "HIT")][..], "HIT"),
             (&[("x-cache", "Miss from somewhere")], "MISS"),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_cannot_invent_names_without_end() {
+    fn names_from_server_are_bounded() {
         let mut outcome = Outcome::default();
         for number in 0..1000 {
             let cache = format!("C{number}");

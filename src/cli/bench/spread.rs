@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_narrow_and_memory_is_bounded() {
+    fn many_durations_keep_narrow_quantiles_in_bounded_memory() {
         for micros in (0..300).chain((8..39).flat_map(|bits| [(1 << bits) - 1, 1 << bits, (1 << bits) + 1])) {
             let mut spread = Spread::default();
             spread.add(Duration::from_micros(micros));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_by_nearest_rank() {
+    fn quantiles_use_nearest_rank() {
         let mut spread = Spread::default();
         assert_eq!((spread.quantile(0.5), spread.count()), (Duration::ZERO, 0));
         for ms in (1..=100).rev() {

@@ -50,7 +50,7 @@ mod tests {
     use crate::cli::terminal::Mark;
 
     #[test]
-    fn a_clock_from_before_the_program_is_wrong() {
+    fn clock_before_program_file_is_failure() {
         let made = Timestamp::from_secs(EARLIEST_TIME.as_secs() + 1_000_000);
         for (now, expected) in [
             (Timestamp::from_secs(0), Mark::Failure),
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_are_compared_with_the_age_of_the_answer() {
+    fn clock_comparison_subtracts_age_of_response() {
         let now = Timestamp::from_secs(784_111_777);
         for (date, age, expected) in [
             ("Sun, 06 Nov 1994 08:49:37 GMT", 0, Some(Mark::Good)),

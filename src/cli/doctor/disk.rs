@@ -144,7 +144,7 @@ mod tests {
     use crate::cli::terminal::Mark;
 
     #[test]
-    fn room_is_what_is_missing() {
+    fn room_check_reports_missing_bytes() {
         for (needed, free, expected) in [(0, 0, Mark::Good), (10, 10, Mark::Good), (11, 10, Mark::Failure)] {
             assert_eq!(room(Path::new("cache"), false, needed, free).mark, expected);
         }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn remote_and_forgetful_file_systems_are_doubtful() {
+    fn remote_and_volatile_file_systems_are_doubtful() {
         for (magic, expected) in
             [(0xef53, None), (0x5846_5342, None), (0x6969, Some("NFS")), (0x0102_1994, Some("tmpfs"))]
         {

@@ -185,7 +185,7 @@ mod tests {
     use crate::cli::terminal::Mark;
 
     #[test]
-    fn what_arrives_is_a_failure_unless_it_was_allowed() {
+    fn arrived_connection_fails_unless_allowed() {
         for (arrived, is_open, expected) in [
             (0, false, Mark::Good),
             (1, false, Mark::Failure),
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_exceptions_for_the_port_open_it() {
+    fn exception_opens_only_its_port() {
         for (host, range, expected) in [
             ("", "", false),
             ("localhost", "", true),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_trap_counts_everybody_but_us() {
+    async fn trap_counts_connections_except_own() {
         let trap = Trap::set().await.unwrap();
         assert_eq!(trap.arrived().await.unwrap(), 0);
         let _one = TcpStream::connect(("127.0.0.1", trap.port)).await.unwrap();

@@ -86,7 +86,7 @@ mod tests {
     /// typedb#7985, for the store: the tasks of foyer end with their runtime, as they would by a
     /// panic.
     #[test]
-    fn a_writer_that_ended_ends_the_check() {
+    fn ended_writer_ends_canary() {
         let runtime = || tokio::runtime::Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let config = Config {

@@ -340,7 +340,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_open_files_cost_blocks_before_they_cost_the_start() {
+    fn low_file_limit_reduces_blocks_before_failing() {
         for (blocks, limit, expected) in [
             (64, None, Some(64)),
             (64, Some(320), Some(64)),

@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_is_read_if_it_is_whole() {
+    fn index_is_read_if_intact() {
         let named = [(1, 2, 4096, 100), (u64::MAX, 3, 8192, u32::MAX)];
         let read = |page| entries(&page).map(|entries| entries.collect::<Vec<_>>());
         assert_eq!(read(page(2, &named)), Some(named.to_vec()));
