@@ -13,12 +13,12 @@ use sha2::{Digest, Sha256};
 pub struct CacheKey(Arc<[u8]>);
 
 impl CacheKey {
-    /// A key of these bytes, which are copied unless they are shared already.
+    /// Takes the bytes as they are; a test or the policy makes them.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         CacheKey(bytes.into())
     }
 
-    /// The bytes of the key, to look it up without a copy.
+    /// All bytes of the key, the variant included.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
