@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arithmetic_saturates() {
+    fn timestamp_arithmetic_saturates() {
         assert_eq!(Timestamp(5) - Duration::from_secs(1), Timestamp(0));
         assert_eq!(Timestamp(u64::MAX) + Duration::from_secs(1), Timestamp(u64::MAX));
         assert_eq!(Timestamp(1).since(Timestamp(9)), Duration::ZERO);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn manual_clock_moves_only_when_told() {
+    fn manual_clock_moves_only_when_set() {
         let clock = ManualClock::at(Timestamp::from_secs(10));
         assert_eq!(clock.now(), Timestamp(10_000));
         clock.advance(Duration::from_millis(1500));

@@ -181,11 +181,11 @@ pub fn named<F: Future + Send + 'static>(
     }
 }
 
-/// Spawns a task that must live until `is_told` returns true. The handle gives its output if it
+/// Spawns a task that must live until `should_end` returns true. The handle gives its output if it
 /// returned.
 pub fn vital<F>(
     name: &'static str,
-    is_told: impl Fn() -> bool + Send + 'static,
+    should_end: impl Fn() -> bool + Send + 'static,
     future: F,
 ) -> JoinHandle<Option<F::Output>>
 where
@@ -193,7 +193,7 @@ where
     F::Output: Send + 'static,
 {
     let owner = owner();
-    let mut life = Life { name, owner: owner.clone(), is_told, how: How::Dropped };
+    let mut life = Life { name, owner: owner.clone(), should_end, how: How::Dropped };
     let task = spawn(name, async move {
         let ended = match ended_by_a_test(name) {
             Some(end) => {
@@ -239,14 +239,14 @@ impl Drop for Named {
 struct Life<T: Fn() -> bool> {
     name: &'static str,
     owner: Option<Tasks>,
-    is_told: T,
+    should_end: T,
     how: How,
 }
 
 impl<T: Fn() -> bool> Drop for Life<T> {
     fn drop(&mut self) {
         if let Some(owner) = &self.owner
-            && (self.how == How::Panicked || !(self.is_told)())
+            && (self.how == How::Panicked || !(self.should_end)())
         {
             owner.fail(Failure { task: self.name, how: self.how });
         }
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_vital_task_that_ends_untold_is_a_failure_however_it_ends() {
+    async fn vital_task_that_ends_early_is_failure() {
         for how in [How::Panicked, How::Returned, How::Dropped] {
             let tasks = Tasks::default();
             tasks
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ends_that_were_told_are_none() {
+    async fn requested_end_is_no_failure() {
         let tasks = Tasks::default();
         let ends = async {
             assert_eq!(vital("told", || true, async { 7 }).await.unwrap(), Some(7));
@@ -316,7 +316,7 @@ mod tests {
 
     /// A task that is spawned by a task has the same owner.
     #[tokio::test]
-    async fn owners_are_passed_on() {
+    async fn spawned_task_inherits_owner() {
         let tasks = Tasks::default();
         let inner = async {
             vital("inner", || false, async {}).await.unwrap();
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_stays_in_its_task_and_is_counted() {
+    async fn panic_stays_in_task_and_is_counted() {
         count_panics();
         let before = panics();
         assert!(spawn("one", async { panic!("as asked") }).await.unwrap_err().is_panic());

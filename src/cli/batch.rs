@@ -43,9 +43,9 @@ Examples:
   tintype warm --parallel 5 --limit 500 pages.txt";
 
 /// Longest list that is read, in bytes.
-const MAX_LIST: u64 = 64 << 20;
+const MAX_LIST_BYTES: u64 = 64 << 20;
 /// Interval between two requests for the progress of a job.
-const LOOK: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 #[derive(clap::Args)]
 struct Wishes {
@@ -134,12 +134,13 @@ pub(super) fn warm(args: &WarmArgs) -> ExitCode {
 fn of_file(file: &str) -> Result<List, ControlError> {
     let mut octets = Vec::new();
     let read = match file {
-        "-" => std::io::stdin().take(MAX_LIST).read_to_end(&mut octets),
+        "-" => std::io::stdin().take(MAX_LIST_BYTES).read_to_end(&mut octets),
         file => std::fs::File::open(Path::new(file))
-            .and_then(|opened| opened.take(MAX_LIST).read_to_end(&mut octets)),
+            .and_then(|opened| opened.take(MAX_LIST_BYTES).read_to_end(&mut octets)),
     };
     read.map_err(|error| ControlError::Misused(format!("cannot read {file}: {error}")))?;
-    list::read(file, &octets, MAX_LIST).map_err(|error| ControlError::Misused(format!("{file}: {error}")))
+    list::read(file, &octets, MAX_LIST_BYTES)
+        .map_err(|error| ControlError::Misused(format!("{file}: {error}")))
 }
 
 async fn run(
@@ -160,7 +161,7 @@ async fn run(
     config["timeout"] = json!(wishes.item_timeout.map(|time| time.as_secs().max(1)));
     let control = Control::of(&wishes.control)?;
     let mut counts = Counts { left_out: left_out.len(), ..Counts::default() };
-    let mut reader = tell_bad(&bad, &left_out, wishes.json, &mut counts);
+    let mut reader = report_bad(&bad, &left_out, wishes.json, &mut counts);
     let bar = progress(items.len());
     for job in items.chunks(usize::from(wishes.job_size)) {
         if matches!(reader, Reader::Gone) || ends_early && counts.failed > 0 {
@@ -178,7 +179,7 @@ async fn run(
 }
 
 /// Reports the entries that cannot be requested.
-fn tell_bad(bad: &[Bad], left_out: &[LeftOut], as_json: bool, counts: &mut Counts) -> Reader {
+fn report_bad(bad: &[Bad], left_out: &[LeftOut], as_json: bool, counts: &mut Counts) -> Reader {
     for LeftOut { what, why, place } in left_out {
         let word = if why.is_failure() { "error" } else { "left out" };
         counts.failed += usize::from(why.is_failure());
@@ -273,7 +274,7 @@ async fn follow(
         if !matches!(results["status"].as_str(), Some("pending" | "processing")) {
             return Ok(Reader::There);
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

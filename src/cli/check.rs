@@ -37,7 +37,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
         (Ok(config), _) => config,
         (Err(problems), false) => {
             complain(
-                &args.source.lesson().unwrap_or_else(|| problems.to_text(Paint::of_stderr().is_coloured())),
+                &args
+                    .source
+                    .missing_file_advice()
+                    .unwrap_or_else(|| problems.to_text(Paint::of_stderr().is_coloured())),
             );
             return Exit::Misused.into();
         }

@@ -83,7 +83,7 @@ mod tests {
     use std::io::{Error as Io, ErrorKind};
 
     #[test]
-    fn what_kept_from_connecting_is_found() {
+    fn connection_error_gives_cause() {
         let tls = Io::new(ErrorKind::InvalidData, rustls::Error::DecryptError);
         for (error, expected) in [
             (Io::from(ErrorKind::ConnectionRefused), NoConnection::Refused),

@@ -17,7 +17,7 @@ use super::terminal::{Exit, complain, print, with_causes};
 use super::units::plain_lines;
 
 /// Longest response that is read, in bytes.
-const MAX_ANSWER: usize = 64 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Runs a subcommand and reports its failure, to standard output as JSON if `json`.
 pub(super) fn perform(json: bool, work: impl Future<Output = Result<Exit, ControlError>>) -> ExitCode {
@@ -95,7 +95,7 @@ impl Control {
             _ => ControlError::NoAnswer(self.base.clone(), with_causes(&error)),
         })?;
         let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+        let body = Limited::new(answer.into_body(), MAX_RESPONSE_BYTES).collect().await;
         let body = body.map_err(|error| ControlError::NoAnswer(self.base.clone(), error.to_string()))?;
         Ok((status, body.to_bytes()))
     }

@@ -13,7 +13,7 @@ use super::control_error::ControlError;
 use super::source::DEFAULT_FILE;
 
 /// Longest token file that is read, in bytes.
-const MAX_TOKEN: u64 = 4096;
+const MAX_TOKEN_BYTES: u64 = 4096;
 
 #[derive(clap::Args)]
 pub(super) struct ControlArgs {
@@ -150,7 +150,7 @@ fn read_token(file: &Path, origin: &'static str) -> Result<Token, ControlError> 
     let unreadable = |cause| ControlError::TokenFile { file: file.to_owned(), cause };
     let mut text = String::new();
     let opened = std::fs::File::open(file).map_err(unreadable)?;
-    opened.take(MAX_TOKEN).read_to_string(&mut text).map_err(unreadable)?;
+    opened.take(MAX_TOKEN_BYTES).read_to_string(&mut text).map_err(unreadable)?;
     bearer(text.trim(), origin)
 }
 
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_understood_or_refused() {
+    fn control_plane_address_is_parsed_or_refused() {
         for (text, expected) in [
             ("127.0.0.1:9090", Some("http://127.0.0.1:9090")),
             ("http://localhost:9090/", Some("http://localhost:9090")),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_never_shown() {
+    fn token_debug_output_is_masked() {
         let token = bearer("0123456789abcdef", "--token-file").expect("a token");
         assert_eq!(format!("{:?}", token.value), "Sensitive");
         for bad in ["", "two words", "line\nbreak", "é"] {

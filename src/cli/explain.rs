@@ -180,7 +180,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_explanation_is_read_in_sections() {
+    fn explanation_is_printed_in_sections() {
         let told = json!({
             "request": { "method": "GET", "url": "http://localhost/a" },
             "now": { "answer": "hit", "rule": "fresh", "tier": "memory", "asks_origin": false },
@@ -227,7 +227,7 @@ new section
     }
 
     #[test]
-    fn what_happens_now_is_one_line() {
+    fn headline_is_one_line() {
         for (now, expected) in [
             (
                 json!({ "answer": "miss", "rule": "stale", "asks_origin": true, "validates": true }),

@@ -37,7 +37,7 @@ pub(super) fn help() -> String {
 }
 
 /// The configuration if no file is given.
-const PLAIN: &str = "[admin]\nenabled = false\n[store]\ndir = \"\"\n[upstream.chrome]\nkind = \"chrome\"\n\
+const DEFAULT_CONFIG: &str = "[admin]\nenabled = false\n[store]\ndir = \"\"\n[upstream.chrome]\nkind = \"chrome\"\n\
                      [route.screenshot]\npath = \"/screenshot\"\nupstream = \"chrome\"\n";
 
 #[derive(clap::Args)]
@@ -178,7 +178,7 @@ fn engine_config(args: &Args) -> Result<chrome::Config, Refusal> {
     let variable = || std::env::var_os("TINTYPE_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from);
     let file = args.config.clone().or_else(variable);
     let sources = Sources {
-        base: file.map_or_else(|| Base::Text(PLAIN.to_owned()), Base::File),
+        base: file.map_or_else(|| Base::Text(DEFAULT_CONFIG.to_owned()), Base::File),
         listen: None,
         admin: None,
         cache_dir: None,
@@ -319,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_named_by_their_host() {
+    fn default_file_name_is_host() {
         for (url, kind, expected) in [
             ("https://example.com/a/../b?c", "image/png", "example.com.png"),
             ("http://[::1]:80/", "image/webp", "___1_.webp"),
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_has_its_code_and_its_remedy() {
+    fn engine_problem_gives_code_and_remedy() {
         let fault = json!({ "parameter": "width", "found": "x", "allowed": "1 to 9" });
         let bad = json!({ "detail": "cannot use: width", "errors": [fault] });
         assert_eq!(

@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// Every page at or below this URL
     #[arg(long, value_name = "URL")]
     prefix: Option<String>,
-    /// Every stored response
+    /// Everything that is stored
     #[arg(long)]
     all: bool,
     /// Makes responses stale instead: validated at the next use, or served inside the stale windows
@@ -77,14 +77,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
         if args.all && !args.dry_run && !args.yes {
             confirm(&control)?;
         }
-        let told = control.post(PURGE, &wanted(args)).await?;
-        tell(&told, args);
+        let told = control.post(PURGE, &purge_body(args)).await?;
+        print_result(&told, args);
         Ok(Exit::Good)
     })
 }
 
 /// The body of `POST /purge`.
-fn wanted(args: &Args) -> Value {
+fn purge_body(args: &Args) -> Value {
     let mode = match (args.soft, args.refresh) {
         (true, _) => "soft",
         (_, true) => "refresh",
@@ -124,7 +124,7 @@ fn confirm(control: &Control) -> Result<(), ControlError> {
     }
 }
 
-fn tell(told: &Value, args: &Args) {
+fn print_result(told: &Value, args: &Args) {
     if args.json {
         return print(&format!("{told:#}\n"));
     }
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_done_is_one_line() {
+    fn purge_summary_is_one_line() {
         for (told, expected) in [
             (
                 json!({ "purged": {}, "mode": "hard", "hit": 1, "listing": "complete" }),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_need_no_scheme() {
+    fn page_url_without_scheme_gets_https() {
         for (url, expected) in
             [("example.com/a", "https://example.com/a"), ("http://a", "http://a"), ("/a?b", "/a?b")]
         {

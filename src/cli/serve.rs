@@ -8,15 +8,19 @@ use super::source::SourceArgs;
 use super::terminal::{Exit, Paint, complain, with_causes};
 
 /// Time to write the last lines of the log.
-const LAST_LINES: Duration = Duration::from_secs(1);
+const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time for running threads after a vital task has ended.
-const LAST_TASKS: Duration = Duration::from_millis(200);
+const TASKS_TIMEOUT: Duration = Duration::from_millis(200);
 
 pub(super) fn run(source: &SourceArgs) -> ExitCode {
     let config = match source.read() {
         Ok(config) => config,
         Err(problems) => {
-            complain(&source.lesson().unwrap_or_else(|| problems.to_text(Paint::of_stderr().is_coloured())));
+            complain(
+                &source
+                    .missing_file_advice()
+                    .unwrap_or_else(|| problems.to_text(Paint::of_stderr().is_coloured())),
+            );
             return Exit::Misused.into();
         }
     };
@@ -32,13 +36,13 @@ pub(super) fn run(source: &SourceArgs) -> ExitCode {
     let served = runtime.block_on(tintype::app::run(source.sources(), config, inherited));
     if let Err(tintype::app::Error::TaskEnded(_)) = served {
         // Without delay, because the tasks under way have lost what they depend on.
-        runtime.shutdown_timeout(LAST_TASKS);
+        runtime.shutdown_timeout(TASKS_TIMEOUT);
     }
     let code = match &served {
         Ok(()) => Exit::Good.into(),
         Err(error) => fail(error),
     };
-    tintype::telemetry::output::flush(LAST_LINES);
+    tintype::telemetry::output::flush(LOG_FLUSH_TIMEOUT);
     code
 }
 
@@ -51,7 +55,7 @@ fn fail(error: &dyn Error) -> ExitCode {
         let _ = done.send(());
     });
     if writing.is_ok() {
-        let _ = is_done.recv_timeout(LAST_LINES);
+        let _ = is_done.recv_timeout(LOG_FLUSH_TIMEOUT);
     }
     Exit::Failed.into()
 }

@@ -54,7 +54,7 @@ impl SourceArgs {
     }
 
     /// Advice if no configuration was named and there is no default file.
-    pub(super) fn lesson(&self) -> Option<String> {
+    pub(super) fn missing_file_advice(&self) -> Option<String> {
         let is_default = matches!(self.base(), Base::File(file) if file == Path::new(DEFAULT_FILE));
         if !is_default || Path::new(DEFAULT_FILE).exists() {
             return None;

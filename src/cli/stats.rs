@@ -38,11 +38,11 @@ pub(super) struct Args {
 }
 
 /// Shortest interval. With a shorter one, watching would itself be load.
-const SHORTEST: Duration = Duration::from_millis(100);
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 fn interval(text: &str) -> Result<Duration, Complaint> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time >= SHORTEST { Ok(time) } else { Err("at least 100ms".into()) }
+    if time >= MIN_INTERVAL { Ok(time) } else { Err("at least 100ms".into()) }
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 /// Moves the cursor home and clears the screen.
-const CLEAR: &str = "\x1b[H\x1b[J";
+const CLEAR_SCREEN: &str = "\x1b[H\x1b[J";
 
 /// Ends when standard output has no reader, or with the first failure. On a terminal, it waits for
 /// a tintype that has stopped.
@@ -79,10 +79,10 @@ async fn watch(control: &Control, interval: Duration, as_lines: bool) -> Result<
             Ok(stats) if as_lines => format!("{stats}\n"),
             Ok(stats) => {
                 let since = before.as_ref().map(|(stats, watch)| (stats, watch.elapsed()));
-                format!("{CLEAR}{}", to_text(stats, since, control.name(), Paint::of_stdout()))
+                format!("{CLEAR_SCREEN}{}", to_text(stats, since, control.name(), Paint::of_stdout()))
             }
             Err(error) if before.is_some() && !as_lines && error.is_absence() => {
-                format!("{CLEAR}{error}\n")
+                format!("{CLEAR_SCREEN}{error}\n")
             }
             Err(_) => return round.map(|_| Exit::Good),
         };
@@ -236,7 +236,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_missing_is_left_out() {
+    fn missing_figures_are_left_out() {
         let bare = to_text(&json!({ "version": "0" }), None, "here", Paint::none());
         assert_eq!(bare, "tintype 0 at here, up 0s\n\n\n");
         let told =
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_since_the_round_before() {
+    fn rates_cover_last_interval() {
         let at = |requests: u64| json!({ "traffic": { "requests": requests } });
         let (now, before) = (at(30), at(10));
         let line = traffic(&now, Some((&before, Duration::from_secs(2))), &TRAFFIC[0], Paint::none());

@@ -29,9 +29,9 @@ Examples:
   tintype gc --json | jq .dropped";
 
 /// Stored responses in one request: the maximum of the control plane.
-const PAGE: u64 = 1000;
+const REQUEST_PAGE: u64 = 1000;
 /// Default number of lines on a terminal.
-const SCREENFUL: u64 = 100;
+const TERMINAL_LINES: u64 = 100;
 
 #[derive(clap::Args)]
 pub(super) struct LsArgs {
@@ -88,12 +88,12 @@ pub(super) fn ls(args: &LsArgs) -> ExitCode {
     perform(false, async {
         let control = Control::of(&args.control)?;
         let as_lines = args.json || is_piped();
-        let most = args.limit.unwrap_or(if as_lines { 0 } else { SCREENFUL });
+        let most = args.limit.unwrap_or(if as_lines { 0 } else { TERMINAL_LINES });
         let most = if most == 0 { u64::MAX } else { most };
         let paint = Paint::of_stdout();
         let (mut shown, mut cursor) = (0, None::<String>);
         loop {
-            let limit = (most - shown).min(PAGE).to_string();
+            let limit = (most - shown).min(REQUEST_PAGE).to_string();
             let page = control.get(STORED, &query(args, cursor.as_deref(), &limit)).await?;
             let items = page["stored"].as_array().map(Vec::as_slice).unwrap_or_default();
             let text = match as_lines {
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_is_told_of_what_it_does_not_see() {
+    fn truncated_list_prints_remark_on_terminal() {
         for (shown, more, partial, expected) in [
             (3, false, false, ""),
             (0, false, false, "nothing that is listed\n"),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_cannot_speak_to_the_terminal() {
+    fn listed_targets_lose_control_characters() {
         let item = json!({ "target": "http://a/\u{1b}[2J", "bytes": 3, "ttl": -5, "tier": "memory" });
         assert_eq!(
             row(&item, false, Paint::none()),

@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_color_goes_over_force_and_that_over_the_stream() {
+    fn no_color_overrides_force_and_force_overrides_stream() {
         for (no, force, is_terminal, expected) in [
             (None, None, true, true),
             (None, None, false, false),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_aligned_with_and_without_colours() {
+    fn table_columns_align_with_and_without_colours() {
         for colour in [false, true] {
             let paint = Paint { colour };
             let row = |mark: Mark, rest: &[&str]| {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_what_scripts_rely_on() {
+    fn exit_codes_are_stable() {
         assert_eq!([Exit::Good as u8, Exit::Failed as u8, Exit::Misused as u8], [0, 1, 2]);
     }
 }

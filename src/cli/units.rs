@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_have_two_units() {
+    fn seconds_print_two_largest_units() {
         for (count, expected) in [
             (0, "0s"),
             (59, "59s"),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn latencies_keep_what_can_be_read() {
+    fn latency_has_readable_precision() {
         for (micros, expected) in [(0, "0.00 ms"), (423, "0.42 ms"), (16_600, "17 ms"), (2_340_000, "2.3 s")]
         {
             assert_eq!(latency(Duration::from_micros(micros)), expected);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn terminals_are_told_nothing() {
+    fn plain_text_loses_control_characters() {
         assert_eq!(plain("a\x1b[2J\u{9b}é\n"), "a\u{fffd}[2J\u{fffd}é\u{fffd}");
     }
 }

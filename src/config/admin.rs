@@ -14,7 +14,7 @@ use crate::{admin, listener};
 /// Default address of the control plane.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
-const TOKEN: &str = "16 to 512 letters, digits and any of -._~+/= (RFC 6750 section 2.1)";
+const ALLOWED_TOKEN: &str = "16 to 512 letters, digits and any of -._~+/= (RFC 6750 section 2.1)";
 
 pub(super) fn read(mut s: Section<'_>, server: &listener::Config) -> Option<admin::Config> {
     let data_plane = server.listen;
@@ -82,7 +82,7 @@ fn origin(node: &Node) -> Result<HeaderValue, Refusal> {
 }
 
 fn token(s: &mut Section<'_>) -> Option<String> {
-    let written = s.read_secret("token", TOKEN, |node| {
+    let written = s.read_secret("token", ALLOWED_TOKEN, |node| {
         let token = node.text()?;
         if is_token(token) { Ok(token.to_owned()) } else { Err(Kind::Malformed.into()) }
     });
@@ -95,7 +95,7 @@ fn token(s: &mut Section<'_>) -> Option<String> {
         Ok(text) if is_token(text.trim()) => Some(text.trim().to_owned()),
         Ok(_) => {
             let found = format!("a token of another form in {}", file.display());
-            s.refuse("token_file", Kind::Malformed, found, &format!("a file that holds {TOKEN}"));
+            s.refuse("token_file", Kind::Malformed, found, &format!("a file that holds {ALLOWED_TOKEN}"));
             None
         }
         Err(error) => {

@@ -15,8 +15,8 @@ use crate::origin::chrome::{
 };
 
 /// Bytes of one file of roots. All public roots together take less than 300 KiB.
-const MAX_PEM: u64 = MIB;
-const REMOTE: &str =
+const MAX_PEM_BYTES: u64 = MIB;
+const ALLOWED_REMOTE: &str =
     "a DevTools endpoint such as \"http://host:9222\" or \"wss://host/devtools/browser/...\"";
 
 pub(super) fn read(mut s: Section<'_>) -> Config {
@@ -101,10 +101,10 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
 
 /// Reads the visitor that pages see, if a request does not say otherwise.
 fn visitor(s: &mut Section<'_>) -> DefaultVisitor {
-    const USER_AGENT: &str = "visible ASCII, at most 4096 bytes";
+    const ALLOWED_USER_AGENT: &str = "visible ASCII, at most 4096 bytes";
     const LANGUAGES: &str =
         "languages with or without weights, such as \"de-CH,de;q=0.9,en;q=0.8\", at most 16";
-    let user_agent = s.read("user_agent", None, USER_AGENT, |node| {
+    let user_agent = s.read("user_agent", None, ALLOWED_USER_AGENT, |node| {
         DefaultVisitor::read_user_agent(node.text()?).ok_or(Kind::Malformed.into())
     });
     let default = format!("{:?}", DefaultVisitor::LANGUAGES);
@@ -183,7 +183,7 @@ fn program(s: &mut Section<'_>) -> Option<PathBuf> {
 
 /// Reads proxies by name. Their URLs are not shown, because they hold passwords.
 fn egress(mut s: Section<'_>) -> Vec<UpstreamProxy> {
-    const URL: &str = "\"http://host:port\" or \"http://user:password@host:port\"";
+    const ALLOWED_PROXY_URL: &str = "\"http://host:port\" or \"http://user:password@host:port\"";
     let mut proxies = Vec::new();
     for name in s.names() {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
@@ -199,11 +199,11 @@ fn egress(mut s: Section<'_>) -> Vec<UpstreamProxy> {
             let fine = code.len() == 2 && code.chars().all(|c| c.is_ascii_lowercase());
             if fine { Ok(code) } else { Err(Kind::Malformed.into()) }
         });
-        let read = proxy.read_secret("url", URL, |node| {
+        let read = proxy.read_secret("url", ALLOWED_PROXY_URL, |node| {
             UpstreamProxy::new(&name, node.text()?, country).ok_or(Kind::Malformed.into())
         });
         if read.is_none() && !proxy.is_given("url") {
-            proxy.refuse("url", Kind::Missing, "nothing", URL);
+            proxy.refuse("url", Kind::Missing, "nothing", ALLOWED_PROXY_URL);
         }
         proxies.extend(read);
     }
@@ -230,12 +230,12 @@ fn filter_lists(s: &mut Section<'_>, key: &str) -> Vec<FilterList> {
 /// new one.
 fn page_roots(s: &mut Section<'_>) -> PageRoots {
     let allowed =
-        format!("PEM files with further trusted roots for pages, at most {} each", write_size(MAX_PEM));
+        format!("PEM files with further trusted roots for pages, at most {} each", write_size(MAX_PEM_BYTES));
     let paths = s.one_or_more("page_ca", &allowed, |node| Ok(node.text()?.to_owned()));
     let mut roots = PageRoots::default();
     for path in paths.unwrap_or_default() {
         let path = s.resolve("page_ca", &path);
-        let added = read_file(&path, MAX_PEM)
+        let added = read_file(&path, MAX_PEM_BYTES)
             .and_then(|pem| roots.add_pem(&pem).map_err(|error| (Kind::Malformed, error.to_string())));
         if let Err((kind, why)) = added {
             s.refuse("page_ca", kind, format!("{} ({why})", path.display()), &allowed);
@@ -268,10 +268,10 @@ fn read_list(path: &Path) -> Result<String, (Kind, String)> {
 
 /// Endpoints are not shown, because their queries often hold tokens.
 fn remote(s: &mut Section<'_>) -> Vec<Endpoint> {
-    let texts = s.list("remote", Vec::new(), REMOTE, |node| Ok(node.text()?.to_owned()));
+    let texts = s.list("remote", Vec::new(), ALLOWED_REMOTE, |node| Ok(node.text()?.to_owned()));
     let endpoints: Result<Vec<Endpoint>, _> = texts.iter().map(|text| text.parse()).collect();
     endpoints.unwrap_or_else(|_| {
-        s.refuse("remote", Kind::Malformed, "something else", REMOTE);
+        s.refuse("remote", Kind::Malformed, "something else", ALLOWED_REMOTE);
         Vec::new()
     })
 }

@@ -6,12 +6,12 @@ use super::known::Known;
 use super::problem::{Kind, Place, Problem};
 use super::tree::{Node, Table, Value};
 
-const PREFIX: &str = "TINTYPE_";
+const VARIABLE_PREFIX: &str = "TINTYPE_";
 const SECTIONS: [&str; 8] = ["SERVER", "ADMIN", "PURGE", "WEBHOOK", "STORE", "UPSTREAM", "ROUTE", "LOG"];
 
 /// The variable that sets `path`.
 pub(super) fn variable(path: &str) -> String {
-    format!("{PREFIX}{}", path.replace('.', "__").replace('-', "_").to_uppercase())
+    format!("{VARIABLE_PREFIX}{}", path.replace('.', "__").replace('-', "_").to_uppercase())
 }
 
 /// Merges `variables` into `tree`. Variables with other prefixes are ignored.
@@ -33,7 +33,7 @@ pub(super) fn apply(tree: &mut Table, variables: &[(OsString, OsString)], proble
             allowed: allowed.to_owned(),
             help: None,
         };
-        let rest = &name[PREFIX.len()..];
+        let rest = &name[VARIABLE_PREFIX.len()..];
         if !rest.contains("__") {
             if is_mistyped(rest) {
                 let allowed = "TINTYPE_SECTION__KEY, with two underscores between the levels";
@@ -71,7 +71,7 @@ pub(super) fn suggest(name: &str, known: &[Known]) -> Option<String> {
 
 fn ours((name, value): &(OsString, OsString)) -> Option<(String, OsString)> {
     let name = name.to_str()?;
-    name.starts_with(PREFIX).then(|| (name.to_owned(), value.clone()))
+    name.starts_with(VARIABLE_PREFIX).then(|| (name.to_owned(), value.clone()))
 }
 
 /// Whether a name without `__` begins like a section and is no Kubernetes service link
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_reach_the_key_they_name() {
+    fn variable_sets_key_it_names() {
         let toml = "[store]\nmemory = 1\n[upstream.my-api.set_headers]\nX-Api_Key = \"old\"";
         for (name, path) in [
             ("TINTYPE_STORE__MEMORY", "store.memory"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_can_only_be_mistakes_are_problems() {
+    fn mistyped_variable_is_problem() {
         for (name, is_mistake) in [
             ("TINTYPE_STORE_MEMORY", true),
             ("TINTYPE_STORE", true),

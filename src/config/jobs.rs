@@ -12,7 +12,7 @@ use crate::jobs::{Config, Telling, sitemaps, warm};
 use crate::proxy::Route;
 use crate::proxy::auth::Auth;
 
-const SECRET: &str = "16 to 512 bytes of text";
+const ALLOWED_SECRET: &str = "16 to 512 bytes of text";
 
 #[derive(Clone, Copy)]
 enum Where {
@@ -48,7 +48,7 @@ pub(super) fn read(
         timeout: s.duration("timeout", max_timeout.min(secs(30)), secs(1)..=secs(3600)),
         max_timeout,
         retention: s.duration("retention", days(1), secs(1)..=days(365)),
-        webhook: telling(&mut s),
+        webhook: job_webhook(&mut s),
     };
     // The requests of a job are admitted as our own, so the client that starts one must be
     // authenticated.
@@ -65,8 +65,8 @@ pub(super) fn read(
     config
 }
 
-fn telling(s: &mut Section<'_>) -> Telling {
-    let secret = s.read_secret("webhook_secret", SECRET, |node| {
+fn job_webhook(s: &mut Section<'_>) -> Telling {
+    let secret = s.read_secret("webhook_secret", ALLOWED_SECRET, |node| {
         let secret = node.text()?;
         if (16..=512).contains(&secret.len()) { Ok(secret.to_owned()) } else { Err(Kind::Malformed.into()) }
     });

@@ -9,8 +9,8 @@ use crate::policy::signing::rate::Rate;
 use crate::policy::signing::{Render, Secret};
 use crate::proxy::auth::Key;
 
-const SECRET: &str = "12 to 512 visible ASCII characters";
-const RATE: &str = "a number of 1 to 1000000 per s, m, h or d, such as \"100/h\"";
+const ALLOWED_SECRET: &str = "12 to 512 visible ASCII characters";
+const ALLOWED_RATE: &str = "a number of 1 to 1000000 per s, m, h or d, such as \"100/h\"";
 
 pub(super) fn read_all(mut s: Section<'_>) -> Vec<Key> {
     let mut keys = Vec::new();
@@ -48,14 +48,14 @@ fn read(id: &str, mut s: Section<'_>) -> Key {
         not_after: s.read("not_after", None, time, moment),
         hosts: s.list("hosts", Vec::new(), host_allowed, host),
         render: s.choice_of("render", &Render::ALL, false).unwrap_or_default(),
-        rate: s.read("rate", None, RATE, rate),
-        render_rate: s.read("render_rate", None, RATE, rate),
+        rate: s.read("rate", None, ALLOWED_RATE, rate),
+        render_rate: s.read("render_rate", None, ALLOWED_RATE, rate),
     }
 }
 
 /// Reads a secret from the setting `name`, or from the file that the setting `in_file` names.
 fn secret(s: &mut Section<'_>, name: &str, in_file: &str) -> Option<Secret> {
-    let written = s.read_secret(name, SECRET, |node| {
+    let written = s.read_secret(name, ALLOWED_SECRET, |node| {
         let secret = node.text()?;
         if is_secret(secret) { Ok(secret.to_owned()) } else { Err(Kind::Malformed.into()) }
     });
@@ -68,7 +68,7 @@ fn secret(s: &mut Section<'_>, name: &str, in_file: &str) -> Option<Secret> {
         Ok(text) if is_secret(text.trim()) => Some(Secret::new(text.trim().to_owned())),
         Ok(_) => {
             let found = format!("something else in {}", file.display());
-            s.refuse(in_file, Kind::Malformed, found, &format!("a file that holds {SECRET}"));
+            s.refuse(in_file, Kind::Malformed, found, &format!("a file that holds {ALLOWED_SECRET}"));
             None
         }
         Err(error) => {

@@ -61,7 +61,7 @@ pub struct Config {
     pub purge: crate::purge::Config,
     /// The webhook for signed purge requests. Off without.
     pub webhook: Option<crate::admin::webhook::Config>,
-    /// Captures in bulk.
+    /// Bounds of captures in bulk.
     pub jobs: crate::jobs::Config,
     /// Captures before any client asks.
     pub warm: crate::jobs::warm::Config,

@@ -120,7 +120,7 @@ fn base(s: &mut Section<'_>) -> Uri {
 
 /// Fields that frame or route a message or select a part of it. The proxy sets them for each
 /// request.
-const RESERVED: [HeaderName; 16] = [
+const RESERVED_FIELDS: [HeaderName; 16] = [
     header::HOST,
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
@@ -147,7 +147,7 @@ fn set_headers(mut s: Section<'_>) -> HeaderMap {
             s.forget(&key);
             continue;
         };
-        if RESERVED.contains(&name) {
+        if RESERVED_FIELDS.contains(&name) {
             let allowed = "a field that the proxy does not set itself (for Host see preserve_host)";
             s.refuse_entry(&key, Kind::Conflict, format!("{key:?}"), allowed);
         }

@@ -11,14 +11,14 @@ use crate::policy::rules::{Lifetime, Lifetimes, Outcome, Preset, Rule, When};
 use crate::proxy::Refresh;
 
 /// Bound on the rules of one route.
-const MOST_RULES: usize = 256;
+const MAX_RULES: usize = 256;
 /// The longest lifetime that can be set.
-const LONGEST: Duration = days(3650);
+const MAX_LIFETIME: Duration = days(3650);
 /// Parameters that clients add to a target's query in order to get past caches.
 const CACHE_BUSTERS: [&str; 7] = ["ts", "timestamp", "t", "v", "ver", "bust", "nocache"];
-const TTL: &str =
+const ALLOWED_TTL: &str =
     "a duration from 0s to 10years, such as \"15m\", or \"adaptive\", or \"never\", or \"until-purged\"";
-const DEFAULT_TTL: &str = "a duration from 0s to 10years, such as \"15m\", or \"adaptive\"";
+const ALLOWED_DEFAULT_TTL: &str = "a duration from 0s to 10years, such as \"15m\", or \"adaptive\"";
 
 /// Reads the lifetime settings of a route. `engine` says that its origin is the capture engine.
 pub(super) fn read(s: &mut Section<'_>, capture: bool, engine: bool) -> Lifetimes {
@@ -42,14 +42,14 @@ pub(super) fn read(s: &mut Section<'_>, capture: bool, engine: bool) -> Lifetime
         if name.is_empty() { Err(Kind::Malformed.into()) } else { Ok(name) }
     });
     let caller_ttl = s.flag("caller_ttl", true);
-    let default_ttl = s.read("default_ttl", None, DEFAULT_TTL, |node| match ttl(node)? {
+    let default_ttl = s.read("default_ttl", None, ALLOWED_DEFAULT_TTL, |node| match ttl(node)? {
         Lifetime::Never | Lifetime::UntilPurged => Err(Kind::Malformed.into()),
         lifetime => Ok(lifetime),
     });
     let adaptive_confidence = s.optional_fraction("adaptive_confidence", None, 0.01..=0.999);
     let (min_ttl, max_ttl) = bounds(s);
     let statuses = s.one_or_more("cacheable_statuses", "a final status code but 206 and 304", status);
-    let mut rules = s.tables("rules", MOST_RULES, rule);
+    let mut rules = s.tables("rules", MAX_RULES, rule);
     rules.extend(preset.rules());
     Lifetimes {
         rules,
@@ -102,7 +102,7 @@ fn rule(mut s: Section<'_>, at: usize) -> Rule {
         queries: queries.unwrap_or_default(),
     };
     let (scripts, busters) = (s.flag("scripts", false), s.flag("busters", false));
-    let ttl = s.read("ttl", None, TTL, ttl);
+    let ttl = s.read("ttl", None, ALLOWED_TTL, ttl);
     let (min_ttl, max_ttl) = bounds(&mut s);
     let window = Duration::ZERO..=days(365);
     let then = Outcome {
@@ -126,8 +126,8 @@ fn rule(mut s: Section<'_>, at: usize) -> Rule {
 
 /// Reads `min_ttl` and `max_ttl`.
 fn bounds(s: &mut Section<'_>) -> (Option<Duration>, Option<Duration>) {
-    let least = s.optional_duration("min_ttl", None, Duration::ZERO..=LONGEST);
-    let most = s.optional_duration("max_ttl", None, Duration::ZERO..=LONGEST);
+    let least = s.optional_duration("min_ttl", None, Duration::ZERO..=MAX_LIFETIME);
+    let most = s.optional_duration("max_ttl", None, Duration::ZERO..=MAX_LIFETIME);
     if let (Some(least), Some(most)) = (least, most)
         && least > most
     {
@@ -143,7 +143,7 @@ fn ttl(node: &Node) -> Result<Lifetime, Refusal> {
         "until-purged" => Ok(Lifetime::UntilPurged),
         "adaptive" => Ok(Lifetime::Adaptive),
         text => match read_duration(text) {
-            Some(duration) if duration <= LONGEST => Ok(Lifetime::For(duration)),
+            Some(duration) if duration <= MAX_LIFETIME => Ok(Lifetime::For(duration)),
             Some(_) => Err(Kind::OutOfRange.into()),
             None => Err(Kind::Malformed.into()),
         },

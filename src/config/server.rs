@@ -28,11 +28,11 @@ pub(super) struct Bounds {
 }
 
 /// Default address of the data plane.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
 pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
     let mut listener = listener::Config {
-        listen: address(&mut s, LISTEN),
+        listen: address(&mut s, DEFAULT_LISTEN),
         reuse_port: s.flag("reuse_port", false),
         backlog: s.number("backlog", 1024, 1..=65_535),
         tls: tls(&mut s),
@@ -133,9 +133,9 @@ fn tls(s: &mut Section<'_>) -> Option<TlsFiles> {
 
 /// Reads a token for `Via` (RFC 9110 section 7.6.3) and `Cache-Status` (RFC 9211 section 2).
 fn pseudonym(s: &mut Section<'_>) -> String {
-    const DEFAULT: &str = "tintype";
+    const DEFAULT_PSEUDONYM: &str = "tintype";
     let allowed = "a name of 1 to 64 letters, digits, '.', '-' and '_' that begins with a letter";
-    let read = s.read("pseudonym", Some(format!("{DEFAULT:?}")), allowed, |node| {
+    let read = s.read("pseudonym", Some(format!("{DEFAULT_PSEUDONYM:?}")), allowed, |node| {
         let name = node.text()?;
         let is_part = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
         let good = name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -143,5 +143,5 @@ fn pseudonym(s: &mut Section<'_>) -> String {
             && name.len() <= 64;
         if good { Ok(name.to_owned()) } else { Err(Kind::Malformed.into()) }
     });
-    read.unwrap_or_else(|| DEFAULT.to_owned())
+    read.unwrap_or_else(|| DEFAULT_PSEUDONYM.to_owned())
 }

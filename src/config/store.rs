@@ -22,13 +22,13 @@ pub(super) struct Bounds {
 const BLOCK_OVERHEAD: u64 = MIB;
 
 pub(super) fn read(mut s: Section<'_>, hands_over: bool) -> (store::Config, Bounds) {
-    const FOLDER: &str = "the path of a folder, or \"\" to keep everything in memory only";
-    let dir = s.read("dir", Some("\"cache\"".to_owned()), FOLDER, |node| Ok(node.text()?.to_owned()));
+    const ALLOWED_FOLDER: &str = "the path of a folder, or \"\" to keep everything in memory only";
+    let dir = s.read("dir", Some("\"cache\"".to_owned()), ALLOWED_FOLDER, |node| Ok(node.text()?.to_owned()));
     let dir = dir.unwrap_or_else(|| "cache".to_owned());
     let dir = (!dir.is_empty()).then(|| s.resolve("dir", &dir));
     if let Some(file) = dir.as_ref().filter(|path| path.exists() && !path.is_dir()) {
         let found = format!("{}, which is a file", file.display());
-        s.refuse("dir", Kind::NotFound, found, FOLDER);
+        s.refuse("dir", Kind::NotFound, found, ALLOWED_FOLDER);
     }
     let config = store::Config {
         dir,

@@ -27,7 +27,7 @@ fn with_environment(toml: &str, variables: &[(&str, &str)]) -> Result<Config, Pr
 }
 
 #[test]
-fn a_minimal_file_gets_every_default() {
+fn minimal_file_gets_defaults() {
     let config = Config::from_toml(MINIMAL).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.admin.unwrap().listener.listen.to_string(), "127.0.0.1:9090");
@@ -38,7 +38,7 @@ fn a_minimal_file_gets_every_default() {
 }
 
 #[test]
-fn routes_in_dialects_share_with_one_to_the_same_upstream() {
+fn dialect_routes_to_one_upstream_share_key() {
     let route = |name: &str, upstream: &str, more: &str| {
         format!("[route.{name}]\npath = \"/{name}\"\nupstream = \"{upstream}\"\n{more}\n")
     };
@@ -281,7 +281,7 @@ fn each_mistake_is_one_problem_at_its_path() {
 }
 
 #[test]
-fn urls_of_upstreams() {
+fn upstream_url_is_parsed_or_refused() {
     for (url, good) in [
         ("http://a", true),
         ("https://a.example:8443/v1/", true),
@@ -304,7 +304,7 @@ fn urls_of_upstreams() {
 }
 
 #[test]
-fn secrets_are_never_shown() {
+fn secret_values_are_not_in_problems() {
     for (section, line) in [
         ("admin", "token = \"hunter2\""),
         ("admin", "token = [\"hunter2\"]"),
@@ -326,7 +326,7 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
-fn all_problems_come_at_once_in_reading_order_with_their_lines() {
+fn all_problems_are_reported_in_reading_order() {
     let toml = "[server]\nlisten = \"x\"\n\n[store]\n  memory = 0\ncolour = 1\n[route.r]\nupstream = \"a\"\n";
     let environment = [("TINTYPE_LOG__LEVEL", "noisy"), ("TINTYPE_LOG__COLOUR", "1")];
     let found = with_environment(toml, &environment).unwrap_err();
@@ -347,7 +347,7 @@ fn all_problems_come_at_once_in_reading_order_with_their_lines() {
 
 /// An array of tables is read one by one. Each problem has its own line and path.
 #[test]
-fn mistakes_in_rules_are_told_by_their_number() {
+fn rule_problem_has_index_in_path() {
     let toml = format!(
         "{MINIMAL}[[route.all.rules]]\npath = \"/a\"\nttl = \"1h\"\n[[route.all.rules]]\nttl = \"soon\"\nhots = \"x\"\n\
          [[route.all.rules]]\noverride = true\nhost = [\"a.example\", \"http://b\"]\nmin_ttl = \"2h\"\n\
@@ -384,7 +384,7 @@ fn mistakes_in_rules_are_told_by_their_number() {
 }
 
 #[test]
-fn rules_are_read_in_order_before_the_preset() {
+fn rules_are_kept_in_order_before_preset() {
     let toml = format!(
         "{MINIMAL}preset = \"classes\"\n[[route.all.rules]]\nname = \"own\"\nhost = \"A.example\"\npath = \"*\"\n\
          ttl = \"never\"\n[[route.all.rules]]\nttl = \"until-purged\"\n"
@@ -402,7 +402,7 @@ fn rules_are_read_in_order_before_the_preset() {
 }
 
 #[test]
-fn broken_toml_is_told_with_its_line_and_the_rest_is_read() {
+fn broken_toml_line_is_problem_and_rest_is_read() {
     let toml = format!("{MINIMAL}[store]\nmemory = = 1\ndisk = \"x\"\n");
     let found = problems(&toml);
     let short: Vec<_> = found.iter().map(|p| (p.place.to_string(), p.kind)).collect();
@@ -413,7 +413,7 @@ fn broken_toml_is_told_with_its_line_and_the_rest_is_read() {
 }
 
 #[test]
-fn unknown_keys_are_guessed() {
+fn unknown_key_gets_suggestion() {
     for (section, line, help) in [
         ("store", "memroy = 1", "`memory`"),
         ("serve", "x = 1", "`server`"),
@@ -431,7 +431,7 @@ fn unknown_keys_are_guessed() {
 
 /// Each bound arrives in its module as it was written.
 #[test]
-fn bounds_are_taken_as_they_are_written() {
+fn bounds_in_file_reach_their_module() {
     let server = "backlog = 11\nmax_connections = 12\nmax_connections_per_address = 13\nmax_requests_per_connection = 14\n\
                   header_read_timeout = \"15s\"\nidle_timeout = \"16s\"\nmin_read_rate = 17\nmin_write_rate = 18\n\
                   max_header_bytes = 8192\nmax_header_count = 19\nmax_streams = 20\nmax_resets = 21\nmax_control_frames = 22\n\
@@ -469,7 +469,7 @@ fn bounds_are_taken_as_they_are_written() {
 }
 
 #[test]
-fn the_environment_goes_over_the_file() {
+fn environment_overrides_file() {
     let config = with_environment(
         &with("store", "memory = \"broken\""),
         &[
@@ -495,7 +495,7 @@ fn the_environment_goes_over_the_file() {
 }
 
 #[test]
-fn variables_that_nobody_reads_are_problems_that_name_them() {
+fn unknown_variable_is_problem_with_its_name() {
     for (name, help) in [
         ("TINTYPE_STORE__MEMROY", Some("TINTYPE_STORE__MEMORY")),
         ("TINTYPE_STORE_MEMORY", Some("TINTYPE_STORE__MEMORY")),
@@ -511,7 +511,7 @@ fn variables_that_nobody_reads_are_problems_that_name_them() {
 }
 
 #[test]
-fn the_drop_in_case_overrides_nothing() {
+fn upstream_flag_config_overrides_nothing() {
     let config = Config::for_upstream("https://api.example.com/v1", None, None, None).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.admin.unwrap().listener.listen.to_string(), "127.0.0.1:9090");
@@ -531,7 +531,7 @@ fn the_drop_in_case_overrides_nothing() {
 }
 
 #[test]
-fn paths_in_a_file_start_from_its_folder() {
+fn relative_paths_start_from_folder_of_file() {
     let folder = tempfile::tempdir().unwrap();
     let token = "0123456789abcdef";
     std::fs::write(folder.path().join("token"), format!("{token}\n")).unwrap();
@@ -543,7 +543,7 @@ fn paths_in_a_file_start_from_its_folder() {
 }
 
 #[test]
-fn filter_lists_are_read_and_looked_at() {
+fn filter_list_files_are_read_and_validated() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("proxy.toml");
     let line = |name: &str| format!("kind = \"chrome\"\ncookie_lists = [\"{name}\"]");
@@ -574,7 +574,7 @@ fn filter_lists_are_read_and_looked_at() {
 const SHIPPED: &str = include_str!("../../proxy.toml");
 
 #[test]
-fn the_shipped_file_is_good_and_tells_no_secret() {
+fn shipped_file_is_valid_and_has_no_secret() {
     let config = Config::from_toml(SHIPPED).unwrap();
     assert_eq!(config.admin.unwrap().token, None);
     assert!(matches!(config.upstreams.as_slice(), [(_, Upstream::Chrome(_))]));
@@ -584,7 +584,7 @@ fn the_shipped_file_is_good_and_tells_no_secret() {
 }
 
 #[test]
-fn the_shipped_file_shows_every_setting_with_its_default() {
+fn shipped_file_has_every_setting_with_default() {
     // A setting that is switched off begins with `#`, prose with `# `.
     let uncommented = |line: &str| match line.strip_prefix('#') {
         Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest.to_owned(),

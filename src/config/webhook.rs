@@ -5,7 +5,7 @@ use super::section::Section;
 use super::words::{days, secs};
 use crate::admin::webhook::Config;
 
-const SECRET: &str = "16 to 512 bytes of text";
+const ALLOWED_SECRET: &str = "16 to 512 bytes of text";
 
 #[derive(Clone, Copy)]
 enum Where {
@@ -15,7 +15,7 @@ enum Where {
 }
 
 pub(super) fn read(mut s: Section<'_>, has_control: bool) -> Option<Config> {
-    let written = s.read_secret("secret", SECRET, |node| {
+    let written = s.read_secret("secret", ALLOWED_SECRET, |node| {
         let secret = node.text()?;
         if is_secret(secret) { Ok(secret.to_owned()) } else { Err(Kind::Malformed.into()) }
     });
@@ -29,7 +29,12 @@ pub(super) fn read(mut s: Section<'_>, has_control: bool) -> Option<Config> {
             Ok(text) if is_secret(text.trim()) => Some(text.trim().to_owned()),
             Ok(_) => {
                 let found = format!("a secret of another form in {}", file.display());
-                s.refuse("secret_file", Kind::Malformed, found, &format!("a file that holds {SECRET}"));
+                s.refuse(
+                    "secret_file",
+                    Kind::Malformed,
+                    found,
+                    &format!("a file that holds {ALLOWED_SECRET}"),
+                );
                 None
             }
             Err(error) => {

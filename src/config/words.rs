@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_and_sizes_read_back_as_written() {
+    fn written_durations_and_sizes_read_back() {
         for duration in [Duration::ZERO, Duration::from_millis(250), secs(90), secs(900), days(7)] {
             assert_eq!(read_duration(&write_duration(duration)), Some(duration));
         }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_or_size_is_refused() {
+    fn malformed_duration_or_size_is_refused() {
         for text in ["", "15", "m", "15x", "-1s", "1.5.5s"] {
             assert_eq!(read_duration(text), None, "{text}");
         }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_word_is_what_was_meant() {
+    fn nearest_word_is_suggested() {
         let words = ["memory", "disk", "max_stored_bytes", "listen"];
         for (typo, meant) in [
             ("memroy", Some("memory")),

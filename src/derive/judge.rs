@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_pictures_of_more_than_one_colour_are_good() {
+    fn whole_picture_of_two_colours_is_accepted() {
         let source = png([0, 200]);
         let (two, one) = (decode_to_formats(&source), decode_to_formats(&png([90, 90])));
         for (format, body) in &two {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_of_a_picture_is_that_of_an_image() {
+    fn only_image_content_type_is_picture_type() {
         for (found, good) in [
             (Some("image/png"), true),
             (Some("Image/WebP; q=1"), true),

@@ -33,7 +33,7 @@ fn near(one: image::Rgba<u8>, other: [u8; 4]) -> bool {
 }
 
 #[tokio::test]
-async fn every_format_holds_the_picture() {
+async fn rendition_in_each_format_keeps_picture() {
     for alpha in [false, true] {
         let source = source(64, 32, alpha);
         for format in [Format::Png, Format::Jpeg, Format::Webp] {
@@ -70,7 +70,7 @@ async fn every_format_holds_the_picture() {
 }
 
 #[tokio::test]
-async fn cover_cuts_off_both_sides_alike_and_fill_does_not() {
+async fn cover_crops_both_sides_and_fill_crops_none() {
     let source = source(60, 20, false);
     for (crop, left) in [(true, [255, 0, 0, 255]), (false, [255, 0, 0, 255])] {
         let make = Make { crop, ..wanted(Format::Png, (20, 20)) };
@@ -81,7 +81,7 @@ async fn cover_cuts_off_both_sides_alike_and_fill_does_not() {
 }
 
 #[tokio::test]
-async fn what_is_beyond_the_bounds_or_no_picture_is_refused() {
+async fn oversized_or_broken_picture_is_refused() {
     let source = source(40, 40, false);
     let tight = Deriver::new(Config { max_pixels: 1600, ..Config::default() });
     let key = || b"k".to_vec();
@@ -103,7 +103,7 @@ async fn what_is_beyond_the_bounds_or_no_picture_is_refused() {
 }
 
 #[tokio::test]
-async fn one_is_made_for_all_and_no_more_wait_than_may() {
+async fn concurrent_renditions_share_conversion_and_queue_is_bounded() {
     let deriver = Deriver::new(Config { max_concurrent: 1, queue: 1, ..Config::default() });
     let source = source(40, 40, false);
     let turn = Arc::clone(&deriver.turns).acquire_owned().await;
@@ -122,7 +122,7 @@ async fn one_is_made_for_all_and_no_more_wait_than_may() {
 
 #[cfg(feature = "avif")]
 #[tokio::test]
-async fn avif_is_made_where_it_is_built_in() {
+async fn avif_is_made_if_built_in() {
     for alpha in [false, true] {
         let octets = made(&source(64, 32, alpha), wanted(Format::Avif, (32, 16))).await.unwrap();
         assert_eq!(&octets[4..12], b"ftypavif");

@@ -285,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accept_errors_back_off_unless_the_peer_caused_them() {
+    fn accept_error_backs_off_unless_peer_caused_it() {
         let aborted = io::Error::from(io::ErrorKind::ConnectionAborted);
         let no_descriptors = io::Error::other("too many open files");
         let ms = Duration::from_millis;

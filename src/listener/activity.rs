@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::interim::Interims;
 
 /// Exchanges that may begin beyond the maximum. An HTTP/2 peer may go on until it receives GOAWAY.
-const LATE: usize = 1000;
+const LATE_EXCHANGES: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct Activity {
@@ -38,7 +38,7 @@ pub(super) struct Activity {
     /// Bytes were read that belong to no exchange yet.
     unclaimed: AtomicBool,
     /// The connection closes after its next exchange.
-    leaving: AtomicBool,
+    is_closing: AtomicBool,
 }
 
 impl Activity {
@@ -54,17 +54,17 @@ impl Activity {
             exchanges: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             unclaimed: AtomicBool::new(false),
-            leaving: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
         }
     }
 
     /// Makes the next exchange, or the current one, the last.
-    pub(super) fn leave(&self) {
-        self.leaving.store(true, Relaxed);
+    pub(super) fn close_after_next(&self) {
+        self.is_closing.store(true, Relaxed);
     }
 
-    pub(super) fn is_leaving(&self) -> bool {
-        self.leaving.load(Relaxed)
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Relaxed)
     }
 
     /// A number that changes when a byte moves or an exchange begins or ends.
@@ -108,8 +108,8 @@ impl Activity {
     }
 
     /// Whether more exchanges have begun than a peer could have sent before it received GOAWAY.
-    pub(super) fn is_worn(&self) -> bool {
-        self.exchanges.load(Relaxed) > self.most.saturating_add(LATE)
+    pub(super) fn is_over_limit(&self) -> bool {
+        self.exchanges.load(Relaxed) > self.most.saturating_add(LATE_EXCHANGES)
     }
 
     /// The number of the exchange whose head is arriving, if a part of the head has come.
@@ -163,7 +163,7 @@ impl Activity {
 pub(super) struct Turn {
     activity: Arc<Activity>,
     number: usize,
-    ours: bool,
+    is_handlers: bool,
 }
 
 impl Turn {
@@ -173,7 +173,7 @@ impl Turn {
         let number = activity.exchanges.fetch_add(1, Relaxed) + 1;
         activity.unclaimed.store(false, Relaxed);
         activity.step();
-        Turn { activity: activity.clone(), number, ours: true }
+        Turn { activity: activity.clone(), number, is_handlers: true }
     }
 
     /// Number of the exchange on its connection, from 1.
@@ -183,21 +183,21 @@ impl Turn {
 
     /// Whether the connection closes after this exchange.
     pub(super) fn is_last(&self) -> bool {
-        self.activity.leaving.load(Relaxed) || self.number >= self.activity.most
+        self.activity.is_closing.load(Relaxed) || self.number >= self.activity.most
     }
 
     /// The handler has to act next.
-    pub(super) fn ours(&mut self) {
-        if !self.ours {
-            self.ours = true;
+    pub(super) fn wait_for_handler(&mut self) {
+        if !self.is_handlers {
+            self.is_handlers = true;
             self.activity.working.fetch_add(1, Relaxed);
         }
     }
 
     /// The peer has to act next: it has to read the response.
-    pub(super) fn theirs(&mut self) {
-        if self.ours {
-            self.ours = false;
+    pub(super) fn wait_for_peer(&mut self) {
+        if self.is_handlers {
+            self.is_handlers = false;
             self.activity.working.fetch_sub(1, Relaxed);
         }
     }
@@ -205,7 +205,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.theirs();
+        self.wait_for_peer();
         self.activity.ended.fetch_add(1, Relaxed);
         // The bytes read meanwhile were the body of this request.
         self.activity.unclaimed.store(false, Relaxed);
@@ -324,18 +324,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_tells_work_from_waiting_for_the_peer() {
+    fn turn_tells_handler_from_peer() {
         let activity = Arc::new(Activity::new(10));
         activity.read();
         assert_eq!((activity.partial_head(), activity.is_working()), (Some(0), false));
         let mut turn = Turn::begin(&activity);
         assert_eq!((activity.partial_head(), activity.is_working()), (None, true));
         activity.read();
-        turn.theirs();
-        turn.theirs();
+        turn.wait_for_peer();
+        turn.wait_for_peer();
         assert!(!activity.is_working());
-        turn.ours();
-        turn.ours();
+        turn.wait_for_handler();
+        turn.wait_for_handler();
         assert!(activity.is_working());
         let before = activity.progress();
         drop(turn);

@@ -50,7 +50,7 @@ struct Shared<H> {
 }
 
 /// Clients that reuse a keep-alive connection do so within this time.
-const LINGER: Duration = Duration::from_millis(500);
+const DRAIN_LINGER: Duration = Duration::from_millis(500);
 
 /// The reason that a connection ended, for the log.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +89,7 @@ impl<H: Handler> Connections<H> {
         let protocols = Protocols::new(config);
         let header_read_timeout = config.header_read_timeout;
         let budget = Budget { resets: config.max_resets, controls: config.max_control_frames };
-        let linger = LINGER.min(config.drain_grace / 2);
+        let linger = DRAIN_LINGER.min(config.drain_grace / 2);
         Connections(Arc::new(Shared {
             handler,
             tls,
@@ -136,7 +136,7 @@ impl<H: Handler> Shared<H> {
             let _gone = draining.wait_for(|draining| *draining).await.is_ok();
             // Closing the connection at once would reset a request that is on its way. A request
             // that arrives meanwhile is answered with `Connection: close`.
-            leaving.leave();
+            leaving.close_after_next();
             sleep(linger).await;
         });
 
@@ -292,7 +292,7 @@ async fn drive<C: Drainable>(
                 connection.as_mut().drain();
                 continue;
             }
-            if activity.is_worn() {
+            if activity.is_over_limit() {
                 return Poll::Ready(End::Worn);
             }
             match timer.poll(cx) {

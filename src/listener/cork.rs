@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that are held back at most.
-const ROOM: usize = 48 << 10;
+const MAX_HELD_BYTES: usize = 48 << 10;
 /// Writes of this many bytes are not copied, but sent directly.
-const LARGE: usize = 16 << 10;
+const DIRECT_WRITE_BYTES: usize = 16 << 10;
 
 /// A socket shared by a connection, which writes, and the task that polls it, which sends.
 pub(super) struct Cork<IO>(Arc<Mutex<Held<IO>>>);
@@ -73,11 +73,11 @@ impl<IO: AsyncWrite + Unpin> Held<IO> {
         if let Some(error) = self.broken.take() {
             return Poll::Ready(Err(error));
         }
-        if length < LARGE && self.bytes.len() + length <= ROOM {
+        if length < DIRECT_WRITE_BYTES && self.bytes.len() + length <= MAX_HELD_BYTES {
             return Poll::Ready(Ok(true));
         }
         ready!(self.poll_send(cx))?;
-        Poll::Ready(Ok(length < LARGE))
+        Poll::Ready(Ok(length < DIRECT_WRITE_BYTES))
     }
 }
 
@@ -134,13 +134,15 @@ mod tests {
     use tokio::io::{AsyncReadExt, duplex};
 
     #[tokio::test]
-    async fn small_writes_go_out_together_and_in_order() {
+    async fn small_writes_are_joined_in_order() {
         let (near, mut far) = duplex(1 << 20);
         let cork = Cork::new(near);
         let mut writer = cork.clone();
         let cx = &mut Context::from_waker(Waker::noop());
         let mut expected = Vec::new();
-        for (byte, length) in [(1_u8, 10), (2, 1000), (3, LARGE), (4, 20), (5, ROOM), (6, 5)] {
+        for (byte, length) in
+            [(1_u8, 10), (2, 1000), (3, DIRECT_WRITE_BYTES), (4, 20), (5, MAX_HELD_BYTES), (6, 5)]
+        {
             let data = vec![byte; length];
             let written = Pin::new(&mut writer).poll_write(cx, &data);
             assert!(matches!(written, Poll::Ready(Ok(n)) if n == length));
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_held_is_bounded_and_a_broken_socket_is_told() {
+    async fn held_bytes_are_bounded_and_socket_error_is_returned() {
         let (near, far) = duplex(10);
         let cork = Cork::new(near);
         let mut writer = cork.clone();
@@ -163,7 +165,7 @@ mod tests {
         while let Poll::Ready(Ok(n)) = Pin::new(&mut writer).poll_write(cx, &[0; 1000]) {
             taken += n;
         }
-        assert!((1000..=ROOM + 1000).contains(&taken), "{taken}");
+        assert!((1000..=MAX_HELD_BYTES + 1000).contains(&taken), "{taken}");
         drop(far);
         assert!(cork.send(cx));
         assert!(matches!(Pin::new(&mut writer).poll_flush(cx), Poll::Ready(Err(_))));

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_party_has_so_many_places_and_no_more() {
+    fn connections_of_one_address_are_bounded() {
         let crowd = Crowd::default();
         let exempt = ["10.0.0.0/8".parse().expect("a range")];
         let enter = |address: &str| crowd.enter(address.parse().expect("an address"), 2, &exempt);

@@ -94,7 +94,10 @@ pub(super) fn service<H: Handler>(
                 // hyper keeps room for this future as long as the connection lasts, which is mostly
                 // idle. A box is freed with the exchange.
                 let response = if request.version() == Version::HTTP_11 {
-                    Box::pin(tasks::caught(told(&handler, request, peer, &mut turn, &interims))).await
+                    Box::pin(tasks::caught(respond_after_interims(
+                        &handler, request, peer, &mut turn, &interims,
+                    )))
+                    .await
                 } else {
                     Box::pin(tasks::caught(handler.handle(request, peer))).await
                 };
@@ -104,7 +107,7 @@ pub(super) fn service<H: Handler>(
             };
             // From here on the peer has to act, unless the body waits for its source. Otherwise a
             // peer that opens no HTTP/2 window would count as waiting for the handler.
-            turn.theirs();
+            turn.wait_for_peer();
             let is_last = turn.is_last() || response.extensions().get::<LastOnConnection>().is_some();
             if !is_http2 && is_last {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -115,7 +118,7 @@ pub(super) fn service<H: Handler>(
 }
 
 /// The response of `handler`, after the interim responses were sent to the client.
-async fn told<H: Handler>(
+async fn respond_after_interims<H: Handler>(
     handler: &H,
     mut request: Request<Body>,
     peer: Peer,
@@ -129,7 +132,7 @@ async fn told<H: Handler>(
         answer.as_mut().poll(cx)
     })
     .await;
-    turn.theirs();
+    turn.wait_for_peer();
     poll_fn(|cx| interims.poll_end(cx)).await;
     response
 }
@@ -141,7 +144,7 @@ fn refuse(status: StatusCode) -> Response<Body> {
 }
 
 /// Bytes that the HTTP/2 codec gets at a time: its default window.
-const PIECE: usize = 64 << 10;
+const BODY_PIECE_BYTES: usize = 64 << 10;
 
 /// A response body that notes whether the handler or the peer has to act next.
 pub(super) struct Tracked {
@@ -162,20 +165,20 @@ impl HttpBody for Tracked {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if !self.rest.is_empty() {
-            let next = PIECE.min(self.rest.len());
+            let next = BODY_PIECE_BYTES.min(self.rest.len());
             return Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(next)))));
         }
         let mut frame = Pin::new(&mut self.body).poll_frame(cx);
         match &frame {
-            Poll::Pending => self.turn.ours(),
-            Poll::Ready(_) => self.turn.theirs(),
+            Poll::Pending => self.turn.wait_for_handler(),
+            Poll::Ready(_) => self.turn.wait_for_peer(),
         }
         if self.piece
             && let Poll::Ready(Some(Ok(frame))) = &mut frame
             && let Some(data) = frame.data_mut()
-            && data.len() > PIECE
+            && data.len() > BODY_PIECE_BYTES
         {
-            self.rest = data.split_off(PIECE);
+            self.rest = data.split_off(BODY_PIECE_BYTES);
         }
         frame
     }

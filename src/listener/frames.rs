@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_found_however_they_are_cut() {
+    fn split_frames_are_found() {
         let mut octets = PREFACE.to_vec();
         for (kind, length) in
             [(4, 0), (1, 300), (3, 4), (0, 3), (6, 8), (8, 4), (3, 4), (9, 1), (2, 5), (200, 0)]
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_get_a_regular_field_first() {
+    fn trailers_get_regular_field_first() {
         const F: u8 = REGULAR_FIELD;
         let rows: &[(u8, &[u8], &[u8])] = &[
             (5, &[0x82], &[F, 0x82]),

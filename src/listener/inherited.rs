@@ -69,7 +69,7 @@ mod tests {
     use Plane::{Control, Data};
 
     #[test]
-    fn names_tell_what_a_socket_is_for_and_order_where_they_do_not() {
+    fn socket_plane_follows_name_else_order() {
         for (count, names, expected) in [
             (0, "", Some(&[][..])),
             (1, "", Some(&[Data])),

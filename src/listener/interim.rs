@@ -20,9 +20,9 @@ use crate::message::fields;
 use crate::message::interim::{Interim, Relay};
 
 /// Interim responses that one exchange passes on. Further ones are dropped.
-const MAX_COUNT: usize = 64;
+const MAX_INTERIM_RESPONSES: usize = 64;
 /// Bytes of the interim responses of one exchange.
-const MAX_BYTES: usize = 32 << 10;
+const MAX_INTERIM_BYTES: usize = 32 << 10;
 
 /// The interim responses of one connection.
 #[derive(Debug, Default)]
@@ -101,7 +101,7 @@ impl Relay for Interims {
             *queue = Queue { exchange, ..Queue::default() };
         }
         let bytes = encode(status, fields);
-        if queue.count == MAX_COUNT || queue.total + bytes.len() > MAX_BYTES {
+        if queue.count == MAX_INTERIM_RESPONSES || queue.total + bytes.len() > MAX_INTERIM_BYTES {
             tracing::debug!(%status, "interim response beyond the bounds dropped");
             return;
         }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_exchange_that_waits_is_told_and_its_answer_comes_last() {
+    fn waiting_exchange_gets_interims_before_response() {
         let interims = Arc::new(Interims::default());
         let none = HeaderMap::new();
         let first = interims.begin(1);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_exchange_passes_on_is_bounded() {
+    fn interims_of_one_exchange_are_bounded() {
         let interims = Arc::new(Interims::default());
         let mut long = HeaderMap::new();
         long.insert("link", HeaderValue::try_from("x".repeat(1000)).expect("a value"));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_the_origins_connection_stay_there() {
+    fn interim_response_loses_connection_fields() {
         let mut fields = HeaderMap::new();
         for (name, value) in [("link", "</a>"), ("connection", "x-y"), ("x-y", "1"), ("content-length", "0")]
         {

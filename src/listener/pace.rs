@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_whole_window_of_waiting_with_too_few_bytes_is_too_slow() {
+    fn slow_peer_is_found_after_whole_window() {
         // 10 bytes a second over 4 seconds are 40 bytes.
         for (ticks, expected) in [
             (&[(true, 9), (true, 9), (true, 9), (true, 9)][..], true),
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rate_any_byte_will_do() {
+    fn zero_rate_accepts_any_byte() {
         let mut pace = Pace::new(0, Duration::from_secs(4));
         assert!(![1, 0, 0, 0].iter().any(|moved| pace.tick(true, *moved)));
         assert!(pace.tick(true, 0));

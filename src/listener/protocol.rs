@@ -13,13 +13,13 @@ use super::streams::Accepted;
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes that are read to detect the version. Most first heads fit.
-const AHEAD: usize = 2048;
+const READ_AHEAD_BYTES: usize = 2048;
 
 /// Number of fields up to which hyper parses a head on the stack.
 const HEADERS_ON_STACK: usize = 100;
 
 /// hyper's default bound of its buffers. A longer request head raises it.
-const BUFFER: usize = 408 * 1024;
+const HYPER_MAX_BUFFER: usize = 408 * 1024;
 
 /// The HTTP versions that a connection can speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +30,9 @@ pub(super) enum Version {
 
 /// Reads until it is clear whether the peer sent the preface of HTTP/2. Returns the bytes read.
 pub(super) async fn detect(io: &mut (impl AsyncRead + Unpin)) -> io::Result<(Version, Vec<u8>)> {
-    let mut ahead = Vec::with_capacity(AHEAD);
+    let mut ahead = Vec::with_capacity(READ_AHEAD_BYTES);
     loop {
-        let n = io.read_buf(&mut (&mut ahead).limit(AHEAD)).await?;
+        let n = io.read_buf(&mut (&mut ahead).limit(READ_AHEAD_BYTES)).await?;
         match version(&ahead, n == 0) {
             Some(version) => return Ok((version, ahead)),
             None => continue,
@@ -70,7 +70,7 @@ impl Protocols {
             // idle connections too.
             .header_read_timeout(None)
             .max_header_size(config.max_header_bytes)
-            .max_buf_size(BUFFER.max(config.max_header_bytes));
+            .max_buf_size(HYPER_MAX_BUFFER.max(config.max_header_bytes));
         // Any other count makes hyper allocate for each request.
         if config.max_header_count != HEADERS_ON_STACK {
             http1.max_headers(config.max_header_count);
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_bytes_tell_the_version() {
+    fn first_bytes_give_http_version() {
         for (bytes, ended, expected) in [
             (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], false, Some(Version::Http2)),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0", false, Some(Version::Http2)),

@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn lines_of_the_kernel_are_read() {
+    fn proc_net_lines_are_counted() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
              0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1\n\
              1: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2 1\n\
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_sockets_are_seen() {
+    fn own_listening_socket_is_counted() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = socket.local_addr().expect("an address");
         if cfg!(target_os = "linux") {

@@ -75,7 +75,7 @@ impl<IO, H: Handler> Short<IO, H> {
     fn answers(&mut self, came: &[u8]) -> bool {
         let Some(heads) = self.heads else { return false };
         // hyper has to write the last response, because that response says `Connection: close`.
-        let leaving = self.activity.is_leaving() || self.activity.left() <= 1;
+        let leaving = self.activity.is_closing() || self.activity.left() <= 1;
         self.heads = match begins(came, self.limits.max_header_count) {
             Begins::Plain(plain, length)
                 if length == came.len() && length <= self.limits.max_header_bytes =>

@@ -15,7 +15,7 @@ use crate::message::framing::Requests;
 
 /// Invalid anywhere in a head, in a chunk size and at the end of a line. It also ends a head,
 /// because hyper may not parse an incomplete one.
-const REFUSED: &[u8] = b"\0\r\n\r\n";
+const REFUSED_BYTES: &[u8] = b"\0\r\n\r\n";
 
 /// An HTTP/1 connection whose requests are parsed strictly.
 pub(super) struct Strict<IO> {
@@ -46,7 +46,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
         if let Err(broken) = self.requests.heard(&buf.filled()[before..]) {
             tracing::debug!(how = %broken.how, "malformed request");
             buf.set_filled(before + broken.before);
-            self.broken = Some(put(REFUSED, buf));
+            self.broken = Some(put(REFUSED_BYTES, buf));
             // Bytes that arrive and are never read would make the kernel reset the connection
             // before the peer reads the response.
             let mut scrap = [0; 4 << 10];
@@ -101,7 +101,7 @@ mod tests {
     use tokio::io::AsyncReadExt as _;
 
     #[tokio::test]
-    async fn what_is_read_ends_with_what_is_refused_however_small_the_reads() {
+    async fn bad_line_ends_input_at_any_read_size() {
         let right = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let all = format!("{right}GET / HTTP/1.1\nHost: a\n\n{right}");
         for size in [1, 2, 3, 4, 5, 6, 29, 30, 1000] {
@@ -111,8 +111,11 @@ mod tests {
                 read.extend_from_slice(&part[..n]);
             }
             // hyper may have some of the bad line, but it ends with our bytes, and nothing follows.
-            assert!(read.starts_with(right.as_bytes()) && read.ends_with(REFUSED), "{size}: {read:?}");
-            assert!(read.len() <= right.len() + "GET / HTTP/1.1".len() + REFUSED.len(), "{size}: {read:?}");
+            assert!(read.starts_with(right.as_bytes()) && read.ends_with(REFUSED_BYTES), "{size}: {read:?}");
+            assert!(
+                read.len() <= right.len() + "GET / HTTP/1.1".len() + REFUSED_BYTES.len(),
+                "{size}: {read:?}"
+            );
         }
     }
 }

@@ -150,7 +150,7 @@ mod tests {
         let mut socket =
             Watched::new(tokio::io::sink(), Vec::new(), activity.clone(), Arc::new(Interims::default()));
         let mut turn = Turn::begin(&activity);
-        turn.theirs();
+        turn.wait_for_peer();
         let _turn = Some(turn).filter(|_| owed);
         let clock = pin!(sleep(Duration::ZERO));
         let mut timer = Timer::new(clock, activity.clone(), heads, MS, 20 * MS, min_rate);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_peer_is_idle_after_a_whole_window() {
+    async fn silent_peer_is_idle_after_whole_window() {
         for heads in [true, false] {
             let (seen, tick) = verdict(heads, 0, false, 0, 100).await.expect("a verdict");
             assert!(seen == Verdict::Idle && (4..=5).contains(&tick), "{seen:?} {tick}");
@@ -183,7 +183,7 @@ mod tests {
     /// 1 MB/s are 5 KB in a tick of 5 ms, and 20 KB in the window. A delayed test writes less in a
     /// tick, never more.
     #[tokio::test]
-    async fn a_peer_below_the_rate_is_too_slow_and_no_other() {
+    async fn peer_below_rate_is_slow_reader() {
         for heads in [true, false] {
             let (seen, tick) = verdict(heads, 1_000_000, true, 4900, 100).await.expect("a verdict");
             assert!((4..=5).contains(&tick), "{seen:?} {tick}");
@@ -195,7 +195,7 @@ mod tests {
     /// Over HTTP/2, bytes outside of an exchange count as activity from the least rate on. HTTP/1
     /// has no such bytes.
     #[tokio::test]
-    async fn few_bytes_keep_no_connection_of_http_2() {
+    async fn few_bytes_do_not_keep_http2_connection() {
         assert_eq!(
             verdict(false, 1_000_000, false, 4900, 100).await.map(|(seen, _)| seen),
             Some(Verdict::Idle)
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_has_its_time_from_its_first_byte_on() {
+    async fn head_timeout_runs_from_first_byte() {
         let activity = Arc::new(Activity::new(10));
         let mut clock = pin!(sleep(Duration::from_secs(3600)));
         let before = Instant::now();

@@ -23,7 +23,7 @@ mod turns;
 pub(super) use turns::{Found, Turn, Turns};
 
 /// Estimated overhead of the memory cache for an entry in bytes, beside key and record.
-const ENTRY: usize = 256;
+const ENTRY_OVERHEAD: usize = 256;
 /// Shards of the memory tier at most, each with its own lock. A small tier has fewer.
 const MAX_SHARDS: usize = 16;
 /// Each shard has room for at least this many of the largest records.
@@ -170,5 +170,5 @@ impl Front {
 }
 
 fn weight(key: &CacheKey, record: &Arc<Record>) -> usize {
-    ENTRY + key.as_bytes().len() + record.weight()
+    ENTRY_OVERHEAD + key.as_bytes().len() + record.weight()
 }

@@ -38,7 +38,7 @@ use disk::Disk;
 use folder::Folder;
 
 /// Number of times a read starts over because the key changed meanwhile. Then it is a miss.
-const ATTEMPTS: usize = 3;
+const MAX_READ_ATTEMPTS: usize = 3;
 
 /// A store in memory and on disk; see the [module](self).
 pub struct HybridStore {
@@ -79,12 +79,12 @@ impl HybridStore {
         let inner = Arc::new(Inner { front, disk, listing: path });
         canary::check(&inner.disk).await;
         let is_closing = Arc::new(AtomicBool::new(false));
-        let is_told = {
+        let should_end = {
             let is_closing = Arc::clone(&is_closing);
             move || is_closing.load(Ordering::Relaxed)
         };
         let checking = canary::run(Arc::downgrade(&inner.disk), config.canary_interval);
-        let canary = tasks::vital("disk-check", is_told, checking);
+        let canary = tasks::vital("disk-check", should_end, checking);
         Ok(HybridStore { inner, canary: Mutex::new(Some(canary)), is_closing })
     }
 
@@ -113,25 +113,25 @@ fn prepare(dir: &Path, config: &Config) -> Result<(Folder, Ledger), OpenError> {
 
 impl Inner {
     async fn get_disk(&self, key: &CacheKey) -> Option<Arc<Record>> {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_READ_ATTEMPTS {
             if let Some(record) = self.front.get(key.as_bytes()) {
                 return Some(record);
             }
             if let Some((place, record)) = self.disk.load_at_once(key) {
                 let mut turn = self.front.turns.take(key.as_bytes());
-                if self.disk.is_there(key, place) && self.front.keep(&mut turn, key, &record) {
+                if self.disk.is_still_at(key, place) && self.front.keep(&mut turn, key, &record) {
                     return Some(record);
                 }
             }
             if !self.disk.may_contain(key) {
                 return None;
             }
-            let boarded = self.front.turns.board(key);
-            let flight = &boarded.flight;
-            let found = flight.found.get_or_init(|| self.disk.load(key, || flight.overtaken())).await;
+            let joined = self.front.turns.join(key);
+            let load = &joined.load;
+            let found = load.found.get_or_init(|| self.disk.load(key, || load.is_outdated())).await;
 
             let mut turn = self.front.turns.take(key.as_bytes());
-            if flight.overtaken() {
+            if load.is_outdated() {
                 drop(turn);
                 continue;
             }
@@ -180,7 +180,7 @@ impl Store for HybridStore {
         let Inner { front, disk, .. } = &*self.inner;
         let mut turn = front.turns.take(key.as_bytes());
         if front.keep(&mut turn, &key, &record) {
-            turn.overtake(key.as_bytes());
+            turn.mark_outdated(key.as_bytes());
             let durable = front.ledger.is_durable(record.sequence);
             disk.replace(key, record, durable);
         }
@@ -190,7 +190,7 @@ impl Store for HybridStore {
         let Inner { front, disk, .. } = &*self.inner;
         let mut turn = front.turns.take(key.as_bytes());
         front.forget(&mut turn, key.as_bytes());
-        turn.overtake(key.as_bytes());
+        turn.mark_outdated(key.as_bytes());
         disk.remove(key);
     }
 
@@ -226,7 +226,7 @@ impl Store for HybridStore {
         let Inner { front, disk, .. } = &*self.inner;
         let mut turn = front.turns.take(key.as_bytes());
         front.forget(&mut turn, key.as_bytes());
-        turn.overtake(key.as_bytes());
+        turn.mark_outdated(key.as_bytes());
         disk.forget(key);
     }
 

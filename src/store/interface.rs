@@ -12,7 +12,7 @@ use super::usage::Usage;
 use crate::clock::Timestamp;
 
 /// Stored responses in a page of the listing that the provided methods ask for.
-const PAGE: usize = 512;
+const LISTING_PAGE: usize = 512;
 
 /// Keeps records by key, bounded in bytes.
 ///
@@ -72,7 +72,7 @@ pub trait Store: Send + Sync + 'static {
     fn count(&self, query: &Query) -> u64 {
         let (mut count, mut after) = (0, None);
         loop {
-            let page = self.list(query, after, PAGE);
+            let page = self.list(query, after, LISTING_PAGE);
             count += page.listed.len() as u64;
             after = page.next;
             if after.is_none() {
@@ -89,7 +89,7 @@ pub trait Store: Send + Sync + 'static {
     fn drop_useless(&self, now: Timestamp) -> u64 {
         let (mut count, mut after) = (0, None);
         loop {
-            let page = self.list(&Query::default(), after, PAGE);
+            let page = self.list(&Query::default(), after, LISTING_PAGE);
             for useless in page.listed.iter().filter(|listed| listed.useful_until <= now) {
                 self.drop_stored(&useless.key);
                 count += 1;

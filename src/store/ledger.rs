@@ -32,9 +32,9 @@ use entries::Entries;
 use file::{Found, LedgerFile, Slot, State};
 
 /// Numbers that are reserved at a time. A crash wastes at most that many.
-const BLOCK: u64 = 1 << 20;
+const SEQUENCE_BLOCK: u64 = 1 << 20;
 /// Numbers between two attempts to reserve a block when the disk refuses.
-const RETRY: u64 = 4096;
+const RESERVE_RETRY: u64 = 4096;
 
 /// The purges and the sequence numbers; see the [module](self).
 #[derive(Debug)]
@@ -90,12 +90,12 @@ impl Ledger {
             Found::Damaged { highest, slot } => {
                 tracing::error!(path = %path.display(), slot, "purge ledger is damaged: everything stored counts as purged");
                 forget()?;
-                let start = highest.saturating_add(BLOCK);
+                let start = highest.saturating_add(SEQUENCE_BLOCK);
                 (State { reserved: start, floor: start, ..State::default() }, None)
             }
         };
         let start = state.reserved;
-        state.reserved = start.saturating_add(BLOCK);
+        state.reserved = start.saturating_add(SEQUENCE_BLOCK);
         let file = match opened {
             Some(mut file) => {
                 file.write(&[Slot::Reserved(state.reserved)], || state.clone(), slots)?;
@@ -115,7 +115,7 @@ impl Ledger {
         Ledger {
             next: AtomicU64::new(state.reserved),
             reserved: AtomicU64::new(reserved),
-            reserve_at: AtomicU64::new(reserved.saturating_sub(BLOCK / 2)),
+            reserve_at: AtomicU64::new(reserved.saturating_sub(SEQUENCE_BLOCK / 2)),
             newest: AtomicU64::new(newest),
             newest_soft: AtomicU64::new(state.entries.newest_soft()),
             floor: AtomicU64::new(state.floor),
@@ -186,15 +186,15 @@ impl Ledger {
             let mut purges = self.purges.write();
             for &scope in scopes {
                 match (scope, kind) {
-                    (Scope::Handle(handle), Kind::Hard) => purges.harden(handle, sequence),
+                    (Scope::Handle(handle), Kind::Hard) => purges.add_hard(handle, sequence),
                     (Scope::All, Kind::Hard) => {
                         self.floor.fetch_max(sequence, Ordering::AcqRel);
                         purges.clear_below(sequence);
                     }
                     (Scope::Handle(handle), Kind::Soft(moment)) => {
-                        purges.soften(Some(handle), sequence, moment);
+                        purges.add_soft(Some(handle), sequence, moment);
                     }
-                    (Scope::All, Kind::Soft(moment)) => purges.soften(None, sequence, moment),
+                    (Scope::All, Kind::Soft(moment)) => purges.add_soft(None, sequence, moment),
                 }
             }
             self.fold(&mut purges);
@@ -259,7 +259,7 @@ impl Ledger {
         if sequence < self.reserve_at.load(Ordering::Relaxed) || self.closed.load(Ordering::Acquire) {
             return;
         }
-        let reserved = self.next.load(Ordering::Relaxed).saturating_add(BLOCK);
+        let reserved = self.next.load(Ordering::Relaxed).saturating_add(SEQUENCE_BLOCK);
         let state = || State { reserved, ..self.state() };
         let slots = file::capacity_for(self.max_entries);
         let written =
@@ -267,11 +267,11 @@ impl Ledger {
         match written {
             Ok(()) => {
                 self.reserved.store(reserved, Ordering::Release);
-                self.reserve_at.store(reserved.saturating_sub(BLOCK / 2), Ordering::Relaxed);
+                self.reserve_at.store(reserved.saturating_sub(SEQUENCE_BLOCK / 2), Ordering::Relaxed);
                 self.reserve_failed.store(false, Ordering::Relaxed);
             }
             Err(error) => {
-                self.reserve_at.store(sequence.saturating_add(RETRY), Ordering::Relaxed);
+                self.reserve_at.store(sequence.saturating_add(RESERVE_RETRY), Ordering::Relaxed);
                 if !self.reserve_failed.swap(true, Ordering::Relaxed) {
                     tracing::error!(%error, "purge ledger cannot be written: new records stay in memory");
                 }

@@ -55,17 +55,17 @@ pub fn check(config: &Config) -> Result<(), OpenError> {
 }
 
 /// Time between two attempts to lock a folder that another process has open.
-const LOOK: Duration = Duration::from_millis(50);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 async fn open_when_free(dir: &Path, config: &Config) -> Result<HybridStore, OpenError> {
     let waited = Stopwatch::start();
     loop {
         match HybridStore::open(dir, config).await {
             Err(OpenError::Locked { .. }) if waited.elapsed() < config.lock_timeout => {
-                if waited.elapsed() < LOOK {
+                if waited.elapsed() < LOCK_POLL_INTERVAL {
                     tracing::info!(dir = %dir.display(), "waiting for another process to give up the cache folder");
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(LOCK_POLL_INTERVAL).await;
             }
             opened => return opened,
         }

@@ -27,8 +27,8 @@ pub use seen::Seen;
 const MAGIC: [u8; 4] = *b"tint";
 const VERSION: u16 = 6;
 const PREAMBLE: usize = 32;
-const RESPONSE: u8 = 0;
-const VARIANTS: u8 = 1;
+const KIND_RESPONSE: u8 = 0;
+const KIND_VARIANTS: u8 = 1;
 
 /// Longest head of a response on disk in bytes. `http::HeaderMap` can hold a head of this length
 /// even if all its lines have two bytes, so no head makes it panic.
@@ -117,9 +117,9 @@ impl Record {
     pub fn encode_head(&self) -> Result<Vec<u8>, EncodeError> {
         match &self.content {
             Content::Response { head, body } => {
-                self.encode_as(RESPONSE, &**head, body.len() as u64, MAX_RESPONSE_HEAD)
+                self.encode_as(KIND_RESPONSE, &**head, body.len() as u64, MAX_RESPONSE_HEAD)
             }
-            Content::Variants(index) => self.encode_as(VARIANTS, index, 0, MAX_VARIANTS_HEAD),
+            Content::Variants(index) => self.encode_as(KIND_VARIANTS, index, 0, MAX_VARIANTS_HEAD),
         }
     }
 
@@ -144,8 +144,8 @@ impl Record {
         }
         let (kind, head_len, body_len) = (preamble[6], number(preamble, 8), number(preamble, 16));
         let limit = match kind {
-            RESPONSE => MAX_RESPONSE_HEAD,
-            VARIANTS => MAX_VARIANTS_HEAD,
+            KIND_RESPONSE => MAX_RESPONSE_HEAD,
+            KIND_VARIANTS => MAX_VARIANTS_HEAD,
             _ => return Err(DecodeError::Kind(kind)),
         };
         let rest = (bytes.len() - PREAMBLE) as u64;
@@ -156,7 +156,7 @@ impl Record {
         if checksum(&preamble[..24], head) != number(preamble, 24) {
             return Err(DecodeError::Checksum);
         }
-        if kind == RESPONSE {
+        if kind == KIND_RESPONSE {
             let (sequence, handles, asking, head) = from_postcard(head)?;
             let content = Content::Response { head: Arc::new(head), body: bytes.slice_ref(body) };
             Ok(Record { asking: Arc::new(asking), ..Record::new(sequence, handles, content) })
@@ -173,22 +173,25 @@ impl Record {
     pub fn weight(&self) -> usize {
         // A field line costs its octets, a bucket of the map, and a shared value. The rest is the
         // structs.
-        const LINE: usize = 96;
-        const FIXED: usize = 256;
+        const FIELD_LINE_BYTES: usize = 96;
+        const STRUCT_BYTES: usize = 256;
         let content = match &self.content {
             Content::Response { head, body } => {
-                let lines = head.fields.iter().map(|(n, v)| n.as_str().len() + v.len() + LINE);
-                let ruling = head.ruling.as_ref().map_or(0, |r| r.told.len() + r.cache_control.len() + LINE);
+                let lines = head.fields.iter().map(|(n, v)| n.as_str().len() + v.len() + FIELD_LINE_BYTES);
+                let ruling = head
+                    .ruling
+                    .as_ref()
+                    .map_or(0, |r| r.told.len() + r.cache_control.len() + FIELD_LINE_BYTES);
                 let history = head.history.as_ref().map_or(0, |history| history.weight());
                 body.len() + size_of::<StoredResponse>() + lines.sum::<usize>() + ruling + history
             }
             Content::Variants(index) => {
-                let names = index.selecting.iter().map(|n| n.len() + LINE).sum::<usize>();
+                let names = index.selecting.iter().map(|n| n.len() + FIELD_LINE_BYTES).sum::<usize>();
                 let tag = |v: &crate::policy::stored::Variant| v.entity_tag.as_ref().map_or(0, Vec::len);
-                names + index.variants.iter().map(|v| v.key.len() + tag(v) + LINE).sum::<usize>()
+                names + index.variants.iter().map(|v| v.key.len() + tag(v) + FIELD_LINE_BYTES).sum::<usize>()
             }
         };
-        FIXED + self.handles.len() * size_of::<Handle>() + self.asking.weight() + content
+        STRUCT_BYTES + self.handles.len() * size_of::<Handle>() + self.asking.weight() + content
     }
 
     fn encode_as<T: Serialize>(

@@ -69,7 +69,7 @@ impl AccessLog {
                 line.whole = true;
                 body
             }
-            streaming => Body::stream(Watched { body: streaming, line }),
+            streaming => Body::stream(CountedBody { body: streaming, line }),
         };
         Response::from_parts(head, body)
     }
@@ -113,7 +113,7 @@ fn write(
         target: "tintype::access",
         client = %client.ip(),
         method = %method,
-        target_uri = %Told(target),
+        target_uri = %Masked(target),
         version = ?version,
         status = status.as_u16(),
         bytes,
@@ -125,7 +125,7 @@ fn write(
 }
 
 /// Parameters whose values are left out: credentials, and private data of a capture.
-const SECRET: [&str; 16] = [
+const SECRET_PARAMETERS: [&str; 16] = [
     "access_key",
     "accessKey",
     "api_key",
@@ -144,10 +144,10 @@ const SECRET: [&str; 16] = [
     "extraHttpHeaders",
 ];
 
-/// Displays a target without the values of [`SECRET`] parameters.
-struct Told<T>(T);
+/// Displays a target without the values of [`SECRET_PARAMETERS`].
+struct Masked<T>(T);
 
-impl<T: std::fmt::Display> std::fmt::Display for Told<T> {
+impl<T: std::fmt::Display> std::fmt::Display for Masked<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         use std::fmt::Write as _;
         write!(Masking { to: f, state: State::Path }, "{}", self.0)
@@ -182,7 +182,7 @@ impl std::fmt::Write for Masking<'_, '_> {
                 self.to.write_str("&")?;
             }
             match pair.split_once('=') {
-                Some((name, value)) if SECRET.contains(&name) && !value.is_empty() => {
+                Some((name, value)) if SECRET_PARAMETERS.contains(&name) && !value.is_empty() => {
                     self.to.write_str(name)?;
                     self.to.write_str("=***")?;
                 }
@@ -225,12 +225,12 @@ impl Drop for Line {
 }
 
 /// A streaming body that counts the bytes sent.
-struct Watched {
+struct CountedBody {
     body: Body,
     line: Line,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for CountedBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_proves_who_asks_is_in_no_line() {
+    fn credentials_are_masked_in_access_line() {
         for (target, told) in [
             ("/a", "/a"),
             ("/a?", "/a?"),
@@ -273,9 +273,9 @@ mod tests {
             ("/a?url=x&signature=s&key=web&cookies=a%3Db", "/a?url=x&signature=***&key=web&cookies=***"),
             ("/a?token&sig=&x=%26", "/a?token&sig=&x=%26"),
         ] {
-            assert_eq!(Told(target).to_string(), told);
+            assert_eq!(Masked(target).to_string(), told);
             let uri: Uri = format!("http://h{target}").parse().expect("a target");
-            assert_eq!(Told(&uri).to_string(), format!("http://h{told}"), "in pieces");
+            assert_eq!(Masked(&uri).to_string(), format!("http://h{told}"), "in pieces");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::exposition::Sample;
 use super::metric::Metric;
 
 /// Counts that are exported as one metric each.
-const COUNTS: [(Metric, Count); 8] = [
+const EXPORTED_COUNTS: [(Metric, Count); 8] = [
     (Metric::Collapsed, Count::Collapsed),
     (Metric::NotModified, Count::NotModified),
     (Metric::SentBytes, Count::BytesSent),
@@ -22,7 +22,7 @@ impl Counters {
         let (tally, lag) = (self.tally(), self.purge_lag().figures());
         let savings = tally.savings();
         let mut samples: Vec<Sample> =
-            COUNTS.iter().map(|(metric, count)| Sample::whole(*metric, self.get(*count))).collect();
+            EXPORTED_COUNTS.iter().map(|(metric, count)| Sample::whole(*metric, self.get(*count))).collect();
         samples.extend([
             Sample::real(Metric::HitRatio, self.snapshot().hit_rate),
             Sample::real(Metric::SavedBrowser, savings.browser_seconds),

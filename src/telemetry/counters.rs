@@ -51,11 +51,11 @@ pub enum Count {
     Purges,
 }
 
-const COUNTS: usize = Count::Purges as usize + 1;
+const COUNT_KINDS: usize = Count::Purges as usize + 1;
 
 /// All counts of a process.
 #[derive(Debug, Default)]
-pub struct Counters([AtomicU64; COUNTS], Lag, Tally);
+pub struct Counters([AtomicU64; COUNT_KINDS], Lag, Tally);
 
 impl Counters {
     /// Adds one to `count`.
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hit_rate_counts_what_needed_no_new_response() {
+    fn hit_rate_counts_requests_without_new_response() {
         let counters = Counters::default();
         assert_eq!(counters.snapshot().hit_rate, 0.0);
         for count in [Count::HitsMemory, Count::HitsDisk, Count::Revalidated, Count::Misses] {

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn open_metrics_has_every_description_and_its_end() {
+    fn open_metrics_has_descriptions_and_end_mark() {
         let text = write(samples(), Format::OpenMetrics).expect("text");
         for line in [
             "# TYPE tintype_requests counter",
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn prometheus_describes_counters_by_their_full_name() {
+    fn prometheus_counter_description_has_total_suffix() {
         let text = write(samples(), Format::Prometheus).expect("text");
         assert!(text.contains("# TYPE tintype_requests_total counter\n"), "{text}");
         assert!(text.contains("# TYPE tintype_memory_bytes gauge\n"));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_format_is_the_one_that_is_accepted() {
+    fn accept_field_selects_format() {
         for (accept, format) in [
             (None, Format::Prometheus),
             (Some("*/*"), Format::Prometheus),

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_time_is_in_the_bucket_whose_bound_it_does_not_pass() {
+    fn duration_is_counted_in_first_bucket_that_holds_it() {
         let histogram = Histogram::default();
         assert_eq!(histogram.spread().quantile(0.5), None);
         for micros in [0, 50, 51, 60_000_000, 60_000_001, u64::MAX] {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sum_is_in_seconds() {
+    fn histogram_sum_is_in_seconds() {
         let histogram = Histogram::default();
         histogram.observe(Duration::from_millis(1500));
         histogram.observe(Duration::from_millis(250));

@@ -10,7 +10,7 @@ use crate::message::outcome::CacheResult;
 
 /// Hours that are kept, including the current one.
 pub const HOURS: usize = 48;
-const SECONDS: u64 = 3600;
+const HOUR_SECONDS: u64 = 3600;
 
 /// A ring of hours. Counting takes a lock only once an hour.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ const BYTES: usize = 5;
 impl Hours {
     /// Counts a response with `bytes` of body at `now`.
     pub fn add(&self, served: CacheResult, bytes: u64, now: Timestamp) {
-        let number = now.as_secs() / SECONDS + 1;
+        let number = now.as_secs() / HOUR_SECONDS + 1;
         let hour = &self.ring[number as usize % HOURS];
         if hour.number.load(Ordering::Acquire) != number {
             self.turn(hour, number);
@@ -75,7 +75,7 @@ impl Hours {
 
     /// The last 48 hours at `now`, oldest first.
     pub fn series(&self, now: Timestamp) -> Vec<HourFigures> {
-        let present = now.as_secs() / SECONDS + 1;
+        let present = now.as_secs() / HOUR_SECONDS + 1;
         (0..HOURS as u64)
             .rev()
             .filter_map(|ago| present.checked_sub(ago).filter(|number| *number > 0))
@@ -83,7 +83,7 @@ impl Hours {
                 let hour = &self.ring[number as usize % HOURS];
                 let used = hour.number.load(Ordering::Acquire) == number;
                 let field = |field: usize| if used { hour.answers[field].load(Ordering::Relaxed) } else { 0 };
-                let start = Timestamp::from_secs((number - 1) * SECONDS);
+                let start = Timestamp::from_secs((number - 1) * HOUR_SECONDS);
                 HourFigures {
                     start: humantime::format_rfc3339_seconds(start.to_system()).to_string(),
                     hits: field(HITS),
@@ -125,7 +125,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_secs(1_761_955_200); // Sat, 01 Nov 2025 00:00:00 GMT
 
     #[test]
-    fn hours_come_and_go() {
+    fn hours_rotate_after_48_hours() {
         let hours = Hours::default();
         let at = |minutes: u64| START + Duration::from_secs(minutes * 60);
         hours.add(CacheResult::HitMemory, 10, at(0));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_turned_back_spoils_nothing() {
+    fn clock_set_back_keeps_counts() {
         let hours = Hours::default();
         let late = START + Duration::from_secs(49 * 3600);
         hours.add(CacheResult::Miss, 0, late);

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_counts_adds_up_and_keeps_the_longest() {
+    fn lag_has_count_sum_and_maximum() {
         let lag = Lag::default();
         assert_eq!(lag.figures(), LagFigures::default());
         for millis in [1, 5, 2] {

@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_follow_one_form_and_are_unique() {
+    fn metric_names_have_one_form_and_are_unique() {
         let mut names: Vec<_> = Metric::ALL.iter().map(|metric| metric.family()).collect();
         for (name, metric) in names.iter().zip(Metric::ALL) {
             assert!(name.starts_with("tintype_") && name.matches('_').count() >= 1, "{name}");
@@ -140,7 +140,7 @@ mod tests {
 
     /// docs/METRICS.md has a row for each metric, and no other rows.
     #[test]
-    fn the_document_lists_all_metrics_and_no_others() {
+    fn document_lists_exactly_all_metrics() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/METRICS.md");
         let document = std::fs::read_to_string(path).expect("docs/METRICS.md");
         let rows: Vec<&str> = document.lines().filter(|line| line.starts_with("| `tintype_")).collect();

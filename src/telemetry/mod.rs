@@ -40,7 +40,7 @@ pub enum Format {
 }
 
 /// Crates that log at `warn` only, unless the configured filter says otherwise.
-const QUIETER: &str = "foyer=warn,foyer_storage=warn,foyer_memory=warn";
+const QUIET_CRATES: &str = "foyer=warn,foyer_storage=warn,foyer_memory=warn";
 
 /// Sends log lines to standard error, in colour on a terminal unless `NO_COLOR` is set. Only the
 /// first call has an effect.
@@ -96,5 +96,5 @@ static SET_FILTER: OnceLock<SetFilter> = OnceLock::new();
 
 fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     // The disk engine logs every step at `info`. A filter that names it overrides this.
-    EnvFilter::builder().parse(format!("{QUIETER},{level}"))
+    EnvFilter::builder().parse(format!("{QUIET_CRATES},{level}"))
 }

@@ -21,7 +21,7 @@ use crate::clock::Stopwatch;
 /// Bytes that a line in the queue counts beside its text.
 const LINE_OVERHEAD: usize = 64;
 /// Pause before a non-blocking descriptor is tried again.
-const RETRY: Duration = Duration::from_millis(10);
+const WRITE_RETRY_DELAY: Duration = Duration::from_millis(10);
 
 /// Lines lost since the start of the process.
 static LOST: AtomicU64 = AtomicU64::new(0);
@@ -155,7 +155,7 @@ fn write_line(to: &mut impl Write, line: &[u8]) -> Result<(), Cut> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // Another process that shares the descriptor made it non-blocking. Only the queue fills
             // meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(RETRY),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(WRITE_RETRY_DELAY),
             Err(_) => return Err(Cut { after: written }),
         }
     }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_counted_and_cut_lines_stay_apart() {
+    fn unwritten_lines_are_counted_and_cut_lines_end() {
         let (disk, lost) = (Disk::default(), counter());
         let output = Output::start(disk.clone(), 1 << 20, lost);
         let say = |line: &[u8]| {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_is_bounded_by_bytes_and_nobody_waits() {
+    fn full_log_queue_drops_lines_without_waiting() {
         let (read, write) = rustix::pipe::pipe().unwrap();
         let lost = counter();
         let output = Output::start(std::fs::File::from(write), 100_000, lost);

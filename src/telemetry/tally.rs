@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_counted_under_its_name() {
+    fn counts_are_kept_by_name() {
         let tally = Tally::default();
         tally.error("timeout");
         tally.error("timeout");
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn savings_add_up() {
+    fn savings_accumulate() {
         let tally = Tally::default();
         tally.saved_capture(Duration::from_millis(1500));
         tally.saved_capture(Duration::from_millis(500));

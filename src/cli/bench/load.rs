@@ -19,9 +19,9 @@ use super::spread::Spread;
 
 /// Cache statuses and kinds of errors that are counted by name. A server could send any number of
 /// them.
-const MOST_NAMES: usize = 32;
+const MAX_NAMES: usize = 32;
 /// The name of all further ones.
-const OTHERS: &str = "others";
+const OTHER_NAMES: &str = "others";
 
 /// The URLs to request, and for how long.
 pub(super) struct Load {
@@ -81,11 +81,11 @@ impl Outcome {
 }
 
 fn bounded<T: Default>(map: &mut BTreeMap<String, T>, name: String) -> &mut T {
-    let name = if map.len() < MOST_NAMES || map.contains_key(&name) { name } else { OTHERS.to_owned() };
+    let name = if map.len() < MAX_NAMES || map.contains_key(&name) { name } else { OTHER_NAMES.to_owned() };
     map.entry(name).or_default()
 }
 
-/// A complete response.
+/// The facts of a complete response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cache_statuses_are_read() {
+    fn cache_status_fields_give_status() {
         for (lines, expected) in [
             (&[("x-cache", "HIT")][..], "HIT"),
             (&[("x-cache", "Miss from somewhere")], "MISS"),
@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_cannot_invent_names_without_end() {
+    fn names_from_server_are_bounded() {
         let mut outcome = Outcome::default();
         for number in 0..1000 {
             let cache = format!("C{number}");
             outcome.add(Ok(Answer { status: 200, cache, bytes: 2 }), Duration::from_millis(1));
         }
-        assert!(outcome.by_cache.len() <= MOST_NAMES + 1, "{}", outcome.by_cache.len());
-        assert_eq!(outcome.by_cache[OTHERS].count(), 1000 - MOST_NAMES as u64);
+        assert!(outcome.by_cache.len() <= MAX_NAMES + 1, "{}", outcome.by_cache.len());
+        assert_eq!(outcome.by_cache[OTHER_NAMES].count(), 1000 - MAX_NAMES as u64);
         assert_eq!((outcome.bytes, outcome.failures()), (2000, 0));
         outcome.add(Ok(Answer { status: 503, cache: "-".into(), bytes: 0 }), Duration::ZERO);
         outcome.add(Err("answer broke off"), Duration::ZERO);

@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// Requests at the same time
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     concurrency: u16,
-    /// Requests in all
+    /// Number of requests in all
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     requests: u64,
     /// Time to send requests for instead, such as 30s

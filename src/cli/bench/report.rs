@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_tells_each_cache_status() {
+    fn report_has_row_per_cache_status() {
         let mut outcome = Outcome::default();
         for (cache, ms, status) in [("HIT", 1, 200), ("HIT", 1, 200), ("HIT", 1, 200), ("MISS", 400, 503)] {
             outcome.add(Ok(Answer { status, cache: cache.into(), bytes: 512 }), Duration::from_millis(ms));

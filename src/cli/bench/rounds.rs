@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn hits_are_compared_with_a_first_answer_that_is_none() {
+    fn speedup_needs_first_response_that_is_no_hit() {
         let miss = || round("MISS", 200, 900);
         for (rounds, expected) in [
             (vec![miss(), round("HIT", 200, 3), round("HIT", 200, 9)], Some(100.0)),

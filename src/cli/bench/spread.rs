@@ -6,9 +6,9 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 /// Significant digits: a duration is exact to one part in 128.
-const DIGITS: u8 = 2;
+const SIGNIFICANT_DIGITS: u8 = 2;
 /// Longest duration in microseconds: a week. Longer ones count as this, which bounds the memory.
-const LONGEST: u64 = 604_800_000_000;
+const MAX_MICROSECONDS: u64 = 604_800_000_000;
 
 /// Counts durations in buckets that grow with the duration, from one microsecond. Minimum, maximum
 /// and mean are exact.
@@ -22,16 +22,16 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Counts one duration.
+    /// Counts one more duration.
     pub(super) fn add(&mut self, time: Duration) {
         self.min = if self.count() == 0 { time } else { self.min.min(time) };
         self.max = self.max.max(time);
         self.sum = self.sum.saturating_add(time);
         if self.histogram.is_none() {
-            self.histogram = Histogram::new_with_max(LONGEST, DIGITS).ok();
+            self.histogram = Histogram::new_with_max(MAX_MICROSECONDS, SIGNIFICANT_DIGITS).ok();
         }
         if let Some(histogram) = &mut self.histogram {
-            histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(LONGEST));
+            histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(MAX_MICROSECONDS));
         }
     }
 
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_narrow_and_memory_is_bounded() {
+    fn many_durations_keep_narrow_quantiles_in_bounded_memory() {
         for micros in (0..300).chain((8..39).flat_map(|bits| [(1 << bits) - 1, 1 << bits, (1 << bits) + 1])) {
             let mut spread = Spread::default();
             spread.add(Duration::from_micros(micros));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_by_nearest_rank() {
+    fn quantiles_use_nearest_rank() {
         let mut spread = Spread::default();
         assert_eq!((spread.quantile(0.5), spread.count()), (Duration::ZERO, 0));
         for ms in (1..=100).rev() {

@@ -162,7 +162,7 @@ mod tests {
     use crate::cli::terminal::Mark;
 
     #[test]
-    fn a_browser_without_sandbox_is_said_loudly() {
+    fn browser_without_sandbox_gives_warning() {
         for (on, root, expected, word) in [
             (true, false, Mark::Good, "on"),
             (false, true, Mark::Warning, "IS ROOT"),

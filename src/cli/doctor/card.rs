@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_names_its_package() {
+    fn missing_glyphs_name_package() {
         let findings = judge(&card(&[]));
         assert_eq!(findings.len(), 1);
         assert!(findings[0].says.ends_with("Devanagari, Thai"), "{findings:?}");
@@ -184,21 +184,21 @@ mod tests {
     }
 
     #[test]
-    fn a_card_that_says_nothing_is_no_good_one() {
+    fn card_without_results_is_failure() {
         for odd in [json!(null), json!([]), json!("fine"), json!([{ "script": "Latin" }])] {
             assert!(judge(&odd).iter().all(|finding| finding.mark != Mark::Good), "{odd}");
         }
     }
 
     #[test]
-    fn the_card_has_a_line_for_each_script() {
+    fn card_has_row_per_script() {
         for (script, _) in PACKAGES {
             assert!(CARD.contains(&format!("script: \"{script}\"")), "{script}");
         }
     }
 
     #[test]
-    fn every_package_is_in_the_image_and_in_the_script_that_installs() {
+    fn font_packages_are_in_image_and_install_script() {
         for file in ["Dockerfile", "scripts/install-browser"] {
             let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
             let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c == '"').collect();

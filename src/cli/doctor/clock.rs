@@ -8,22 +8,22 @@ use tintype::message::date;
 use super::finding::Finding;
 
 /// tintype did not exist before 2025-11-01.
-const LEAST: Timestamp = Timestamp::from_secs(1_761_955_200);
+const EARLIEST_TIME: Timestamp = Timestamp::from_secs(1_761_955_200);
 /// Time zones and archives make the time of a program file inexact.
-const SLACK: Duration = Duration::from_secs(24 * 3600);
+const PROGRAM_TIME_SLACK: Duration = Duration::from_secs(24 * 3600);
 /// Seconds of difference to the clock of an origin that do no harm.
-const TOLERANCE: u64 = 30;
+const MAX_SKEW_SECONDS: u64 = 30;
 const REMEDY: &str = "set the clock, and keep it so with NTP (chrony, systemd-timesyncd)";
 
 /// Checks that the time is later than that of the program file.
 pub(super) fn check() -> Finding {
     let program = std::env::current_exe().and_then(std::fs::metadata).and_then(|program| program.modified());
-    judge(SystemClock.now(), program.map_or(LEAST, Timestamp::from_system).max(LEAST))
+    judge(SystemClock.now(), program.map_or(EARLIEST_TIME, Timestamp::from_system).max(EARLIEST_TIME))
 }
 
 fn judge(now: Timestamp, made: Timestamp) -> Finding {
     let date = |moment: Timestamp| httpdate::fmt_http_date(moment.to_system());
-    if now + SLACK < made {
+    if now + PROGRAM_TIME_SLACK < made {
         let says = format!("it is {}, which is before this program was made ({})", date(now), date(made));
         return Finding::failure("clock", says, REMEDY);
     }
@@ -35,8 +35,8 @@ pub(super) fn compare(origin: &str, now: Timestamp, said: &str, age: u64) -> Opt
     let theirs = date::parse(said.as_bytes())?.as_secs().saturating_add(age);
     let ours = now.as_secs();
     let apart = ours.abs_diff(theirs);
-    if apart <= TOLERANCE {
-        return Some(Finding::good("clock", format!("within {TOLERANCE} s of the clock of {origin}")));
+    if apart <= MAX_SKEW_SECONDS {
+        return Some(Finding::good("clock", format!("within {MAX_SKEW_SECONDS} s of the clock of {origin}")));
     }
     let which = if ours > theirs { "ahead of" } else { "behind" };
     let says =
@@ -50,20 +50,20 @@ mod tests {
     use crate::cli::terminal::Mark;
 
     #[test]
-    fn a_clock_from_before_the_program_is_wrong() {
-        let made = Timestamp::from_secs(LEAST.as_secs() + 1_000_000);
+    fn clock_before_program_file_is_failure() {
+        let made = Timestamp::from_secs(EARLIEST_TIME.as_secs() + 1_000_000);
         for (now, expected) in [
             (Timestamp::from_secs(0), Mark::Failure),
-            (made - SLACK - Duration::from_secs(1), Mark::Failure),
-            (made - SLACK, Mark::Good),
-            (made + SLACK, Mark::Good),
+            (made - PROGRAM_TIME_SLACK - Duration::from_secs(1), Mark::Failure),
+            (made - PROGRAM_TIME_SLACK, Mark::Good),
+            (made + PROGRAM_TIME_SLACK, Mark::Good),
         ] {
             assert_eq!(judge(now, made).mark, expected, "{now:?}");
         }
     }
 
     #[test]
-    fn clocks_are_compared_with_the_age_of_the_answer() {
+    fn clock_comparison_subtracts_age_of_response() {
         let now = Timestamp::from_secs(784_111_777);
         for (date, age, expected) in [
             ("Sun, 06 Nov 1994 08:49:37 GMT", 0, Some(Mark::Good)),

@@ -15,8 +15,8 @@ use super::finding::Finding;
 
 const CHECK: &str = "disk";
 /// A file that is written and removed again.
-const PROBE: &str = "doctor-probe";
-const BLOCK: u64 = 512;
+const PROBE_FILE: &str = "doctor-probe";
+const STAT_BLOCK_BYTES: u64 = 512;
 
 pub(super) async fn check(config: Config) -> Vec<Finding> {
     let Some(dir) = config.dir.clone() else {
@@ -76,9 +76,9 @@ fn writable(dir: &Path, there: &Path) -> io::Result<bool> {
         Err(Errno::WOULDBLOCK) => return Ok(true),
         Err(error) => return Err(error.into()),
     }
-    let probe = dir.join(PROBE);
+    let probe = dir.join(PROBE_FILE);
     let written = File::create(&probe).and_then(|mut file| {
-        file.write_all(PROBE.as_bytes())?;
+        file.write_all(PROBE_FILE.as_bytes())?;
         file.sync_all()
     });
     let removed = std::fs::remove_file(&probe);
@@ -88,7 +88,11 @@ fn writable(dir: &Path, there: &Path) -> io::Result<bool> {
 /// Bytes that the store has allocated already.
 fn taken(dir: &Path) -> u64 {
     let Ok(blocks) = std::fs::read_dir(dir.join("blocks")) else { return 0 };
-    blocks.flatten().filter_map(|block| block.metadata().ok()).map(|block| block.blocks() * BLOCK).sum()
+    blocks
+        .flatten()
+        .filter_map(|block| block.metadata().ok())
+        .map(|block| block.blocks() * STAT_BLOCK_BYTES)
+        .sum()
 }
 
 fn room(dir: &Path, held: bool, needed: u64, free: u64) -> Finding {
@@ -114,15 +118,17 @@ fn kind(_: &Path) -> Option<u64> {
 
 /// Name, problem and remedy of file systems that do not suit a cache.
 fn doubtful(magic: u64) -> Option<(&'static str, &'static str, &'static str)> {
-    const REMOTE: &str = "it is slow, its locks may not hold, and room is not taken ahead";
-    const LOCAL: &str = "use a local disk (ext4, xfs)";
-    const FORGETFUL: &str = "what is stored there is lost when the machine restarts, and takes memory";
+    const REMOTE_DOUBT: &str = "it is slow, its locks may not hold, and room is not taken ahead";
+    const LOCAL_REMEDY: &str = "use a local disk (ext4, xfs)";
+    const VOLATILE_DOUBT: &str = "what is stored there is lost when the machine restarts, and takes memory";
     match magic {
-        0x6969 => Some(("NFS", REMOTE, LOCAL)),
-        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some(("SMB", REMOTE, LOCAL)),
-        0x0102_1997 => Some(("9p", REMOTE, LOCAL)),
-        0x6573_5546 => Some(("FUSE", REMOTE, LOCAL)),
-        0x0102_1994 | 0x8584_58f6 => Some(("tmpfs", FORGETFUL, "use a disk, or set dir = \"\" in [store]")),
+        0x6969 => Some(("NFS", REMOTE_DOUBT, LOCAL_REMEDY)),
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some(("SMB", REMOTE_DOUBT, LOCAL_REMEDY)),
+        0x0102_1997 => Some(("9p", REMOTE_DOUBT, LOCAL_REMEDY)),
+        0x6573_5546 => Some(("FUSE", REMOTE_DOUBT, LOCAL_REMEDY)),
+        0x0102_1994 | 0x8584_58f6 => {
+            Some(("tmpfs", VOLATILE_DOUBT, "use a disk, or set dir = \"\" in [store]"))
+        }
         0x794c_7630 => Some((
             "the layers of a container",
             "what is stored there is lost with the container",
@@ -138,7 +144,7 @@ mod tests {
     use crate::cli::terminal::Mark;
 
     #[test]
-    fn room_is_what_is_missing() {
+    fn room_check_reports_missing_bytes() {
         for (needed, free, expected) in [(0, 0, Mark::Good), (10, 10, Mark::Good), (11, 10, Mark::Failure)] {
             assert_eq!(room(Path::new("cache"), false, needed, free).mark, expected);
         }
@@ -146,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn remote_and_forgetful_file_systems_are_doubtful() {
+    fn remote_and_volatile_file_systems_are_doubtful() {
         for (magic, expected) in
             [(0xef53, None), (0x5846_5342, None), (0x6969, Some("NFS")), (0x0102_1994, Some("tmpfs"))]
         {

@@ -19,7 +19,8 @@ pub(super) async fn capture(engine: &Engine, parameters: Value) -> Result<Bytes,
     }
 }
 
-/// Runs `script` on the document `html`. The script throws an error whose message is JSON, which is returned.
+/// Runs `script` on the document `html`. The script throws an error whose message is JSON, which is
+/// returned.
 pub(super) async fn thrown_json(engine: &Engine, html: &str, script: &str) -> Result<Value, Complaint> {
     match fetch(engine, json!({ "html": html, "js": script })).await {
         Err(OriginError::Flawed { flaw: Flaw::Script, detail }) => {

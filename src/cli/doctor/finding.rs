@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warnings_alone_leave_all_good() {
+    fn warnings_without_failure_exit_good() {
         let (good, warning) =
             (Finding::good("disk", "there"), Finding::warning("fonts", "no Thai", "install"));
         let failure = Finding::failure("browser", "none\n found", "install one");

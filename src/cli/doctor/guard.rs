@@ -13,17 +13,17 @@ use super::engine::{fetch, thrown_json};
 use super::finding::Finding;
 
 const CHECK: &str = "guard";
-const ROADS: &str = include_str!("roads.js");
+const PROBE_SCRIPT: &str = include_str!("roads.js");
 /// Addresses where clouds keep the credentials of a machine.
-const METADATA: [(&str, &str); 3] = [
+const METADATA_ADDRESSES: [(&str, &str); 3] = [
     ("169.254.169.254", "http://169.254.169.254/latest/meta-data/"),
     ("100.100.100.200", "http://100.100.100.200/latest/meta-data/"),
     ("fd00:ec2::254", "http://[fd00:ec2::254]/latest/meta-data/"),
 ];
 /// The port of metadata services.
-const HTTP: u16 = 80;
+const METADATA_PORT: u16 = 80;
 /// Time for a refusal, which needs no browser.
-const REFUSAL: Duration = Duration::from_secs(5);
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn check(engine: &Engine, config: &Config) -> Vec<Finding> {
     if !config.remote.is_empty() {
@@ -39,12 +39,12 @@ pub(super) async fn check(engine: &Engine, config: &Config) -> Vec<Finding> {
 /// Checks that captures of metadata services are refused, unless the operator allows them.
 async fn metadata(engine: &Engine, config: &Config) -> Finding {
     let mut allowed = Vec::new();
-    for (address, url) in METADATA {
-        if address.parse().is_ok_and(|address| opens_address(&config.allow_ranges, address, HTTP)) {
+    for (address, url) in METADATA_ADDRESSES {
+        if address.parse().is_ok_and(|address| opens_address(&config.allow_ranges, address, METADATA_PORT)) {
             allowed.push(address);
             continue;
         }
-        let answer = tokio::time::timeout(REFUSAL, fetch(engine, json!({ "url": url }))).await;
+        let answer = tokio::time::timeout(REFUSAL_TIMEOUT, fetch(engine, json!({ "url": url }))).await;
         match answer {
             Ok(Ok(answer)) if answer.status() == StatusCode::FORBIDDEN => {}
             _ => {
@@ -58,7 +58,10 @@ async fn metadata(engine: &Engine, config: &Config) -> Finding {
         }
     }
     if allowed.is_empty() {
-        return Finding::good(CHECK, format!("captures of {} metadata services are refused", METADATA.len()));
+        return Finding::good(
+            CHECK,
+            format!("captures of {} metadata services are refused", METADATA_ADDRESSES.len()),
+        );
     }
     let says = format!("allow_ranges lets pages reach the metadata service at {}", allowed.join(", "));
     Finding::warning(CHECK, says, "narrow allow_ranges: whoever asks for captures can read what is there")
@@ -75,7 +78,7 @@ async fn loopback(engine: &Engine, config: &Config) -> Finding {
             );
         }
     };
-    let script = ROADS.replacen("PORT = 0", &format!("PORT = {}", trap.port), 1);
+    let script = PROBE_SCRIPT.replacen("PORT = 0", &format!("PORT = {}", trap.port), 1);
     let tried = match thrown_json(engine, "<p>roads</p>", &script).await {
         Ok(said) => said["roads"].as_u64().unwrap_or_default(),
         Err(why) => {
@@ -170,7 +173,7 @@ impl Trap {
             }
             Ok(arrived)
         };
-        tokio::time::timeout(REFUSAL, heard)
+        tokio::time::timeout(REFUSAL_TIMEOUT, heard)
             .await
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
     }
@@ -182,7 +185,7 @@ mod tests {
     use crate::cli::terminal::Mark;
 
     #[test]
-    fn what_arrives_is_a_failure_unless_it_was_allowed() {
+    fn arrived_connection_fails_unless_allowed() {
         for (arrived, is_open, expected) in [
             (0, false, Mark::Good),
             (1, false, Mark::Failure),
@@ -194,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_exceptions_for_the_port_open_it() {
+    fn exception_opens_only_its_port() {
         for (host, range, expected) in [
             ("", "", false),
             ("localhost", "", true),
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_trap_counts_everybody_but_us() {
+    async fn trap_counts_connections_except_own() {
         let trap = Trap::set().await.unwrap();
         assert_eq!(trap.arrived().await.unwrap(), 0);
         let _one = TcpStream::connect(("127.0.0.1", trap.port)).await.unwrap();

@@ -117,7 +117,7 @@ mod tests {
     use crate::cli::terminal::Mark;
 
     #[test]
-    fn what_may_be_needed_is_held_against_the_limit() {
+    fn needed_files_and_memory_are_compared_with_limits() {
         for (limit, expected) in [(None, Mark::Good), (Some(100), Mark::Good), (Some(99), Mark::Warning)] {
             assert_eq!(files(100, limit).mark, expected, "{limit:?}");
             assert_eq!(memory(100, limit.map(|limit| (limit, "it"))).mark, expected, "{limit:?}");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn meminfo_is_read() {
+    fn meminfo_gives_total_bytes() {
         assert_eq!(total("MemTotal:       16 kB\nMemFree: 1 kB\n"), Some(16_384));
         assert_eq!(total("nothing"), None);
     }

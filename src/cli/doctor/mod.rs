@@ -89,7 +89,7 @@ fn unreadable(args: &Args, problems: &Problems) -> ExitCode {
         print(&format!("{document:#}\n"));
     } else {
         let told = || problems.to_text(Paint::of_stderr().is_coloured());
-        complain(&args.source.lesson().unwrap_or_else(told));
+        complain(&args.source.missing_file_advice().unwrap_or_else(told));
     }
     Exit::Misused.into()
 }

@@ -91,7 +91,7 @@ mod tests {
     use crate::cli::terminal::Mark;
 
     #[test]
-    fn any_answer_is_one_but_some_are_warnings() {
+    fn any_response_is_good_or_warning() {
         for (status, expected) in [
             (200, Mark::Good),
             (301, Mark::Good),

@@ -26,7 +26,7 @@ pub(in crate::store) struct Turns {
 #[derive(Default)]
 struct Stripe {
     /// Loads under way, and the number of requests that wait for each.
-    flights: HashMap<CacheKey, (Arc<Flight>, usize)>,
+    loads: HashMap<CacheKey, (Arc<DiskLoad>, usize)>,
     /// Hash of a key, and the sequence number of the last record put under it. This finds out an
     /// older record even after the younger one has left memory. A new key overwrites the slot, so a
     /// late fetch in a busy stripe can go unnoticed. That is rare.
@@ -35,8 +35,8 @@ struct Stripe {
 
 /// A load from disk, shared by all requests for the key that arrive meanwhile.
 #[derive(Default)]
-pub(in crate::store) struct Flight {
-    overtaken: AtomicBool,
+pub(in crate::store) struct DiskLoad {
+    is_outdated: AtomicBool,
     pub(in crate::store) found: OnceCell<Found>,
 }
 
@@ -48,10 +48,10 @@ pub(in crate::store) enum Found {
     Nothing,
 }
 
-impl Flight {
+impl DiskLoad {
     /// Whether the key changed since the load began. Then its result may be old.
-    pub(in crate::store) fn overtaken(&self) -> bool {
-        self.overtaken.load(Ordering::Acquire)
+    pub(in crate::store) fn is_outdated(&self) -> bool {
+        self.is_outdated.load(Ordering::Acquire)
     }
 }
 
@@ -70,11 +70,11 @@ impl Turns {
 
     /// Joins the load of `key` that is under way, or begins one. Dropping the returned guard leaves
     /// it.
-    pub(in crate::store) fn board<'a>(&'a self, key: &'a CacheKey) -> Boarded<'a> {
+    pub(in crate::store) fn join<'a>(&'a self, key: &'a CacheKey) -> JoinedLoad<'a> {
         let mut turn = self.take(key.as_bytes());
-        let (flight, aboard) = turn.stripe.flights.entry(key.clone()).or_default();
-        *aboard += 1;
-        Boarded { turns: self, key, flight: flight.clone() }
+        let (load, waiters) = turn.stripe.loads.entry(key.clone()).or_default();
+        *waiters += 1;
+        JoinedLoad { turns: self, key, load: load.clone() }
     }
 }
 
@@ -98,9 +98,9 @@ impl Turn<'_> {
     }
 
     /// Marks the load of `key` that is under way, if any, as old.
-    pub(in crate::store) fn overtake(&mut self, key: &[u8]) {
-        if let Some((flight, _)) = self.stripe.flights.remove(key) {
-            flight.overtaken.store(true, Ordering::Release);
+    pub(in crate::store) fn mark_outdated(&mut self, key: &[u8]) {
+        if let Some((load, _)) = self.stripe.loads.remove(key) {
+            load.is_outdated.store(true, Ordering::Release);
         }
     }
 
@@ -109,23 +109,23 @@ impl Turn<'_> {
     }
 }
 
-/// A share in a load from disk; see [`Turns::board`].
-pub(in crate::store) struct Boarded<'a> {
+/// A share in a load from disk; see [`Turns::join`].
+pub(in crate::store) struct JoinedLoad<'a> {
     turns: &'a Turns,
     key: &'a CacheKey,
-    pub(in crate::store) flight: Arc<Flight>,
+    pub(in crate::store) load: Arc<DiskLoad>,
 }
 
-impl Drop for Boarded<'_> {
+impl Drop for JoinedLoad<'_> {
     fn drop(&mut self) {
         let mut turn = self.turns.take(self.key.as_bytes());
-        let flights = &mut turn.stripe.flights;
-        if let Some((flight, aboard)) = flights.get_mut(self.key)
-            && Arc::ptr_eq(flight, &self.flight)
+        let loads = &mut turn.stripe.loads;
+        if let Some((load, waiters)) = loads.get_mut(self.key)
+            && Arc::ptr_eq(load, &self.load)
         {
-            *aboard -= 1;
-            if *aboard == 0 {
-                flights.remove(self.key);
+            *waiters -= 1;
+            if *waiters == 0 {
+                loads.remove(self.key);
             }
         }
     }

@@ -14,12 +14,12 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use super::disk::{Disk, PATIENCE};
+use super::disk::{DISK_TIMEOUT, Disk};
 use super::folder;
 use crate::store::key::CacheKey;
 
 /// Keys of requests begin with a method or a host. None begins with a zero octet.
-const KEY: &[u8] = b"\0tintype canary";
+const CANARY_KEY: &[u8] = b"\0tintype canary";
 
 /// Checks the disk every `interval`. Returns when the disk tier is dropped or its writer has ended.
 pub(super) async fn run(disk: Weak<Disk>, interval: Duration) {
@@ -48,7 +48,7 @@ pub(super) async fn run(disk: Weak<Disk>, interval: Duration) {
 
 /// Probes the disk once, and logs a change of its health.
 pub(super) async fn check(disk: &Disk) {
-    let healthy = disk.probe(&CacheKey::new(KEY)).await;
+    let healthy = disk.probe(&CacheKey::new(CANARY_KEY)).await;
     if disk.is_closed() || !disk.set_healthy(healthy) {
         return;
     }
@@ -69,7 +69,7 @@ async fn has_ended(disk: &Disk) -> bool {
     }
     let path = disk.folder().to_owned();
     let written = tokio::task::spawn_blocking(move || folder::try_write(&path));
-    let Ok(Ok(Ok(()))) = tokio::time::timeout(PATIENCE, written).await else { return false };
+    let Ok(Ok(Ok(()))) = tokio::time::timeout(DISK_TIMEOUT, written).await else { return false };
     // The disk may have recovered between the probe and the write to the folder.
     check(disk).await;
     !disk.is_healthy() && !disk.is_closed()
@@ -86,7 +86,7 @@ mod tests {
     /// typedb#7985, for the store: the tasks of foyer end with their runtime, as they would by a
     /// panic.
     #[test]
-    fn a_writer_that_ended_ends_the_check() {
+    fn ended_writer_ends_canary() {
         let runtime = || tokio::runtime::Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
@@ -106,7 +106,7 @@ mod tests {
         foyers.shutdown_background();
         let ended = async {
             let check = run(Arc::downgrade(&store.inner.disk), Duration::from_millis(1));
-            tokio::time::timeout(PATIENCE * 2, check).await
+            tokio::time::timeout(DISK_TIMEOUT * 2, check).await
         };
         runtime().block_on(ended).expect("the check returns");
         assert!(!store.inner.disk.is_healthy());

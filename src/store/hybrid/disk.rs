@@ -26,11 +26,11 @@ use crate::store::record::Record;
 use crate::store::usage::Usage;
 
 /// Bytes that foyer writes in front of an entry.
-const ENTRY_HEADER: u64 = 36;
+const ENTRY_HEADER_BYTES: u64 = 36;
 /// Bytes of the queue that are reserved for the tombstones of deleted keys.
-const RESERVE: u64 = 1 << 20;
+const TOMBSTONE_RESERVE_BYTES: u64 = 1 << 20;
 /// Longest wait for the disk when it is flushed, checked or read.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const DISK_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) struct Disk {
     cache: HybridCache<CacheKey, Value>,
@@ -45,7 +45,7 @@ pub(super) struct Disk {
     closed: AtomicBool,
     errors: AtomicU64,
     writes: AtomicU64,
-    marks: AtomicU64,
+    tombstones: AtomicU64,
 }
 
 impl Disk {
@@ -57,7 +57,7 @@ impl Disk {
         };
         let capacity = folder.block_bytes * folder.block_count;
         let limit = write_buffer_bytes / PAGE * PAGE;
-        let buffer = usize::try_from(limit + RESERVE + PAGE).unwrap_or(usize::MAX);
+        let buffer = usize::try_from(limit + TOMBSTONE_RESERVE_BYTES + PAGE).unwrap_or(usize::MAX);
         let device = FsDeviceBuilder::new(folder.blocks())
             .with_capacity(usize::try_from(capacity).unwrap_or(usize::MAX))
             .build()
@@ -101,7 +101,7 @@ impl Disk {
             closed: AtomicBool::new(false),
             errors: AtomicU64::new(0),
             writes: AtomicU64::new(0),
-            marks: AtomicU64::new(0),
+            tombstones: AtomicU64::new(0),
         })
     }
 
@@ -124,7 +124,7 @@ impl Disk {
         if self.closed.load(Ordering::Acquire) {
             return;
         }
-        hold.drop_waiting(&key);
+        hold.remove_waiting(&key);
         // The old version is deleted first. Foyer would serve it until the new one is written.
         if was_there || self.is_healthy() {
             self.cache.storage().delete(&key);
@@ -138,7 +138,7 @@ impl Disk {
             None => {
                 self.queue.dropped.fetch_add(1, Ordering::Relaxed);
                 if was_there {
-                    self.mark_gone(key);
+                    self.write_tombstone(key);
                 }
             }
         }
@@ -158,9 +158,9 @@ impl Disk {
         self.places.forget(key);
         let mut hold = self.gathering.hold();
         if !self.closed.load(Ordering::Acquire) {
-            hold.drop_waiting(key);
+            hold.remove_waiting(key);
             self.cache.storage().delete(key);
-            self.mark_gone(key.clone());
+            self.write_tombstone(key.clone());
         }
     }
 
@@ -169,23 +169,23 @@ impl Disk {
         self.places.forget(key);
         let mut hold = self.gathering.hold();
         if !self.closed.load(Ordering::Acquire) {
-            let waited = hold.drop_waiting(key);
+            let waited = hold.remove_waiting(key);
             self.cache.storage().delete(key);
             if waited {
                 // The dropped record would have replaced the entry on disk, which must not be back
                 // after a restart.
-                self.mark_gone(key.clone());
+                self.write_tombstone(key.clone());
             }
         }
     }
 
     /// Writes a tombstone over `key`. It also replaces a record that waits to be written, which
     /// foyer's own delete does not reach.
-    fn mark_gone(&self, key: CacheKey) -> Option<u64> {
+    fn write_tombstone(&self, key: CacheKey) -> Option<u64> {
         let bytes = on_disk(key.as_bytes().len() + 16);
-        let ticket = Ticket::for_mark(&self.queue, bytes, self.limit + RESERVE)?;
-        let number = self.marks.fetch_add(1, Ordering::Relaxed);
-        self.cache.storage_writer(key).insert(Value::Gone { number, _ticket: ticket });
+        let ticket = Ticket::for_tombstone(&self.queue, bytes, self.limit + TOMBSTONE_RESERVE_BYTES)?;
+        let number = self.tombstones.fetch_add(1, Ordering::Relaxed);
+        self.cache.storage_writer(key).insert(Value::Tombstone { number, _ticket: ticket });
         Some(number)
     }
 
@@ -198,16 +198,16 @@ impl Disk {
 
     /// Whether the record that [`load_at_once`](Self::load_at_once) found is still there. The
     /// caller holds the lock of the key.
-    pub(super) fn is_there(&self, key: &CacheKey, place: Place) -> bool {
+    pub(super) fn is_still_at(&self, key: &CacheKey, place: Place) -> bool {
         !self.is_closed() && self.places.is_sure(key, place)
     }
 
     /// Notes the place of `record`, which was just loaded, for the next read. The caller holds the
     /// lock of the key.
     pub(super) fn note_place(&self, key: &CacheKey, record: &Record) {
-        if !self.is_closed() && !self.places.confirm(key, record) && self.places.should_look() {
+        if !self.is_closed() && !self.places.confirm(key, record) && self.places.should_scan() {
             let places = self.places.clone();
-            tokio::task::spawn_blocking(move || places.look());
+            tokio::task::spawn_blocking(move || places.scan());
         }
     }
 
@@ -217,7 +217,7 @@ impl Disk {
         if let Some(record) = self.gathering.get(key) {
             return Found::Record(record);
         }
-        let loaded = tokio::time::timeout(PATIENCE, self.cache.storage().load(key)).await;
+        let loaded = tokio::time::timeout(DISK_TIMEOUT, self.cache.storage().load(key)).await;
         let odd = match loaded {
             Ok(Ok(Load::Entry { value, .. })) => return found(&value),
             Ok(Ok(Load::Piece { piece, .. })) => return found(piece.value()),
@@ -240,9 +240,9 @@ impl Disk {
         let storage = self.cache.storage();
         // Foyer recovers only entries whose numbers rise within a block, so this write takes the
         // lock like any other.
-        let mark_gone = || {
+        let write_tombstone = || {
             let _hold = self.gathering.hold();
-            self.mark_gone(key.clone())
+            self.write_tombstone(key.clone())
         };
         {
             let _hold = self.gathering.hold();
@@ -250,17 +250,17 @@ impl Disk {
             storage.delete(key);
         }
         let read_back = async {
-            let mut mark = mark_gone();
+            let mut mark = write_tombstone();
             storage.wait().await;
             if mark.is_none() {
                 // The queue was full at the first attempt.
-                mark = mark_gone();
+                mark = write_tombstone();
                 storage.wait().await;
             }
             let loaded = storage.load(key).await;
-            matches!(loaded, Ok(Load::Entry { value: Value::WasGone(found), .. }) if Some(found) == mark)
+            matches!(loaded, Ok(Load::Entry { value: Value::ReadTombstone(found), .. }) if Some(found) == mark)
         };
-        tokio::time::timeout(PATIENCE, read_back).await.unwrap_or(false)
+        tokio::time::timeout(DISK_TIMEOUT, read_back).await.unwrap_or(false)
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -291,8 +291,8 @@ impl Disk {
         if self.closed.swap(true, Ordering::AcqRel) {
             return false;
         }
-        self.gathering.hold().hand_over();
-        match tokio::time::timeout(PATIENCE, self.cache.close()).await {
+        self.gathering.hold().flush();
+        match tokio::time::timeout(DISK_TIMEOUT, self.cache.close()).await {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => tracing::error!(%error, "disk cache was not flushed"),
             Err(_) => tracing::error!("disk cache was not flushed: the disk does not answer"),
@@ -323,12 +323,12 @@ fn encoded(record: &Record) -> Option<Vec<u8>> {
 /// Bytes that an entry takes on disk and in the write buffer: header and value, rounded up to
 /// pages.
 fn on_disk(bytes: usize) -> u64 {
-    (bytes as u64).saturating_add(ENTRY_HEADER).next_multiple_of(PAGE)
+    (bytes as u64).saturating_add(ENTRY_HEADER_BYTES).next_multiple_of(PAGE)
 }
 
 fn found(value: &Value) -> Found {
     match value {
         Value::Outbound { record, .. } | Value::Record(record) => Found::Record(record.clone()),
-        Value::Gone { .. } | Value::WasGone(_) => Found::Nothing,
+        Value::Tombstone { .. } | Value::ReadTombstone(_) => Found::Nothing,
     }
 }

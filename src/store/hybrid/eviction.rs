@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_found_at_the_start_go_first_and_in_their_order() {
+    fn blocks_from_start_are_evicted_first_in_order() {
         let mut picker = OldestFirst::new(&[7, 2, 5], Arc::default());
         for block in [2, 5, 9, 7, 1] {
             picker.add(block);

@@ -25,21 +25,21 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::store::error::OpenError;
 
 /// Version of the block format. Raise it when blocks of an older version cannot be read any more.
-const FORMAT: u32 = 1;
+const BLOCK_FORMAT: u32 = 1;
 /// Page size of foyer in bytes. Each block begins with a page of index.
 pub(super) const PAGE: u64 = 4096;
 /// Largest block in bytes: the offsets of the engine have 32 bits.
-const MAX_BLOCK: u64 = 1 << 31;
+const MAX_BLOCK_BYTES: u64 = 1 << 31;
 /// One block is written and one is emptied. The others should outnumber them.
-const LEAST_BLOCKS: u64 = 4;
+const MIN_BLOCKS: u64 = 4;
 /// Open files that are left to the rest of the process, if the limit allows.
 const OTHER_FILES: u64 = 256;
 /// Open files that the rest of the process cannot do without.
-const LEAST_OTHER_FILES: u64 = 48;
+const MIN_OTHER_FILES: u64 = 48;
 /// A low limit on open files must allow at least one in this many of the blocks.
-const LEAST_PART: u64 = 16;
+const MIN_BLOCK_SHARE: u64 = 16;
 /// Prefix of the names that foyer gives to the files of blocks.
-const PREFIX: &str = "foyer-storage-direct-fs-";
+const BLOCK_FILE_PREFIX: &str = "foyer-storage-direct-fs-";
 
 /// Whether any process has the folder `path` locked.
 pub(super) fn is_locked(path: &Path) -> bool {
@@ -107,11 +107,11 @@ pub(super) fn check(path: &Path, disk_bytes: u64, block_bytes: u64) -> Result<()
 fn geometry(disk_bytes: u64, block_bytes: u64) -> Result<(u64, u64), OpenError> {
     let block_bytes = block_bytes.max(PAGE).div_ceil(PAGE).saturating_mul(PAGE);
     let block_count = disk_bytes / block_bytes;
-    if block_bytes > MAX_BLOCK {
-        return Err(OpenError::BlockTooLarge { block_bytes, limit: MAX_BLOCK });
+    if block_bytes > MAX_BLOCK_BYTES {
+        return Err(OpenError::BlockTooLarge { block_bytes, limit: MAX_BLOCK_BYTES });
     }
-    if block_count < LEAST_BLOCKS {
-        return Err(OpenError::TooSmall { disk_bytes, block_bytes, least: LEAST_BLOCKS });
+    if block_count < MIN_BLOCKS {
+        return Err(OpenError::TooSmall { disk_bytes, block_bytes, least: MIN_BLOCKS });
     }
     Ok((block_bytes, block_count))
 }
@@ -120,14 +120,14 @@ fn geometry(disk_bytes: u64, block_bytes: u64) -> Result<(u64, u64), OpenError> 
 /// low for all of them, [`OTHER_FILES`] or half of the limit is left to others.
 ///
 /// # Errors
-/// Less than [`LEAST_OTHER_FILES`] would be left to others, or so few blocks would be left that the
+/// Less than [`MIN_OTHER_FILES`] would be left to others, or so few blocks would be left that the
 /// sizes are a mistake.
 fn affordable(blocks: u64, limit: Option<u64>) -> Result<u64, OpenError> {
     let Some(limit) = limit.filter(|&limit| limit < blocks.saturating_add(OTHER_FILES)) else {
         return Ok(blocks);
     };
     let fewer = limit.saturating_sub(OTHER_FILES).max(limit / 2).min(blocks);
-    match fewer >= LEAST_BLOCKS && fewer >= blocks / LEAST_PART && limit - fewer >= LEAST_OTHER_FILES {
+    match fewer >= MIN_BLOCKS && fewer >= blocks / MIN_BLOCK_SHARE && limit - fewer >= MIN_OTHER_FILES {
         true => Ok(fewer),
         false => Err(OpenError::OpenFiles { blocks, limit }),
     }
@@ -202,7 +202,7 @@ impl Folder {
         self.lock.sync_all()?;
         for entry in std::fs::read_dir(self.blocks())? {
             let entry = entry?;
-            if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            if entry.file_name().as_encoded_bytes().starts_with(BLOCK_FILE_PREFIX.as_bytes()) {
                 std::fs::remove_file(entry.path())?;
             }
         }
@@ -213,7 +213,7 @@ impl Folder {
     /// empty.
     pub(super) fn prepare(mut self) -> Result<Folder, OpenError> {
         let geometry = format!(
-            "tintype blocks, format {FORMAT}\nblock_bytes {}\nblocks {}\n",
+            "tintype blocks, format {BLOCK_FORMAT}\nblock_bytes {}\nblocks {}\n",
             self.block_bytes, self.block_count
         );
         let known = match std::fs::read_to_string(self.geometry()) {
@@ -294,7 +294,7 @@ impl Folder {
     }
 
     pub(super) fn block(&self, block: u64) -> PathBuf {
-        self.path.join("blocks").join(format!("{PREFIX}{block:08}"))
+        self.path.join("blocks").join(format!("{BLOCK_FILE_PREFIX}{block:08}"))
     }
 
     fn refused(&self, path: PathBuf, source: io::Error) -> OpenError {
@@ -340,7 +340,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_open_files_cost_blocks_before_they_cost_the_start() {
+    fn low_file_limit_reduces_blocks_before_failing() {
         for (blocks, limit, expected) in [
             (64, None, Some(64)),
             (64, Some(320), Some(64)),

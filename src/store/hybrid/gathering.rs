@@ -18,19 +18,19 @@ use crate::store::record::Record;
 use crate::tasks;
 
 /// How long a record waits in the batch. A crash loses that much more.
-const MOMENT: Duration = Duration::from_millis(5);
+const BATCH_DELAY: Duration = Duration::from_millis(5);
 /// Flush at this many records.
-const MANY: usize = 64;
+const MAX_BATCH_RECORDS: usize = 64;
 /// Flush at this many bytes. Batching does not help large records, and they take room in the write
 /// buffer meanwhile.
-const MUCH: u64 = 1 << 20;
+const MAX_BATCH_BYTES: u64 = 1 << 20;
 
 pub(super) struct Gathering {
     waiting: Arc<Mutex<Waiting>>,
     cache: HybridCache<CacheKey, Value>,
     runtime: Handle,
     /// Bytes at which this batch is flushed.
-    much: u64,
+    max_bytes: u64,
 }
 
 #[derive(Default)]
@@ -40,7 +40,7 @@ struct Waiting {
     next: u64,
     bytes: u64,
     /// A task will flush the batch.
-    expected: bool,
+    is_flush_due: bool,
 }
 
 /// The lock of the batch. Nothing is handed to foyer while it is held.
@@ -53,8 +53,8 @@ impl Gathering {
     /// A batch for `cache`, in front of a write buffer of `limit` bytes. Needs a running tokio
     /// runtime.
     pub(super) fn new(cache: HybridCache<CacheKey, Value>, limit: u64) -> Gathering {
-        let much = MUCH.min(limit / 4);
-        Gathering { waiting: Arc::default(), cache, runtime: Handle::current(), much }
+        let max_bytes = MAX_BATCH_BYTES.min(limit / 4);
+        Gathering { waiting: Arc::default(), cache, runtime: Handle::current(), max_bytes }
     }
 
     pub(super) fn hold(&self) -> Hold<'_> {
@@ -78,26 +78,26 @@ impl Gathering {
 impl Hold<'_> {
     /// Adds `value` under `key`, in place of a value that waits there.
     pub(super) fn put(&mut self, key: CacheKey, value: Value) {
-        self.drop_waiting(&key);
+        self.remove_waiting(&key);
         self.waiting.bytes += value.estimated_size() as u64;
         let number = self.waiting.next;
         self.waiting.next += 1;
         self.waiting.values.insert(key, (number, value));
-        if self.waiting.values.len() >= MANY || self.waiting.bytes >= self.gathering.much {
-            self.hand_over();
-        } else if !std::mem::replace(&mut self.waiting.expected, true) {
+        if self.waiting.values.len() >= MAX_BATCH_RECORDS || self.waiting.bytes >= self.gathering.max_bytes {
+            self.flush();
+        } else if !std::mem::replace(&mut self.waiting.is_flush_due, true) {
             let (waiting, cache) = (self.gathering.waiting.clone(), self.gathering.cache.clone());
             self.gathering.runtime.spawn(tasks::named("disk-hand-over", async move {
-                tokio::time::sleep(MOMENT).await;
+                tokio::time::sleep(BATCH_DELAY).await;
                 let mut waiting = waiting.lock();
-                waiting.expected = false;
-                waiting.hand_over(&cache);
+                waiting.is_flush_due = false;
+                waiting.flush(&cache);
             }));
         }
     }
 
     /// Removes the value that waits under `key`. Returns whether there was one.
-    pub(super) fn drop_waiting(&mut self, key: &CacheKey) -> bool {
+    pub(super) fn remove_waiting(&mut self, key: &CacheKey) -> bool {
         let Some((_, value)) = self.waiting.values.remove(key) else { return false };
         self.waiting.bytes -= value.estimated_size() as u64;
         if let Value::Outbound { ticket, .. } = value {
@@ -107,13 +107,13 @@ impl Hold<'_> {
     }
 
     /// Flushes the batch to foyer.
-    pub(super) fn hand_over(&mut self) {
-        self.waiting.hand_over(&self.gathering.cache);
+    pub(super) fn flush(&mut self) {
+        self.waiting.flush(&self.gathering.cache);
     }
 }
 
 impl Waiting {
-    fn hand_over(&mut self, cache: &HybridCache<CacheKey, Value>) {
+    fn flush(&mut self, cache: &HybridCache<CacheKey, Value>) {
         // In the order of arrival, because the oldest block is emptied first.
         let mut values: Vec<_> = self.values.drain().collect();
         self.bytes = 0;

@@ -44,20 +44,20 @@ use crate::store::key::CacheKey;
 use crate::store::record::Record;
 
 /// Length of the header of an entry in bytes.
-const HEADER: usize = 36;
+const ENTRY_HEADER_BYTES: usize = 36;
 /// End of the header of an entry that is not compressed.
-const MAGIC: u32 = 0x9703_2700;
+const ENTRY_MAGIC: u32 = 0x9703_2700;
 /// Length of the header of an index, and of each of its entries, in bytes.
 const INDEX: (usize, usize) = (12, 24);
 /// Longest entry that is read on the calling thread. A longer copy would delay the other requests
 /// of the thread.
-const LONGEST: u32 = 1 << 20;
+const MAX_READ_BYTES: u32 = 1 << 20;
 /// Number of locks, each over its part of the hashes.
 const SHARDS: usize = 16;
 /// Bound on the places of a shard.
-const MOST: usize = 4096;
+const MAX_PLACES_PER_SHARD: usize = 4096;
 /// Least time between two scans of the indexes.
-const PAUSE: Duration = Duration::from_millis(500);
+const SCAN_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The places of the records in all blocks. The default has no blocks.
 #[derive(Default)]
@@ -68,14 +68,14 @@ pub(super) struct Places {
     hasher: foyer::DefaultHasher,
     shards: [Mutex<HashMap<u64, Place>>; SHARDS],
     /// The file system has no `RWF_NOWAIT`.
-    unable: AtomicBool,
+    is_nowait_unsupported: AtomicBool,
     reads: AtomicU64,
-    looked: Mutex<Looked>,
+    last_scan: Mutex<LastScan>,
 }
 
 /// When the indexes were last scanned.
 #[derive(Default)]
-enum Looked {
+enum LastScan {
     #[default]
     Never,
     Before(Stopwatch),
@@ -163,33 +163,33 @@ impl Places {
         }
     }
 
-    /// Whether a scan is due. Then the caller has to run [`look`](Self::look).
-    pub(super) fn should_look(&self) -> bool {
-        let mut looked = self.looked.lock();
-        let due = match *looked {
-            Looked::Never => true,
-            Looked::Before(last) => last.elapsed() >= PAUSE,
-            Looked::Now => false,
+    /// Whether a scan is due. Then the caller has to run [`scan`](Self::scan).
+    pub(super) fn should_scan(&self) -> bool {
+        let mut last_scan = self.last_scan.lock();
+        let due = match *last_scan {
+            LastScan::Never => true,
+            LastScan::Before(last) => last.elapsed() >= SCAN_INTERVAL,
+            LastScan::Now => false,
         };
-        let should = due && !self.blocks.is_empty() && !self.unable.load(Ordering::Relaxed);
+        let should = due && !self.blocks.is_empty() && !self.is_nowait_unsupported.load(Ordering::Relaxed);
         if should {
-            *looked = Looked::Now;
+            *last_scan = LastScan::Now;
         }
         should
     }
 
     /// Scans the indexes of all blocks.
-    pub(super) fn look(&self) {
+    pub(super) fn scan(&self) {
         for block in 0..self.blocks.len() as u32 {
-            if self.look_into(block).is_none() {
+            if self.scan_block(block).is_none() {
                 break;
             }
         }
-        *self.looked.lock() = Looked::Before(Stopwatch::start());
+        *self.last_scan.lock() = LastScan::Before(Stopwatch::start());
     }
 
     /// Scans the indexes of one block. `None` if there is no room for more places.
-    fn look_into(&self, block: u32) -> Option<()> {
+    fn scan_block(&self, block: u32) -> Option<()> {
         let file = &self.blocks[block as usize];
         let (mut page, mut at) = ([0; PAGE as usize], 0);
         while at + PAGE <= self.block_bytes && file.read_exact_at(&mut page, at).is_ok() {
@@ -198,7 +198,7 @@ impl Places {
             for (hash, sequence, offset, length) in entries {
                 end = end.max((u64::from(offset) + u64::from(length)).next_multiple_of(PAGE));
                 let Ok(offset) = u32::try_from(at + u64::from(offset)) else { break };
-                if at + end <= self.block_bytes && length <= LONGEST {
+                if at + end <= self.block_bytes && length <= MAX_READ_BYTES {
                     let place = Place { block, offset, length, sequence, sure: false };
                     self.hint(hash, place)?;
                 }
@@ -213,7 +213,7 @@ impl Places {
 
     fn hint(&self, hash: u64, place: Place) -> Option<()> {
         let mut shard = self.shard(hash);
-        let full = shard.len() >= MOST;
+        let full = shard.len() >= MAX_PLACES_PER_SHARD;
         match shard.get_mut(&hash) {
             Some(known) if !known.sure && known.sequence < place.sequence => *known = place,
             Some(_) => {}
@@ -227,7 +227,7 @@ impl Places {
     /// cache.
     fn read_at(&self, place: Place, hash: u64, key: &CacheKey) -> Read {
         let Some(file) = self.blocks.get(place.block as usize) else { return Read::NotThere };
-        if self.unable.load(Ordering::Relaxed) {
+        if self.is_nowait_unsupported.load(Ordering::Relaxed) {
             return Read::NotCached;
         }
         let mut bytes = vec![0; place.length as usize];
@@ -236,7 +236,7 @@ impl Places {
         match read {
             Ok(read) if read == bytes.len() => {}
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                self.unable.store(true, Ordering::Relaxed);
+                self.is_nowait_unsupported.store(true, Ordering::Relaxed);
                 return Read::NotCached;
             }
             Ok(_) | Err(_) => return Read::NotCached,
@@ -264,19 +264,19 @@ enum Read {
 
 /// The record in the entry `bytes`, if the entry has this number and key and is intact.
 fn record(bytes: Vec<u8>, hash: u64, sequence: u64, key: &CacheKey) -> Option<Arc<Record>> {
-    let (mut header, payload) = bytes.split_at_checked(HEADER)?;
+    let (mut header, payload) = bytes.split_at_checked(ENTRY_HEADER_BYTES)?;
     let (key_length, value_length) = (header.get_u32() as usize, header.get_u32() as usize);
     let same = (header.get_u64(), header.get_u64()) == (hash, sequence);
     let (checksum, magic) = (header.get_u64(), header.get_u32());
     let whole = same
-        && magic == MAGIC
+        && magic == ENTRY_MAGIC
         && value_length.checked_add(key_length) == Some(payload.len())
         && payload[value_length..] == *key.as_bytes()
         && XxHash64::oneshot(0, payload) == checksum;
     if !whole {
         return None;
     }
-    match Value::of(Bytes::from(bytes).slice(HEADER..HEADER + value_length)) {
+    match Value::of(Bytes::from(bytes).slice(ENTRY_HEADER_BYTES..ENTRY_HEADER_BYTES + value_length)) {
         Ok(Value::Record(record)) => Some(record),
         _ => None,
     }
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_is_read_if_it_is_whole() {
+    fn index_is_read_if_intact() {
         let named = [(1, 2, 4096, 100), (u64::MAX, 3, 8192, u32::MAX)];
         let read = |page| entries(&page).map(|entries| entries.collect::<Vec<_>>());
         assert_eq!(read(page(2, &named)), Some(named.to_vec()));

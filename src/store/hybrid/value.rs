@@ -12,19 +12,19 @@ use foyer::{Code, Error, ErrorKind, Result};
 use crate::store::key::CacheKey;
 use crate::store::record::Record;
 
-const GONE: [u8; 4] = *b"gone";
-const GONE_LEN: usize = 12;
+const TOMBSTONE_TAG: [u8; 4] = *b"gone";
+const TOMBSTONE_BYTES: usize = 12;
 
 pub(super) enum Value {
     /// A record to be written, with its encoded head.
     Outbound { record: Arc<Record>, head: Vec<u8>, ticket: Ticket },
     /// A tombstone of a deleted key. It hides older records that are still on disk. The number
     /// tells two of them apart.
-    Gone { number: u64, _ticket: Ticket },
+    Tombstone { number: u64, _ticket: Ticket },
     /// A record that was read from disk.
     Record(Arc<Record>),
-    /// A tombstone that was read from disk; see [`Value::Gone`].
-    WasGone(u64),
+    /// A tombstone that was read from disk; see [`Value::Tombstone`].
+    ReadTombstone(u64),
 }
 
 /// Counters of the write queue, and the lock of the folder, which is held until the last write is
@@ -54,7 +54,7 @@ impl Ticket {
     }
 
     /// The same for a tombstone, whose loss is not counted.
-    pub(super) fn for_mark(queue: &Arc<Queue>, bytes: u64, limit: u64) -> Option<Ticket> {
+    pub(super) fn for_tombstone(queue: &Arc<Queue>, bytes: u64, limit: u64) -> Option<Ticket> {
         Self::take(queue, bytes, limit, true)
     }
 
@@ -88,11 +88,11 @@ impl Code for Value {
                 writer.write_all(record.body()).map_err(Error::io_error)?;
                 ticket.encoded.store(true, Ordering::Relaxed);
             }
-            Value::Gone { number, .. } => {
-                writer.write_all(&GONE).map_err(Error::io_error)?;
+            Value::Tombstone { number, .. } => {
+                writer.write_all(&TOMBSTONE_TAG).map_err(Error::io_error)?;
                 writer.write_all(&number.to_le_bytes()).map_err(Error::io_error)?;
             }
-            Value::Record(_) | Value::WasGone(_) => {
+            Value::Record(_) | Value::ReadTombstone(_) => {
                 return Err(Error::new(ErrorKind::Unsupported, "what was read is not written again"));
             }
         }
@@ -110,7 +110,7 @@ impl Code for Value {
     fn estimated_size(&self) -> usize {
         match self {
             Value::Outbound { record, head, .. } => head.len() + record.body().len(),
-            Value::Gone { .. } | Value::WasGone(_) => GONE_LEN,
+            Value::Tombstone { .. } | Value::ReadTombstone(_) => TOMBSTONE_BYTES,
             Value::Record(record) => record.weight(),
         }
     }
@@ -119,11 +119,11 @@ impl Code for Value {
 impl Value {
     /// Decodes `bytes` that were read from disk. Copies no body bytes.
     pub(super) fn of(bytes: Bytes) -> Result<Value> {
-        if bytes.len() == GONE_LEN
-            && let Some((&GONE, number)) = bytes.split_first_chunk()
+        if bytes.len() == TOMBSTONE_BYTES
+            && let Some((&TOMBSTONE_TAG, number)) = bytes.split_first_chunk()
             && let Some(number) = number.first_chunk()
         {
-            return Ok(Value::WasGone(u64::from_le_bytes(*number)));
+            return Ok(Value::ReadTombstone(u64::from_le_bytes(*number)));
         }
         let record =
             Record::decode(bytes).map_err(|error| Error::new(ErrorKind::Parse, error.to_string()))?;

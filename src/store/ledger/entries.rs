@@ -32,12 +32,12 @@ impl Entries {
         handles.iter().map(|&handle| Some(handle)).chain([None]).filter_map(first).min()
     }
 
-    pub(super) fn harden(&mut self, handle: Handle, number: u64) {
+    pub(super) fn add_hard(&mut self, handle: Handle, number: u64) {
         let purged = self.hard.entry(handle).or_insert(number);
         *purged = number.max(*purged);
     }
 
-    pub(super) fn soften(&mut self, handle: Option<Handle>, number: u64, moment: Timestamp) {
+    pub(super) fn add_soft(&mut self, handle: Option<Handle>, number: u64, moment: Timestamp) {
         self.soft.insert((handle, number), moment);
         while self.soft.range((handle, 0)..=(handle, u64::MAX)).count() > SOFT_PER_HANDLE {
             let mut oldest = self.soft.range_mut((handle, 0)..=(handle, u64::MAX));
@@ -61,7 +61,7 @@ impl Entries {
         if self.hard.len() <= most {
             return None;
         }
-        let floor = older_half(self.hard.values().copied().collect(), most);
+        let floor = fold_threshold(self.hard.values().copied().collect(), most);
         self.hard.retain(|_, &mut purged| purged > floor);
         Some(floor)
     }
@@ -72,11 +72,11 @@ impl Entries {
         if self.soft.len() <= most {
             return false;
         }
-        let floor = older_half(self.soft.keys().map(|&(_, number)| number).collect(), most);
+        let floor = fold_threshold(self.soft.keys().map(|&(_, number)| number).collect(), most);
         let folded = self.soft.iter().filter(|((_, number), _)| *number <= floor);
         let moment = folded.map(|(_, &moment)| moment).min().unwrap_or_default();
         self.soft.retain(|&(_, number), _| number > floor);
-        self.soften(None, floor, moment);
+        self.add_soft(None, floor, moment);
         true
     }
 
@@ -102,7 +102,7 @@ impl Entries {
 }
 
 /// The youngest of the numbers that have to go so that half of `most` is left.
-fn older_half(mut numbers: Vec<u64>, most: usize) -> u64 {
+fn fold_threshold(mut numbers: Vec<u64>, most: usize) -> u64 {
     let youngest_folded = numbers.len() - most / 2 - 1;
     let (_, &mut floor, _) = numbers.select_nth_unstable(youngest_folded);
     floor

@@ -4,7 +4,8 @@
 //! ```text
 //! 0   tag, u8: header, reserved, floor,       8   handle, u64
 //!     purged, softened, all softened          16  number, u64
-//! 2   moment of a soft purge, 48 bits         24  SHA-256 of slot number and bytes 0..24, cut to 8 bytes
+//! 2   moment of a soft purge, 48 bits         24  SHA-256 of slot number and bytes 0..24,
+//!                                                 cut to 8 bytes
 //! ```
 //!
 //! A slot never crosses a disk sector, so a crash leaves it whole, absent, or all zero. Absent or
@@ -30,8 +31,8 @@ use crate::clock::Timestamp;
 use crate::store::key::Handle;
 use crate::store::scope::{Kind, Scope};
 
-const SLOT: usize = 32;
-const HEADER: u8 = b'T';
+const SLOT_BYTES: usize = 32;
+const HEADER_TAG: u8 = b'T';
 /// Format version, in the header at the place of the number.
 const VERSION: u64 = 2;
 /// The version before, without soft purges.
@@ -85,11 +86,11 @@ impl State {
                 number.saturating_add(1)
             }
             Slot::Purged(handle, number) => {
-                self.entries.harden(handle, number);
+                self.entries.add_hard(handle, number);
                 number.saturating_add(1)
             }
             Slot::Softened(handle, number, moment) => {
-                self.entries.soften(handle, number, moment);
+                self.entries.add_soft(handle, number, moment);
                 number.saturating_add(1)
             }
         };
@@ -139,7 +140,7 @@ impl LedgerFile {
         Ok(match parse(&bytes) {
             Ok((state, _, true)) => Found::Older(state),
             Ok((state, slots, false)) => {
-                file.set_len(slots * SLOT as u64)?;
+                file.set_len(slots * SLOT_BYTES as u64)?;
                 Found::Whole(state, LedgerFile { path: path.to_owned(), file, slots, failed: false })
             }
             Err((highest, slot)) => Found::Damaged { highest, slot },
@@ -155,14 +156,14 @@ impl LedgerFile {
             bytes.extend_from_slice(&encode(index, Some(slot)));
         }
         // Without support for preallocation, a full disk makes the write of a purge fail.
-        let _ = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, capacity * SLOT as u64);
+        let _ = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, capacity * SLOT_BYTES as u64);
         file.write_all_at(&bytes, 0)?;
         file.sync_all()?;
         std::fs::rename(&fresh, path)?;
         if let Some(dir) = path.parent() {
             File::open(dir)?.sync_all()?;
         }
-        let slots = (bytes.len() / SLOT) as u64;
+        let slots = (bytes.len() / SLOT_BYTES) as u64;
         Ok(LedgerFile { path: path.to_owned(), file, slots, failed: false })
     }
 
@@ -187,8 +188,10 @@ impl LedgerFile {
         }
         let bytes: Vec<u8> =
             added.iter().zip(self.slots..).flat_map(|(&slot, index)| encode(index, Some(slot))).collect();
-        let written =
-            self.file.write_all_at(&bytes, self.slots * SLOT as u64).and_then(|()| self.file.sync_data());
+        let written = self
+            .file
+            .write_all_at(&bytes, self.slots * SLOT_BYTES as u64)
+            .and_then(|()| self.file.sync_data());
         match written {
             Ok(()) => self.slots += count,
             Err(_) => self.failed = true,
@@ -204,7 +207,7 @@ fn parse(bytes: &[u8]) -> Result<(State, u64, bool), (u64, u64)> {
     let mut state = State::default();
     let mut damaged = None;
     let mut end = None;
-    let whole = bytes.chunks_exact(SLOT);
+    let whole = bytes.chunks_exact(SLOT_BYTES);
     for (slot, index) in whole.zip(0_u64..) {
         match decode(index, slot) {
             Some(None) if index == 0 => {}
@@ -218,7 +221,7 @@ fn parse(bytes: &[u8]) -> Result<(State, u64, bool), (u64, u64)> {
             }
         }
     }
-    let whole = (bytes.len() / SLOT) as u64;
+    let whole = (bytes.len() / SLOT_BYTES) as u64;
     // Every file is renamed into place with its header and two slots.
     let damaged = damaged.or((end.unwrap_or(whole) < 3).then_some(0));
     match damaged {
@@ -228,16 +231,16 @@ fn parse(bytes: &[u8]) -> Result<(State, u64, bool), (u64, u64)> {
 }
 
 /// The bytes of `slot`, or of the header if there is none.
-fn encode(index: u64, slot: Option<Slot>) -> [u8; SLOT] {
+fn encode(index: u64, slot: Option<Slot>) -> [u8; SLOT_BYTES] {
     let (tag, handle, number, moment) = match slot {
-        None => (HEADER, 0, VERSION, 0),
+        None => (HEADER_TAG, 0, VERSION, 0),
         Some(Slot::Reserved(number)) => (b'R', 0, number, 0),
         Some(Slot::Floor(number)) => (b'F', 0, number, 0),
         Some(Slot::Purged(Handle(handle), number)) => (b'P', handle, number, 0),
         Some(Slot::Softened(Some(Handle(handle)), number, moment)) => (b'S', handle, number, moment.0),
         Some(Slot::Softened(None, number, moment)) => (b'A', 0, number, moment.0),
     };
-    let mut bytes = [0; SLOT];
+    let mut bytes = [0; SLOT_BYTES];
     bytes[0] = tag;
     bytes[2..8].copy_from_slice(&moment.min(MAX_MOMENT).to_le_bytes()[..6]);
     bytes[8..16].copy_from_slice(&handle.to_le_bytes());
@@ -259,7 +262,7 @@ fn decode(index: u64, bytes: &[u8]) -> Option<Option<Slot>> {
     moment[..6].copy_from_slice(&body[2..8]);
     let moment = Timestamp(u64::from_le_bytes(moment));
     match body[0] {
-        HEADER if number == VERSION || number == FIRST_VERSION => Some(None),
+        HEADER_TAG if number == VERSION || number == FIRST_VERSION => Some(None),
         b'R' => Some(Some(Slot::Reserved(number))),
         b'F' => Some(Some(Slot::Floor(number))),
         b'P' => Some(Some(Slot::Purged(Handle(handle), number))),

@@ -36,7 +36,7 @@ impl Folder {
 }
 
 #[test]
-fn a_purge_hits_what_is_older_and_carries_its_handle() {
+fn purge_covers_older_records_with_handle() {
     let ledger = Ledger::in_memory(10);
     let (one, two) = (Handle(1), Handle(2));
     let before = ledger.next_sequence();
@@ -58,14 +58,14 @@ fn a_purge_hits_what_is_older_and_carries_its_handle() {
 }
 
 #[test]
-fn nothing_is_purged_at_first() {
+fn new_ledger_purges_nothing() {
     let ledger = Ledger::in_memory(10);
     assert!(!ledger.is_purged(&[Handle(1)], 0));
     assert!(ledger.next_sequence() > 0);
 }
 
 #[test]
-fn purges_and_numbers_outlive_the_process() {
+fn purges_and_numbers_survive_restart() {
     let folder = Folder::new();
     let (ledger, forgot) = folder.open();
     assert!(forgot, "no ledger: whatever is stored cannot be trusted");
@@ -88,12 +88,12 @@ fn purges_and_numbers_outlive_the_process() {
 }
 
 #[test]
-fn numbers_rise_over_blocks_and_restarts() {
+fn sequence_numbers_rise_over_blocks_and_restarts() {
     let folder = Folder::new();
     let mut last = 0;
     for _ in 0..3 {
         let (ledger, _) = folder.open();
-        for _ in 0..BLOCK + 10 {
+        for _ in 0..SEQUENCE_BLOCK + 10 {
             let sequence = ledger.next_sequence();
             assert!(sequence > last && ledger.is_durable(sequence));
             last = sequence;
@@ -102,7 +102,7 @@ fn numbers_rise_over_blocks_and_restarts() {
 }
 
 #[test]
-fn a_torn_tail_is_cut_off_and_everything_else_kept() {
+fn torn_tail_is_truncated_and_rest_kept() {
     for tail in [&[0xee; 7][..], &[0; 20], &[0; 64], &[0; 40]] {
         let folder = Folder::new();
         let (ledger, _) = folder.open();
@@ -121,7 +121,7 @@ fn a_torn_tail_is_cut_off_and_everything_else_kept() {
 }
 
 #[test]
-fn damage_means_that_everything_was_purged() {
+fn damaged_file_purges_everything() {
     let folder = Folder::new();
     let (ledger, _) = folder.open();
     for handle in 0..5 {
@@ -154,7 +154,7 @@ fn damage_means_that_everything_was_purged() {
 }
 
 #[test]
-fn the_ledger_is_bounded_and_folding_purges_too_much_but_never_too_little() {
+fn full_ledger_folds_and_never_purges_too_little() {
     let folder = Folder::new();
     let mut purged = Vec::new();
     for _ in 0..4 {
@@ -177,7 +177,7 @@ fn the_ledger_is_bounded_and_folding_purges_too_much_but_never_too_little() {
 }
 
 #[test]
-fn a_file_removed_underneath_is_written_anew() {
+fn removed_file_is_rewritten() {
     let folder = Folder::new();
     let (ledger, _) = folder.open();
     let old = ledger.next_sequence();
@@ -191,7 +191,7 @@ fn a_file_removed_underneath_is_written_anew() {
 }
 
 #[test]
-fn a_purge_that_cannot_be_written_says_so_and_holds_in_this_process() {
+fn unwritable_purge_is_error_and_holds_in_process() {
     let folder = Folder::new();
     let inner = folder.0.path().join("inner");
     std::fs::create_dir(&inner).unwrap();
@@ -214,7 +214,7 @@ fn soft(ledger: &Ledger, scope: Scope, moment: Timestamp) {
 }
 
 #[test]
-fn a_soft_purge_tells_since_when_and_purges_nothing() {
+fn soft_purge_sets_stale_since_and_purges_nothing() {
     let ledger = Ledger::in_memory(10);
     let (one, two) = (Handle(1), Handle(2));
     let before = ledger.next_sequence();
@@ -240,7 +240,7 @@ fn a_soft_purge_tells_since_when_and_purges_nothing() {
 }
 
 #[test]
-fn soft_purges_outlive_the_process() {
+fn soft_purges_survive_restart() {
     let folder = Folder::new();
     let (ledger, _) = folder.open();
     let old = ledger.next_sequence();
@@ -261,7 +261,7 @@ fn soft_purges_outlive_the_process() {
 /// Many soft purges of one handle, and of many handles. Beyond the bound, records are stale for
 /// longer, never for less.
 #[test]
-fn soft_purges_are_bounded_too() {
+fn soft_purges_beyond_bound_are_folded() {
     let ledger = Ledger::in_memory(64);
     let mut known = Vec::new();
     for n in 0..900 {
@@ -284,7 +284,7 @@ fn soft_purges_are_bounded_too() {
 }
 
 #[test]
-fn a_file_of_the_version_before_is_read_and_written_anew() {
+fn file_of_older_version_is_read_and_rewritten() {
     let folder = Folder::new();
     let (ledger, _) = folder.open();
     let old = ledger.next_sequence();
@@ -308,7 +308,7 @@ fn a_file_of_the_version_before_is_read_and_written_anew() {
 /// The cost of a purge and of a check does not grow with the number of records or purges: nothing
 /// is scanned.
 #[test]
-fn what_was_clear_of_all_purges_is_so_until_the_next() {
+fn clear_record_stays_clear_until_next_purge() {
     let ledger = Ledger::in_memory(10);
     let generation = ledger.generation();
     ledger.next_sequence();

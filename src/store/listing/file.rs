@@ -26,9 +26,9 @@ use crate::policy::asking::Asking;
 use crate::store::key::{CacheKey, Handle};
 
 const MAGIC: &[u8] = b"tintype listing 1\n";
-const SUM: usize = 32;
+const CHECKSUM_BYTES: usize = 32;
 /// Longest file that is read, in bytes.
-const LONGEST: u64 = 1 << 30;
+const MAX_FILE_BYTES: u64 = 1 << 30;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -65,7 +65,7 @@ pub(in crate::store) fn take(path: &Path, most: usize) -> Option<(Vec<Entry>, bo
     let read = read(path);
     let _ = std::fs::remove_file(path);
     let bytes = read.ok()?;
-    let (sum, payload) = bytes.strip_prefix(MAGIC)?.split_at_checked(SUM)?;
+    let (sum, payload) = bytes.strip_prefix(MAGIC)?.split_at_checked(CHECKSUM_BYTES)?;
     if Sha256::digest(payload)[..] != *sum {
         tracing::warn!(path = %path.display(), "listing of what is stored is damaged: it begins empty");
         return None;
@@ -78,7 +78,7 @@ pub(in crate::store) fn take(path: &Path, most: usize) -> Option<(Vec<Entry>, bo
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
+    File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -33,7 +33,7 @@ fn paged(listing: &Listing, query: &[&[u64]], limit: usize) -> Vec<u64> {
 }
 
 #[test]
-fn it_is_paged_by_handles_in_every_size_of_page() {
+fn listing_pages_by_handles_at_any_page_size() {
     let listing = filled();
     for limit in [1, 2, 3, 7, 20, 100] {
         assert_eq!(paged(&listing, &[], limit).len(), 20, "{limit}");
@@ -45,7 +45,7 @@ fn it_is_paged_by_handles_in_every_size_of_page() {
 }
 
 #[test]
-fn a_key_is_listed_once_and_its_hits_go_on() {
+fn key_is_listed_once_and_keeps_hits() {
     let listing = filled();
     let first = record(30, &[1]);
     listing.note(&key(3), &first);
@@ -66,7 +66,7 @@ fn a_key_is_listed_once_and_its_hits_go_on() {
 }
 
 #[test]
-fn it_is_bounded_and_says_so() {
+fn full_listing_is_bounded_and_incomplete() {
     let listing = Listing::new(5);
     for n in 0..5 {
         listing.note(&key(n), &record(n + 1, &[1]));
@@ -82,7 +82,7 @@ fn it_is_bounded_and_says_so() {
 }
 
 #[test]
-fn it_is_saved_whole_or_begins_empty() {
+fn listing_file_is_intact_or_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("listing");
     let (entries, complete) = filled().all();

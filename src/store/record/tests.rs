@@ -76,12 +76,12 @@ fn encoded(record: &Record) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn what_was_encoded_comes_back(record in record()) {
+    fn encoded_record_decodes_unchanged(record in record()) {
         prop_assert_eq!(Record::decode(encoded(&record).into()), Ok(record));
     }
 
     #[test]
-    fn every_change_before_the_body_is_noticed(record in record(), at in any::<usize>(), change in 1_u8..) {
+    fn changed_byte_before_body_fails_decoding(record in record(), at in any::<usize>(), change in 1_u8..) {
         let mut bytes = record.encode_head().unwrap();
         let at = at % bytes.len();
         bytes[at] ^= change;
@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn every_other_length_is_noticed(record in record(), cut in any::<usize>(), more in 1_usize..9) {
+    fn wrong_length_fails_decoding(record in record(), cut in any::<usize>(), more in 1_usize..9) {
         let whole = encoded(&record);
         let cut = cut % whole.len();
         prop_assert!(Record::decode(Bytes::copy_from_slice(&whole[..cut])).is_err());
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn any_head_with_a_right_checksum_is_read_or_refused(
+    fn arbitrary_head_with_checksum_decodes_or_fails(
         kind in 0_u8..3,
         head in proptest::collection::vec(any::<u8>(), 0..400),
         body in proptest::collection::vec(any::<u8>(), 0..4),
@@ -109,13 +109,13 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_decode_or_fail(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(Record::decode(bytes.into()).is_err());
     }
 }
 
 #[test]
-fn hostile_heads_neither_panic_nor_allocate_what_they_claim() {
+fn hostile_head_neither_panics_nor_allocates_its_claim() {
     // Sequence 1, no handles, an unknown request, status 200, then a field list that claims to be
     // huge or has only empty lines.
     let start = [1, 0, 0, 0, 0xc8, 0x01];
@@ -125,14 +125,14 @@ fn hostile_heads_neither_panic_nor_allocate_what_they_claim() {
     empty_lines.resize(MAX_RESPONSE_HEAD, 0);
     let many_handles = [&[1][..], &[0xff; 9], &[0x01]].concat();
     for head in [claims_much, empty_lines, many_handles] {
-        for kind in [RESPONSE, VARIANTS] {
+        for kind in [KIND_RESPONSE, KIND_VARIANTS] {
             assert_eq!(Record::decode(forged(kind, &head, b"")), Err(DecodeError::Head));
         }
     }
 }
 
 #[test]
-fn causes_are_told_apart() {
+fn decode_errors_name_cause() {
     let record = Record::new(7, vec![Handle(1)], Content::Variants(VariantIndex::default()));
     let whole = encoded(&record);
     let with = |at: usize, value: u8| {
@@ -149,12 +149,12 @@ fn causes_are_told_apart() {
     assert_eq!(with(23, 0xff), DecodeError::Length);
     assert_eq!(with(24, !whole[24]), DecodeError::Checksum);
     let head = &whole[PREAMBLE..];
-    assert_eq!(Record::decode(forged(VARIANTS, head, b"x")), Err(DecodeError::Length));
-    assert_eq!(Record::decode(forged(VARIANTS, &[head, &[0]].concat(), b"")), Err(DecodeError::Head));
+    assert_eq!(Record::decode(forged(KIND_VARIANTS, head, b"x")), Err(DecodeError::Length));
+    assert_eq!(Record::decode(forged(KIND_VARIANTS, &[head, &[0]].concat(), b"")), Err(DecodeError::Head));
 }
 
 #[test]
-fn a_head_beyond_its_bound_is_not_written() {
+fn head_beyond_bound_is_not_encoded() {
     let long = VariantIndex { selecting: vec!["x".repeat(MAX_VARIANTS_HEAD)], variants: vec![] };
     let record = Record::new(1, vec![], Content::Variants(long));
     assert!(matches!(record.encode_head(), Err(EncodeError::HeadTooLong { .. })));
