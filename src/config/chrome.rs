@@ -20,36 +20,41 @@ const REMOTE: &str =
     "a DevTools endpoint such as \"http://host:9222\" or \"wss://host/devtools/browser/...\"";
 
 pub(super) fn read(mut s: Section<'_>) -> Config {
-    let deadline = s.duration("deadline", secs(30), secs(1)..=secs(600));
+    let default = Config::default();
+    let deadline = s.duration("deadline", default.deadline, secs(1)..=secs(600));
     let config = Config {
         program: program(&mut s),
         sandbox: s.choice("sandbox", [("auto", Sandbox::Auto), ("on", Sandbox::On), ("off", Sandbox::Off)]),
-        max_concurrent: s.optional_number("max_concurrent", None, 1..=256).unwrap_or_else(cores),
-        spare_pages: s.number("spare_pages", 1, 0..=64),
-        max_queue: s.number("max_queue", 64, 0..=100_000),
-        queue_budget: s.duration("queue_budget", secs(20), Duration::from_millis(100)..=secs(3600)),
+        max_concurrent: s.optional_number("max_concurrent", None, 1..=256).unwrap_or(default.max_concurrent),
+        spare_pages: s.number("spare_pages", default.spare_pages, 0..=64),
+        max_queue: s.number("max_queue", default.max_queue, 0..=100_000),
+        queue_budget: s.duration(
+            "queue_budget",
+            default.queue_budget,
+            Duration::from_millis(100)..=secs(3600),
+        ),
         deadline,
-        launch_timeout: s.duration("launch_timeout", secs(20), secs(1)..=secs(300)),
-        recycle_after: s.number("recycle_after", 500, 1..=1_000_000),
-        recycle_age: s.duration("recycle_age", secs(4 * 3600), secs(1)..=days(365)),
-        recycle_memory: s.size("recycle_memory", 2 * GIB, 64 * MIB..=1024 * GIB),
-        max_page_memory: s.size("max_page_memory", GIB, 64 * MIB..=1024 * GIB),
-        health_interval: s.duration("health_interval", secs(10), secs(1)..=secs(3600)),
-        health_timeout: s.duration("health_timeout", secs(10), secs(1)..=secs(300)),
+        launch_timeout: s.duration("launch_timeout", default.launch_timeout, secs(1)..=secs(300)),
+        recycle_after: s.number("recycle_after", default.recycle_after, 1..=1_000_000),
+        recycle_age: s.duration("recycle_age", default.recycle_age, secs(1)..=days(365)),
+        recycle_memory: s.size("recycle_memory", default.recycle_memory, 64 * MIB..=1024 * GIB),
+        max_page_memory: s.size("max_page_memory", default.max_page_memory, 64 * MIB..=1024 * GIB),
+        health_interval: s.duration("health_interval", default.health_interval, secs(1)..=secs(3600)),
+        health_timeout: s.duration("health_timeout", default.health_timeout, secs(1)..=secs(300)),
         remote: remote(&mut s),
         remote_ca: certificates(&mut s, "remote_ca"),
-        remote_unguarded: s.flag("remote_unguarded", false),
+        remote_unguarded: s.flag("remote_unguarded", default.remote_unguarded),
         probe: probe(&mut s),
-        lifetime: s.duration("lifetime", secs(900), Duration::ZERO..=days(365)),
-        incomplete_ttl: s.duration("incomplete_ttl", secs(60), Duration::ZERO..=days(365)),
+        lifetime: s.duration("lifetime", default.lifetime, Duration::ZERO..=days(365)),
+        incomplete_ttl: s.duration("incomplete_ttl", default.incomplete_ttl, Duration::ZERO..=days(365)),
         limits: limits(&mut s, deadline),
         allow_hosts: s.list("allow_hosts", Vec::new(), ALLOWED_HOST, exception),
         allow_ranges: s.list("allow_ranges", Vec::new(), ALLOWED_RANGE, exception),
-        allow_ports: s.list("allow_ports", vec![80, 443, 8080, 8443], "a port from 1 to 65535", port),
+        allow_ports: s.list("allow_ports", default.allow_ports, "a port from 1 to 65535", port),
         page_ca: page_roots(&mut s),
-        max_page_bytes: s.size("max_page_bytes", 64 * MIB, 64 * KIB..=16 * GIB),
-        max_page_connections: s.number("max_page_connections", 256, 1..=10_000),
-        max_page_requests: s.number("max_page_requests", 4096, 1..=1_000_000),
+        max_page_bytes: s.size("max_page_bytes", default.max_page_bytes, 64 * KIB..=16 * GIB),
+        max_page_connections: s.number("max_page_connections", default.max_page_connections, 1..=10_000),
+        max_page_requests: s.number("max_page_requests", default.max_page_requests, 1..=1_000_000),
         filters: FilterLists {
             ads: filter_lists(&mut s, "ad_lists"),
             trackers: filter_lists(&mut s, "tracker_lists"),
@@ -158,10 +163,6 @@ fn limits(s: &mut Section<'_>, deadline: Duration) -> Limits {
 fn bytes(s: &mut Section<'_>, key: &str, default: u64, range: std::ops::RangeInclusive<u64>) -> usize {
     let size: u64 = s.size(key, default, range);
     usize::try_from(size).unwrap_or(usize::MAX)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(256)
 }
 
 /// A path to a file, or a name to be found on the search path.

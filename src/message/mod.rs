@@ -16,3 +16,4 @@ pub mod outcome;
 pub mod peer;
 pub mod plain;
 pub mod problem;
+pub mod reason;

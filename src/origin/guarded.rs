@@ -1,21 +1,23 @@
 //! One `POST` to where somebody wants to be told something. The host is resolved once and vetted, and only an address that was vetted is
 //! connected to, so that a name which changes its mind leads nowhere else. Redirects are not followed.
 
+use std::future::ready;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, Method, Request, StatusCode};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use url::{Position, Url};
+use url::Url;
 
-use super::chrome::guard::{Barred, Guard, is_web};
+use super::chrome::barred::Barred;
+use super::chrome::guard::{Guard, is_web};
+use super::http1;
 use super::remote::tls;
 use crate::message::body::Body;
 
@@ -103,7 +105,8 @@ impl Poster {
     ) -> Result<StatusCode, Failure> {
         let addresses = vetted(guard, url).await?;
         let stream = connect(&addresses, url.port_or_known_default().unwrap_or_default()).await?;
-        let request = request(url, fields, body);
+        let mut request = http1::request(Method::POST, url, Body::whole(body));
+        request.headers_mut().extend(fields);
         if url.scheme() != "https" {
             return send(stream, request).await;
         }
@@ -133,29 +136,9 @@ fn unreachable(error: impl std::error::Error) -> Failure {
     Failure::Unreachable(error.to_string())
 }
 
-fn request(url: &Url, fields: HeaderMap, body: Bytes) -> Request<Body> {
-    let mut request = Request::new(Body::whole(body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = url[Position::BeforePath..Position::AfterQuery].parse().unwrap_or_default();
-    *request.headers_mut() = fields;
-    if let Ok(host) = HeaderValue::try_from(&url[Position::BeforeHost..Position::AfterPort]) {
-        request.headers_mut().insert(header::HOST, host);
-    }
-    request
-}
-
 async fn send<S>(stream: S, request: Request<Body>) -> Result<StatusCode, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(unreachable)?;
-    let exchange = sender.send_request(request);
-    tokio::pin!(connection, exchange);
-    let answer = tokio::select! {
-        biased;
-        answer = &mut exchange => answer,
-        _ = &mut connection => exchange.await,
-    };
-    Ok(answer.map_err(unreachable)?.status())
+    http1::exchange(stream, request, |answer| ready(answer.status())).await.map_err(unreachable)
 }

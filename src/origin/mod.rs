@@ -12,6 +12,7 @@ pub use crate::message::outcome::{Flaw, OriginFailure};
 pub mod backoff;
 pub mod chrome;
 pub mod guarded;
+mod http1;
 mod metrics;
 pub mod remote;
 pub mod stats;

@@ -23,7 +23,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tintype::clock::{ManualClock, Timestamp};
 use tintype::message::body::{Body, BodyError};
 use tintype::origin::chrome::resolver::Resolver;
-use tintype::origin::chrome::{Config, DefaultVisitor, Engine, FilterLists, Limits, PageRoots, Sandbox};
+use tintype::origin::chrome::{Config, Engine, Limits};
 use tintype::origin::{Origin, OriginError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -38,9 +38,7 @@ pub(crate) fn config() -> Config {
     Config {
         // Another browser than the first that is found.
         program: std::env::var_os("TINTYPE_TEST_BROWSER").map(PathBuf::from),
-        sandbox: Sandbox::Auto,
         max_concurrent: 2,
-        spare_pages: 1,
         max_queue: 4,
         queue_budget: std::time::Duration::from_secs(600),
         deadline: Duration::from_secs(90),
@@ -52,12 +50,6 @@ pub(crate) fn config() -> Config {
         // Tests of what lies in between are not to be disturbed.
         health_interval: Duration::from_secs(3600),
         health_timeout: Duration::from_secs(30),
-        remote: Vec::new(),
-        remote_ca: None,
-        remote_unguarded: false,
-        probe: None,
-        lifetime: Duration::from_secs(900),
-        incomplete_ttl: Duration::from_secs(60),
         limits: Limits {
             default_width: 320,
             default_height: 200,
@@ -75,16 +67,10 @@ pub(crate) fn config() -> Config {
             allow_blank: true,
             ..Limits::default()
         },
-        allow_hosts: Vec::new(),
         allow_ranges: vec![format!("{ALLOWED}/32").parse().unwrap()],
         allow_ports: vec![80, 443],
-        page_ca: PageRoots::default(),
-        max_page_bytes: 64 << 20,
-        max_page_connections: 256,
         max_page_requests: 1000,
-        filters: FilterLists::default(),
-        egress: Vec::new(),
-        visitor: DefaultVisitor::default(),
+        ..Config::default()
     }
 }
 

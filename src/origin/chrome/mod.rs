@@ -1,6 +1,7 @@
 //! The chrome origin: the built-in engine that drives headless Chrome.
 //!
-//! - [`engine`](Engine) answers `GET /screenshot`: it reads the request, waits for a place in the `queue`, and makes the `response`.
+//! - [`engine`](Engine) answers `GET /screenshot`: it reads the request, waits for a place in the `queue`, makes its `attempts`, and
+//!   the `response`.
 //!   A `probe` may find that the page has not changed, without a browser.
 //! - `browser` keeps browsers warm: process, supervisor, health, and tabs opened ahead.
 //! - `protocol` speaks DevTools with them.
@@ -8,11 +9,11 @@
 //! - `page` opens it, prepares it, and waits until it is at rest.
 //! - `capture` takes the picture.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
+mod attempts;
 mod browser;
 mod capture;
+mod config;
+mod counts;
 mod engine;
 mod network;
 mod page;
@@ -23,149 +24,13 @@ mod request;
 mod response;
 
 pub use crate::capture::limits::Limits;
-pub use browser::attach::Endpoint;
+pub use browser::endpoint::Endpoint;
 pub use browser::program::{StartError, check, find as find_program, sandboxed};
+pub use config::{Config, PATH, Probe, Sandbox};
 pub use engine::Engine;
 pub use network::certificates::{CertificateFault, PageRoots, PageRootsError, TlsSetupError};
 pub use network::exception::{AllowedHost, AllowedRange, ExceptionError, is_host};
 pub use network::filter::{FilterList, FilterLists, MAX_LIST, Unused, Usage};
 pub use network::upstream_proxy::UpstreamProxy;
 pub use network::visitor::DefaultVisitor;
-pub use network::{address, guard, resolver};
-pub use probe::Probe;
-
-/// Path of the engine's one resource.
-pub const PATH: &str = "/screenshot";
-
-/// How the capture engine runs and what it may reach.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Program to run; the known places are searched without.
-    pub program: Option<PathBuf>,
-    /// Whether Chrome's own sandbox is on. As root it cannot be.
-    pub sandbox: Sandbox,
-    /// Captures at once.
-    pub max_concurrent: usize,
-    /// Pages opened ahead for each browser, in contexts of their own; each serves one capture.
-    pub spare_pages: usize,
-    /// Requests that may wait for a place; beyond, the engine is busy (503).
-    pub max_queue: usize,
-    /// A request that a client waits for and that would wait longer for a place is told to come again instead.
-    pub queue_budget: Duration,
-    /// Time for one capture, waiting included.
-    pub deadline: Duration,
-    /// Time for the browser to start.
-    pub launch_timeout: Duration,
-    /// Captures after which the browser is replaced.
-    pub recycle_after: u64,
-    /// Age at which the browser is replaced.
-    pub recycle_age: Duration,
-    /// Bytes of memory, of all its processes, at which the browser is replaced.
-    pub recycle_memory: u64,
-    /// Bytes of memory that one process of the browser may take; beyond, a renderer is killed, and for any other process
-    /// the browser.
-    pub max_page_memory: u64,
-    /// Time between two looks at the browser's health.
-    pub health_interval: Duration,
-    /// Time in which a healthy browser answers, and in which it renders an empty page.
-    pub health_timeout: Duration,
-    /// Browsers that others run, used in place of an own one if there are any.
-    pub remote: Vec<Endpoint>,
-    /// PEM file with roots that vouch for them, beside the system's.
-    pub remote_ca: Option<PathBuf>,
-    /// Consent to remote browsers, whose pages reach what their network lets them reach.
-    pub remote_unguarded: bool,
-    /// Whether and how a conditional request is answered by a `HEAD` of the page, in place of a capture.
-    pub probe: Option<Probe>,
-    /// `max-age` on a capture.
-    pub lifetime: Duration,
-    /// `max-age` on an incomplete capture, whose page did not load within [`Limits::max_load`].
-    pub incomplete_ttl: Duration,
-    /// Default viewport and bounds of the parameters.
-    pub limits: Limits,
-    /// Hosts that may be reached although their address is private, on one port or on every port.
-    pub allow_hosts: Vec<AllowedHost>,
-    /// Address ranges that may be reached although they are private, on one port or on every port.
-    pub allow_ranges: Vec<AllowedRange>,
-    /// Ports of public addresses that pages may connect to.
-    pub allow_ports: Vec<u16>,
-    /// Further trusted roots for pages, beside the browser's own.
-    pub page_ca: PageRoots,
-    /// Bytes that one capture may load through the guard.
-    pub max_page_bytes: u64,
-    /// Connections that one capture may open through the guard.
-    pub max_page_connections: usize,
-    /// Requests that one capture may make through the guard, refused ones too. Within TLS they are not seen: there a
-    /// connection is one.
-    pub max_page_requests: usize,
-    /// The operator's own filter lists.
-    pub filters: FilterLists,
-    /// Proxies that requests may choose to load their page through.
-    pub egress: Vec<UpstreamProxy>,
-    /// Who visits where a request does not say.
-    pub visitor: DefaultVisitor,
-}
-
-/// Chrome's own sandbox.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sandbox {
-    /// On, unless tintype runs as root (which is said loudly).
-    #[default]
-    Auto,
-    /// On; refuses to start where it cannot be.
-    On,
-    /// Off.
-    Off,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A small, strict engine.
-    pub(super) fn config() -> Config {
-        Config {
-            program: None,
-            sandbox: Sandbox::Auto,
-            max_concurrent: 2,
-            spare_pages: 1,
-            max_queue: 4,
-            queue_budget: Duration::from_secs(600),
-            deadline: Duration::from_secs(30),
-            launch_timeout: Duration::from_secs(30),
-            recycle_after: 100,
-            recycle_age: Duration::from_secs(3600),
-            recycle_memory: 1 << 40,
-            max_page_memory: 1 << 40,
-            health_interval: Duration::from_secs(3600),
-            health_timeout: Duration::from_secs(30),
-            remote: Vec::new(),
-            remote_ca: None,
-            remote_unguarded: false,
-            probe: None,
-            lifetime: Duration::from_secs(900),
-            incomplete_ttl: Duration::from_secs(60),
-            limits: Limits {
-                default_width: 1280,
-                default_height: 720,
-                max_side: 4096,
-                max_pixels: 16_000_000,
-                max_page_pixels: 16_000_000,
-                max_full_page_height: 8000,
-                max_scale: 4.0,
-                max_delay: Duration::from_secs(10),
-                ..Limits::default()
-            },
-            allow_hosts: Vec::new(),
-            allow_ranges: Vec::new(),
-            allow_ports: vec![80, 443],
-            page_ca: PageRoots::default(),
-            max_page_bytes: 64 << 20,
-            max_page_connections: 64,
-            max_page_requests: 1000,
-            filters: FilterLists::default(),
-            egress: Vec::new(),
-            visitor: DefaultVisitor::default(),
-        }
-    }
-}
+pub use network::{address, barred, guard, resolver};

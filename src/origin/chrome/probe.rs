@@ -5,22 +5,23 @@
 //! is captured; so is one that changed in the very second of the picture, since dates have no parts of seconds. Each hop is vetted by the
 //! guard and goes the network of a capture; what the guard refuses stays refused. If the probe fails, the configuration says what to think.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
-use url::{Position, Url};
+use url::Url;
 
+use super::config::Probe;
+use super::network::barred::Barred;
 use super::network::certificates::unverified_client;
-use super::network::guard::{Barred, Guard, is_web};
+use super::network::guard::{Guard, is_web};
 use super::network::identity::Identity;
 use super::network::page_network::{Allowance, Destination, PageNetwork, unreachable};
 use super::network::upstream_proxy::UpstreamProxy;
@@ -29,21 +30,13 @@ use crate::clock::Timestamp;
 use crate::message::body::Body;
 use crate::message::date;
 use crate::message::entity_tag::EntityTag;
+use crate::origin::http1;
 use crate::origin::remote::tls;
 
 /// Redirects that are followed.
 const MAX_REDIRECTS: usize = 10;
 /// Bytes of all hops of one probe: a few heads, and the certificates before them.
 const MAX_BYTES: u64 = 1 << 20;
-
-/// How pages are probed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// Time for all hops together.
-    pub timeout: Duration,
-    /// A page that cannot be asked is taken for unchanged.
-    pub unchanged_on_error: bool,
-}
 
 /// What a conditional request says that the client has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -258,36 +251,19 @@ async fn head(
             let name = ServerName::try_from(site.0.trim_matches(['[', ']']).to_owned());
             let name = name.map_err(|error| unreachable(&site, &error))?;
             match TlsConnector::from(tls.clone()).connect(name, stream).await {
-                Ok(stream) => exchange(stream, request).await,
+                Ok(stream) => http1::exchange(stream, request, ready).await,
                 Err(error) => return Err(unreachable(&site, &error)),
             }
         }
-        _ => exchange(stream, request).await,
+        _ => http1::exchange(stream, request, ready).await,
     };
     answer.map_err(|error| unreachable(&site, &error))
-}
-
-async fn exchange<S>(stream: S, request: Request<Body>) -> hyper::Result<Response<Incoming>>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let exchange = sender.send_request(request);
-    tokio::pin!(connection, exchange);
-    tokio::select! {
-        biased;
-        answer = &mut exchange => answer,
-        // Many servers end TLS without a word, right behind their answer.
-        _ = &mut connection => exchange.await,
-    }
 }
 
 /// The `HEAD` of `url`, as the visitor of `first` would ask: further fields go to its origin alone, cookies to its host, and not from TLS into
 /// the open.
 fn request(url: &Url, first: &Url, visitor: &Visitor, identity: &Identity) -> Request<Body> {
-    let mut request = Request::new(Body::Empty);
-    *request.method_mut() = Method::HEAD;
-    *request.uri_mut() = url[Position::BeforePath..Position::AfterQuery].parse().unwrap_or_default();
+    let mut request = http1::request(Method::HEAD, url, Body::Empty);
     let fields = request.headers_mut();
     let mut set = |name: header::HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -309,7 +285,6 @@ fn request(url: &Url, first: &Url, visitor: &Visitor, identity: &Identity) -> Re
             }
         }
     }
-    set(header::HOST, &url[Position::BeforeHost..Position::AfterPort]);
     request
 }
 

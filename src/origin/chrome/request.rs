@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::{Limits, response};
+use super::response;
+use crate::capture::limits::Limits;
 use crate::message::body::Body;
 use crate::message::json::is_json;
 

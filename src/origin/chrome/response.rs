@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
 
 use super::capture::Report;
-use super::network::guard::Barred;
+use super::network::barred::Barred;
 use crate::capture::request::Format;
 use crate::clock::Timestamp;
 use crate::message::body::Body;
@@ -72,7 +72,7 @@ pub(crate) fn picture(
 
 /// 404: the engine has one resource.
 pub(crate) fn not_found(path: &str) -> Response<Body> {
-    let detail = format!("this origin answers {} only", crate::origin::chrome::PATH);
+    let detail = format!("this origin answers {} only", crate::origin::chrome::config::PATH);
     let mut problem = Problem::new(StatusCode::NOT_FOUND, detail);
     problem.more.insert("instance".to_owned(), path.into());
     tell(problem)

@@ -1,6 +1,7 @@
 //! Browser processes: started or attached to, watched, replaced, and with tabs opened ahead.
 
 pub(crate) mod attach;
+pub(crate) mod endpoint;
 pub(crate) mod health;
 pub(crate) mod instance;
 pub(crate) mod pool;

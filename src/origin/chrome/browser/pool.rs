@@ -15,7 +15,7 @@ use super::process::{self, Launch};
 use super::profile;
 use super::program::{self, StartError};
 use super::supervisor::{Source, Supervisor};
-use crate::origin::chrome::Config;
+use crate::origin::chrome::config::Config;
 use crate::origin::chrome::network::identity::Version;
 use crate::origin::remote::tls;
 
@@ -41,10 +41,10 @@ impl Pool {
             [] => vec![own(config, trusted_key)?],
             _ if !config.remote_unguarded => return Err(StartError::Unguarded),
             endpoints => {
-                let secure = endpoints.iter().any(super::attach::Endpoint::is_secure);
+                let secure = endpoints.iter().any(super::endpoint::Endpoint::is_secure);
                 let tls = tls::client(secure, config.remote_ca.as_deref());
                 let tls = Arc::new(tls.map_err(|error| StartError::Roots(error.to_string()))?);
-                let remote = |endpoint: &super::attach::Endpoint| {
+                let remote = |endpoint: &super::endpoint::Endpoint| {
                     let how = Attach {
                         endpoint: endpoint.clone(),
                         tls: tls.clone(),

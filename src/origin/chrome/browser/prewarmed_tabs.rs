@@ -8,12 +8,12 @@ use tokio::sync::oneshot;
 
 use super::instance::{Browser, Fate};
 use crate::capture::request::Visitor;
-use crate::origin::chrome::DefaultVisitor;
 use crate::origin::chrome::network::egress_proxy::EgressProxy;
 use crate::origin::chrome::network::guard::Guard;
 use crate::origin::chrome::network::identity::Identity;
 use crate::origin::chrome::network::page_network::PageNetwork;
 use crate::origin::chrome::network::tls_bridge::TlsBridge;
+use crate::origin::chrome::network::visitor::DefaultVisitor;
 use crate::origin::chrome::page::tab::{Tab, TabError};
 use crate::tasks;
 

@@ -9,9 +9,9 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use super::profile::Profile;
+use crate::origin::chrome::config::{Config, Sandbox};
 use crate::origin::chrome::network::certificates::TlsSetupError;
 use crate::origin::chrome::network::tls_bridge::TlsBridge;
-use crate::origin::chrome::{Config, Sandbox};
 
 /// The programs themselves, not the launcher scripts that distributions put before them; headless shell
 /// first: twice the throughput of the whole browser and half its memory, for the same pictures.
@@ -275,7 +275,7 @@ mod tests {
             (Sandbox::Off, false, Ok(false)),
             (Sandbox::Off, true, Ok(false)),
         ] {
-            let config = Config { sandbox, ..crate::origin::chrome::tests::config() };
+            let config = Config { sandbox, ..crate::origin::chrome::config::tests::config() };
             assert_eq!(sandboxed(&config, root), expected, "{sandbox:?} {root}");
         }
     }
@@ -283,7 +283,8 @@ mod tests {
     #[test]
     fn the_error_says_what_to_install() {
         let program = PathBuf::from("/nowhere/chrome");
-        let config = Config { program: Some(program.clone()), ..crate::origin::chrome::tests::config() };
+        let config =
+            Config { program: Some(program.clone()), ..crate::origin::chrome::config::tests::config() };
         assert_eq!(find(&config), Err(StartError::NotThere(program)));
         assert!(StartError::NoProgram.to_string().contains("apt-get install chromium-headless-shell"));
     }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::capture::limits::Limits;
 use crate::capture::request::{Area, CaptureRequest, OnTimeout, Page, Until};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
-use crate::origin::chrome::Limits;
+use crate::origin::chrome::network::barred::Barred;
 use crate::origin::chrome::network::filter::Filter;
-use crate::origin::chrome::network::guard::{Barred, is_web};
+use crate::origin::chrome::network::guard::is_web;
 use crate::origin::chrome::network::intercept::HTML_URL;
 use crate::origin::chrome::network::page_network::PageNetwork;
 use crate::origin::chrome::page::document::{self, Document};
@@ -68,26 +69,9 @@ async fn picture(
 ) -> Result<Shot, Failure> {
     // The screen and the visitor that the page will see; then the page.
     prepare::prepare(tab, spec, filters).await?;
-    let url = match &spec.page {
-        Page::Url(url) => url.as_str(),
-        Page::Html(_) => HTML_URL,
-    };
     let since = Stopwatch::start();
     let phase = |name: &str| tracing::debug!(phase = name, after = ?since.elapsed(), "capture");
-    let loader = navigate(tab, url).await?;
-    phase("navigated");
-    let milestone = match spec.wait.until {
-        Until::DomContentLoaded => Milestone::Parsed,
-        Until::Load | Until::Settled | Until::NetworkIdle => Milestone::Loaded,
-    };
-    let mut pending = None;
-    if !tab.reached_within(limits.max_load.saturating_sub(since.elapsed()), &loader, milestone).await? {
-        if spec.rules.on_timeout == OnTimeout::Error {
-            return Err(Failure::Late(limits.max_load));
-        }
-        pending = Some(tab.stop_loading(&loader, milestone).await?);
-    }
-
+    let Loaded { loader, milestone, pending } = load(tab, spec, limits).await?;
     phase("loaded");
     tab.start_clock(limits.max_freeze);
 
@@ -141,6 +125,36 @@ async fn picture(
             other => return other,
         }
     }
+}
+
+/// How far the page came.
+struct Loaded {
+    loader: String,
+    milestone: Milestone,
+    /// Requests under way when loading was stopped; none if the page was loaded.
+    pending: Option<usize>,
+}
+
+/// Goes to the page, and waits until it is loaded, or stops loading it.
+async fn load(tab: &mut Tab, spec: &CaptureRequest, limits: &Limits) -> Result<Loaded, Failure> {
+    let url = match &spec.page {
+        Page::Url(url) => url.as_str(),
+        Page::Html(_) => HTML_URL,
+    };
+    let since = Stopwatch::start();
+    let loader = navigate(tab, url).await?;
+    let milestone = match spec.wait.until {
+        Until::DomContentLoaded => Milestone::Parsed,
+        Until::Load | Until::Settled | Until::NetworkIdle => Milestone::Loaded,
+    };
+    let mut pending = None;
+    if !tab.reached_within(limits.max_load.saturating_sub(since.elapsed()), &loader, milestone).await? {
+        if spec.rules.on_timeout == OnTimeout::Error {
+            return Err(Failure::Late(limits.max_load));
+        }
+        pending = Some(tab.stop_loading(&loader, milestone).await?);
+    }
+    Ok(Loaded { loader, milestone, pending })
 }
 
 fn element(spec: &CaptureRequest) -> Option<&String> {

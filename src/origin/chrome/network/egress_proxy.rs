@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-use super::guard::Barred;
+use super::barred::Barred;
 use super::page_network::{PageNetwork, Site, unreachable};
 use super::tls_bridge::TlsBridge;
 use crate::message::{body::Body, fields};

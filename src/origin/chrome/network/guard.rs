@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::address::{Special, special};
-use super::certificates::CertificateFault;
+use super::address::special;
+use super::barred::Barred;
 use super::exception::{AllowedHost, AllowedRange};
 use super::resolver::{self, Resolver};
+use crate::origin::chrome::config::Config;
 
 /// The operator's rules.
 #[derive(Clone, Debug)]
@@ -23,72 +24,10 @@ pub struct Guard {
     resolver: Arc<dyn Resolver>,
 }
 
-/// Why the way to a host is barred. The texts reach strangers: they name no resolved address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Barred {
-    /// One of its addresses is not public and not allowed.
-    #[error("{host} has an address that is {why}")]
-    Address {
-        /// The host as it was named.
-        host: String,
-        /// The range that the address is in.
-        why: Special,
-    },
-    /// The port is not one of those allowed.
-    #[error("port {port} of {host} is not allowed")]
-    Port {
-        /// The host as it was named.
-        host: String,
-        /// The port.
-        port: u16,
-    },
-    /// The name has no address.
-    #[error("cannot resolve {host}")]
-    Unresolved {
-        /// The host as it was named.
-        host: String,
-    },
-    /// Nobody takes the connection.
-    #[error("cannot connect to {host}:{port}: {cause}")]
-    Unreachable {
-        /// The host as it was named.
-        host: String,
-        /// The port.
-        port: u16,
-        /// What the system said.
-        cause: String,
-    },
-    /// Its certificate leads to a root of `page_ca`, and cannot be accepted.
-    #[error("the certificate of {host}:{port} is not accepted: {fault}")]
-    Certificate {
-        /// The host as it was named.
-        host: String,
-        /// The port.
-        port: u16,
-        /// What is wrong with it.
-        fault: CertificateFault,
-    },
-    /// The capture used up what it may.
-    #[error("the page uses more than {limit} {what}")]
-    Limit {
-        /// The limit.
-        limit: u64,
-        /// What is limited.
-        what: &'static str,
-    },
-}
-
-impl Barred {
-    /// Whether a rule says no, rather than the network or a bound.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Barred::Address { .. } | Barred::Port { .. })
-    }
-}
-
 impl Guard {
     /// The rules of `config`, over names as `resolver` has them. Host names are compared without case and
     /// without a trailing dot.
-    pub fn new(config: &crate::origin::chrome::Config, resolver: Arc<dyn Resolver>) -> Self {
+    pub fn new(config: &Config, resolver: Arc<dyn Resolver>) -> Self {
         Guard {
             hosts: config.allow_hosts.clone(),
             ranges: config.allow_ranges.clone(),
@@ -139,6 +78,7 @@ pub fn is_web(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::origin::chrome::network::address::Special;
 
     fn guard() -> Guard {
         Guard {

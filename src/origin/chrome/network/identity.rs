@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::capture::devices::Handset;
 use crate::capture::request::Visitor;
-use crate::origin::chrome::DefaultVisitor;
+use crate::origin::chrome::network::visitor::DefaultVisitor;
 use crate::origin::chrome::protocol::commands::{
     BrandVersion, BrowserVersion, SetUserAgentOverride, UserAgentMetadata,
 };

@@ -30,6 +30,11 @@ const MAX_DOCUMENTS: usize = 64;
 /// What stands in for an image: nothing, of one pixel.
 const NO_IMAGE: &str = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
 
+/// Shared and service workers ask for things on their own, past every session of the page; a page whose requests are looked
+/// at has none of them, as in browsers without.
+pub(crate) const NO_LONE_WORKERS: &str =
+    "delete self.SharedWorker; delete Navigator.prototype.serviceWorker;";
+
 /// The rules of one capture.
 #[derive(Debug, Default)]
 pub(crate) struct Intercept {

@@ -1,6 +1,7 @@
 //! What a page may reach, by which way, and as which visitor.
 
 pub mod address;
+pub mod barred;
 pub(crate) mod certificates;
 pub(crate) mod egress_proxy;
 pub(crate) mod exception;

@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use url::{Position, Url};
 
-use super::guard::{Barred, Guard};
+use super::barred::Barred;
+use super::guard::Guard;
 use super::metered::{Budget, Metered};
 use super::upstream_proxy::UpstreamProxy;
 

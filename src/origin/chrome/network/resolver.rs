@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use url::Host;
 
-use super::guard::Barred;
+use super::barred::Barred;
 
 /// Time that one name may take to resolve.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -23,8 +23,8 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 
+use super::barred::Barred;
 use super::certificates::{CertificateFault, PageRoots, TlsSetupError, provider};
-use super::guard::Barred;
 use super::page_network::{PageNetwork, Site, unreachable};
 use crate::clock::Stopwatch;
 

@@ -12,10 +12,10 @@ use super::script::{
 use super::tab::{Milestone, Tab, TabError};
 use super::waiting::Waiting;
 use super::{freeze, monitor};
+use crate::capture::limits::Limits;
 use crate::capture::request::{Area, CaptureRequest, Fault, Until};
 use crate::clock::Stopwatch;
 use crate::origin::Flaw;
-use crate::origin::chrome::Limits;
 use crate::origin::chrome::protocol::commands::CreateIsolatedWorld;
 use crate::origin::chrome::protocol::evaluate::{Evaluate, Evaluated};
 

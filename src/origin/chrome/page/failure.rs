@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::tab::TabError;
 use crate::capture::request::Fault;
 use crate::origin::Flaw;
-use crate::origin::chrome::network::guard::Barred;
+use crate::origin::chrome::network::barred::Barred;
 
 /// Why there is no picture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

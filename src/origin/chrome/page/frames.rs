@@ -18,8 +18,8 @@ use super::script::{self, Rest, Rested, Step, Still, millis};
 use super::tab::{Tab, TabError};
 use super::waiting::Waiting;
 use super::{freeze, monitor};
+use crate::capture::limits::Limits;
 use crate::capture::request::CaptureRequest;
-use crate::origin::chrome::Limits;
 use crate::origin::chrome::network::filter::{Cosmetics, Filter};
 use crate::origin::chrome::protocol::client::{CallError, Devtools};
 use crate::origin::chrome::protocol::commands::{

@@ -13,4 +13,6 @@ pub(crate) mod permissions;
 pub(crate) mod prepare;
 pub(crate) mod script;
 pub(crate) mod tab;
+pub(crate) mod tab_events;
 pub(crate) mod waiting;
+pub(crate) mod wanted_events;

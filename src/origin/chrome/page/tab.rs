@@ -13,11 +13,12 @@ use super::monitor;
 use super::navigation::Navigation;
 use super::pending::Requests;
 use super::permissions;
+use super::wanted_events::is_wanted;
 use crate::clock::Stopwatch;
 use crate::origin::chrome::browser::instance::Browser;
 use crate::origin::chrome::network::egress_proxy::EgressProxy;
 use crate::origin::chrome::network::identity::Identity;
-use crate::origin::chrome::network::intercept::Intercept;
+use crate::origin::chrome::network::intercept::{Intercept, NO_LONE_WORKERS};
 use crate::origin::chrome::network::page_network::{Destination, PageNetwork};
 pub(crate) use crate::origin::chrome::page::navigation::Milestone;
 use crate::origin::chrome::protocol::client::{CallError, Devtools};
@@ -32,7 +33,6 @@ use crate::origin::chrome::queue::Slot;
 
 mod context;
 mod error;
-mod events;
 
 use context::Context;
 pub(crate) use error::TabError;
@@ -46,28 +46,24 @@ const GOING_ELSEWHERE: Duration = Duration::from_secs(2);
 /// Time for a document to be parsed after the connections that it waited for were cut.
 const AFTER_CUT: Duration = Duration::from_secs(2);
 
-/// Shared and service workers ask for things on their own, past every session of the page; a page whose requests are looked
-/// at has none of them, as in browsers without.
-const NO_LONE_WORKERS: &str = "delete self.SharedWorker; delete Navigator.prototype.serviceWorker;";
-
 /// A page with a context, an exit and a place of its own.
 pub(crate) struct Tab {
-    context: Context,
-    session: String,
+    pub(super) context: Context,
+    pub(super) session: String,
     /// Its target id, which is also the id of its main frame.
     pub(crate) frame: String,
     events: mpsc::Receiver<Event>,
-    documents: Navigation,
+    pub(super) documents: Navigation,
     /// Its requests that are under way, and those of its frames and workers.
     pub(crate) requests: Requests,
-    intercept: Intercept,
+    pub(super) intercept: Intercept,
     /// What every frame and worker runs before anything of its own.
-    script: Option<String>,
+    pub(super) script: Option<String>,
     /// The clock of a frozen page.
-    clock: Option<PageClock>,
-    family: ChildTargets,
+    pub(super) clock: Option<PageClock>,
+    pub(super) family: ChildTargets,
     /// Whom the page takes for its visitor.
-    identity: Identity,
+    pub(super) identity: Identity,
     /// Ids of frames that did not answer.
     pub(crate) mute_frames: HashSet<String>,
 }
@@ -94,7 +90,7 @@ impl Tab {
         let seen = requests.clone();
         let events = devtools.events(&session, move |event| {
             seen.observe(event);
-            events::is_wanted(event, &main)
+            is_wanted(event, &main)
         });
         let page = Some(session.as_str());
         tokio::try_join!(
@@ -104,7 +100,7 @@ impl Tab {
             devtools.call(page, AddScript::in_page(monitor::script())),
             devtools.call(page, EnableNetwork::unbuffered()),
             async {
-                match devtools.call(page, SetFontFamilies { font_families: FONT_FAMILIES }).await {
+                match devtools.call(page, SetFontFamilies { font_families: FontFamilies::LINUX }).await {
                     // An experimental method: remote browsers of another version may not have it.
                     Ok(_) | Err(CallError::Refused { .. }) => Ok(()),
                     Err(error) => Err(error),
@@ -400,14 +396,3 @@ impl Tab {
         self.context.exit.as_ref().map(EgressProxy::network)
     }
 }
-
-/// The generic families as Chrome with a window has them on Linux. Headless shell has others: its `monospace` is Courier New,
-/// which is not what a visitor sees.
-const FONT_FAMILIES: FontFamilies = FontFamilies {
-    standard: "Times New Roman",
-    serif: "Times New Roman",
-    sans_serif: "Arial",
-    fixed: "Monospace",
-    cursive: "Comic Sans MS",
-    fantasy: "Impact",
-};

@@ -105,9 +105,9 @@ impl crate::origin::chrome::resolver::Resolver for Home {
 /// Over TLS as in the open, a redirect on the way; whom nobody vouches for is not believed.
 #[tokio::test]
 async fn pages_behind_tls_are_asked_too() {
-    let config = crate::origin::chrome::Config {
+    let config = crate::origin::chrome::config::Config {
         allow_hosts: vec!["page.test".parse().unwrap()],
-        ..crate::origin::chrome::tests::config()
+        ..crate::origin::chrome::config::tests::config()
     };
     let guard = Arc::new(Guard::new(&config, Arc::new(Home)));
     let how = Probe { timeout: Duration::from_secs(20), unchanged_on_error: false };

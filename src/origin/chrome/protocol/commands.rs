@@ -173,6 +173,19 @@ pub(crate) struct FontFamilies {
     pub(crate) fantasy: &'static str,
 }
 
+impl FontFamilies {
+    /// The generic families as Chrome with a window has them on Linux. Headless shell has others: its `monospace` is
+    /// Courier New, which is not what a visitor sees.
+    pub(crate) const LINUX: FontFamilies = FontFamilies {
+        standard: "Times New Roman",
+        serif: "Times New Roman",
+        sans_serif: "Arial",
+        fixed: "Monospace",
+        cursive: "Comic Sans MS",
+        fantasy: "Impact",
+    };
+}
+
 /// Defines results. A member that does not come has its default.
 macro_rules! replies {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty),* $(,)? })*) => {$(

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::rt::TokioIo;
+use http::header::HOST;
+use http::{HeaderValue, Method, Response};
+use http_body_util::{BodyExt, Limited};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use serde_json::Value;
+use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -21,6 +22,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use url::Url;
 
 use super::client::Incoming;
+use crate::message::body::Body;
+use crate::origin::http1;
 use crate::tasks;
 
 /// Bytes of the answer that tells where the websocket is.
@@ -112,24 +115,32 @@ pub(crate) async fn discover(base: &Url, tls: &Arc<ClientConfig>) -> io::Result<
 
 /// Asks the server at `base`, calling it `as_named`.
 async fn ask(base: &Url, as_named: &Url, tls: &Arc<ClientConfig>) -> io::Result<Url> {
-    let stream = TokioIo::new(dial(base, tls).await?);
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(stream).await.map_err(io::Error::other)?;
-    let connection = tasks::spawn("devtools-discovery", connection);
-    let path = format!("{}/json/version", base.path().trim_end_matches('/'));
-    let target = base.query().map_or(path.clone(), |query| format!("{path}?{query}"));
-    let request = http::Request::get(target).header(http::header::HOST, authority(as_named));
-    let request = request.body(Empty::<Bytes>::new()).map_err(io::Error::other)?;
-    let answer = sender.send_request(request).await.map_err(io::Error::other)?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.map_err(io::Error::other);
-    connection.abort();
+    let mut url = base.clone();
+    url.set_path(&format!("{}/json/version", base.path().trim_end_matches('/')));
+    let mut request = http1::request(Method::GET, &url, Body::Empty);
+    if let Ok(name) = HeaderValue::try_from(authority(as_named)) {
+        request.headers_mut().insert(HOST, name);
+    }
+    let read = |answer: Response<hyper::body::Incoming>| async move {
+        let status = answer.status();
+        (status, Limited::new(answer.into_body(), MAX_ANSWER).collect().await)
+    };
+    let (status, body) =
+        http1::exchange(dial(base, tls).await?, request, read).await.map_err(io::Error::other)?;
     if !status.is_success() {
         return Err(io::Error::other(format!("/json/version answers with status {}", status.as_u16())));
     }
-    let told: Value = serde_json::from_slice(&body?.to_bytes()).unwrap_or_default();
-    let told = told["webSocketDebuggerUrl"].as_str().unwrap_or_default();
-    told_by(base, told).ok_or_else(|| io::Error::other("/json/version tells no websocket address"))
+    let body = body.map_err(io::Error::other)?.to_bytes();
+    let told: Told = serde_json::from_slice(&body).unwrap_or_default();
+    told_by(base, &told.web_socket_debugger_url)
+        .ok_or_else(|| io::Error::other("/json/version tells no websocket address"))
+}
+
+/// What a browser tells under /json/version.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Told {
+    web_socket_debugger_url: String,
 }
 
 /// The websocket that a server at `base` tells. Chrome behind something that speaks TLS does not know of that; what is

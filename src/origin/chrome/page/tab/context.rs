@@ -16,16 +16,19 @@ use crate::tasks;
 const DISPOSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What has to be given back when a capture is over, however it ended.
-pub(super) struct Context {
-    pub(super) browser: Arc<Browser>,
-    pub(super) id: String,
-    pub(super) exit: Option<EgressProxy>,
-    pub(super) place: Option<Arc<Slot>>,
+pub(in crate::origin::chrome::page) struct Context {
+    pub(in crate::origin::chrome::page) browser: Arc<Browser>,
+    pub(in crate::origin::chrome::page) id: String,
+    pub(in crate::origin::chrome::page) exit: Option<EgressProxy>,
+    pub(in crate::origin::chrome::page) place: Option<Arc<Slot>>,
     runtime: Handle,
 }
 
 impl Context {
-    pub(super) async fn create(browser: Arc<Browser>, exit: EgressProxy) -> Result<Self, CallError> {
+    pub(in crate::origin::chrome::page) async fn create(
+        browser: Arc<Browser>,
+        exit: EgressProxy,
+    ) -> Result<Self, CallError> {
         let made = browser.devtools.call(None, browser.context(exit.address())).await?;
         let id = made.browser_context_id;
         Ok(Context { browser, id, exit: Some(exit), place: None, runtime: Handle::current() })

@@ -1,6 +1,7 @@
 //! What a tab does about the events of its page.
 
-use super::{Tab, TabError};
+use super::tab::{Tab, TabError};
+use super::wanted_events::is_wanted_of_child;
 use crate::origin::chrome::protocol::client::CallError;
 use crate::origin::chrome::protocol::commands::{
     AddScript, DisableDebugger, EnableDebugger, EnableNetwork, EnablePage, HandleJavaScriptDialog,
@@ -8,7 +9,7 @@ use crate::origin::chrome::protocol::commands::{
 };
 use crate::origin::chrome::protocol::evaluate::Evaluate;
 use crate::origin::chrome::protocol::events::{
-    AttachedToTarget, DialogType, Event, EventKind, Lifecycle, RequestPaused, TargetType,
+    AttachedToTarget, DialogType, Event, EventKind, RequestPaused, TargetType,
 };
 
 impl Tab {
@@ -115,30 +116,4 @@ impl Tab {
             None => {}
         }
     }
-}
-
-/// Whether a tab whose main frame is `main_frame` does something about an event of its page.
-pub(super) fn is_wanted(event: &Event, main_frame: &str) -> bool {
-    match &event.kind {
-        EventKind::LifecycleEvent(event) => event.frame_id == main_frame && event.name != Lifecycle::Other,
-        EventKind::FrameStartedLoading(event) => event.frame_id == main_frame,
-        EventKind::FrameStoppedLoading(event) => event.frame_id == main_frame,
-        EventKind::RequestPaused(_) | EventKind::AttachedToTarget(_) | EventKind::DetachedFromTarget(_) => {
-            true
-        }
-        EventKind::JavascriptDialogOpening(_)
-        | EventKind::TargetCrashed(_)
-        | EventKind::InspectorDetached(_) => true,
-        _ => false,
-    }
-}
-
-fn is_wanted_of_child(event: &Event) -> bool {
-    matches!(
-        event.kind,
-        EventKind::RequestPaused(_)
-            | EventKind::AttachedToTarget(_)
-            | EventKind::DetachedFromTarget(_)
-            | EventKind::Paused(_)
-    )
 }
