@@ -39,7 +39,9 @@ fn decisions(bench: &mut Criterion) {
     let query = "url=https%3A%2F%2Fexample.com%2Fa%2Fpage%3Fq%3D1&fullPage=true&viewport_width=1280&retina=1&format=png";
     bench.bench_function("key of a capture", |b| {
         let defaults = Defaults::default();
-        b.iter(|| Canonical::read(black_box(query), None, &defaults).map(|canonical| canonical.query()));
+        b.iter(|| {
+            Canonical::read(black_box(query), None, &defaults).map(|canonical| canonical.parameters.query())
+        });
     });
 
     let head = stored();

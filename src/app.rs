@@ -1,4 +1,4 @@
-//! The composition root: a [`Config`](crate::config::Config) becomes parts, parts become listeners; and
+//! The composition root: a [`Config`] becomes parts, parts become listeners; and
 //! the order in which all of it ends. `main`, tests and benches start here.
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Time. Decisions take `now` as an argument; this module is the only caller of `now()`.
+//! [`Timestamp`] and [`Clock`]. Decisions take `now` as an argument. This module is the only caller
+//! of `now()`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// A moment of wall-clock time: milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Milliseconds because HTTP dates have seconds while ages and capture times want better.
+/// HTTP dates have seconds, but ages and durations of captures need milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Timestamp(pub u64);
 
@@ -22,22 +23,23 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    /// The time since `earlier`, zero if `earlier` is later.
+    /// The time since `earlier`, or zero if `earlier` is later.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// The time between the two, whichever is earlier: what can be said of a duration when the clock may have been stepped back.
+    /// The absolute difference of both moments. It bounds a duration even if the clock was set
+    /// back.
     pub fn apart(self, other: Timestamp) -> Duration {
         Duration::from_millis(self.0.abs_diff(other.0))
     }
 
-    /// This moment as the standard library has it, for `httpdate`.
+    /// The moment as a `SystemTime`, for `httpdate`.
     pub fn to_system(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.0)
     }
 
-    /// The moment of `time`; times before the epoch become the epoch.
+    /// The moment of `time`. Times before the epoch become the epoch.
     pub fn from_system(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
@@ -58,13 +60,13 @@ impl std::ops::Sub<Duration> for Timestamp {
     }
 }
 
-/// Where "now" comes from: the system, or a test that turns the hands itself.
+/// The source of the current time: the system, or a test.
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment.
+    /// The current moment of this clock.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's wall clock.
+/// The wall clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -74,7 +76,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to move.
+/// A clock for tests, which moves only when it is set.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicU64);
 
@@ -84,7 +86,7 @@ impl ManualClock {
         ManualClock(AtomicU64::new(start.0))
     }
 
-    /// Moves the clock on by `by`.
+    /// Moves the clock forward by `by`.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
@@ -101,17 +103,17 @@ impl Clock for ManualClock {
     }
 }
 
-/// A stopwatch for durations that wall-clock steps must not touch.
+/// Measures durations that changes of the wall clock do not affect.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(std::time::Instant);
 
 impl Stopwatch {
-    /// A stopwatch that starts to run.
+    /// Starts a new stopwatch.
     pub fn start() -> Self {
         Stopwatch(std::time::Instant::now())
     }
 
-    /// The time since it was started.
+    /// The time since the start.
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }

@@ -2,22 +2,24 @@
 //!
 //! Modules in the order in which a request meets them:
 //!
-//! - [`config`] reads `proxy.toml` into a valid [`config::Config`]; [`app`] composes the parts from it.
+//! - [`config`] reads `proxy.toml` into a valid [`config::Config`]; [`app`] composes the parts from
+//!   it.
 //! - [`listener`] accepts connections: limits, TLS, protocol detection, drain.
 //! - [`message`] is HTTP vocabulary without I/O.
 //! - [`policy`] holds the decisions, pure functions from values to values.
-//! - [`capture`] defines what a capture request is: its parameters, its key, the dialects of other services.
+//! - [`capture`] defines a capture request: its parameters, its cache key, the dialects of other
+//!   services.
 //! - [`proxy`] is the data plane: route, key, lookup, decide, fetch, respond.
-//! - [`mod@derive`] makes other sizes and formats of a picture.
-//! - [`store`] keeps stored responses, in memory and on disk, and the ledger of purges.
-//! - [`origin`] is where answers come from: a remote server or headless Chrome.
-//! - [`purge`] and [`jobs`] are use cases that both planes have.
+//! - [`mod@derive`] makes renditions: other sizes and formats of a stored picture.
+//! - [`store`] keeps stored responses, in memory and on disk, and the purge ledger.
+//! - [`origin`] is where responses come from: a remote server or headless Chrome.
+//! - [`purge`] and [`jobs`] are use cases of both planes.
 //! - [`admin`] is the control plane on its own listener.
 //! - [`telemetry`] sets up logs and counts.
-//! - [`tasks`] knows which tasks must live, and counts panics.
+//! - [`tasks`] owns the tasks that must live, and counts panics.
 //!
-//! Directions: `policy` and `message` know nobody above them; `origin` does not know that caching exists; `proxy` and
-//! `admin` meet only in `app`; modules do not import `config`.
+//! Directions: `policy` and `message` import no module above them. `origin` does not know that
+//! there is a cache. `proxy` and `admin` meet only in `app`. Modules do not import `config`.
 
 pub mod admin;
 pub mod app;

@@ -1,12 +1,13 @@
-//! Tasks that have an owner, and panics that are counted.
+//! Tasks with an owner ([`Tasks`]), and the count of panics.
 //!
-//! A tintype consists of tasks that must live, its vital ones: accept loops, the control plane, those who keep browsers
-//! and the disk. If one ends without having been told to, the rest is no service any more: health checks fail from then
-//! on and the process ends, so that whatever started it starts it again. Other tasks may end as they like; a panic in
-//! one is logged with its name, and counted.
+//! Vital tasks must live: accept loops, the control plane, the keepers of browsers and of the disk.
+//! If one ends without having been asked to, the process is no service any more. Then health checks
+//! fail and the process ends, so that its supervisor restarts it. Other tasks may end at any time.
+//! A panic in one is logged with its name, and counted.
 //!
-//! The owner is [`Tasks`]. Everything that is spawned through this module inside of [`Tasks::scope`], or by a task that
-//! was, belongs to it. Without an owner, as in the verbs of the command line, nobody acts on the end of a vital task.
+//! Everything that is spawned through this module inside of [`Tasks::scope`], or by such a task,
+//! belongs to the owner. Without an owner, as in the subcommands of the command line, the end of a
+//! vital task has no effect.
 
 use std::fmt;
 use std::future::Future;
@@ -25,16 +26,15 @@ tokio::task_local! {
     static OWNER: Tasks;
 }
 
-/// Panics in this process.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// Panics in this process since [`count_panics`], in whatever thread or task.
+/// Panics in this process since [`count_panics`], in any thread or task.
 pub fn panics() -> u64 {
     PANICS.load(Ordering::Relaxed)
 }
 
-/// Has every panic be counted, and logged once the log has started. The default hook writes to standard error, where a
-/// full pipe would hold it up.
+/// Counts every panic, and logs it once the log has started. The default hook writes to standard
+/// error, where a full pipe would block it.
 pub fn count_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -55,23 +55,23 @@ pub fn count_panics() {
     });
 }
 
-/// How a vital task ended that nobody had told to.
+/// A vital task that ended without having been asked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Its name.
+    /// The name of the task.
     pub task: &'static str,
-    /// How it ended.
+    /// The way in which it ended.
     pub how: How,
 }
 
-/// How a task ended.
+/// The ways in which a task ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// By a panic.
+    /// The task ended by a panic.
     Panicked,
-    /// It returned.
+    /// The task returned its output.
     Returned,
-    /// It was dropped while it ran.
+    /// The task was dropped while it ran.
     Dropped,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The owner of the tasks of one tintype.
+/// The owner of the tasks of one server.
 #[derive(Clone)]
 pub struct Tasks(Arc<Inner>);
 
@@ -104,17 +104,17 @@ impl Default for Tasks {
 }
 
 impl Tasks {
-    /// Owns what `future` spawns.
+    /// Runs `future` and owns the tasks that it spawns.
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
         OWNER.scope(self.clone(), future).await
     }
 
-    /// The first vital task that ended without having been told to.
+    /// The first vital task that ended without having been asked to.
     pub fn failure(&self) -> Option<Failure> {
         self.0.failure.borrow().clone()
     }
 
-    /// Waits for the first one.
+    /// Waits for the first [`failure`](Self::failure).
     pub async fn failed(&self) -> Failure {
         let mut failure = self.0.failure.subscribe();
         let failure = failure.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
@@ -124,12 +124,12 @@ impl Tasks {
         }
     }
 
-    /// From here on tasks end because the whole ends.
+    /// Notes that the server ends, so that the end of a vital task is no failure.
     pub fn end(&self) {
         self.0.is_ending.store(true, Ordering::Relaxed);
     }
 
-    /// Names of the vital tasks that run.
+    /// Names of the running vital tasks.
     pub fn vital(&self) -> Vec<&'static str> {
         let mut vital = self.0.vital.lock();
         vital.retain(|(_, task)| !task.is_finished());
@@ -157,7 +157,7 @@ impl Tasks {
     }
 }
 
-/// Spawns a task that may end. A panic in it is logged with its name, and reaches whoever awaits the handle.
+/// Spawns a task that may end. A panic in it is logged with its name, and returned by the handle.
 pub fn spawn<F>(name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -166,7 +166,7 @@ where
     tokio::spawn(named(name, future))
 }
 
-/// `future` as [`spawn`] has it, for sets of tasks.
+/// Gives `future` the same name and owner as [`spawn`], for sets of tasks.
 pub fn named<F: Future + Send + 'static>(
     name: &'static str,
     future: F,
@@ -181,7 +181,8 @@ pub fn named<F: Future + Send + 'static>(
     }
 }
 
-/// Spawns a task that must live until `is_told` to end. Its output is there if it returned.
+/// Spawns a task that must live until `is_told` returns true. The handle gives its output if it
+/// returned.
 pub fn vital<F>(
     name: &'static str,
     is_told: impl Fn() -> bool + Send + 'static,
@@ -214,7 +215,7 @@ where
     task
 }
 
-/// What comes of `future`, unless it panics.
+/// The output of `future`, unless it panics.
 pub async fn caught<F: Future>(future: F) -> Option<F::Output> {
     AssertUnwindSafe(future).catch_unwind().await.ok()
 }
@@ -223,7 +224,7 @@ fn owner() -> Option<Tasks> {
     OWNER.try_with(Clone::clone).ok()
 }
 
-/// Says whose panic it was.
+/// Logs the name of the task that panics.
 struct Named(&'static str);
 
 impl Drop for Named {
@@ -234,7 +235,7 @@ impl Drop for Named {
     }
 }
 
-/// The life of a vital task; its end is a failure unless the task was told to end.
+/// A guard in a vital task. Its drop is a failure unless the task was asked to end.
 struct Life<T: Fn() -> bool> {
     name: &'static str,
     owner: Option<Tasks>,
@@ -252,7 +253,8 @@ impl<T: Fn() -> bool> Drop for Life<T> {
     }
 }
 
-/// In builds for tests, `__TINTYPE_END_TASK=NAME:FILE` has the task of this name panic once the file is there.
+/// In debug builds, `__TINTYPE_END_TASK=NAME:FILE` makes the task of this name panic once the file
+/// exists.
 #[cfg(debug_assertions)]
 fn ended_by_a_test(name: &str) -> Option<impl Future<Output = std::convert::Infallible> + use<>> {
     let wish = std::env::var("__TINTYPE_END_TASK").ok()?;
@@ -312,7 +314,7 @@ mod tests {
         assert_eq!(tasks.failure(), None);
     }
 
-    /// A task of a task has the same owner.
+    /// A task that is spawned by a task has the same owner.
     #[tokio::test]
     async fn owners_are_passed_on() {
         let tasks = Tasks::default();

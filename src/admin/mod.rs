@@ -1,6 +1,6 @@
 //! CONTROL PLANE on its own listener: an axum router whose table is [`routes`].
 //!
-//! `/openapi.json` and `/docs` are generated from the handlers and their types ([`describe`]). Which of `/health`, `/cache/stats`,
+//! `/openapi.json` and `/docs` are generated from the handlers and their types (`describe`). Which of `/health`, `/cache/stats`,
 //! `/cache`, `/cache/url` and the description are on the data plane instead is configured ([`compat`]).
 //!
 //! All but health, the description and the webhook want the bearer token where one is configured. A control

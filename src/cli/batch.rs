@@ -1,4 +1,5 @@
-//! `tintype batch` and `tintype warm`: many pictures by a running tintype, in jobs of a bounded size, one after the other.
+//! `tintype batch` and `tintype warm`: have a running tintype capture a list of pages, in jobs of a
+//! bounded size, one after the other.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -41,23 +42,23 @@ Examples:
   tintype warm https://www.example.com/sitemap.xml
   tintype warm --parallel 5 --limit 500 pages.txt";
 
-/// Bytes of a list.
+/// Longest list that is read, in bytes.
 const MAX_LIST: u64 = 64 << 20;
-/// How often it is asked how far a job is.
+/// Interval between two requests for the progress of a job.
 const LOOK: Duration = Duration::from_millis(250);
 
 #[derive(clap::Args)]
 struct Wishes {
-    /// Width of the viewport, where the list does not say
+    /// Width of the viewport, for entries of the list without one
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u64).range(1..=65535))]
     width: Option<u64>,
-    /// Height of the viewport, where the list does not say
+    /// Height of the viewport, for entries of the list without one
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u64).range(1..=65535))]
     height: Option<u64>,
-    /// Format, where the list does not say: png, jpeg, webp
+    /// Format, for entries of the list without one: png, jpeg, webp
     #[arg(long, value_parser = ["png", "jpeg", "webp"])]
     format: Option<String>,
-    /// Pictures at once; the server has a bound of its own
+    /// Pictures at the same time; the server has a bound of its own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     parallel: Option<u16>,
     /// Time for each picture, in whole seconds; the server has a bound of its own
@@ -66,7 +67,7 @@ struct Wishes {
     /// Pictures in one job; the server has a bound of its own
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
     job_size: u16,
-    /// Only the first so many
+    /// Takes only the first N entries
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     limit: usize,
     /// Prints a line of JSON for each picture
@@ -80,10 +81,10 @@ struct Wishes {
 pub(super) struct BatchArgs {
     /// The list, or - for standard input
     file: String,
-    /// Has each picture confirmed or made now
+    /// Validates or captures each picture again
     #[arg(long)]
     fresh: bool,
-    /// Ends with the first picture that fails
+    /// Stops at the first picture that fails
     #[arg(long)]
     fail_fast: bool,
     #[command(flatten)]
@@ -95,7 +96,7 @@ pub(super) struct WarmArgs {
     /// A list, - for standard input, or the URL of a sitemap
     #[arg(value_name = "FILE|SITEMAP-URL")]
     list: String,
-    /// Reads sitemaps of this host too, where the site's own list them; can be repeated
+    /// Also reads sitemaps on this host, if those of the site list them; can be repeated
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
     #[command(flatten)]
@@ -176,7 +177,7 @@ async fn run(
     Ok(if counts.failed == 0 { Exit::Good } else { Exit::Failed })
 }
 
-/// Tells of what cannot be asked for.
+/// Reports the entries that cannot be requested.
 fn tell_bad(bad: &[Bad], left_out: &[LeftOut], as_json: bool, counts: &mut Counts) -> Reader {
     for LeftOut { what, why, place } in left_out {
         let word = if why.is_failure() { "error" } else { "left out" };
@@ -195,7 +196,7 @@ fn tell_bad(bad: &[Bad], left_out: &[LeftOut], as_json: bool, counts: &mut Count
     Reader::There
 }
 
-/// An entry of a list, for people or programs.
+/// A line on an entry of a list, for people or programs.
 fn entry_line((status, kind): (&str, &str), what: &str, why: &str, place: &Place, as_json: bool) -> String {
     if as_json {
         let mut line = json!({ "status": status, "error": why, "file": &*place.file, "line": place.line });
@@ -215,12 +216,12 @@ struct Counts {
     good: usize,
     cached: usize,
     failed: usize,
-    /// Sitemaps that are out of bounds.
+    /// Number of sitemaps that were out of bounds.
     left_out: usize,
 }
 
 impl Counts {
-    /// What came of it, and of `beyond` more items than were wanted.
+    /// The summary of the counts, and of `beyond` entries above the limit.
     fn to_text(&self, beyond: usize) -> String {
         let Counts { good, cached, failed, left_out } = self;
         let mut text = format!("{good} taken, {cached} of them stored before, {failed} failed");
@@ -234,13 +235,13 @@ impl Counts {
     }
 }
 
-/// Who reads standard output. Who has gone wants no further pictures.
+/// Whether standard output still has a reader. Without one, no further pictures are requested.
 enum Reader {
     There,
     Gone,
 }
 
-/// Has one job done, and tells of each picture when it comes.
+/// Runs one job, and reports each picture when it is done.
 async fn follow(
     control: &Control,
     items: &[Item],
@@ -276,7 +277,7 @@ async fn follow(
     }
 }
 
-/// One picture, for people or programs.
+/// A line on one picture, for people or programs.
 fn line(one: &Value, item: &Item, as_json: bool) -> String {
     if as_json {
         let mut one = one.clone();
@@ -294,7 +295,7 @@ fn line(one: &Value, item: &Item, as_json: bool) -> String {
     }
 }
 
-/// Shows on a terminal how far it is; else nothing, the lines say it.
+/// A progress bar on a terminal. Elsewhere the lines show the progress.
 fn progress(count: usize) -> ProgressBar {
     if !is_watched() {
         return ProgressBar::hidden();

@@ -1,4 +1,4 @@
-//! `tintype check`.
+//! `tintype check`: validates a configuration without serving.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if obstacles.is_empty() { Exit::Good.into() } else { Exit::Misused.into() }
 }
 
-/// What `serve` would refuse here.
+/// The errors that `serve` would fail with on this machine.
 fn obstacles(config: &Config) -> std::io::Result<Vec<Obstacle>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(preflight::obstacles(config)))
@@ -94,7 +94,7 @@ fn to_text(name: &str, obstacles: &[Obstacle]) -> String {
     text
 }
 
-/// As a problem of the configuration, with what `serve` says as what was found.
+/// The obstacle in the form of a problem, with the error of `serve` as what was found.
 fn to_json(one: &Obstacle) -> Value {
     json!({
         "path": one.setting, "kind": "refused", "file": null, "line": null, "column": null, "variable": null,
@@ -137,7 +137,7 @@ fn summary_json(config: &Config) -> Value {
     })
 }
 
-/// A filter list and how much of it is used.
+/// A filter list, and the share of its rules that is used.
 pub(super) struct ListReport {
     upstream: String,
     setting: &'static str,
@@ -157,7 +157,7 @@ impl ListReport {
         lists.all().map(report).collect()
     }
 
-    /// Setting, file and share.
+    /// The setting, the file and the share of used rules.
     pub(super) fn says(&self) -> String {
         format!("{} {}: {}", self.setting, self.path.display(), self.usage)
     }

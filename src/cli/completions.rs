@@ -1,4 +1,5 @@
-//! `tintype completions` and `tintype man`: what packages install beside the program, from clap's own tree.
+//! `tintype completions` and `tintype man`: write the files that packages install beside the
+//! program, from clap's definitions.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

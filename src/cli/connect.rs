@@ -1,4 +1,4 @@
-//! The HTTP client of verbs that ask a server something, over TLS where the URL says so.
+//! The HTTP client of subcommands that send requests, with TLS where the URL says so.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 
-/// Keeps its connections and shares them.
+/// A client that keeps and shares its connections.
 pub(super) type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// Which version of HTTP is spoken.
+/// The HTTP version of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaks {
     Http1,
     Http2,
 }
 
-/// A client; `https` tells whether the system's roots are needed, which take a moment to read.
+/// A client. `https` says whether the roots of the system are needed, which take time to read.
 ///
 /// # Errors
-/// TLS that cannot be had.
+/// TLS cannot be set up.
 pub(super) fn client(https: bool, speaks: Speaks, connect: Duration) -> Result<Http, rustls::Error> {
     let mut roots = RootCertStore::empty();
     if https {
@@ -49,17 +49,17 @@ pub(super) fn client(https: bool, speaks: Speaks, connect: Duration) -> Result<H
     Ok(client.build(connector))
 }
 
-/// Why there is no connection.
+/// The reason that there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoConnection {
-    /// Nobody listens there.
+    /// Nothing listens at the address.
     Refused,
-    /// The certificate is not trusted, or no TLS is spoken there.
+    /// The certificate is not trusted, or the server does not speak TLS.
     Tls,
     Other,
 }
 
-/// What `error`, of connecting, comes from.
+/// Finds the cause of a connection `error`.
 pub(super) fn why(error: &(dyn Error + 'static)) -> NoConnection {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -70,7 +70,7 @@ pub(super) fn why(error: &(dyn Error + 'static)) -> NoConnection {
         if io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
             return NoConnection::Refused;
         }
-        // What is inside of one of the system's is skipped by `source`.
+        // `source` skips the inner error of an `io::Error`.
         let inner = io.and_then(std::io::Error::get_ref).map(|inner| inner as &(dyn Error + 'static));
         cause = inner.or_else(|| error.source());
     }

@@ -1,4 +1,4 @@
-//! A client of the control plane, for the verbs that talk to a running tintype.
+//! [`Control`]: a client of the control plane, for the subcommands that talk to a running tintype.
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -16,16 +16,16 @@ use super::endpoint::{ControlArgs, Token, endpoint};
 use super::terminal::{Exit, complain, print, with_causes};
 use super::units::plain_lines;
 
-/// Bytes of an answer that are read.
+/// Longest response that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
-/// Runs what a verb does, and tells how it failed: to programs on standard output if they wanted `json`.
+/// Runs a subcommand and reports its failure, to standard output as JSON if `json`.
 pub(super) fn perform(json: bool, work: impl Future<Output = Result<Exit, ControlError>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ControlError::Failed(error.to_string()));
     let done = runtime.and_then(|runtime| {
         let done = runtime.block_on(work);
-        // A name that is still being looked up is not waited for.
+        // A DNS lookup that still runs is not awaited.
         runtime.shutdown_background();
         done
     });
@@ -48,7 +48,8 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// The one that `args`, the environment and the configuration mean. Nothing is asked yet.
+    /// The control plane that `args`, the environment and the configuration name. Sends no request
+    /// yet.
     pub(super) fn of(args: &ControlArgs) -> Result<Self, ControlError> {
         let (base, token) = endpoint(args)?;
         let http = client(base.starts_with("https:"), Speaks::Http1, args.timeout);
@@ -56,7 +57,7 @@ impl Control {
         Ok(Control { base, token, timeout: args.timeout, http })
     }
 
-    /// Its address.
+    /// The address of the control plane, for messages.
     pub(super) fn name(&self) -> &str {
         &self.base
     }

@@ -1,4 +1,4 @@
-//! Why a verb that talks to the control plane failed.
+//! [`ControlError`]: why a subcommand that talks to the control plane failed.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tintype::config::Problems;
 
 use super::terminal::Exit;
 
-/// Why the control plane did not do what was asked.
+/// The reason that a request to the control plane failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ControlError {
-    // Not repeated: it may hold credentials.
+    // The URL is not shown, because it may hold credentials.
     #[error(
         "what --admin names is no http:// or https:// URL of a control plane, without credentials or query"
     )]
@@ -52,7 +52,7 @@ pub(super) enum ControlError {
 }
 
 impl ControlError {
-    /// Whether nobody is there, for now.
+    /// Whether nothing listens there, perhaps for a moment only.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, ControlError::Nobody(_) | ControlError::NoAnswer(..) | ControlError::TimedOut(..))
     }

@@ -1,4 +1,4 @@
-//! Where the control plane is that verbs talk to, and the token that it wants: flags, environment, configuration.
+//! Finds the address and the token of the control plane: flags, environment, configuration.
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,7 +12,7 @@ use url::Url;
 use super::control_error::ControlError;
 use super::source::DEFAULT_FILE;
 
-/// Bytes of a file with a token that are read.
+/// Longest token file that is read, in bytes.
 const MAX_TOKEN: u64 = 4096;
 
 #[derive(clap::Args)]
@@ -23,10 +23,10 @@ pub(super) struct ControlArgs {
     /// File that holds the control plane's bearer token [default: as the configuration says]
     #[arg(long, value_name = "FILE", help_heading = "Control plane")]
     token_file: Option<PathBuf>,
-    /// Configuration of the tintype to ask [env: TINTYPE_CONFIG] [default: ./proxy.toml]
+    /// Configuration of the running tintype [env: TINTYPE_CONFIG] [default: ./proxy.toml]
     #[arg(long, value_name = "FILE", help_heading = "Control plane")]
     config: Option<PathBuf>,
-    /// Time to wait for each answer
+    /// Time to wait for each response
     #[arg(
         long, default_value = "30s", value_parser = humantime::parse_duration, value_name = "TIME",
         help_heading = "Control plane"
@@ -34,13 +34,13 @@ pub(super) struct ControlArgs {
     pub(super) timeout: Duration,
 }
 
-/// A bearer token and where it is from.
+/// A bearer token and its source.
 pub(super) struct Token {
     pub(super) value: HeaderValue,
     pub(super) origin: &'static str,
 }
 
-/// Address and token of the control plane that `args`, the environment and the configuration mean.
+/// Address and token of the control plane that `args`, the environment and the configuration name.
 pub(super) fn endpoint(args: &ControlArgs) -> Result<(String, Option<Token>), ControlError> {
     let given = args.token_file.as_deref().map(|file| read_token(file, "--token-file")).transpose()?;
     match &args.admin {
@@ -59,7 +59,7 @@ pub(super) fn endpoint(args: &ControlArgs) -> Result<(String, Option<Token>), Co
     }
 }
 
-/// The URL that somebody means, without a slash at its end; http:// where no scheme is named.
+/// The URL in `text` without a slash at its end, with http:// if it has no scheme.
 fn address(text: &str) -> Result<String, ControlError> {
     let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let bad = || ControlError::Address;
@@ -76,7 +76,7 @@ fn address(text: &str) -> Result<String, ControlError> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Where to connect for a listener that is bound to all addresses.
+/// The address to connect to, for a listener that is bound to all addresses.
 pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -87,7 +87,7 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// The configuration of the tintype to ask; where there is no file, of one that runs without.
+/// The configuration of the running tintype. Without a file, the configuration without a file.
 fn configured(args: &ControlArgs) -> Result<Config, Problems> {
     let file = args.config.clone().or_else(|| variable("TINTYPE_CONFIG").map(PathBuf::from));
     let file = file.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()));
@@ -111,8 +111,8 @@ fn control_plane(config: Config) -> Result<Option<(String, Option<Token>)>, Cont
     Ok(Some((format!("http://{}", reachable(admin.listener.listen)), token)))
 }
 
-/// The token for a control plane that was named by its address. That of a configuration which nobody named goes only to
-/// where that configuration says.
+/// The token for a control plane that was given by its address. The token of a default
+/// configuration file is sent only to the control plane of that file.
 fn token_for(base: &str, args: &ControlArgs) -> Result<Option<Token>, ControlError> {
     if let Some(token) = from_environment()? {
         return Ok(Some(token));
@@ -126,7 +126,7 @@ fn token_for(base: &str, args: &ControlArgs) -> Result<Option<Token>, ControlErr
     Ok(theirs.and_then(|(_, token)| token))
 }
 
-/// The token in `file`, else that of the environment.
+/// The token in `file`, or else that of the environment.
 pub(super) fn token(file: Option<&Path>) -> Result<Option<Token>, ControlError> {
     match file {
         Some(file) => read_token(file, "--token-file").map(Some),

@@ -1,4 +1,4 @@
-//! `tintype explain`: what a request gets from a running tintype, and why.
+//! `tintype explain`: the response that a request gets from a running tintype, and why.
 
 use std::process::ExitCode;
 
@@ -25,9 +25,9 @@ Examples:
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A request to tintype, by its URL or its path and query; or a page, where no route takes its URL
+    /// A request to tintype, by its URL or its path and query; or a page, if no route takes its URL
     url: String,
-    /// It is a page, whatever routes say
+    /// The URL is that of a page, even if a route takes it
     #[arg(long)]
     page: bool,
     /// A header field of the request; can be repeated
@@ -51,7 +51,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
         query.push(("method", &args.method));
         query.extend(args.header.iter().map(|line| ("header", line.as_str())));
         let mut told = control.get(EXPLAIN, &query).await?;
-        // No route takes it, so it can only be a page: the answer to that is of more use, if there is one.
+        // No route takes the URL, so it can only be that of a page. The explanation of its capture
+        // is more useful, if there is one.
         if !args.page && told["now"]["rule"] == "no-route" && !args.url.starts_with('/') {
             query[0] = ("target", &page);
             told = control.get(EXPLAIN, &query).await.unwrap_or(told);
@@ -68,7 +69,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     })
 }
 
-/// Sections in the order in which a request meets them; others come after these.
+/// Sections in the order in which a request meets them. Others follow.
 const SECTIONS: [&str; 10] =
     ["request", "route", "key", "wishes", "stored", "freshness", "variants", "purge", "mark", "not_stored"];
 
@@ -93,7 +94,7 @@ fn to_text(told: &Value, paint: Paint) -> String {
     text
 }
 
-/// What happens now, in a line.
+/// The response that the request gets now, in a line.
 fn headline(told: &Value) -> String {
     let now = &told["now"];
     let text = |name: &str| now[name].as_str().map(plain);
@@ -118,7 +119,7 @@ fn title(name: &str) -> String {
     name.replace('_', " ")
 }
 
-/// The leaves below `value`, each with its name; nothing for what is null, false or empty.
+/// The leaves below `value` with their names. Values that are null, false or empty are left out.
 fn rows_of(value: &Value, name: &str, rows: &mut Vec<(String, String)>) {
     match value {
         Value::Null | Value::Bool(false) => {}
@@ -129,7 +130,7 @@ fn rows_of(value: &Value, name: &str, rows: &mut Vec<(String, String)>) {
         Value::Array(items) => {
             for item in items {
                 match item {
-                    // A parameter of a key.
+                    // A parameter of a cache key.
                     Value::Array(pair) if pair.len() == 2 => {
                         let part = |at: usize| plain(pair[at].as_str().unwrap_or_default());
                         rows.push((title(name), format!("{} = {}", part(0), part(1))));

@@ -1,4 +1,5 @@
-//! `tintype get URL`: one picture, from a cold start to a file, without a server and without a store.
+//! `tintype get URL`: captures one picture and writes it to a file, without a server and without a
+//! store.
 
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
@@ -30,18 +31,18 @@ Examples:
   tintype get https://example.com -p hide_selectors=.ad -p hide_selectors='#banner' -p device=iphone-15
   tintype get http://127.0.0.1:3000 --allow-private -o - | display";
 
-/// The text behind the options, with every parameter.
+/// The help text below the options, with every parameter.
 pub(super) fn help() -> String {
     format!("Parameters for -p:\n{}\n\n{HELP}", tintype::capture::help(100))
 }
 
-/// What is configured where no file is named.
+/// The configuration if no file is given.
 const PLAIN: &str = "[admin]\nenabled = false\n[store]\ndir = \"\"\n[upstream.chrome]\nkind = \"chrome\"\n\
                      [route.screenshot]\npath = \"/screenshot\"\nupstream = \"chrome\"\n";
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The page; https:// where no scheme is named
+    /// URL of the page; https:// is assumed without a scheme
     url: String,
     /// File of the picture, or - for standard output [default: the host's name in this folder]
     #[arg(short, long, value_name = "FILE")]
@@ -61,19 +62,19 @@ pub(super) struct Args {
     /// png, jpeg or webp [default: as the file's name ends, else png]
     #[arg(long)]
     format: Option<String>,
-    /// The whole page instead of the viewport
+    /// Captures the whole page instead of the viewport
     #[arg(long)]
     full_page: bool,
-    /// The first element that matches, instead of the viewport
+    /// Captures the first element that matches, instead of the viewport
     #[arg(long, value_name = "CSS")]
     selector: Option<String>,
     /// Tells the page that its visitor prefers dark colours
     #[arg(long)]
     dark_mode: bool,
-    /// Waits so long after load, such as 500ms
+    /// Time to wait after the page has loaded, such as 500ms
     #[arg(long)]
     delay: Option<String>,
-    /// Any parameter of a capture
+    /// Any capture parameter; can be repeated
     #[arg(short, value_name = "NAME=VALUE", value_parser = parameter)]
     parameter: Vec<(String, String)>,
     /// Lets the page reach private addresses: your own machine and network
@@ -92,7 +93,7 @@ fn parameter(text: &str) -> Result<(String, String), Complaint> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Why there is no picture, and what to do about it.
+/// The reason that there is no picture, and its remedy.
 #[derive(Debug, PartialEq, Eq)]
 struct Refusal {
     code: Exit,
@@ -135,7 +136,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// The name under which the picture was written, and its bytes.
+/// The name of the file that was written, and its size in bytes.
 fn get(args: &Args) -> Result<(String, usize), Refusal> {
     let url = page(&args.url)?;
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
@@ -153,7 +154,7 @@ fn get(args: &Args) -> Result<(String, usize), Refusal> {
             captured = capture(&*engine, &query) => captured,
             _ = tokio::signal::ctrl_c() => Err(Refusal::failure("interrupted", None)),
         };
-        // On its way before the browser ends.
+        // Written before the browser is shut down, which takes time.
         let written = captured.and_then(|(picture, kind)| {
             let name = match &args.output {
                 Some(_) if to_stdout => PathBuf::from("-"),
@@ -197,7 +198,7 @@ fn engine_config(args: &Args) -> Result<chrome::Config, Refusal> {
     });
     let mut engine =
         engine.ok_or_else(|| Refusal::misuse("the configuration has no upstream of kind \"chrome\""))?;
-    // There is one capture, and none after it.
+    // No capture follows that could use a spare page.
     engine.spare_pages = 0;
     engine.max_concurrent = 1;
     engine.health_interval = engine.health_interval.max(Duration::from_secs(3600));
@@ -209,7 +210,7 @@ fn engine_config(args: &Args) -> Result<chrome::Config, Refusal> {
     Ok(engine)
 }
 
-/// The parameters as the engine reads them; it judges them, flags and the rest alike.
+/// The parameters as the engine reads them. The engine validates them all, flags included.
 fn query(args: &Args, url: &Url) -> String {
     let named = |text: &Option<String>| text.clone();
     let yes = |flag: bool| flag.then(|| "true".to_owned());
@@ -274,7 +275,7 @@ fn failed(error: &OriginError) -> Refusal {
     Refusal::failure(error.to_string(), remedy)
 }
 
-/// What the engine's problem document says.
+/// The refusal in the engine's problem document.
 fn refused(status: StatusCode, problem: &Value) -> Refusal {
     let detail =
         problem["detail"].as_str().unwrap_or_else(|| status.canonical_reason().unwrap_or("no picture"));
@@ -293,7 +294,7 @@ fn refused(status: StatusCode, problem: &Value) -> Refusal {
     Refusal::misuse(if faults.is_empty() { detail.to_owned() } else { faults.join("\n       ") })
 }
 
-/// `example.com.png`.
+/// The default name of the file, such as `example.com.png`.
 fn file_name(url: &Url, kind: &str) -> String {
     let host = url.host_str().unwrap_or("page");
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-.".contains(c) { c } else { '_' };

@@ -1,4 +1,5 @@
-//! `tintype health`: one GET of `/healthz` on the control plane, so that an image needs no other HTTP client.
+//! `tintype health`: sends one GET of `/healthz` to the control plane, so that a container image
+//! needs no other HTTP client.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,10 +34,11 @@ pub(super) struct Args {
         default_value_t = tintype::config::ADMIN_LISTEN
     )]
     admin: SocketAddr,
-    /// File that holds the control plane's bearer token [default: TINTYPE_ADMIN__TOKEN or TINTYPE_ADMIN__TOKEN_FILE]
+    /// File that holds the control plane's bearer token [default: TINTYPE_ADMIN__TOKEN or
+    /// TINTYPE_ADMIN__TOKEN_FILE]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Time to wait for the answer
+    /// Time to wait for the response
     #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
     timeout: Duration,
 }

@@ -1,4 +1,4 @@
-//! Verbs; what they have in common is in `terminal` and `source`.
+//! The subcommands. Their shared code is in `terminal` and `source`.
 
 use std::process::ExitCode;
 
@@ -48,46 +48,47 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Serves; what happens without any verb
+    /// Serves; the default without a subcommand
     #[command(after_help = EXAMPLES)]
     Serve(SourceArgs),
     /// Validates a configuration and prints every problem at once, without serving
     #[command(after_help = check::HELP)]
     Check(check::Args),
-    /// Looks whether this machine can do what a configuration asks of it: browser, fonts, guard, disk, origins
+    /// Checks whether this machine can do what a configuration needs: browser, fonts, guard, disk,
+    /// origins
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::Args),
-    /// Takes one picture and writes it to a file, without a server
+    /// Captures one picture and writes it to a file, without a server
     #[command(after_help = get::help())]
     Get(Box<get::Args>),
-    /// Has a running tintype take the pictures of a list
+    /// Has a running tintype capture the pages of a list
     #[command(after_help = batch::BATCH_HELP)]
     Batch(batch::BatchArgs),
-    /// Has a running tintype store the pictures of a list or a sitemap before anybody asks
+    /// Has a running tintype capture and store the pages of a list or a sitemap before clients ask
     #[command(after_help = batch::WARM_HELP)]
     Warm(batch::WarmArgs),
     /// Purges pages, keys, tags, hosts or everything from a running tintype
     #[command(after_help = purge::HELP)]
     Purge(purge::Args),
-    /// Lists what a running tintype has stored
+    /// Lists the stored responses of a running tintype
     #[command(after_help = stored::LS_HELP)]
     Ls(stored::LsArgs),
-    /// Has a running tintype drop what is stale beyond every window
+    /// Has a running tintype drop responses that are stale beyond every window
     #[command(after_help = stored::GC_HELP)]
     Gc(stored::GcArgs),
-    /// Has a running tintype put its configuration in force as it is now
+    /// Has a running tintype reload its configuration
     #[command(after_help = reload::HELP)]
     Reload(reload::Args),
-    /// Tells what a request gets from a running tintype, and why
+    /// Explains the response that a request gets from a running tintype
     #[command(after_help = explain::HELP)]
     Explain(explain::Args),
     /// Shows the figures of a running tintype, with a verdict in words
     #[command(after_help = stats::HELP)]
     Stats(stats::Args),
-    /// Signs a link to a picture that others may use, and says what it may cost
+    /// Signs a link to a picture for use by others, and limits what the link may cause
     #[command(after_help = sign::HELP)]
     Sign(sign::Args),
-    /// Puts a bounded load on URLs, and tells rates and latencies by what the cache did
+    /// Puts a bounded load on URLs, and reports rates and latencies by cache status
     #[command(after_help = bench::HELP)]
     Bench(bench::Args),
     /// Asks a running tintype whether it is healthy, for container health checks
@@ -119,7 +120,7 @@ Examples:
 Every setting of proxy.toml can be set by environment as well: TINTYPE_STORE__MEMORY=1GiB is memory in
 [store]. Flags go over the environment, the environment over the file.";
 
-/// Parses the arguments and does what they say.
+/// Parses the arguments and runs the subcommand.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     terminal::exit_of(match cli.verb {

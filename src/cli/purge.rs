@@ -31,12 +31,13 @@ Examples:
     clap::ArgGroup::new("what").required(true).args(["url", "key", "tag", "host", "prefix", "all"])
 ))]
 pub(super) struct Args {
-    /// Pages, by URL (https:// where no scheme is named), or requests to tintype, by path and query
+    /// Pages, by URL (https:// is assumed without a scheme), or requests to tintype, by path and
+    /// query
     url: Vec<String>,
-    /// What is stored under this key, as tintype ls --long shows it
+    /// The responses under this key, as tintype ls --long shows it
     #[arg(long)]
     key: Option<String>,
-    /// What its origin tagged so; can be repeated
+    /// Responses with this tag of their origin; can be repeated
     #[arg(long)]
     tag: Vec<String>,
     /// Every page of this host
@@ -45,22 +46,22 @@ pub(super) struct Args {
     /// Every page at or below this URL
     #[arg(long, value_name = "URL")]
     prefix: Option<String>,
-    /// Everything
+    /// Every stored response
     #[arg(long)]
     all: bool,
-    /// Makes it stale instead: validated at its next use, or served inside its stale windows
+    /// Makes responses stale instead: validated at the next use, or served inside the stale windows
     #[arg(long, conflicts_with = "refresh")]
     soft: bool,
-    /// Makes it stale and has it fetched again
+    /// Makes responses stale and fetches them again
     #[arg(long)]
     refresh: bool,
-    /// Only tells what would be hit
+    /// Only reports what would be purged
     #[arg(long)]
     dry_run: bool,
-    /// Lists the first so many that are hit
+    /// Lists the first N purged responses
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1000))]
     list: u16,
-    /// Does not ask whether everything is really meant
+    /// Does not ask for confirmation
     #[arg(long, short)]
     yes: bool,
     /// Prints one JSON document
@@ -105,7 +106,7 @@ fn wanted(args: &Args) -> Value {
     Value::Object(body)
 }
 
-/// As `tintype get` reads the URL of a page; a path is one of tintype's own.
+/// Completes the URL of a page like `tintype get`. A path belongs to a request to tintype.
 pub(super) fn complete(url: &str) -> String {
     if url.contains("://") || url.starts_with('/') { url.to_owned() } else { format!("https://{url}") }
 }
@@ -129,7 +130,7 @@ fn tell(told: &Value, args: &Args) {
     }
     let items = told["stored"].as_array().map(Vec::as_slice).unwrap_or_default();
     match is_piped() && args.list > 0 {
-        // The list is for a program, the rest for who reads the log.
+        // The list is for a program, the summary for the reader of the log.
         true => {
             print(&lines(items));
             complain(&summary(told));
@@ -143,7 +144,7 @@ fn tell(told: &Value, args: &Args) {
     }
 }
 
-/// One line of what was done.
+/// One line on what was purged.
 fn summary(told: &Value) -> String {
     let hit = told["hit"].as_u64().unwrap_or_default();
     let verb = if told.get("would_purge").is_some() { "would purge" } else { "purged" };

@@ -1,4 +1,4 @@
-//! `tintype reload`: another configuration for a running tintype.
+//! `tintype reload`: has a running tintype read its configuration again.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `tintype serve`.
+//! `tintype serve`: runs the server until a signal or a failure ends it.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::source::SourceArgs;
 use super::terminal::{Exit, Paint, complain, with_causes};
 
-/// Time for the last lines of the log.
+/// Time to write the last lines of the log.
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// Time for threads that still work when a task has ended that must live.
+/// Time for running threads after a vital task has ended.
 const LAST_TASKS: Duration = Duration::from_millis(200);
 
 pub(super) fn run(source: &SourceArgs) -> ExitCode {
@@ -20,7 +20,7 @@ pub(super) fn run(source: &SourceArgs) -> ExitCode {
             return Exit::Misused.into();
         }
     };
-    // Before there are threads.
+    // Called before there are threads, because it changes the environment.
     let inherited = match tintype::listener::Inherited::take() {
         Ok(inherited) => inherited,
         Err(error) => return fail(&error),
@@ -31,7 +31,7 @@ pub(super) fn run(source: &SourceArgs) -> ExitCode {
     };
     let served = runtime.block_on(tintype::app::run(source.sources(), config, inherited));
     if let Err(tintype::app::Error::TaskEnded(_)) = served {
-        // At once: what is under way has lost what it depends on.
+        // Without delay, because the tasks under way have lost what they depend on.
         runtime.shutdown_timeout(LAST_TASKS);
     }
     let code = match &served {
@@ -45,7 +45,7 @@ pub(super) fn run(source: &SourceArgs) -> ExitCode {
 fn fail(error: &dyn Error) -> ExitCode {
     let text = format!("error: {}\n", with_causes(error));
     let (done, is_done) = std::sync::mpsc::channel();
-    // Standard error may be a pipe that is full and that nobody reads.
+    // Standard error may be a full pipe without a reader.
     let writing = std::thread::Builder::new().spawn(move || {
         complain(&text);
         let _ = done.send(());

@@ -1,4 +1,4 @@
-//! `tintype sign`: a link that others may use.
+//! `tintype sign`: signs a link to a picture for use by others.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,7 +38,8 @@ Examples:
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A page (https:// where no scheme is named), or a request to tintype: by path and query, or below --base
+    /// A page (https:// is assumed without a scheme), or a request to tintype: by path and query,
+    /// or below --base
     url: String,
     /// Name of the key
     #[arg(long, value_name = "ID")]
@@ -46,16 +47,17 @@ pub(super) struct Args {
     /// A capture parameter, docs/CAPTURE.md; can be repeated
     #[arg(short = 'p', long = "parameter", value_name = "NAME=VALUE")]
     parameters: Vec<String>,
-    /// How long it is good, such as 30d, or `never`
+    /// How long the link is valid, such as 30d, or `never` for no end
     #[arg(long, default_value = "30d", value_parser = expiry)]
     expires: Expiry,
-    /// Sizes that it may be used with, such as 800x600,320-1280x*
+    /// Sizes that the link may be used with, such as 800x600,320-1280x*
     #[arg(long, value_parser = sizes)]
     sizes: Option<Sizes>,
-    /// What may be done for it: never, stale or allow
+    /// When the link may cause a capture: never, stale or allow
     #[arg(long, default_value = "stale", value_parser = render)]
     render: Render,
-    /// Where tintype is, such as https://shots.example.net; without, only path and query are printed
+    /// URL of tintype, such as https://shots.example.net; without it only path and query are
+    /// printed
     #[arg(long, value_name = "URL", default_value = "")]
     base: String,
     /// Path of the capture route, for pages [default: that of the configuration, else /screenshot]
@@ -72,7 +74,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// How long a link is good; for ever without.
+/// How long a link is valid. `None` means for ever.
 #[derive(Clone, Copy, Debug)]
 struct Expiry(Option<Duration>);
 
@@ -94,11 +96,11 @@ fn render(text: &str) -> Result<Render, Complaint> {
     Render::of(text).ok_or_else(|| "one of never, stale, allow".into())
 }
 
-/// What signs, and where.
+/// The key that signs, and the path of the route.
 struct Signer {
     secret: Secret,
     path: String,
-    /// What the key allows at most.
+    /// The most that the key allows.
     most: Render,
 }
 

@@ -1,11 +1,11 @@
-//! Where the configuration comes from: flags that `serve` and `check` share.
+//! [`SourceArgs`]: the sources of the configuration, as flags that `serve` and `check` share.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tintype::config::{Base, Config, Problems, Sources};
 
-/// The file that is taken where none is named.
+/// The file that is read if none is named.
 pub(super) const DEFAULT_FILE: &str = "proxy.toml";
 
 #[derive(Args)]
@@ -13,7 +13,8 @@ pub(super) struct SourceArgs {
     /// Configuration to read [env: TINTYPE_CONFIG] [default: ./proxy.toml]
     #[arg(long, value_name = "FILE", conflicts_with = "upstream")]
     config: Option<PathBuf>,
-    /// Needs no file: caches what this HTTP server answers, kept in memory unless --cache-dir is given
+    /// Needs no file: caches the responses of this HTTP server, in memory unless --cache-dir is
+    /// given
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
     /// Address of the data plane [default: 127.0.0.1:8080]
@@ -28,12 +29,12 @@ pub(super) struct SourceArgs {
 }
 
 impl SourceArgs {
-    /// Reads the configuration that the flags mean.
+    /// Reads the configuration that the flags name.
     pub(super) fn read(&self) -> Result<Config, Problems> {
         Config::read(&self.sources())
     }
 
-    /// What it is read from, now and at a reload.
+    /// The sources of the configuration, now and at a reload.
     pub(super) fn sources(&self) -> Sources {
         Sources {
             base: self.base(),
@@ -44,7 +45,7 @@ impl SourceArgs {
         }
     }
 
-    /// What it starts from, for people.
+    /// The name of the base, for messages.
     pub(super) fn name(&self) -> String {
         match self.base() {
             Base::File(file) => file.display().to_string(),
@@ -52,7 +53,7 @@ impl SourceArgs {
         }
     }
 
-    /// What to say to someone who named no configuration where there is none.
+    /// Advice if no configuration was named and there is no default file.
     pub(super) fn lesson(&self) -> Option<String> {
         let is_default = matches!(self.base(), Base::File(file) if file == Path::new(DEFAULT_FILE));
         if !is_default || Path::new(DEFAULT_FILE).exists() {
@@ -67,7 +68,8 @@ impl SourceArgs {
     }
 
     fn base(&self) -> Base {
-        // Read by hand: a flag goes over the variable, where clap would see the two in conflict.
+        // Not read by clap, which would see a conflict between the variable and a flag. The flag
+        // takes precedence.
         let variable = || std::env::var_os("TINTYPE_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from);
         match (&self.config, &self.upstream) {
             (Some(file), _) => Base::File(file.clone()),

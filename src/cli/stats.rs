@@ -27,7 +27,7 @@ Examples:
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Again and again at this interval, such as 2s
+    /// Interval at which the figures are shown again, such as 2s
     #[arg(long, value_name = "TIME", value_parser = interval)]
     watch: Option<Duration>,
     /// Prints one JSON document; with --watch a line for each round
@@ -37,7 +37,7 @@ pub(super) struct Args {
     control: ControlArgs,
 }
 
-/// Below that watching would itself be load.
+/// Shortest interval. With a shorter one, watching would itself be load.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 fn interval(text: &str) -> Result<Duration, Complaint> {
@@ -63,10 +63,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     })
 }
 
-/// Home, and nothing below.
+/// Moves the cursor home and clears the screen.
 const CLEAR: &str = "\x1b[H\x1b[J";
 
-/// Ends when nobody reads any more, or with the first failure. On a terminal a tintype that went away is waited for.
+/// Ends when standard output has no reader, or with the first failure. On a terminal, it waits for
+/// a tintype that has stopped.
 async fn watch(control: &Control, interval: Duration, as_lines: bool) -> Result<Exit, ControlError> {
     let mut rounds = tokio::time::interval(interval);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -92,7 +93,7 @@ async fn watch(control: &Control, interval: Duration, as_lines: bool) -> Result<
     }
 }
 
-/// A count of `traffic`: what it is called, where it is, and what it is made of.
+/// A line of `traffic`: its name, the path of its count, and the names and paths of its parts.
 type Line = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str)]);
 
 const TRAFFIC: [Line; 9] = [
@@ -115,7 +116,7 @@ const TRAFFIC: [Line; 9] = [
     ("purges", &["/purges"], &[]),
 ];
 
-/// What of `/stats` people want to know; what is not there is left out.
+/// The figures of `/stats` for people. Missing ones are left out.
 fn to_text(stats: &Value, since: Option<(&Value, Duration)>, name: &str, paint: Paint) -> String {
     let version = plain(stats["version"].as_str().unwrap_or("?"));
     let up = seconds(stats["uptime_seconds"].as_i64().unwrap_or_default());
@@ -164,7 +165,7 @@ fn traffic(
     Some(row)
 }
 
-/// As the control plane judges.
+/// The verdicts of the control plane.
 fn verdicts(stats: &Value, paint: Paint) -> Vec<Vec<String>> {
     let given = [("hit rate", "hit_rate"), ("stale served", "stale_served"), ("memory used", "size")];
     let given = given.iter().filter_map(|(name, field)| {
@@ -217,7 +218,7 @@ fn reasons(counts: &Value) -> Option<String> {
     (!told.is_empty()).then(|| told.join(", "))
 }
 
-/// How long answers take, by how they were given.
+/// Durations of responses, by cache result.
 fn times(stats: &Value, paint: Paint) -> Vec<Vec<String>> {
     let Some(times) = stats["response_seconds"].as_object() else { return Vec::new() };
     let ms =

@@ -1,4 +1,4 @@
-//! `tintype ls` and `tintype gc`: what a running tintype has stored.
+//! `tintype ls` and `tintype gc`: list and clean up the stored responses of a running tintype.
 
 use std::process::ExitCode;
 
@@ -28,9 +28,9 @@ Examples:
   tintype gc
   tintype gc --json | jq .dropped";
 
-/// What is asked for at once; the most that the control plane gives.
+/// Stored responses in one request: the maximum of the control plane.
 const PAGE: u64 = 1000;
-/// What a terminal shows unless told otherwise.
+/// Default number of lines on a terminal.
 const SCREENFUL: u64 = 100;
 
 #[derive(clap::Args)]
@@ -38,7 +38,7 @@ pub(super) struct LsArgs {
     /// Only pages of this host
     #[arg(long)]
     host: Option<String>,
-    /// Only what its origin tagged so
+    /// Only responses with this tag of their origin
     #[arg(long)]
     tag: Option<String>,
     /// Only pages at or below this URL
@@ -47,13 +47,13 @@ pub(super) struct LsArgs {
     /// Only captures of this page, or the response to this request
     #[arg(long)]
     url: Option<String>,
-    /// At most so many; 0 for all [default: 100 on a terminal, else all]
+    /// At most N responses; 0 for all [default: 100 on a terminal, else all]
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// Shows keys and what it cost to get, too
+    /// Also shows keys, and the time that each response took to get
     #[arg(long, short)]
     long: bool,
-    /// Prints a line of JSON for each, as in a pipe
+    /// Prints a line of JSON for each response, as in a pipe
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -84,7 +84,7 @@ pub(super) fn gc(args: &GcArgs) -> ExitCode {
 }
 
 pub(super) fn ls(args: &LsArgs) -> ExitCode {
-    // A line that is no stored response would be taken for one: errors are for standard error here.
+    // Each line on standard output is a stored response, so errors go to standard error here.
     perform(false, async {
         let control = Control::of(&args.control)?;
         let as_lines = args.json || is_piped();
@@ -135,12 +135,12 @@ fn remark(shown: u64, more: bool, partial: bool) -> String {
     text
 }
 
-/// A line of JSON for each.
+/// A line of JSON for each stored response.
 pub(super) fn lines(items: &[Value]) -> String {
     items.iter().map(|item| format!("{item}\n")).collect()
 }
 
-/// A table, under a head if `head`.
+/// A table of stored responses, with a header if `head`.
 pub(super) fn listing(items: &[Value], long: bool, head: bool, paint: Paint) -> String {
     let mut rows = Vec::new();
     if head && !items.is_empty() {

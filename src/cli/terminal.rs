@@ -1,7 +1,8 @@
-//! What all verbs share towards people and programs: exit codes, where text goes, colours, marks and tables.
+//! What all subcommands share: exit codes, output streams, colours, marks and tables.
 //!
-//! Results go to standard output, problems and progress to standard error. Text for people is coloured where the stream
-//! wants it ([`Paint::of_stdout`], [`Paint::of_stderr`]); what is piped is plain.
+//! Results go to standard output, problems and progress to standard error. Text for people is
+//! coloured if the stream supports it ([`Paint::of_stdout`], [`Paint::of_stderr`]). Piped text is
+//! plain.
 
 use std::error::Error;
 use std::io::{IsTerminal, Write};
@@ -10,14 +11,14 @@ use std::sync::OnceLock;
 
 use console::measure_text_width;
 
-/// How every verb ends. Stable: scripts rely on it.
+/// The exit codes of all subcommands. They are stable, because scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// Done, and all is good.
+    /// Done, and everything is good.
     Good = 0,
-    /// It failed while it ran, or what it looked at is not good.
+    /// The subcommand failed while it ran, or its check found a failure.
     Failed = 1,
-    /// Wrong usage or configuration; clap uses the same code.
+    /// Wrong usage or configuration. clap uses the same code.
     Misused = 2,
 }
 
@@ -27,25 +28,25 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The exit codes as `--help` tells them.
+/// The exit codes in the text of `--help`.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes of every verb:
   0  done, and all is good
   1  it failed while it ran, or what it looked at is not good
   2  wrong usage or configuration";
 
-/// Writes to standard output. A reader that has gone away is no error of ours.
+/// Writes to standard output. A closed pipe is no error.
 pub(super) fn print(text: &str) {
     let _ = put(text);
 }
 
-/// Like [`print`], for those who have much to say: whether somebody still reads it.
+/// Like [`print`], for long output: fails if standard output has no reader.
 pub(super) fn put(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     noted(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
-/// Why standard output took nothing more, where its reader did not just go away.
+/// The error of standard output, unless its reader closed the pipe.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
 /// Remembers a failure of standard output, such as a full disk.
@@ -57,8 +58,8 @@ pub(super) fn noted(written: std::io::Result<()>) -> std::io::Result<()> {
     })
 }
 
-/// The exit code of a verb that ended with `code`: one whose result could not be written has failed. A reader that went
-/// away had enough.
+/// The exit code of a subcommand that ended with `code`. A subcommand whose result could not be
+/// written has failed, unless its reader closed the pipe.
 pub(super) fn exit_of(code: ExitCode) -> ExitCode {
     match UNWRITTEN.get() {
         Some(why) => {
@@ -69,12 +70,12 @@ pub(super) fn exit_of(code: ExitCode) -> ExitCode {
     }
 }
 
-/// Whether a list is to be lines of JSON: nobody looks at it.
+/// Whether standard output is a pipe, so that lists are printed as lines of JSON.
 pub(super) fn is_piped() -> bool {
     !std::io::stdout().is_terminal()
 }
 
-/// Whether somebody can be asked something.
+/// Whether questions can be asked on the terminal.
 pub(super) fn is_attended() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
@@ -95,8 +96,8 @@ pub(super) fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// Why a verb or an argument cannot be used, in words for the person at the terminal. Nothing is decided
-/// by them.
+/// Why a subcommand or an argument cannot be used, in words for people. No decision depends on the
+/// text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Complaint(String);
@@ -113,12 +114,12 @@ impl From<&str> for Complaint {
     }
 }
 
-/// Whether somebody watches standard error, so that progress may be shown there.
+/// Whether standard error is a terminal, so that progress can be shown there.
 pub(super) fn is_watched() -> bool {
     std::io::stderr().is_terminal() && !is_dumb()
 }
 
-/// How a thing stands.
+/// The state of a checked thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Mark {
     Good,
@@ -127,7 +128,7 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    /// Its name for people and programs.
+    /// The name of the mark for people and programs.
     pub(super) fn name(self) -> &'static str {
         match self {
             Mark::Good => "ok",
@@ -137,24 +138,23 @@ impl Mark {
     }
 }
 
-/// Puts colours on text, or leaves it as it is.
+/// Adds colours to text, or leaves it plain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paint {
     colour: bool,
 }
 
 impl Paint {
-    /// As standard output wants it.
+    /// The colours of standard output.
     pub(super) fn of_stdout() -> Self {
         Paint::of(std::io::stdout().is_terminal())
     }
 
-    /// As standard error wants it.
+    /// The colours of standard error.
     pub(super) fn of_stderr() -> Self {
         Paint::of(std::io::stderr().is_terminal())
     }
 
-    /// No colours.
     #[cfg(test)]
     pub(super) fn none() -> Self {
         Paint { colour: false }
@@ -166,17 +166,17 @@ impl Paint {
         Paint { colour: wants_colour(no.as_deref(), force.as_deref(), is_terminal && !is_dumb()) }
     }
 
-    /// Whether there are colours.
+    /// Whether text gets colours.
     pub(super) fn is_coloured(self) -> bool {
         self.colour
     }
 
-    /// What matters in a line.
+    /// Text that matters in its line.
     pub(super) fn strong(self, text: &str) -> String {
         self.with("1", text)
     }
 
-    /// What may be passed over.
+    /// Text of less importance.
     pub(super) fn faint(self, text: &str) -> String {
         self.with("2", text)
     }
@@ -195,8 +195,9 @@ impl Paint {
     }
 }
 
-/// <https://no-color.org> goes over <https://bixense.com/clicolors>, that over what the stream is. Own
-/// code: anstream takes `CLICOLOR_FORCE=0` for force, and console has it go over NO_COLOR.
+/// <https://no-color.org> takes precedence over <https://bixense.com/clicolors>, and that over the
+/// kind of the stream. This is our own code, because anstream takes `CLICOLOR_FORCE=0` as set, and
+/// console gives it precedence over NO_COLOR.
 fn wants_colour(no: Option<&str>, force: Option<&str>, is_terminal: bool) -> bool {
     let is_set = |value: Option<&str>| value.is_some_and(|value| !value.is_empty());
     !is_set(no) && ((is_set(force) && force != Some("0")) || is_terminal)
@@ -206,8 +207,8 @@ fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// Rows with their columns aligned to the left, two spaces between them, nothing after the last. Escape sequences of
-/// [`Paint`] take no room.
+/// Rows with aligned columns, two spaces between them, and no trailing spaces. Escape sequences of
+/// [`Paint`] have no width.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let widths: Vec<usize> = (0..columns)

@@ -1,10 +1,10 @@
-//! Figures as people read them.
+//! Formats figures for people.
 
 use std::time::Duration;
 
 use bytesize::ByteSize;
 
-/// `1.5 MiB`.
+/// A number of bytes, such as `1.5 MiB`.
 pub(super) fn bytes(count: u64) -> String {
     ByteSize(count).to_string()
 }
@@ -14,7 +14,7 @@ pub(super) fn stored_responses(count: u64) -> String {
     format!("{count} stored response{}", if count == 1 { "" } else { "s" })
 }
 
-/// Seconds in the two largest units that they fill: `2h 5m`, `-40s`.
+/// Seconds in the two largest units: `2h 5m`, `-40s`.
 pub(super) fn seconds(count: i64) -> String {
     const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
     let whole = count.unsigned_abs();
@@ -31,7 +31,7 @@ pub(super) fn seconds(count: i64) -> String {
     format!("{}{}", if count < 0 { "-" } else { "" }, parts.join(" "))
 }
 
-/// A time that is measured: `0.42 ms`, `17 ms`, `2.3 s`.
+/// A measured duration: `0.42 ms`, `17 ms`, `2.3 s`.
 pub(super) fn latency(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
     match ms {
@@ -41,12 +41,12 @@ pub(super) fn latency(time: Duration) -> String {
     }
 }
 
-/// Text from elsewhere, without what a terminal would obey.
+/// Text of a peer, without characters that control a terminal.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// `text` of several lines, without what would speak to a terminal.
+/// `text` of several lines, without characters that control a terminal.
 pub(super) fn plain_lines(text: &str) -> String {
     text.trim_end().split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! Hosts, ports, address ranges and public URLs as settings.
+//! Reads hosts, ports, address ranges and public URLs.
 
 use std::str::FromStr;
 
@@ -16,7 +16,7 @@ pub(super) const ALLOWED_HOST: &str =
 pub(super) const ALLOWED_RANGE: &str = "an address or address range, perhaps with a port, such as \"10.0.0.0/8\", \
     \"127.0.0.1:8000\" or \"[fd00::/8]:443\"";
 
-/// `public_url`: the beginning of links.
+/// Reads `public_url`, with which the links of responses begin.
 pub(super) fn public_url(s: &mut Section<'_>) -> Option<PublicUrl> {
     const ALLOWED: &str = "http:// or https://, a host, and perhaps a port and a path, such as \"https://shots.example.com/prefix\"";
     s.read("public_url", None, ALLOWED, |node| {
@@ -26,7 +26,7 @@ pub(super) fn public_url(s: &mut Section<'_>) -> Option<PublicUrl> {
     })
 }
 
-/// A member of `allow_hosts` or `allow_ranges`.
+/// Reads a member of `allow_hosts` or `allow_ranges`.
 pub(super) fn exception<T>(node: &Node) -> Result<T, Refusal>
 where
     T: FromStr<Err = ExceptionError>,
@@ -37,7 +37,7 @@ where
     })
 }
 
-/// A range in CIDR form, or one address.
+/// Reads a range in CIDR form, or one address.
 pub(super) fn range(node: &Node) -> Result<IpNet, Refusal> {
     let text = node.text()?.trim();
     let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);

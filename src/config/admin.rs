@@ -1,4 +1,4 @@
-//! `[admin]`: the control plane.
+//! Reads `[admin]`, the control plane.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -11,7 +11,7 @@ use super::tree::Node;
 use super::words::{KIB, secs};
 use crate::{admin, listener};
 
-/// Where the control plane listens unless told otherwise.
+/// Default address of the control plane.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
 const TOKEN: &str = "16 to 512 letters, digits and any of -._~+/= (RFC 6750 section 2.1)";
@@ -25,7 +25,7 @@ pub(super) fn read(mut s: Section<'_>, server: &listener::Config) -> Option<admi
     let origins = "origins such as \"https://dashboard.example.com\"";
     let cors_origins = s.list("cors_origins", Vec::new(), origins, origin);
     if !enabled {
-        // Jobs on the data plane would be open to everybody, who is thought to be kept out.
+        // Without credentials, jobs on the data plane would be open to everybody.
         for name in ["token", "token_file"] {
             if s.is_given(name) {
                 let allowed = "nothing, or enabled = true: without a control plane nobody is asked for it";
@@ -49,7 +49,7 @@ pub(super) fn read(mut s: Section<'_>, server: &listener::Config) -> Option<admi
         let allowed = format!("an address of its own: server.listen is {data_plane}");
         s.refuse("listen", Kind::Conflict, listen.to_string(), &allowed);
     }
-    // Operators and monitors are few: these bounds need no settings.
+    // Operators and monitors are few, so these bounds need no settings.
     let listener = listener::Config {
         listen,
         reuse_port: server.reuse_port,
@@ -73,7 +73,7 @@ pub(super) fn read(mut s: Section<'_>, server: &listener::Config) -> Option<admi
     Some(admin::Config { listener, token, request_timeout, cors_origins })
 }
 
-/// An origin as browsers name it in `Origin`.
+/// Reads an origin in the form of the `Origin` field of browsers.
 fn origin(node: &Node) -> Result<HeaderValue, Refusal> {
     let text = node.text()?;
     let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));

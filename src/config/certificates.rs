@@ -1,4 +1,4 @@
-//! Files of certificates as settings.
+//! Reads settings that name files of certificates.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use super::problem::Kind;
 use super::section::Section;
 
-/// A file with further trusted roots.
+/// Reads the path of a file with further trusted roots.
 pub(super) fn certificates(s: &mut Section<'_>, key: &str) -> Option<PathBuf> {
     let file = s.file(key, "a PEM file with further trusted roots")?;
     if !has_certificate(&file) {
@@ -18,7 +18,7 @@ pub(super) fn certificates(s: &mut Section<'_>, key: &str) -> Option<PathBuf> {
     Some(file)
 }
 
-/// Whether a PEM file holds at least one certificate and no broken one.
+/// Whether a PEM file holds at least one certificate, and only valid ones.
 pub(super) fn has_certificate(file: &Path) -> bool {
     let Ok(certificates) = CertificateDer::pem_file_iter(file) else { return false };
     let certificates: Vec<_> = certificates.collect();

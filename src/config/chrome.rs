@@ -1,4 +1,4 @@
-//! `[upstream.NAME]` of kind `chrome`: the built-in capture engine.
+//! Reads `[upstream.NAME]` of kind `chrome`, the built-in capture engine.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::origin::chrome::{
     UpstreamProxy,
 };
 
-/// Bytes of one file of roots; all public ones together take less than 300 KiB.
+/// Bytes of one file of roots. All public roots together take less than 300 KiB.
 const MAX_PEM: u64 = MIB;
 const REMOTE: &str =
     "a DevTools endpoint such as \"http://host:9222\" or \"wss://host/devtools/browser/...\"";
@@ -99,7 +99,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
     config
 }
 
-/// Who visits where a request does not say.
+/// Reads the visitor that pages see, if a request does not say otherwise.
 fn visitor(s: &mut Section<'_>) -> DefaultVisitor {
     const USER_AGENT: &str = "visible ASCII, at most 4096 bytes";
     const LANGUAGES: &str =
@@ -114,7 +114,7 @@ fn visitor(s: &mut Section<'_>) -> DefaultVisitor {
     DefaultVisitor { user_agent, languages: languages.unwrap_or(DefaultVisitor::default().languages) }
 }
 
-/// Whether and how pages are asked if they changed.
+/// Reads whether and how pages are probed for changes.
 fn probe(s: &mut Section<'_>) -> Option<Probe> {
     let head = s.choice("probe", [("off", false), ("head", true)]);
     let timeout = s.duration("probe_timeout", secs(5), Duration::from_millis(100)..=secs(60));
@@ -165,7 +165,7 @@ fn bytes(s: &mut Section<'_>, key: &str, default: u64, range: std::ops::RangeInc
     usize::try_from(size).unwrap_or(usize::MAX)
 }
 
-/// A path to a file, or a name to be found on the search path.
+/// Reads a path to a program, or a name that is looked up in `PATH`.
 fn program(s: &mut Section<'_>) -> Option<PathBuf> {
     const ALLOWED: &str = "a program that is there, such as \"/usr/bin/chromium-headless-shell\"";
     let text = s.read("program", None, ALLOWED, |node| Ok(node.text()?.to_owned()))?;
@@ -181,7 +181,7 @@ fn program(s: &mut Section<'_>) -> Option<PathBuf> {
     found
 }
 
-/// Proxies by name. Their URLs are not shown: they hold passwords.
+/// Reads proxies by name. Their URLs are not shown, because they hold passwords.
 fn egress(mut s: Section<'_>) -> Vec<UpstreamProxy> {
     const URL: &str = "\"http://host:port\" or \"http://user:password@host:port\"";
     let mut proxies = Vec::new();
@@ -210,7 +210,7 @@ fn egress(mut s: Section<'_>) -> Vec<UpstreamProxy> {
     proxies
 }
 
-/// Files of filter rules, read here, so that what is wrong with them is said at the start.
+/// Reads the files of filter rules themselves, so that their errors are reported at the start.
 fn filter_lists(s: &mut Section<'_>, key: &str) -> Vec<FilterList> {
     let allowed =
         format!("a file of filter rules in EasyList syntax, UTF-8, at most {}", write_size(MAX_LIST));
@@ -226,7 +226,8 @@ fn filter_lists(s: &mut Section<'_>, key: &str) -> Vec<FilterList> {
     lists
 }
 
-/// PEM files with roots, read here, so that a bad one is found at the start and a new one by a reload.
+/// Reads PEM files of roots themselves. A bad file is an error at the start, and a reload finds a
+/// new one.
 fn page_roots(s: &mut Section<'_>) -> PageRoots {
     let allowed =
         format!("PEM files with further trusted roots for pages, at most {} each", write_size(MAX_PEM));
@@ -260,12 +261,12 @@ fn read_file(path: &Path, max: u64) -> Result<Vec<u8>, (Kind, String)> {
 fn read_list(path: &Path) -> Result<String, (Kind, String)> {
     let bytes = read_file(path, MAX_LIST)?;
     let text = String::from_utf8(bytes).map_err(|_| (Kind::Malformed, "not UTF-8".to_owned()))?;
-    // What a server says in place of a list.
+    // A server may have sent an error page in place of a list.
     let is_page = text.trim_start().get(..1) == Some("<");
     if is_page { Err((Kind::Malformed, "a web page".to_owned())) } else { Ok(text) }
 }
 
-/// Endpoints are not shown: their queries often hold tokens.
+/// Endpoints are not shown, because their queries often hold tokens.
 fn remote(s: &mut Section<'_>) -> Vec<Endpoint> {
     let texts = s.list("remote", Vec::new(), REMOTE, |node| Ok(node.text()?.to_owned()));
     let endpoints: Result<Vec<Endpoint>, _> = texts.iter().map(|text| text.parse()).collect();

@@ -1,4 +1,4 @@
-//! `[compat]`: on which listener that is which other services have beside their pictures.
+//! Reads `[compat]`: the listener of the endpoints that other services have beside their pictures.
 
 use super::problem::Kind;
 use super::section::Section;

@@ -1,4 +1,4 @@
-//! `[derive]`: sizes and formats that are made of stored pictures.
+//! Reads `[derive]`, the bounds of renditions.
 
 use super::section::Section;
 use crate::derive::Config;

@@ -14,11 +14,12 @@ pub(super) fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "__").replace('-', "_").to_uppercase())
 }
 
-/// Lays `variables` over `tree`. Those of other prefixes are not looked at.
+/// Merges `variables` into `tree`. Variables with other prefixes are ignored.
 ///
-/// A name stands for the key that is already there in any case and with `-` for `_`, else for the key in lower case. Names
-/// without `__` are other people's (`TINTYPE_CONFIG`, what a container platform sets for a service called tintype), unless
-/// they begin like a section: that is a typing error that would otherwise go unseen.
+/// A name matches an existing key in any case and with `-` for `_`. Without such a key, it is the
+/// key in lower case. Names without `__` belong to others, such as `TINTYPE_CONFIG` or the
+/// variables of a Kubernetes service called `tintype`. But a name that begins like a section is
+/// reported, because it is probably a typing error.
 pub(super) fn apply(tree: &mut Table, variables: &[(OsString, OsString)], problems: &mut Vec<Problem>) {
     let mut variables: Vec<_> = variables.iter().filter_map(ours).collect();
     variables.sort();
@@ -60,7 +61,8 @@ pub(super) fn apply(tree: &mut Table, variables: &[(OsString, OsString)], proble
     }
 }
 
-/// What would help with an unknown variable without `__`: the setting that it spells with single underscores.
+/// The help for an unknown variable without `__`: the setting that it spells with single
+/// underscores.
 pub(super) fn suggest(name: &str, known: &[Known]) -> Option<String> {
     let flat = |variable: &str| variable.replace("__", "_");
     let mut names = known.iter().filter(|k| !k.table).map(|k| variable(&k.path));
@@ -72,8 +74,9 @@ fn ours((name, value): &(OsString, OsString)) -> Option<(String, OsString)> {
     name.starts_with(PREFIX).then(|| (name.to_owned(), value.clone()))
 }
 
-/// Whether a name without `__` begins like a section and is not a Kubernetes service link (`ADMIN_SERVICE_HOST`,
-/// `ADMIN_PORT_9090_TCP`), which appears by itself next to a service called `tintype-admin`.
+/// Whether a name without `__` begins like a section and is no Kubernetes service link
+/// (`ADMIN_SERVICE_HOST`, `ADMIN_PORT_9090_TCP`). Kubernetes sets those next to a service called
+/// `tintype-admin`.
 fn is_mistyped(rest: &str) -> bool {
     let after = SECTIONS.iter().find_map(|section| rest.strip_prefix(section));
     after.is_some_and(|after| {
@@ -82,7 +85,7 @@ fn is_mistyped(rest: &str) -> bool {
     })
 }
 
-/// The path that the name means in `tree`.
+/// The path of the setting that the name means in `tree`.
 fn resolve(tree: &Table, rest: &str) -> Vec<String> {
     let mut path: Vec<String> = Vec::new();
     let mut table = Some(tree);

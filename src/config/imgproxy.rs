@@ -1,4 +1,4 @@
-//! `[imgproxy]`: what signed paths are signed with.
+//! Reads `[imgproxy]`, the key and salt of signed paths.
 
 use super::problem::Kind;
 use super::section::Section;

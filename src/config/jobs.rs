@@ -1,4 +1,4 @@
-//! `[jobs]` and `[warm]`: pictures that are asked for by the many, and those that are stored before anybody asks.
+//! Reads `[jobs]` and `[warm]`: captures in bulk, and captures before any client asks.
 
 use std::time::Duration;
 
@@ -50,7 +50,8 @@ pub(super) fn read(
         retention: s.duration("retention", days(1), secs(1)..=days(365)),
         webhook: telling(&mut s),
     };
-    // What a job asks for is admitted as our own, so whoever orders one must be.
+    // The requests of a job are admitted as our own, so the client that starts one must be
+    // authenticated.
     if config.on_data && !has_token && routes.iter().any(|route| route.auth != Auth::None) {
         let allowed = "\"control\", or a token in [admin], where a route has auth";
         s.refuse("listener", Kind::Conflict, "data", allowed);

@@ -1,4 +1,4 @@
-//! `[keys.ID]`: who may ask on routes with `auth`.
+//! Reads `[keys.ID]`, the credentials for routes with `auth`.
 
 use super::addresses::is_host;
 use super::problem::Kind;
@@ -53,7 +53,7 @@ fn read(id: &str, mut s: Section<'_>) -> Key {
     }
 }
 
-/// A secret in the setting `name`, or in the file that the setting `in_file` names.
+/// Reads a secret from the setting `name`, or from the file that the setting `in_file` names.
 fn secret(s: &mut Section<'_>, name: &str, in_file: &str) -> Option<Secret> {
     let written = s.read_secret(name, SECRET, |node| {
         let secret = node.text()?;
@@ -79,7 +79,7 @@ fn secret(s: &mut Section<'_>, name: &str, in_file: &str) -> Option<Secret> {
     }
 }
 
-/// Whether a key may have this secret. Those that services give out have 14 characters and more.
+/// Whether a key may have this secret. Secrets of other services have 14 characters and more.
 fn is_secret(secret: &str) -> bool {
     (12..=512).contains(&secret.len()) && secret.bytes().all(|octet| octet.is_ascii_graphic())
 }

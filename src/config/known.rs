@@ -1,11 +1,12 @@
-//! The settings that the reader asked for.
+//! [`Known`]: a setting that the reader asked for.
 
-/// A setting that was asked for, whether it was given or not.
+/// A setting that the reader asked for, given or not.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Known {
     pub(super) path: String,
-    /// Its default as it is written in TOML; settings that are off or derived without have none.
+    /// The default as written in TOML. `None` if the setting is off or derived when it is not
+    /// given.
     pub(super) default: Option<String>,
-    /// It is a table of further settings.
+    /// The setting is a table of further settings.
     pub(super) table: bool,
 }

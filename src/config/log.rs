@@ -1,4 +1,4 @@
-//! `[log]`.
+//! Reads `[log]`, the settings of the log.
 
 use tracing_subscriber::EnvFilter;
 
@@ -15,8 +15,8 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
     }
 }
 
-/// A level, or a `tracing` filter. A word that is no level would pass for the name of a module there and
-/// silence everything else, so it is refused.
+/// Reads a level, or a `tracing` filter. A single word that is no level is refused: as a filter it
+/// would name a module and silence everything else.
 fn level(s: &mut Section<'_>) -> String {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let allowed = "off, error, warn, info, debug, trace, or a filter such as \"info,tintype::store=debug\"";

@@ -1,8 +1,10 @@
-//! proxy.toml and the environment, read into a [`Config`] that is valid by construction.
+//! Reads proxy.toml, the environment and the command line into a [`Config`] that is valid by
+//! construction.
 //!
-//! The file is parsed into a tree with the place of every value, the environment (`TINTYPE_STORE__MEMORY=1GiB`) and the
-//! command line are laid over it, and one reader takes the settings out, section by section. It goes on after a problem
-//! with the setting's default, so that all problems are reported at once.
+//! The file is parsed into a tree with the place of each value. The environment
+//! (`TINTYPE_STORE__MEMORY=1GiB`) and the command line are merged into it. Then one reader takes
+//! the settings out of the tree, section by section. After a problem it goes on with the default of
+//! the setting, so that all problems are reported at once.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -44,73 +46,73 @@ pub use upstream::Upstream;
 use section::{Reader, folder_of};
 use tree::{Node, Table, Value};
 
-/// Everything that can be set, checked, in the form that each module takes.
+/// All settings, validated, in the types that each module takes.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The data plane's listener.
+    /// The listener of the data plane.
     pub server: crate::listener::Config,
-    /// Who is believed when it says whose request it passes on.
+    /// The proxies whose word about their clients is trusted.
     pub trust: crate::policy::client::Trust,
-    /// The control plane; off without.
+    /// The control plane. Off without.
     pub admin: Option<crate::admin::Config>,
-    /// Where that is which other services have beside their pictures.
+    /// The listener of the endpoints that other services have beside their pictures.
     pub compat: crate::admin::compat::Config,
-    /// Who may purge by method, and how much is fetched again.
+    /// Clients that may use the `PURGE` method, and bounds of the refresh after a purge.
     pub purge: crate::purge::Config,
-    /// Purges by whoever can sign them; off without.
+    /// The webhook for signed purge requests. Off without.
     pub webhook: Option<crate::admin::webhook::Config>,
-    /// Jobs.
+    /// Captures in bulk.
     pub jobs: crate::jobs::Config,
-    /// What is stored before anybody asks.
+    /// Captures before any client asks.
     pub warm: crate::jobs::warm::Config,
-    /// Where stored responses are kept.
+    /// Where stored responses are kept, and how many bytes.
     pub store: crate::store::Config,
-    /// Origins by name.
+    /// The origins by their names.
     pub upstreams: Vec<(String, Upstream)>,
     /// Routes and bounds of the data plane.
     pub proxy: crate::proxy::Config,
-    /// Logs.
+    /// The level and form of the log.
     pub log: crate::telemetry::Config,
-    /// A change of the file is put in force by itself.
+    /// Whether a change of the file is applied without a reload command.
     pub watch: bool,
 }
 
-/// What a configuration is read from. The environment goes over the base, the flags over both.
+/// The sources of a configuration. The environment overrides the base, and the flags override both.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// File, text or URL to start from.
+    /// The file, text or URL to start from.
     pub base: Base,
-    /// `--listen`: the data plane's address.
+    /// `--listen`: the address of the data plane.
     pub listen: Option<String>,
-    /// `--admin`: the control plane's address.
+    /// `--admin`: the address of the control plane.
     pub admin: Option<String>,
-    /// `--cache-dir`: the store's folder.
+    /// `--cache-dir`: the folder of the store.
     pub cache_dir: Option<String>,
-    /// The process's environment; only names that begin with `TINTYPE_` count.
+    /// The environment of the process. Only names that begin with `TINTYPE_` matter.
     pub environment: Vec<(OsString, OsString)>,
 }
 
-/// What a configuration starts from.
+/// The base of a configuration.
 #[derive(Clone, Debug)]
 pub enum Base {
     /// A TOML file. Relative paths in it start from its folder.
     File(PathBuf),
     /// TOML text. Relative paths in it start from the working directory.
     Text(String),
-    /// The drop-in case: everything goes to the HTTP server with this URL, nothing is overridden and stored
-    /// responses are kept in memory only.
+    /// No file: one HTTP server with this URL behind every path, no overrides, and responses stored
+    /// in memory only.
     Upstream(String),
 }
 
 impl Sources {
-    /// This base alone: no environment, no flags.
+    /// This base without environment and flags.
     pub fn only(base: Base) -> Self {
         Sources { base, listen: None, admin: None, cache_dir: None, environment: Vec::new() }
     }
 }
 
 impl Config {
-    /// Reads TOML `text` alone; the environment is not looked at.
+    /// Reads TOML `text` alone, without the environment.
     ///
     /// # Errors
     /// All problems at once, in reading order.
@@ -118,8 +120,9 @@ impl Config {
         Config::read(&Sources::only(Base::Text(text.to_owned())))
     }
 
-    /// The drop-in case: one remote upstream behind every path, plain RFC 9111, nothing overridden. Listens on
-    /// 127.0.0.1:8080 and 127.0.0.1:9090 and keeps responses in memory unless told otherwise.
+    /// The configuration without a file: one remote upstream behind every path, with plain RFC 9111
+    /// caching. It listens on 127.0.0.1:8080 and 127.0.0.1:9090 and keeps responses in memory,
+    /// unless flags say otherwise.
     ///
     /// # Errors
     /// All problems at once.
@@ -140,7 +143,8 @@ impl Config {
     /// Reads all sources.
     ///
     /// # Errors
-    /// All problems at once: those of the file in its order, then the environment's, then the command line's.
+    /// All problems at once: those of the file in its order, then the environment, then the command
+    /// line.
     pub fn read(sources: &Sources) -> Result<Config, Problems> {
         let mut problems = Vec::new();
         let (mut tree, place) = base_tree(&sources.base, &mut problems)?;
@@ -166,7 +170,7 @@ impl Config {
     }
 }
 
-/// Takes every setting out of `tree`. What it returns counts only if the reader finds no problem.
+/// Takes every setting out of `tree`. The result is valid only if the reader found no problem.
 fn read_tree(reader: &mut Reader, tree: Table, place: Place) -> Config {
     let mut root = reader.root(tree, place);
     let (server, bounds) = server::read(root.table("server"));

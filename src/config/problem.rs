@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, told so that it can be put right without a manual.
+//! [`Problem`]: what is wrong with a configuration, with all that is needed to correct it.
 
 use std::fmt;
 use std::path::Path;
@@ -6,21 +6,22 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-/// Where a setting was written. Sorts in reading order: the file, the environment, the command line.
+/// Where a setting was written. Sorts in reading order: the file, the environment, the command
+/// line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// A file as a whole: what is missing from it has no line.
+    /// A file as a whole. A missing setting has no line.
     File(Arc<Path>),
-    /// A place in a file; line and column count from 1, columns in characters.
+    /// A place in a file. Line and column count from 1, columns in characters.
     Line {
         /// The file as it was named.
         file: Arc<Path>,
-        /// Line, from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// Column, from 1.
+        /// The column in characters, counted from 1.
         column: usize,
     },
-    /// An environment variable.
+    /// An environment variable, by its name.
     Variable(String),
     /// A flag of the command line.
     Argument(&'static str),
@@ -44,24 +45,25 @@ pub enum Kind {
     Unreadable,
     /// The file is not TOML.
     Syntax,
-    /// Nobody reads this key.
+    /// There is no setting of this name.
     UnknownKey,
-    /// A setting that is needed was not given.
+    /// A required setting was not given.
     Missing,
-    /// A value of another TOML type than the setting has.
+    /// The value has another TOML type than the setting.
     WrongType,
-    /// A value of the right type that says nothing: a unit that is none, an address without a port.
+    /// The value has the right type but no meaning, such as an unknown unit or an address without a
+    /// port.
     Malformed,
-    /// A value beyond its bounds.
+    /// The value is outside of its bounds.
     OutOfRange,
-    /// It names something that is not there.
+    /// The value names something that does not exist.
     NotFound,
-    /// Two settings, each good alone, that cannot stand together.
+    /// Two settings that are valid alone exclude each other.
     Conflict,
 }
 
 impl Kind {
-    /// Its name in `tintype check --json`.
+    /// The name of the kind in `tintype check --json`.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Unreadable => "unreadable",
@@ -80,17 +82,17 @@ impl Kind {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it was written.
+    /// Where the value was written.
     pub place: Place,
-    /// The setting's path, such as `store.memory`; empty if the file as a whole is meant.
+    /// The path of the setting, such as `store.memory`. Empty for the file as a whole.
     pub path: String,
-    /// What kind of problem it is.
+    /// The kind of the problem.
     pub kind: Kind,
-    /// What was found there. Never a secret.
+    /// The value that was found. Never a secret.
     pub found: String,
-    /// What may stand there.
+    /// The values that are allowed.
     pub allowed: String,
-    /// How to put it right, where that can be guessed.
+    /// How to correct it, if that can be guessed.
     pub help: Option<String>,
 }
 
@@ -131,8 +133,8 @@ impl Problems {
         text + &format!("{} in the configuration\n", paint("1;31", &count))
     }
 
-    /// For programs: a list of objects with `path`, `kind`, `file`, `line`, `column`, `variable`, `argument`, `found`,
-    /// `allowed` and `help`; what does not apply is null.
+    /// For programs: a list of objects with `path`, `kind`, `file`, `line`, `column`, `variable`,
+    /// `argument`, `found`, `allowed` and `help`. Values that do not apply are null.
     pub fn to_json(&self) -> Value {
         self.0.iter().map(Problem::to_json).collect()
     }

@@ -1,4 +1,5 @@
-//! `[purge]`: who may purge by method, which tags clients get, how much is fetched again.
+//! Reads `[purge]`: clients that may purge by method, the tags sent to clients, and bounds of the
+//! refresh.
 
 use http::HeaderName;
 
@@ -9,7 +10,7 @@ use super::tree::Node;
 use crate::policy::tags::{CACHE_TAG, SURROGATE_KEY, XKEY};
 use crate::purge::Config;
 
-/// The settings, and the fields with tags that clients do not get.
+/// The settings, and the fields with tags that are removed from responses to clients.
 pub(super) fn read(mut s: Section<'_>) -> (Config, Vec<HeaderName>) {
     let allowed = "an address such as \"127.0.0.1\" or a range such as \"10.0.0.0/8\"";
     let config = Config {

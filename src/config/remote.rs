@@ -1,4 +1,4 @@
-//! `[upstream.NAME]` of kind `remote`: an HTTP server.
+//! Reads `[upstream.NAME]` of kind `remote`, an HTTP server.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
         [("auto", Protocol::Auto), ("http1", Protocol::Http1), ("http2", Protocol::Http2)],
     );
     if preserve_host && protocol == Protocol::Http2 {
-        // In HTTP/2 the host that is asked for and the one that is connected to are one field.
+        // In HTTP/2 the requested host and the host of the connection are one field.
         s.refuse("protocol", Kind::Conflict, "\"http2\" with preserve_host", "\"auto\" or \"http1\"");
     }
     Config {
@@ -61,7 +61,7 @@ pub(super) fn read(mut s: Section<'_>) -> Config {
     }
 }
 
-/// `budget`: so many calls in a stretch of time.
+/// Reads `budget`: a number of requests in a period.
 fn budget(s: &mut Section<'_>) -> Option<Budget> {
     s.read("budget", None, "calls in a stretch of time, such as \"50/day\" or \"1000/30days\"", |node| {
         let (calls, per) = node.text()?.split_once('/').ok_or(Kind::Malformed)?;
@@ -78,7 +78,7 @@ const fn millis(millis: u64) -> std::time::Duration {
     std::time::Duration::from_millis(millis)
 }
 
-/// `url`. Queries and user info often hold credentials, so neither is shown.
+/// Reads `url`. It is not shown, because queries and user info often hold credentials.
 fn base(s: &mut Section<'_>) -> Uri {
     const ALLOWED: &str = "http:// or https://, a host, and perhaps a port and a path prefix";
     let text = s.read("url", None, ALLOWED, |node| Ok(node.text()?.to_owned()));
@@ -118,7 +118,8 @@ fn base(s: &mut Section<'_>) -> Uri {
     uri
 }
 
-/// Fields that frame or route a message or ask for a part of it: the proxy decides them for each request.
+/// Fields that frame or route a message or select a part of it. The proxy sets them for each
+/// request.
 const RESERVED: [HeaderName; 16] = [
     header::HOST,
     header::CONTENT_LENGTH,

@@ -1,4 +1,4 @@
-//! `[route.NAME]`: which requests go where.
+//! Reads `[route.NAME]`: which requests go to which origin, and the rules for them.
 
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ pub(super) fn read_all(mut s: Section<'_>, upstreams: &[(String, Upstream)], key
     routes
 }
 
-/// Routes that ask the same origin for pictures in different dialects share what is stored: their keys begin with the name of the first one
-/// in our own dialect, or the first at all.
+/// Makes routes to one origin in different dialects share stored pictures. Their keys begin with
+/// the name of the first route in our own dialect, or else of the first of them.
 fn share(s: &mut Section<'_>, routes: &mut [Route]) {
     let understood = |route: &Route| !matches!(route.asking, Asking::Opaque(_));
     for at in 0..routes.len() {
@@ -52,7 +52,7 @@ fn share(s: &mut Section<'_>, routes: &mut [Route]) {
             routes[at].key = first;
         }
     }
-    // One that shares with another shares with whom that shares.
+    // A route that shares with a sharing route takes the key of that one.
     let keys: Vec<_> = routes.iter().map(|route| (route.name.clone(), route.key.clone())).collect();
     for route in routes {
         if let Some((_, Some(key))) = keys.iter().find(|(name, _)| route.key.as_ref() == Some(name)) {
@@ -139,7 +139,7 @@ fn read(
     }
 }
 
-/// A dialect with signed paths is for renditions of the built-in engine's pictures.
+/// Signed paths are for renditions of pictures of the built-in engine.
 fn bar_signed_paths(s: &mut Section<'_>, spoken: Speaks, derives: bool) {
     if let Speaks::Other(dialect) = spoken
         && dialect.has_signed_paths()
@@ -150,7 +150,7 @@ fn bar_signed_paths(s: &mut Section<'_>, spoken: Speaks, derives: bool) {
     }
 }
 
-/// Who may ask, and what browsers and CDNs are told.
+/// Reads which clients have access, and the caching instructions for browsers and CDNs.
 fn access(s: &mut Section<'_>, keys: &[Key]) -> (Auth, Audience) {
     let all = [Auth::None, Auth::Signed, Auth::Key, Auth::Either].map(|auth| (auth.name(), auth));
     let auth = s.choice("auth", all);
@@ -175,7 +175,7 @@ fn access(s: &mut Section<'_>, keys: &[Key]) -> (Auth, Audience) {
     (auth, audience)
 }
 
-/// Whose words the requests of a route are in.
+/// The dialect of a route's requests.
 #[derive(Clone, Copy, Debug)]
 enum Speaks {
     Tintype,
@@ -190,7 +190,8 @@ fn dialect(s: &mut Section<'_>, is_chrome: bool) -> Speaks {
     s.choice_of("dialect", &choices, false).unwrap_or(default)
 }
 
-/// How the route reads its requests. `chrome` has the viewport of the engine behind it.
+/// Reads the dialect and the parameters of a route. `chrome` has the default viewport of its
+/// engine.
 fn asking(
     s: &mut Section<'_>,
     spoken: Speaks,
@@ -237,7 +238,8 @@ fn asking(
     Asking::Opaque(rules)
 }
 
-/// Capture parameters by canonical name; a list is one that may be given several times.
+/// Reads capture parameters by canonical name. A list stands for a parameter that may be given
+/// several times.
 fn parameters(mut s: Section<'_>) -> Vec<(String, String)> {
     let mut parameters = Vec::new();
     for name in s.names() {
@@ -271,7 +273,7 @@ fn parameter(node: &Node) -> Result<String, Refusal> {
     if good { Ok(name.to_owned()) } else { Err(Kind::Malformed.into()) }
 }
 
-/// What the route says of storing.
+/// Reads the settings of storing.
 fn terms(s: &mut Section<'_>, capture: bool) -> Terms {
     let window = Duration::ZERO..=days(365);
     let set_cookie = [
@@ -309,7 +311,7 @@ fn targeted(node: &Node) -> Result<HeaderName, Refusal> {
     }
 }
 
-/// The name of the upstream, and the viewport that it has by itself if that is a capture engine.
+/// Reads the name of the upstream. A capture engine also has a default viewport.
 fn upstream(s: &mut Section<'_>, upstreams: &[(String, Upstream)]) -> (String, Option<Defaults>) {
     let names: Vec<&str> = upstreams.iter().map(|(name, _)| name.as_str()).collect();
     let allowed = match names.as_slice() {

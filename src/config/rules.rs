@@ -1,4 +1,4 @@
-//! `[[route.NAME.rules]]` and what else a route says of lifetimes.
+//! Reads `[[route.NAME.rules]]` and the other lifetime settings of a route.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use crate::policy::rules::glob::{Glob, PathGlob, QueryGlob};
 use crate::policy::rules::{Lifetime, Lifetimes, Outcome, Preset, Rule, When};
 use crate::proxy::Refresh;
 
-/// Rules of one route.
+/// Bound on the rules of one route.
 const MOST_RULES: usize = 256;
 /// The longest lifetime that can be set.
 const LONGEST: Duration = days(3650);
-/// What says in a target's query that it must not come from a cache.
+/// Parameters that clients add to a target's query in order to get past caches.
 const CACHE_BUSTERS: [&str; 7] = ["ts", "timestamp", "t", "v", "ver", "bust", "nocache"];
 const TTL: &str =
     "a duration from 0s to 10years, such as \"15m\", or \"adaptive\", or \"never\", or \"until-purged\"";
 const DEFAULT_TTL: &str = "a duration from 0s to 10years, such as \"15m\", or \"adaptive\"";
 
-/// What the route says of lifetimes; `engine` tells that its origin is the capture engine.
+/// Reads the lifetime settings of a route. `engine` says that its origin is the capture engine.
 pub(super) fn read(s: &mut Section<'_>, capture: bool, engine: bool) -> Lifetimes {
     let presets = [
         ("article", Preset::Article),
@@ -64,7 +64,7 @@ pub(super) fn read(s: &mut Section<'_>, capture: bool, engine: bool) -> Lifetime
     }
 }
 
-/// When the route fetches anew what is still fresh.
+/// Reads when the route refreshes responses that are still fresh.
 pub(super) fn refresh(s: &mut Section<'_>, capture: bool) -> Refresh {
     let early = s.optional_fraction("early_refresh", None, 0.0..=1000.0);
     Refresh {
@@ -124,7 +124,7 @@ fn rule(mut s: Section<'_>, at: usize) -> Rule {
     Rule { name: name.unwrap_or_else(|| format!("rules-{at}")), when, scripts, busters, then }
 }
 
-/// `min_ttl` and `max_ttl`.
+/// Reads `min_ttl` and `max_ttl`.
 fn bounds(s: &mut Section<'_>) -> (Option<Duration>, Option<Duration>) {
     let least = s.optional_duration("min_ttl", None, Duration::ZERO..=LONGEST);
     let most = s.optional_duration("max_ttl", None, Duration::ZERO..=LONGEST);
@@ -162,7 +162,7 @@ fn status(node: &Node) -> Result<u16, Refusal> {
     }
 }
 
-/// A pattern that is not empty and as `good` says.
+/// Reads a pattern that is not empty and passes `good`.
 fn pattern(node: &Node, good: impl Fn(&str) -> bool) -> Result<&str, Refusal> {
     let text = node.text()?;
     let printable = text.chars().all(|c| !c.is_whitespace() && !c.is_control());

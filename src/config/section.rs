@@ -1,5 +1,5 @@
-//! The reader: takes settings out of a table one by one, notes what is wrong with each and goes on with its default,
-//! and reports what nobody took.
+//! [`Reader`] and [`Section`]: take settings out of a table one by one. A bad value is noted and
+//! its default is used. Settings that were not taken are reported as unknown.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use super::problem::{Kind, Place, Problem, Problems};
 use super::tree::{Entry, Node, Table, Value};
 use super::words::nearest;
 
-/// Collects what all sections find.
+/// Collects the problems of all sections.
 pub(super) struct Reader {
     pub(super) problems: Vec<Problem>,
     pub(super) known: Vec<Known>,
-    /// What relative paths in a file are relative to: the folder of that file.
+    /// The folder of the file, from which its relative paths start.
     pub(super) folder: PathBuf,
-    /// Path, key and place of what nobody took.
+    /// Path, key and place of the keys that were not taken.
     unknown: Vec<(String, String, Place)>,
 }
 
@@ -24,7 +24,7 @@ impl Reader {
         Reader { problems: Vec::new(), known: Vec::new(), folder, unknown: Vec::new() }
     }
 
-    /// The section of everything; `place` stands for what is missing from it.
+    /// The section of the whole tree. `place` is that of missing settings.
     pub(super) fn root(&mut self, table: Table, place: Place) -> Section<'_> {
         Section { reader: self, path: String::new(), place, table, places: HashMap::new() }
     }
@@ -41,7 +41,8 @@ impl Reader {
                 problem.help = meant.map(|meant| format!("did you mean {meant}?"));
             }
         }
-        // What the parser skipped is not missing, and a broken line has been reported once.
+        // Settings that the parser skipped are not missing, and a broken line has been reported
+        // once.
         let syntax: Vec<Place> = self.of_kind(Kind::Syntax).map(|p| p.place.clone()).collect();
         if !syntax.is_empty() {
             let line = |place: &Place| match place {
@@ -100,7 +101,7 @@ impl Reader {
     }
 }
 
-/// Why a value was refused; the setting's name and bounds are added by the reader.
+/// Why a value was refused. The reader adds the name and bounds of the setting.
 pub(super) struct Refusal {
     pub(super) kind: Kind,
     pub(super) help: Option<String>,
@@ -112,13 +113,13 @@ impl From<Kind> for Refusal {
     }
 }
 
-/// One table being read. What is left in it when it is dropped is reported as unknown.
+/// A table that is being read. On drop, keys that were not taken are reported as unknown.
 pub(super) struct Section<'r> {
     reader: &'r mut Reader,
     path: String,
     place: Place,
     table: Table,
-    /// Where each setting that was given stands.
+    /// The place of each given setting.
     places: HashMap<String, Place>,
 }
 
@@ -131,7 +132,7 @@ impl Drop for Section<'_> {
 }
 
 impl Section<'_> {
-    /// Opens the table `key`; an empty one if it is not there.
+    /// Opens the table `key`, or an empty one if it is missing.
     pub(super) fn table(&mut self, key: &str) -> Section<'_> {
         self.reader.known.push(Known { path: join(&self.path, key), default: None, table: true });
         let entry = self.table.take(key);
@@ -141,7 +142,7 @@ impl Section<'_> {
         Section { reader: &mut *self.reader, path, place, table, places: HashMap::new() }
     }
 
-    /// Opens each member of the array of tables `key`, of which there may be `most`.
+    /// Opens each member of the array of tables `key`, of which `most` are allowed.
     pub(super) fn tables<T>(
         &mut self,
         key: &str,
@@ -175,27 +176,27 @@ impl Section<'_> {
         values
     }
 
-    /// The names in this section, all of them to be read.
+    /// The names of all keys in this section, which are then to be read.
     pub(super) fn names(&self) -> Vec<String> {
         self.table.0.iter().map(|e| e.name.clone()).collect()
     }
 
-    /// Whether `key` was given and has been read, however badly.
+    /// Whether `key` was given and has been read, valid or not.
     pub(super) fn is_given(&self, key: &str) -> bool {
         self.places.contains_key(key)
     }
 
-    /// Drops what is left, unread and unjudged.
+    /// Drops all remaining keys without reporting them.
     pub(super) fn skip(&mut self) {
         self.table.0.clear();
     }
 
-    /// Drops `key`, unread and unjudged.
+    /// Drops `key` without reporting it.
     pub(super) fn forget(&mut self, key: &str) {
         self.table.take(key);
     }
 
-    /// Reads `key` by `parse`. `None` if it is not given or was refused, which has then been noted.
+    /// Reads `key` with `parse`. `None` if it is missing, or was refused and noted.
     pub(super) fn read<T>(
         &mut self,
         key: &str,
@@ -214,7 +215,7 @@ impl Section<'_> {
         }
     }
 
-    /// Like [`Section::read`] for a value that must not be shown.
+    /// Like [`Section::read`], for a value that must not be shown.
     pub(super) fn read_secret<T>(
         &mut self,
         key: &str,
@@ -231,12 +232,13 @@ impl Section<'_> {
         }
     }
 
-    /// Notes a problem with `key` that came out after it was read; with the section itself if it was not given.
+    /// Notes a problem with `key` that was found after it was read, or with the section if the key
+    /// is missing.
     pub(super) fn refuse(&mut self, key: &str, kind: Kind, found: impl Into<String>, allowed: &str) {
         self.refuse_with_help(key, kind, found, allowed, None);
     }
 
-    /// [`Section::refuse`] with a hint.
+    /// Like [`Section::refuse`], with a help text.
     pub(super) fn refuse_with_help(
         &mut self,
         key: &str,
@@ -263,7 +265,8 @@ impl Section<'_> {
         self.reader.problems.push(Problem { place, path, kind, found, allowed, help: None });
     }
 
-    /// `path` as the setting `key` means it: relative to its file, or to the working directory if it was set elsewhere.
+    /// `path` as the setting `key` means it: relative to its file, or to the working directory if
+    /// it was set elsewhere.
     pub(super) fn resolve(&self, key: &str, path: &str) -> PathBuf {
         match self.places.get(key) {
             Some(Place::Variable(_) | Place::Argument(_)) => PathBuf::from(path),
@@ -290,7 +293,7 @@ impl Section<'_> {
         }
     }
 
-    /// Notes a problem.
+    /// Notes a problem with the setting `key`.
     pub(super) fn note(&mut self, place: Place, key: &str, refusal: Refusal, found: String, allowed: &str) {
         let path = join(&self.path, key);
         let Refusal { kind, help } = refusal;
@@ -307,7 +310,7 @@ pub(super) fn describe(value: &Value) -> String {
     }
 }
 
-/// `value` as it would be written in TOML; tables only by name.
+/// `value` as it would be written in TOML. Tables are only named.
 pub(super) fn write(value: &Value) -> String {
     match value {
         Value::Text(text) | Value::String(text) => format!("{text:?}"),
@@ -326,7 +329,7 @@ fn join(section: &str, key: &str) -> String {
     if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
 }
 
-/// The folder that relative paths in `file` start from.
+/// The folder from which relative paths in `file` start.
 pub(super) fn folder_of(file: &Path) -> PathBuf {
     file.parent().map(Path::to_path_buf).unwrap_or_default()
 }

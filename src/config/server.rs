@@ -1,4 +1,4 @@
-//! `[server]`: the data plane's listener and its bounds.
+//! Reads `[server]`, the listener and the bounds of the data plane.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::message::forwarded::Spelling;
 use crate::policy::client::Trust;
 use crate::policy::public_url::PublicUrl;
 
-/// What `[server]` says beside the listener.
+/// The settings of `[server]` that do not belong to the listener.
 pub(super) struct Bounds {
     pub(super) pseudonym: String,
     pub(super) tell_key: bool,
@@ -27,7 +27,7 @@ pub(super) struct Bounds {
     pub(super) public_url: Option<PublicUrl>,
 }
 
-/// Where the data plane listens unless told otherwise.
+/// Default address of the data plane.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
 pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
@@ -38,7 +38,7 @@ pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
         tls: tls(&mut s),
         max_connections: s.number("max_connections", 10_000, 1..=1_000_000),
         max_connections_per_address: s.number("max_connections_per_address", 1000, 1..=1_000_000),
-        // Known further down.
+        // Set after the trusted proxies have been read.
         crowded: Vec::new(),
         max_requests_per_connection: s.number("max_requests_per_connection", 100_000, 1..=1_000_000_000_000),
         header_read_timeout: s.duration(
@@ -87,7 +87,7 @@ pub(super) fn read(mut s: Section<'_>) -> (listener::Config, Bounds) {
     (listener, bounds)
 }
 
-/// `listen`: an address and a port.
+/// Reads `listen`, an address and a port.
 pub(super) fn address(s: &mut Section<'_>, default: SocketAddr) -> SocketAddr {
     const ALLOWED: &str =
         "an IP address and a port, such as \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::]:8080\"";
@@ -131,7 +131,7 @@ fn tls(s: &mut Section<'_>) -> Option<TlsFiles> {
     Some(TlsFiles { certificate, key })
 }
 
-/// A token in `Via` (RFC 9110 7.6.3) and in `Cache-Status` (RFC 9211 section 2).
+/// Reads a token for `Via` (RFC 9110 section 7.6.3) and `Cache-Status` (RFC 9211 section 2).
 fn pseudonym(s: &mut Section<'_>) -> String {
     const DEFAULT: &str = "tintype";
     let allowed = "a name of 1 to 64 letters, digits, '.', '-' and '_' that begins with a letter";

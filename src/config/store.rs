@@ -1,4 +1,4 @@
-//! `[store]`: where and how much is kept, and what one response may take of it.
+//! Reads `[store]`: the size and place of the store, and the bounds of one stored response.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::section::Section;
 use super::words::{GIB, KIB, MIB, TIB, secs, write_size};
 use crate::store;
 
-/// What `[store]` says about the data plane.
+/// The settings of `[store]` for the data plane.
 pub(super) struct Bounds {
     pub(super) max_stored_bytes: u64,
     pub(super) max_fetch_buffer: u64,
@@ -18,7 +18,7 @@ pub(super) struct Bounds {
     pub(super) max_prepared: usize,
 }
 
-/// Room in a disk block for a record's head, its key and the block's own index.
+/// Room in a disk block for the head of a record, its key, and the block's own index.
 const BLOCK_OVERHEAD: u64 = MIB;
 
 pub(super) fn read(mut s: Section<'_>, hands_over: bool) -> (store::Config, Bounds) {
@@ -58,7 +58,8 @@ pub(super) fn read(mut s: Section<'_>, hands_over: bool) -> (store::Config, Boun
     (config, bounds)
 }
 
-/// What no setting can say alone. A broken rule would not fail at start: responses would silently not be kept.
+/// Checks settings against each other. Without this, the start would succeed and responses would
+/// silently not be stored.
 fn cross_check(s: &mut Section<'_>, config: &store::Config, bounds: &Bounds) {
     let largest = bounds.max_stored_bytes;
     let mut at_most = |key: &str, bytes: u64, limit: u64, why: &str| {

@@ -1,4 +1,4 @@
-//! Table tests of the reader as a whole, and of the shipped proxy.toml against it.
+//! Table tests of the whole reader, and of the shipped proxy.toml.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::policy::rules::Lifetime;
 const MINIMAL: &str =
     "[upstream.api]\nkind = \"remote\"\nurl = \"http://127.0.0.1:1\"\n[route.all]\nupstream = \"api\"\n";
 
-/// `line` inside the minimal configuration, in `section`.
+/// The minimal configuration with `line` added in `section`.
 fn with(section: &str, line: &str) -> String {
     match MINIMAL.split_once(&format!("[{section}]\n")) {
         Some((before, after)) => format!("{before}[{section}]\n{line}\n{after}"),
@@ -68,11 +68,11 @@ fn routes_in_dialects_share_with_one_to_the_same_upstream() {
 #[test]
 fn each_mistake_is_one_problem_at_its_path() {
     for (section, line, path, kind) in [
-        // unknown keys, at every level
+        // Unknown keys, at every level.
         ("store", "memroy = \"1GiB\"", "store.memroy", Kind::UnknownKey),
         ("stroe", "memory = \"1GiB\"", "stroe", Kind::UnknownKey),
         ("upstream.api", "sandbox = \"on\"", "upstream.api.sandbox", Kind::UnknownKey),
-        // types
+        // Values of a wrong type.
         ("server", "listen = 8080", "server.listen", Kind::WrongType),
         ("server", "max_connections = \"many\"", "server.max_connections", Kind::WrongType),
         ("server", "max_connections = \"10\"", "server.max_connections", Kind::WrongType),
@@ -82,7 +82,7 @@ fn each_mistake_is_one_problem_at_its_path() {
         ("store", "memory = true", "store.memory", Kind::WrongType),
         ("log", "access = \"yes\"", "log.access", Kind::WrongType),
         ("upstream.api", "set_headers = \"x\"", "upstream.api.set_headers", Kind::WrongType),
-        // forms
+        // Values of a wrong form.
         ("server", "listen = \"8080\"", "server.listen", Kind::Malformed),
         ("server", "listen = \"localhost:8080\"", "server.listen", Kind::Malformed),
         ("server", "idle_timeout = \"60\"", "server.idle_timeout", Kind::Malformed),
@@ -106,7 +106,7 @@ fn each_mistake_is_one_problem_at_its_path() {
         ("upstream.api", "protocol = \"http3\"", "upstream.api.protocol", Kind::Malformed),
         ("upstream.api.set_headers", "\"a b\" = \"1\"", "upstream.api.set_headers.a b", Kind::Malformed),
         ("upstream.api.set_headers", "x = \"1\\n2\"", "upstream.api.set_headers.x", Kind::Malformed),
-        // bounds
+        // Values outside of their bounds.
         ("server", "max_connections = 0", "server.max_connections", Kind::OutOfRange),
         ("server", "max_connections = -1", "server.max_connections", Kind::OutOfRange),
         ("server", "max_streams = 99999999999", "server.max_streams", Kind::OutOfRange),
@@ -114,7 +114,7 @@ fn each_mistake_is_one_problem_at_its_path() {
         ("server", "drain_grace = \"2h\"", "server.drain_grace", Kind::OutOfRange),
         ("store", "memory = 1", "store.memory", Kind::OutOfRange),
         ("store", "memory = \"99999999999999999999PiB\"", "store.memory", Kind::OutOfRange),
-        // what is not there
+        // Names of missing things.
         (
             "server",
             "tls_certificate = \"/nowhere.pem\"\ntls_key = \"/dev/null\"",
@@ -128,7 +128,7 @@ fn each_mistake_is_one_problem_at_its_path() {
         ("upstream.two", "kind = \"remote\"", "upstream.two.url", Kind::Missing),
         ("upstream.two", "url = \"http://a\"", "upstream.two.kind", Kind::Missing),
         ("upstream.two", "kind = \"crome\"\nsandbox = 1", "upstream.two.kind", Kind::Malformed),
-        // what cannot stand together
+        // Settings that exclude each other.
         ("route.two", "upstream = \"api\"", "route.two.path", Kind::Conflict),
         ("route.all", "dialect = \"urlbocks\"", "route.all.dialect", Kind::Malformed),
         ("route.all", "dialect = \"urlbox\"\ncapture = false", "route.all.capture", Kind::Conflict),
@@ -345,7 +345,7 @@ fn all_problems_come_at_once_in_reading_order_with_their_lines() {
     );
 }
 
-/// An array of tables is read one by one, each problem at its line and its path.
+/// An array of tables is read one by one. Each problem has its own line and path.
 #[test]
 fn mistakes_in_rules_are_told_by_their_number() {
     let toml = format!(
@@ -429,7 +429,7 @@ fn unknown_keys_are_guessed() {
     }
 }
 
-/// Each bound comes to where it is kept, as it was written.
+/// Each bound arrives in its module as it was written.
 #[test]
 fn bounds_are_taken_as_they_are_written() {
     let server = "backlog = 11\nmax_connections = 12\nmax_connections_per_address = 13\nmax_requests_per_connection = 14\n\
@@ -454,7 +454,7 @@ fn bounds_are_taken_as_they_are_written() {
     assert_eq!((listener.min_read_rate, listener.min_write_rate), (17, 18));
     assert_eq!((listener.max_header_bytes, listener.max_header_count), (8192, 19));
     assert_eq!((listener.max_streams, listener.max_resets, listener.max_control_frames), (20, 21, 22));
-    // Whoever is believed brings the connections of many.
+    // A trusted proxy brings the connections of many clients.
     assert_eq!(listener.crowded, ["192.0.2.0/24".parse().unwrap()]);
     let proxy = &config.proxy;
     assert_eq!((proxy.max_uri_bytes, proxy.max_request_body), (300, 23));
@@ -616,7 +616,7 @@ fn the_shipped_file_shows_every_setting_with_its_default() {
                 value => shown = Some(write(value)),
             }
         }
-        // The one route of the product is not the default of all routes.
+        // The one route of the shipped file is not the default of all routes.
         if let Some(default) = known.default.as_ref().filter(|_| known.path != "route.screenshot.path") {
             assert_eq!(shown.as_ref(), Some(default), "{}", known.path);
         }

@@ -1,5 +1,5 @@
-//! A configuration as it was written: tables and values, each with its place. Files, environment and command line all
-//! come to this form, so that one reader judges them.
+//! [`Table`] and [`Node`]: a configuration as it was written, tables and values with their places.
+//! Files, environment and command line all become this form, so that one reader validates them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Kind, Place, Problem};
 
-/// A value and where it stands.
+/// A value and the place where it is written.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) place: Place,
@@ -17,10 +17,10 @@ pub(super) struct Node {
 
 #[derive(Clone, Debug)]
 pub(super) enum Value {
-    /// From the environment or the command line: its type is that of the setting that it is given to.
+    /// From the environment or the command line. Its type is that of the setting.
     Text(String),
     String(String),
-    /// Integers beyond 128 bits become the nearest that fits: no bound reaches so far.
+    /// Integers beyond 128 bits are replaced by the nearest one that fits. No bound is that large.
     Integer(i128),
     Float(f64),
     Boolean(bool),
@@ -36,7 +36,7 @@ pub(super) struct Table(pub(super) Vec<Entry>);
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) name: String,
-    /// Where the key stands.
+    /// The place of the key.
     pub(super) place: Place,
     pub(super) node: Node,
 }
@@ -47,8 +47,8 @@ impl Table {
         Some(self.0.remove(at))
     }
 
-    /// Sets the value at `path`, over what is there, and opens the tables on the way. If one of them is no table,
-    /// gives back how many names led to it.
+    /// Sets the value at `path`, replaces a value there, and opens the tables on the way. If one of
+    /// them is no table, returns how many names led to it.
     pub(super) fn set(&mut self, path: &[String], node: Node) -> Result<(), usize> {
         let [name, rest @ ..] = path else { return Ok(()) };
         let place = node.place.clone();
@@ -72,7 +72,8 @@ impl Table {
     }
 }
 
-/// Reads TOML `text` of `file`. What cannot be understood becomes problems; the rest of the file is still read.
+/// Reads TOML `text` of `file`. A part that cannot be parsed becomes a problem, and the rest of the
+/// file is still read.
 pub(super) fn parse(file: &Arc<Path>, text: &str, problems: &mut Vec<Problem>) -> Table {
     let lines = Lines { file, text };
     let (root, errors) = DeTable::parse_recoverable(text);
@@ -102,7 +103,7 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn table(&self, table: DeTable<'_>) -> Table {
-        // The parser puts an empty value at no place where it could not read one.
+        // The parser gives a value that it could not read an empty span.
         let is_read = |value: &toml::Spanned<DeValue<'_>>| {
             !value.span().is_empty() || matches!(value.get_ref(), DeValue::Table(_))
         };
@@ -140,7 +141,7 @@ impl Lines<'_> {
         }
     }
 
-    /// The first word of the line around `offset`: what stands right of it may be a secret.
+    /// The first word of the line around `offset`. The rest of the line may be a secret.
     fn word(&self, offset: usize) -> &str {
         let start = self.before(offset).rfind('\n').map_or(0, |at| at + 1);
         let line = self.text[start..].lines().next().unwrap_or_default();

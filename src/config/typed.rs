@@ -1,4 +1,4 @@
-//! Settings by type: each is read within its bounds, and a refusal says what these are.
+//! Reads settings by type. Each is read within its bounds, and a refusal names the bounds.
 
 use std::fmt::{Debug, Display};
 use std::ops::RangeInclusive;
@@ -11,7 +11,7 @@ use super::tree::{Node, Value};
 use super::words::{nearest, read_duration, read_size, write_duration, write_size};
 
 impl Section<'_> {
-    /// A number without unit within `bounds`.
+    /// Reads a number without unit within `bounds`.
     pub(super) fn number<T>(&mut self, key: &str, default: T, bounds: RangeInclusive<T>) -> T
     where
         T: TryFrom<i128> + PartialOrd + Display + Copy,
@@ -19,7 +19,7 @@ impl Section<'_> {
         self.optional_number(key, Some(default), bounds).unwrap_or(default)
     }
 
-    /// A number that is derived from something else if it is not given.
+    /// Reads a number that is derived from another setting if it is not given.
     pub(super) fn optional_number<T>(
         &mut self,
         key: &str,
@@ -41,12 +41,12 @@ impl Section<'_> {
         })
     }
 
-    /// A number with a fraction within `bounds`.
+    /// Reads a number with a fraction within `bounds`.
     pub(super) fn fraction(&mut self, key: &str, default: f64, bounds: RangeInclusive<f64>) -> f64 {
         self.optional_fraction(key, Some(default), bounds).unwrap_or(default)
     }
 
-    /// A number with a fraction that is derived from something else if it is not given.
+    /// Reads a number with a fraction that is derived from another setting if it is not given.
     pub(super) fn optional_fraction(
         &mut self,
         key: &str,
@@ -65,7 +65,7 @@ impl Section<'_> {
         })
     }
 
-    /// Bytes within `bounds`.
+    /// Reads a size in bytes within `bounds`.
     pub(super) fn size<T>(&mut self, key: &str, default: u64, bounds: RangeInclusive<u64>) -> T
     where
         T: TryFrom<u64> + Default,
@@ -81,11 +81,11 @@ impl Section<'_> {
             };
             T::try_from(within(bytes, &bounds)?).map_err(|_| Kind::OutOfRange.into())
         });
-        // Defaults fit every platform that tintype runs on; a 16-bit one would get 0.
+        // Defaults fit every platform that tintype runs on. A 16-bit one would get 0.
         read.or_else(|| T::try_from(default).ok()).unwrap_or_default()
     }
 
-    /// A duration within `bounds`.
+    /// Reads a duration within `bounds`.
     pub(super) fn duration(
         &mut self,
         key: &str,
@@ -95,7 +95,7 @@ impl Section<'_> {
         self.optional_duration(key, Some(default), bounds).unwrap_or(default)
     }
 
-    /// A duration that is off if it is not given.
+    /// Reads a duration that is off if it is not given.
     pub(super) fn optional_duration(
         &mut self,
         key: &str,
@@ -117,12 +117,12 @@ impl Section<'_> {
         })
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(super) fn flag(&mut self, key: &str, default: bool) -> bool {
         self.optional_flag(key, Some(default)).unwrap_or(default)
     }
 
-    /// `true` or `false`, derived from something else if it is not given.
+    /// Reads `true` or `false`, derived from another setting if it is not given.
     pub(super) fn optional_flag(&mut self, key: &str, default: Option<bool>) -> Option<bool> {
         self.read(key, default.map(|d| d.to_string()), "true or false", |node| match &node.value {
             Value::Boolean(b) => Ok(*b),
@@ -131,12 +131,12 @@ impl Section<'_> {
         })
     }
 
-    /// One of the words in `choices`; the first is the default.
+    /// Reads one of the words in `choices`. The first is the default.
     pub(super) fn choice<T: Copy, const N: usize>(&mut self, key: &str, choices: [(&str, T); N]) -> T {
         self.choice_of(key, &choices, true).unwrap_or(choices[0].1)
     }
 
-    /// One of the words in `choices`. The first is noted as the default if `has_default`.
+    /// Reads one of the words in `choices`. The first is noted as the default if `has_default`.
     pub(super) fn choice_of<T: Copy>(
         &mut self,
         key: &str,
@@ -156,7 +156,7 @@ impl Section<'_> {
         })
     }
 
-    /// A list whose members `parse` reads; from the environment, commas separate them.
+    /// Reads a list with `parse` for its members. In the environment, commas separate them.
     pub(super) fn list<T: Debug>(
         &mut self,
         key: &str,
@@ -192,7 +192,7 @@ impl Section<'_> {
         values
     }
 
-    /// Like [`Section::list`], or one member without brackets; `None` if it is not given.
+    /// Like [`Section::list`], or one member without brackets. `None` if it is not given.
     pub(super) fn one_or_more<T>(
         &mut self,
         key: &str,
@@ -222,7 +222,7 @@ impl Section<'_> {
         Some(values)
     }
 
-    /// The path of a file that is there and can be read.
+    /// Reads the path of a file that exists and can be read.
     pub(super) fn file(&mut self, key: &str, what: &str) -> Option<PathBuf> {
         let allowed = format!("the path of {what}");
         let path = self.read(key, None, &allowed, |node| node.text().map(str::to_owned))?;
@@ -242,7 +242,7 @@ impl Section<'_> {
 }
 
 impl Node {
-    /// The value as text.
+    /// The value as a string.
     pub(super) fn text(&self) -> Result<&str, Refusal> {
         match &self.value {
             Value::String(text) | Value::Text(text) => Ok(text),

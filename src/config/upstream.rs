@@ -1,10 +1,10 @@
-//! `[upstream.NAME]`: one origin of either kind.
+//! Reads `[upstream.NAME]`, an origin of either kind.
 
 use super::problem::Kind;
 use super::section::Section;
 use super::{chrome, remote};
 
-/// One origin, of either kind.
+/// The settings of one origin, of either kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Upstream {
     /// A remote HTTP server.
@@ -37,14 +37,16 @@ fn read(mut s: Section<'_>) -> Upstream {
             if !s.is_given("kind") {
                 s.refuse("kind", Kind::Missing, "nothing", "\"remote\" or \"chrome\"");
             }
-            // What its settings mean is not known, so none of them is judged.
+            // Without a valid kind, the meaning of the other settings is unknown, so none is
+            // checked.
             s.skip();
             Upstream::Chrome(Box::new(chrome::read(s)))
         }
     }
 }
 
-/// The names of the tables in `s`; those that the environment could not spell are problems.
+/// The names of the tables in `s`. A name that an environment variable could not spell is a
+/// problem.
 pub(super) fn named(s: &mut Section<'_>, what: &str) -> Vec<String> {
     let names = s.names();
     if names.is_empty() {

@@ -1,4 +1,4 @@
-//! `[webhook]`: purges by whoever can sign them.
+//! Reads `[webhook]`, which takes signed purge requests.
 
 use super::problem::Kind;
 use super::section::Section;

@@ -1,22 +1,16 @@
-//! Settings as words: how durations and sizes are read and written, and which word was meant.
+//! Reads and writes durations and sizes, and finds the word that a misspelt one was meant to be.
 
 use std::time::Duration;
 
-/// Bytes in a kibibyte.
 pub(super) const KIB: u64 = 1 << 10;
-/// Bytes in a mebibyte.
 pub(super) const MIB: u64 = 1 << 20;
-/// Bytes in a gibibyte.
 pub(super) const GIB: u64 = 1 << 30;
-/// Bytes in a tebibyte.
 pub(super) const TIB: u64 = 1 << 40;
 
-/// `seconds` as a duration.
 pub(super) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// `days` as a duration.
 pub(super) const fn days(days: u64) -> Duration {
     Duration::from_secs(days * 86_400)
 }
@@ -26,7 +20,7 @@ pub(super) fn write_duration(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 
-/// Bytes as they are written in proxy.toml, exactly: the largest unit that divides them.
+/// A number of bytes as it is written in proxy.toml, exactly: in the largest unit that divides it.
 pub(super) fn write_size(bytes: u64) -> String {
     let units = [(TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")];
     match units.iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
@@ -43,7 +37,7 @@ pub(super) fn read_duration(text: &str) -> Option<Duration> {
 /// Reads a size: bytes, or a number with a unit.
 pub(super) fn read_size(text: &str) -> Option<u64> {
     let size: bytesize::ByteSize = text.trim().parse().ok()?;
-    // The crate saturates; a number that ends there is out of every range anyway.
+    // The crate saturates. A number that large is outside of all bounds anyway.
     Some(size.as_u64())
 }
 

@@ -1,4 +1,4 @@
-//! Whether a response of an origin is a picture worth storing.
+//! Checks whether a response of an origin is a picture that is worth storing.
 
 use std::io::Cursor;
 
@@ -6,18 +6,18 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use image::ImageReader;
 
-/// Why a response of an origin is not stored as a picture.
+/// The reason that a response of an origin is not stored as a picture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// It is no picture, or not a whole one.
+    /// The body is no picture, or not a whole one.
     #[error("{0}")]
     NotPicture(String),
-    /// All pixels are alike.
+    /// All pixels have the same colour.
     #[error("the picture is of one colour")]
     Blank,
 }
 
-/// Whether the fields of a response name a picture type.
+/// Checks that the fields of a response name a picture type.
 ///
 /// # Errors
 /// [`Unfit::NotPicture`] with the type that was found.
@@ -34,9 +34,10 @@ pub fn picture_type(fields: &HeaderMap) -> Result<(), Unfit> {
     }
 }
 
-/// Whether `body` is a whole picture, and of more than one colour unless `allow_blank`.
+/// Checks that `body` is a whole picture and, unless `allow_blank`, has more than one colour.
 ///
-/// PNG, JPEG and WebP of at most `max_pixels` are decoded. Of larger and other pictures the outer structure is checked.
+/// PNG, JPEG and WebP of at most `max_pixels` are decoded. Of larger and other pictures, only the
+/// outer structure is checked.
 ///
 /// # Errors
 /// Either kind of [`Unfit`].
@@ -66,14 +67,14 @@ fn not_picture(detail: String) -> Unfit {
     Unfit::NotPicture(detail)
 }
 
-/// A format by its first bytes.
+/// A picture format, found by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Png,
     Jpeg,
     Webp,
     Gif,
-    /// AVIF, HEIC and JPEG XL: ISO base media files.
+    /// AVIF, HEIC and JPEG XL, which are ISO base media files.
     Boxes,
     Svg,
     Unknown,
@@ -98,7 +99,7 @@ impl Kind {
     }
 }
 
-/// Whether all pixels of a PNG or JPEG are alike.
+/// Whether all pixels of a PNG or JPEG have the same colour.
 fn decoded(body: &Bytes, max_pixels: u64) -> Result<bool, Unfit> {
     let unreadable =
         |error: image::ImageError| not_picture(format!("the picture cannot be decoded: {error}"));
@@ -113,11 +114,11 @@ fn decoded(body: &Bytes, max_pixels: u64) -> Result<bool, Unfit> {
     Ok(is_one_colour(picture.as_bytes(), size))
 }
 
-/// Whether all pixels of a WebP are alike.
+/// Whether all pixels of a WebP have the same colour.
 fn webp(body: &Bytes, max_pixels: u64) -> Result<bool, Unfit> {
     let unreadable = || not_picture("the picture cannot be decoded as WebP, or ends early".to_owned());
     let features = webp::BitstreamFeatures::new(body).ok_or_else(unreadable)?;
-    // libwebp's decoder of one picture takes no animations.
+    // The simple decoder of libwebp takes no animations.
     if features.has_animation() || u64::from(features.width()) * u64::from(features.height()) > max_pixels {
         let length = body.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
         let is_whole = length.is_some_and(|length| u64::from(length) + 8 <= body.len() as u64);
@@ -133,13 +134,14 @@ fn is_one_colour(octets: &[u8], size: usize) -> bool {
     pixels.all(|pixel| Some(pixel) == first)
 }
 
-/// Whether the last chunk of a PNG is whole: its name and a checksum of 4 bytes. Decoders do without.
+/// Whether the last chunk of a PNG is whole: its name and a checksum of 4 bytes. Decoders accept a
+/// PNG without it.
 fn has_png_end(body: &[u8]) -> bool {
     let end = body.windows(4).rposition(|name| name == b"IEND");
     end.is_some_and(|end| body.len() - end >= 8)
 }
 
-/// Whether the end of a JPEG comes after its last scan. Decoders fill what is missing with grey.
+/// Whether the end of a JPEG comes after its last scan. Decoders fill missing parts with grey.
 fn has_jpeg_end(body: &[u8]) -> bool {
     let last = |marker: u8| body.windows(2).rposition(|pair| pair == [0xff, marker]);
     last(0xda).is_some_and(|scan| last(0xd9).is_some_and(|end| end > scan))
@@ -150,7 +152,7 @@ fn ends_with_a_box(body: &[u8]) -> bool {
     let mut rest = body;
     while let Some(length) = rest.get(..4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes) {
         let length = match length {
-            // Up to the end of the file.
+            // A size of 0 means that the box ends with the file.
             0 => return true,
             1 => rest.get(8..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes),
             length => u64::from(length),
@@ -176,7 +178,7 @@ mod tests {
         octets.into()
     }
 
-    /// Whether it is blank, or no picture.
+    /// `blank`, or `no picture`, or nothing if the picture is good.
     fn flaw(body: &[u8]) -> Option<&'static str> {
         match judge(&Bytes::copy_from_slice(body), 1 << 20, false) {
             Ok(()) => None,
@@ -196,7 +198,7 @@ mod tests {
             }
         }
         for (format, body) in one {
-            // Larger than what is decoded, and AVIF, is not looked at so closely.
+            // AVIF and pictures that are too large to decode are not checked for a single colour.
             let expected = (format != Format::Avif).then_some("blank");
             assert_eq!(flaw(&body), expected, "{format:?}");
             assert!(judge(&body, 1 << 20, true).is_ok() && judge(&body, 10, false).is_ok(), "{format:?}");

@@ -1,7 +1,8 @@
-//! DERIVATIVES: other sizes and formats of a picture that is there already.
+//! Renditions: other sizes and formats of a stored picture, made without a browser.
 //!
-//! Work for processors, done by libraries on threads for work that blocks: so many pictures at a time, so many waiting, and none above a number
-//! of pixels. What several want at once is made once, and goes on if they leave.
+//! [`Deriver`] runs the conversions of libraries on blocking threads. It bounds the conversions at
+//! a time, the requests that wait, and the pixels of a picture. Concurrent requests for one
+//! rendition share one conversion, which finishes even if they disconnect.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,14 +24,14 @@ pub use error::DeriveError;
 pub use judge::{Unfit, picture_type};
 pub use picture::size;
 
-/// Bounds of making pictures out of pictures.
+/// Bounds of the conversions, as section `[derive]` gives them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Pictures made at a time.
+    /// Conversions that run at a time.
     pub max_concurrent: usize,
-    /// Requests that wait for their turn; 503 beyond.
+    /// Requests that wait for their turn. Those beyond get 503.
     pub queue: usize,
-    /// Pixels of a picture that is taken in or given out; 400 beyond.
+    /// Pixels of a source or a rendition. A request beyond gets 400.
     pub max_pixels: u64,
 }
 
@@ -42,7 +43,7 @@ impl Default for Config {
 
 type Making = Shared<BoxFuture<'static, Result<Bytes, DeriveError>>>;
 
-/// Makes pictures out of pictures.
+/// Makes renditions of stored pictures.
 pub struct Deriver {
     config: Config,
     turns: Arc<Semaphore>,
@@ -51,16 +52,17 @@ pub struct Deriver {
 }
 
 impl Deriver {
-    /// One within these bounds.
+    /// A deriver that keeps to the bounds in `config`.
     pub fn new(config: Config) -> Self {
         let turns = Arc::new(Semaphore::new(config.max_concurrent));
         Deriver { config, turns, waiting: Arc::default(), under_way: Arc::default() }
     }
 
-    /// Makes of `source`, whose size is `from`, what `make` says; together with all who want the same `key` at this time.
+    /// Converts `source`, whose size is `from`, as `make` says. Concurrent calls with one `key`
+    /// share the conversion.
     ///
     /// # Errors
-    /// Pictures beyond the bounds, and what cannot be read or written.
+    /// The picture exceeds the bounds, or cannot be decoded or encoded.
     pub async fn derive(
         &self,
         key: Vec<u8>,
@@ -82,7 +84,8 @@ impl Deriver {
         making.await
     }
 
-    /// Whether `body` is a whole picture, and of more than one colour unless `allow_blank`. Waits for a turn.
+    /// Checks that `body` is a whole picture and, unless `allow_blank`, has more than one colour.
+    /// Waits for a turn.
     ///
     /// # Errors
     /// Either kind of [`Unfit`].
@@ -109,7 +112,7 @@ impl Deriver {
             key: key.clone(),
         };
         let (turns, source) = (Arc::clone(&self.turns), source.clone());
-        // A task of its own: whoever began it may go.
+        // A task of its own, because the request that began the conversion may end first.
         let task = tasks::spawn("derivative", async move {
             let _entry = entry;
             let _turn = turns.acquire_owned().await;
@@ -124,7 +127,7 @@ impl Deriver {
     }
 }
 
-/// A place among what is under way, given up however it ends.
+/// An entry of the conversions under way, removed on drop.
 struct Entry {
     waiting: Arc<AtomicUsize>,
     under_way: Arc<Mutex<HashMap<Vec<u8>, Making>>>,

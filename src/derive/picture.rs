@@ -1,4 +1,4 @@
-//! One picture into another: decoded, cut and scaled, encoded.
+//! Converts one picture into another: decodes, crops and scales, encodes.
 
 use std::io::Cursor;
 
@@ -12,19 +12,19 @@ use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageReader};
 use super::error::DeriveError;
 use crate::capture::rendition::{Format, Make};
 
-/// Pixels of a PNG or a JPEG, by its head.
+/// Width and height of a PNG or a JPEG in pixels, from its head.
 pub fn size(picture: &[u8]) -> Option<(u32, u32)> {
     ImageReader::new(Cursor::new(picture)).with_guessed_format().ok()?.into_dimensions().ok()
 }
 
-/// Eight bits a channel: red, green, blue, and alpha if there is any.
+/// Eight bits a channel: red, green, blue, and perhaps alpha.
 struct Pixels {
     size: (u32, u32),
     alpha: bool,
     octets: Vec<u8>,
 }
 
-/// Makes of `source` what `make` says.
+/// Converts `source` as `make` says.
 pub(super) fn make(source: &Bytes, make: Make) -> Result<Bytes, DeriveError> {
     let pixels = resize(decode(source)?, make)?;
     let octets = match make.format {
@@ -90,7 +90,7 @@ fn jpeg(pixels: &Pixels, quality: u8) -> Result<Vec<u8>, DeriveError> {
     Ok(octets)
 }
 
-/// What is seen of it on white.
+/// The pixels with their alpha blended over white.
 fn on_white(octets: &[u8]) -> Vec<u8> {
     let seen = |channel: u8, alpha: u8| {
         let (channel, alpha) = (u16::from(channel), u16::from(alpha));
@@ -115,7 +115,7 @@ fn webp(pixels: &Pixels, quality: u8) -> Result<Vec<u8>, DeriveError> {
 fn avif(pixels: Pixels, quality: u8) -> Result<Vec<u8>, DeriveError> {
     use ravif::{Encoder, Img};
     let (width, height) = (pixels.size.0 as usize, pixels.size.1 as usize);
-    // The fastest: a page takes half a second of one processor all the same.
+    // The fastest speed. Even so, a page takes half a second of one processor.
     let encoder = Encoder::new().with_quality(f32::from(quality)).with_speed(10).with_num_threads(Some(1));
     let made = if pixels.alpha {
         let rgba: Vec<_> =

@@ -1,10 +1,10 @@
-//! Formats, sizes and colours of what is made; bounds; one for all who want the same.
+//! Formats, sizes and colours of renditions; bounds; one conversion for concurrent requests.
 
 use super::*;
 use crate::capture::rendition::Format;
 use image::{GenericImageView, ImageEncoder};
 
-/// Left half red, right half blue; transparent on top, if `alpha`.
+/// The left half is red, the right half is blue. With `alpha` the top is transparent.
 fn source(width: u32, height: u32, alpha: bool) -> Bytes {
     let picture = image::RgbaImage::from_fn(width, height, |x, y| {
         let through = if alpha && y < height / 2 { 0 } else { 255 };

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 /// What an item is taken to last before one was seen.
 const FIRST_GUESS: Duration = Duration::from_secs(2);
 
-/// See the [module](self).
+/// One job: its items, how far it is, and its file.
 pub struct Job {
     /// Its name, which nobody guesses.
     pub id: String,

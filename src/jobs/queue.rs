@@ -44,7 +44,7 @@ pub enum NotAccepted {
     NotStored,
 }
 
-/// See the [module](self).
+/// All jobs, those that wait and those that have ended.
 pub struct Jobs {
     pub(super) captures: Arc<CaptureClient>,
     pub(super) clock: Arc<dyn Clock>,

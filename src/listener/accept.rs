@@ -1,4 +1,4 @@
-//! The accept loop and its end.
+//! The accept loop of a [`Listener`], and its orderly end.
 
 use std::future::Future;
 use std::io;
@@ -20,18 +20,19 @@ use super::exchange::Handler;
 use super::tls;
 use crate::tasks;
 
-/// What became of a listener's connections.
+/// Counts of a listener's connections, when it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeReport {
     /// Connections accepted in all.
     pub accepted: u64,
-    /// Of those, the ones that were closed at once, because their address had as many as it may.
+    /// Connections closed at once, because their address had its maximum. They count as accepted
+    /// too.
     pub refused: u64,
-    /// Connections that were still busy after the grace period, and were cut.
+    /// Connections that were still busy after the grace period and were closed.
     pub cut: usize,
 }
 
-/// A bound socket; [`serve`](Self::serve) accepts from it.
+/// A bound socket. [`serve`](Self::serve) accepts connections from it.
 pub struct Listener {
     socket: Socket,
     address: SocketAddr,
@@ -40,12 +41,12 @@ pub struct Listener {
 }
 
 enum Socket {
-    /// Bound; the kernel gives it no connections yet.
+    /// Bound, but the kernel queues no connections yet.
     Bound(TcpSocket),
     Listening(TcpListener),
 }
 
-/// What holds for the connections that come next.
+/// The bounds and the TLS identity of new connections.
 #[derive(Clone)]
 struct Tuned {
     config: Config,
@@ -59,28 +60,30 @@ impl Tuned {
     }
 }
 
-/// Changes the bounds and the TLS identity of a listener at work, for the connections that come next.
+/// Changes the bounds and the TLS identity of a running listener, for new connections.
 #[derive(Clone)]
 pub struct Tuner(watch::Sender<Tuned>);
 
-/// A change that is prepared: nothing of it can fail any more.
+/// A prepared change. Applying it cannot fail.
 pub struct Tuning(Tuned);
 
 impl Tuner {
-    /// Reads the TLS identity that `config` names. Where it listens, and how, is not looked at.
+    /// Reads the TLS identity that `config` names. The address and the options of its socket are
+    /// ignored.
     pub fn prepare(config: Config) -> Result<Tuning, BindError> {
         Tuned::new(config).map(Tuning)
     }
 
-    /// Puts `tuning` in force.
+    /// Applies `tuning` to connections accepted from now on.
     pub fn apply(&self, tuning: Tuning) {
         self.0.send_replace(tuning.0);
     }
 }
 
 impl Listener {
-    /// Binds the configured address and reads the TLS identity. Connections queue in the kernel from here on, unless the address is
-    /// shared with other processes ([`reuse_port`](Config::reuse_port)): then from [`listen`](Self::listen) on.
+    /// Binds the configured address and reads the TLS identity. Connections queue in the kernel
+    /// from here on. If other processes share the address ([`reuse_port`](Config::reuse_port)),
+    /// they queue from [`listen`](Self::listen) on.
     pub async fn bind(config: Config) -> Result<Self, BindError> {
         let tuned = Tuned::new(config)?;
         let (config, listen) = (&tuned.config, tuned.config.listen);
@@ -100,8 +103,8 @@ impl Listener {
         if shared { Ok(listener) } else { listener.listen() }
     }
 
-    /// Whether [`bind`](Self::bind) would succeed. An address that somebody listens on already passes: it may be the
-    /// process that this one is to follow.
+    /// Whether [`bind`](Self::bind) would succeed. An address that another process listens on
+    /// passes, because this process may be its successor.
     pub async fn check(config: Config) -> Result<(), BindError> {
         match Self::bind(Config { reuse_port: true, ..config }).await {
             Err(BindError::Listen { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => Ok(()),
@@ -109,7 +112,7 @@ impl Listener {
         }
     }
 
-    /// Takes `socket`, which listens already and which others may hold too.
+    /// Takes over `socket`, which listens already and which other processes may hold too.
     pub fn inherit(config: Config, socket: std::net::TcpListener) -> Result<Self, BindError> {
         let refused = |source| BindError::Listen { address: config.listen, source };
         let address = socket.local_addr().map_err(refused)?;
@@ -129,24 +132,25 @@ impl Listener {
         Ok(self)
     }
 
-    /// The address that is bound, with the port that port 0 became.
+    /// The bound address. Port 0 is replaced with the port that the kernel chose.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Whether the socket came from whoever started this process.
+    /// Whether the socket was passed to this process by its parent, such as systemd.
     pub fn is_inherited(&self) -> bool {
         self.inherited
     }
 
-    /// What changes it while it [serves](Self::serve).
+    /// A handle that changes the listener while it [serves](Self::serve).
     pub fn tuner(&self) -> Tuner {
         Tuner(self.tuned.clone())
     }
 
-    /// Serves connections until `shutdown` completes. Then the port is closed, current exchanges have
-    /// [`drain_grace`](Config::drain_grace) to finish, and the rest is cut. What queued until then is served too; the queue of an
-    /// inherited socket is left to whoever takes it next.
+    /// Serves connections until `shutdown` completes. Then the port is closed, and current
+    /// exchanges have [`drain_grace`](Config::drain_grace) to finish. The rest is closed.
+    /// Connections in the kernel's queue are served too; those of an inherited socket are left to
+    /// its next owner.
     pub async fn serve<H: Handler>(self, handler: H, shutdown: impl Future<Output = ()>) -> ServeReport {
         let mut report_of = ServeReport { accepted: 0, refused: 0, cut: 0 };
         let Ok(Listener { socket: Socket::Listening(socket), inherited, tuned, .. }) = self.listen() else {
@@ -200,8 +204,8 @@ impl Listener {
             }
         }
 
-        // Who queues has been told that we listen; closing the socket would reset them. The runtime would give only what it has heard
-        // of already, so the kernel is asked.
+        // The kernel has completed the handshakes of queued connections, and closing the socket
+        // would reset them. The runtime knows only some of them, so the kernel is asked.
         if let Ok(socket) = socket.into_std()
             && !inherited
         {
@@ -226,14 +230,12 @@ impl Listener {
     }
 }
 
-/// What to do about an address that cannot be bound.
-
 fn most(config: &Config) -> usize {
     config.max_connections.clamp(1, Semaphore::MAX_PERMITS)
 }
 
-/// Has `slots` be `now` in all, where they were `before`. Those that are taken away while in use go as they come back, before
-/// anybody gets a new one.
+/// Changes the number of `slots` from `before` to `now`. Slots in use are removed as they are
+/// released, before anyone gets a new one.
 fn resize(slots: &Arc<Semaphore>, before: usize, now: usize) {
     slots.add_permits(now.saturating_sub(before));
     let fewer = u32::try_from(before.saturating_sub(now)).unwrap_or(u32::MAX);
@@ -261,9 +263,9 @@ async fn next(
     Ok((stream, peer, slot))
 }
 
-/// How long to wait after `error` before the next attempt, where the last wait was `pause`. A connection that
-/// died in the queue says nothing of the next one; anything else (no descriptors, no memory) needs time to
-/// pass.
+/// How long to wait after `error` before the next attempt, if the last wait was `pause`. A
+/// connection that died in the queue needs no wait. Other errors (no descriptors, no memory) need
+/// time to pass.
 fn backoff(error: &io::Error, pause: Duration) -> Duration {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     match error.kind() {

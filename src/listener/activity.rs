@@ -1,6 +1,8 @@
-//! What happens on one connection, noted by its socket and its exchanges, read by its timer.
+//! [`Activity`]: the state of one connection, written by its socket and its exchanges, read by its
+//! timer.
 //!
-//! A byte costs a relaxed store and an exchange four atomic operations; no clock is read and nothing is allocated.
+//! A read or write costs a relaxed store, an exchange four atomic operations. No clock is read and
+//! nothing is allocated.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,36 +15,34 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::interim::Interims;
 
-/// Exchanges that may begin after the last one that may; HTTP/2 lets a peer go on until it has heard.
+/// Exchanges that may begin beyond the maximum. An HTTP/2 peer may go on until it receives GOAWAY.
 const LATE: usize = 1000;
 
-/// Shared by the socket, the exchanges and the timer of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
     /// Changes whenever a byte moves or an exchange begins or ends. Lost steps do no harm.
     progress: AtomicUsize,
-    /// Bytes written.
     written: AtomicU64,
-    /// The socket takes no more for now of what is to be written.
+    /// The socket currently takes no more bytes.
     blocked: AtomicBool,
-    /// Ticks of the timer.
+    /// Number of the timer's ticks.
     tick: AtomicUsize,
-    /// Exchanges that may begin.
+    /// Exchanges that may begin on the connection.
     most: usize,
-    /// Exchanges whose next step is the handler's, not the peer's.
+    /// Exchanges that wait for the handler, not for the peer.
     working: AtomicUsize,
-    /// Exchanges begun so far.
+    /// Exchanges that have begun.
     exchanges: AtomicUsize,
-    /// Of those, the ones that ended.
+    /// Exchanges that have ended.
     ended: AtomicUsize,
-    /// Bytes came that belong to no exchange yet.
+    /// Bytes were read that belong to no exchange yet.
     unclaimed: AtomicBool,
-    /// The connection is to close after its next exchange.
+    /// The connection closes after its next exchange.
     leaving: AtomicBool,
 }
 
 impl Activity {
-    /// Of a connection that ends after `most` exchanges.
+    /// The state of a connection that ends after `most` exchanges.
     pub(super) fn new(most: usize) -> Self {
         Activity {
             progress: AtomicUsize::new(0),
@@ -58,48 +58,46 @@ impl Activity {
         }
     }
 
-    /// Has the next exchange, or the one under way, be the last.
+    /// Makes the next exchange, or the current one, the last.
     pub(super) fn leave(&self) {
         self.leaving.store(true, Relaxed);
     }
 
-    /// Whether the next exchange is the last.
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving.load(Relaxed)
     }
 
-    /// A number that differs from the last one if anything moved.
+    /// A number that changes when a byte moves or an exchange begins or ends.
     pub(super) fn progress(&self) -> usize {
         self.progress.load(Relaxed)
     }
 
-    /// Whether the handler has a step to take, so that silence on the socket is no fault of the peer.
+    /// Whether any exchange waits for the handler. Then silence on the socket is not the peer's
+    /// fault.
     pub(super) fn is_working(&self) -> bool {
         self.working.load(Relaxed) > 0
     }
 
-    /// Whether something is on its way to the peer, which has to take the next step.
+    /// Whether bytes are on their way to the peer, so that the peer has to read.
     pub(super) fn is_owed(&self) -> bool {
         let begun = self.exchanges.load(Relaxed);
         self.blocked.load(Relaxed) || (begun != self.ended() && !self.is_working())
     }
 
-    /// Bytes written so far.
     pub(super) fn written(&self) -> u64 {
         self.written.load(Relaxed)
     }
 
-    /// Exchanges begun and ended so far, together.
+    /// Exchanges begun plus exchanges ended.
     pub(super) fn turns(&self) -> usize {
         self.exchanges.load(Relaxed).wrapping_add(self.ended())
     }
 
-    /// The timer ticked.
+    /// Counts a tick of the timer.
     pub(super) fn next_tick(&self) {
         self.tick.store(self.tick().wrapping_add(1), Relaxed);
     }
 
-    /// How often it did.
     pub(super) fn tick(&self) -> usize {
         self.tick.load(Relaxed)
     }
@@ -109,27 +107,27 @@ impl Activity {
         self.most.saturating_sub(self.exchanges.load(Relaxed))
     }
 
-    /// Whether more have begun than even a peer can have on the way that was told of the end late.
+    /// Whether more exchanges have begun than a peer could have sent before it received GOAWAY.
     pub(super) fn is_worn(&self) -> bool {
         self.exchanges.load(Relaxed) > self.most.saturating_add(LATE)
     }
 
-    /// The exchange whose head is arriving: its number, if a part of it has come.
+    /// The number of the exchange whose head is arriving, if a part of the head has come.
     pub(super) fn partial_head(&self) -> Option<usize> {
         (self.unclaimed.load(Relaxed) && !self.is_working()).then(|| self.exchanges.load(Relaxed))
     }
 
-    /// Exchanges that ended so far.
     pub(super) fn ended(&self) -> usize {
         self.ended.load(Relaxed)
     }
 
-    /// Whether so many exchanges have begun, and all of them ended.
+    /// Whether this number of exchanges has begun, and all of them have ended.
     pub(super) fn is_between(&self, exchanges: usize) -> bool {
         self.exchanges.load(Relaxed) == exchanges && self.ended() == exchanges
     }
 
-    /// An exchange began and ended with what was read last: the connection's task alone calls this, so loads and stores do.
+    /// Counts an exchange that began and ended with the last read. Only the task of the connection
+    /// calls this, so plain loads and stores suffice.
     pub(super) fn answered(&self) {
         self.exchanges.store(self.exchanges.load(Relaxed) + 1, Relaxed);
         self.ended.store(self.ended.load(Relaxed) + 1, Relaxed);
@@ -140,7 +138,7 @@ impl Activity {
         self.progress.store(self.progress.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
-    /// The socket took `written` bytes, or would take none.
+    /// Notes the result of a write: bytes written, or a socket that takes none.
     fn wrote(&self, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Ready(Ok(0) | Err(_)) => {}
@@ -159,7 +157,8 @@ impl Activity {
     }
 }
 
-/// Whose turn it is in one exchange; it begins as the handler's and ends when dropped.
+/// Who has to act next in one exchange: the handler at first, or the peer. Dropping it ends the
+/// exchange.
 #[derive(Debug)]
 pub(super) struct Turn {
     activity: Arc<Activity>,
@@ -168,7 +167,7 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// An exchange begins: its head has arrived whole.
+    /// Begins an exchange, whose head has arrived whole.
     pub(super) fn begin(activity: &Arc<Activity>) -> Self {
         activity.working.fetch_add(1, Relaxed);
         let number = activity.exchanges.fetch_add(1, Relaxed) + 1;
@@ -177,17 +176,17 @@ impl Turn {
         Turn { activity: activity.clone(), number, ours: true }
     }
 
-    /// Of the exchange on its connection, from 1.
+    /// Number of the exchange on its connection, from 1.
     pub(super) fn number(&self) -> usize {
         self.number
     }
 
-    /// Whether the connection is to close after it.
+    /// Whether the connection closes after this exchange.
     pub(super) fn is_last(&self) -> bool {
         self.activity.leaving.load(Relaxed) || self.number >= self.activity.most
     }
 
-    /// The handler has to take the next step.
+    /// The handler has to act next.
     pub(super) fn ours(&mut self) {
         if !self.ours {
             self.ours = true;
@@ -195,7 +194,7 @@ impl Turn {
         }
     }
 
-    /// The peer has to take the next step: to read what is on its way.
+    /// The peer has to act next: it has to read the response.
     pub(super) fn theirs(&mut self) {
         if self.ours {
             self.ours = false;
@@ -208,26 +207,26 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.theirs();
         self.activity.ended.fetch_add(1, Relaxed);
-        // What was read meanwhile was this exchange's request body.
+        // The bytes read meanwhile were the body of this request.
         self.activity.unclaimed.store(false, Relaxed);
         self.activity.step();
     }
 }
 
-/// A socket that notes the bytes it moves, gives back bytes that were read ahead, and writes interim responses between those of
-/// hyper.
+/// A socket that notes the bytes it moves. It returns bytes that were read ahead, and writes
+/// interim responses between the responses of hyper.
 #[derive(Debug)]
 pub(super) struct Watched<IO> {
     io: IO,
     activity: Arc<Activity>,
     ahead: Vec<u8>,
     interims: Arc<Interims>,
-    /// What is left to write of interim responses, before anything else.
+    /// The unwritten rest of interim responses. It precedes anything else.
     interim: Bytes,
 }
 
 impl<IO> Watched<IO> {
-    /// Watches `io`, of which `ahead` was already read.
+    /// Wraps `io`, from which `ahead` was already read.
     pub(super) fn new(io: IO, ahead: Vec<u8>, activity: Arc<Activity>, interims: Arc<Interims>) -> Self {
         if !ahead.is_empty() {
             activity.read();
@@ -237,7 +236,7 @@ impl<IO> Watched<IO> {
 }
 
 impl<IO: AsyncWrite + Unpin> Watched<IO> {
-    /// Writes what is left of interim responses.
+    /// Writes the rest of the interim responses.
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.interim.is_empty() {
             let written = Pin::new(&mut self.io).poll_write(cx, &self.interim);
@@ -299,14 +298,14 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The only call that means: all of hyper's bytes are written.
+        // A flush is the only call that means that all of hyper's bytes are written.
         loop {
             ready!(self.poll_interim(cx))?;
             match self.interims.take() {
                 Some(bytes) => self.interim = bytes.into(),
                 None => {
                     let flushed = Pin::new(&mut self.io).poll_flush(cx);
-                    // TLS holds bytes of its own.
+                    // TLS has a buffer of its own, which a flush may leave unsent.
                     self.activity.blocked.store(flushed.is_pending(), Relaxed);
                     return flushed;
                 }

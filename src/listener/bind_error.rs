@@ -1,44 +1,45 @@
-//! Why a listener cannot start.
+//! [`BindError`]: why a listener cannot start.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Why a listener cannot start.
+/// The reason that a listener cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// The address is taken, not ours, or not permitted.
+    /// The address is in use, not of this machine, or not permitted.
     #[error("cannot listen on {address}: {source}; {}", remedy(source))]
     Listen {
-        /// The address to bind.
+        /// The address that was to be bound.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// A file of the TLS identity cannot be read or is not PEM of the right kind.
+    /// A file of the TLS identity cannot be read, or is not PEM of the right kind.
     #[error("cannot use {}: {reason}; have it be a PEM file that this user may read", path.display())]
     Pem {
-        /// The file.
+        /// The certificate or key file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         reason: String,
     },
-    /// Certificate and key do not make an identity.
+    /// Certificate and key do not belong together.
     #[error(
         "cannot use {} with {}: {reason}; have both be of the same certificate, leaf first",
         certificate.display(),
         key.display()
     )]
     Identity {
-        /// The certificate chain's file.
+        /// File of the certificate chain.
         certificate: PathBuf,
-        /// The key's file.
+        /// File of the private key.
         key: PathBuf,
-        /// What is wrong with them.
+        /// What is wrong with the pair.
         reason: String,
     },
 }
 
+/// What to do about an address that cannot be bound.
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "stop what listens there, or change listen",

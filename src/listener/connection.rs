@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last: TLS, version, exchanges, timers, drain.
+//! One connection from its first byte to its last: TLS, version, exchanges, timers, drain.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -45,14 +45,14 @@ struct Shared<H> {
     min_write_rate: u64,
     max_requests: usize,
     budget: Budget,
-    /// Time that a connection without an exchange has after the drain began, for a request that is on its way.
+    /// Time that an idle connection has after the drain began, for a request that is on its way.
     linger: Duration,
 }
 
-/// A keep-alive connection that is used at all is used within this time.
+/// Clients that reuse a keep-alive connection do so within this time.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Why a connection ended, for the log.
+/// The reason that a connection ended, for the log.
 #[derive(Debug, thiserror::Error)]
 enum End {
     #[error("closed")]
@@ -104,7 +104,7 @@ impl<H: Handler> Connections<H> {
         }))
     }
 
-    /// Serves one accepted connection to its end, and lets go of what it `holds` then.
+    /// Serves one accepted connection to its end, and then drops `holds`.
     pub(super) fn run<P>(
         &self,
         stream: TcpStream,
@@ -122,7 +122,7 @@ impl<H: Handler> Connections<H> {
 
 impl<H: Handler> Shared<H> {
     async fn serve(&self, stream: TcpStream, address: SocketAddr) -> End {
-        // A response is written whole or as it arrives; waiting for more to send only adds latency.
+        // A response is written whole or as it arrives. Waiting for more bytes only adds latency.
         let local = match stream.set_nodelay(true).and_then(|()| stream.local_addr()) {
             Ok(local) => local,
             Err(error) => return End::Unusable(error),
@@ -132,9 +132,10 @@ impl<H: Handler> Shared<H> {
         let activity = Arc::new(Activity::new(self.max_requests));
         let leaving = Arc::clone(&activity);
         let drain = pin!(async move {
-            // The sender lives as long as the accept loop that waits for this connection.
+            // The sender lives as long as the accept loop, which waits for this connection.
             let _gone = draining.wait_for(|draining| *draining).await.is_ok();
-            // Closed at once, it would reset a request that is on its way. Who asks meanwhile is told to close.
+            // Closing the connection at once would reset a request that is on its way. A request
+            // that arrives meanwhile is answered with `Connection: close`.
             leaving.leave();
             sleep(linger).await;
         });
@@ -143,7 +144,7 @@ impl<H: Handler> Shared<H> {
             let clock = pin!(sleep(self.header_read_timeout));
             return self.serve_plain(stream, peer, activity, drain, clock).await;
         };
-        // In boxes is what is large and most connections do without.
+        // Large futures that most connections do not need are boxed.
         Box::pin(self.serve_tls(tls, stream, peer, activity, drain)).await
     }
 
@@ -193,7 +194,7 @@ impl<H: Handler> Shared<H> {
         self.exchange(stream, ahead, version, peer, activity, drain, clock).await
     }
 
-    /// Serves exchanges; `clock` has been running since the first request could have come.
+    /// Serves exchanges. `clock` has been running since the first request could have come.
     #[allow(
         clippy::too_many_arguments,
         reason = "what a connection has come to when its first exchange begins"
@@ -236,9 +237,9 @@ impl<H: Handler> Shared<H> {
     }
 }
 
-/// Either kind of hyper's connections.
+/// The connections of hyper, of either version.
 trait Drainable: Future<Output = Result<(), hyper::Error>> {
-    /// Lets current exchanges finish, then closes: `Connection: close` or GOAWAY.
+    /// Lets current exchanges finish, then closes the connection: `Connection: close` or GOAWAY.
     fn drain(self: Pin<&mut Self>);
 }
 
@@ -263,7 +264,7 @@ where
     }
 }
 
-/// Polls a connection to its end, under its timer, until it is told to drain.
+/// Polls a connection to its end under its timer, and drains it when asked to.
 async fn drive<C: Drainable>(
     connection: C,
     activity: Arc<Activity>,
@@ -298,8 +299,8 @@ async fn drive<C: Drainable>(
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Verdict::SlowHead) => return Poll::Ready(End::SlowHead),
                 Poll::Ready(Verdict::SlowReader) => return Poll::Ready(End::SlowReader),
-                // The first verdict lets hyper say goodbye; a peer that does not even read that is left at the
-                // second.
+                // After the first verdict, hyper closes in an orderly way. A peer that does not
+                // even read that is dropped at the second verdict.
                 Poll::Ready(Verdict::Idle) if closing => return Poll::Ready(End::Idle),
                 Poll::Ready(Verdict::Idle) => {
                     closing = true;

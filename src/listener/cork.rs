@@ -1,7 +1,7 @@
-//! What is written within one poll of a connection goes out at its end, in one piece.
+//! [`Cork`]: joins the writes of one poll of a connection, and sends them at its end.
 //!
-//! h2 writes and flushes each data frame of more than a few hundred bytes by itself: a system call, a TLS record and a
-//! segment for each answer, though more of them are ready.
+//! h2 writes and flushes each data frame of more than a few hundred bytes by itself. That costs a
+//! system call, a TLS record and a segment for each response, even if more responses are ready.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,17 +13,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that are held back at most.
 const ROOM: usize = 48 << 10;
-/// Writes of so many bytes are not worth a copy.
+/// Writes of this many bytes are not copied, but sent directly.
 const LARGE: usize = 16 << 10;
 
-/// A socket that is shared by a connection, which writes, and the one who polls it, who sends.
+/// A socket shared by a connection, which writes, and the task that polls it, which sends.
 pub(super) struct Cork<IO>(Arc<Mutex<Held<IO>>>);
 
 struct Held<IO> {
     io: IO,
     bytes: Vec<u8>,
     sent: usize,
-    /// It could not be sent: the next to write or flush is told.
+    /// The error of a failed send. The next write or flush returns it.
     broken: Option<io::Error>,
 }
 
@@ -40,7 +40,8 @@ impl<IO> Clone for Cork<IO> {
 }
 
 impl<IO: AsyncWrite + Unpin> Cork<IO> {
-    /// Sends what was held back, as far as it goes. True if that failed, so that the connection has something to be told.
+    /// Sends as many of the held bytes as the socket takes. Returns true if that failed, so that
+    /// the connection has to be polled.
     pub(super) fn send(&self, cx: &mut Context<'_>) -> bool {
         let mut held = self.0.lock();
         match held.poll_send(cx) {
@@ -66,7 +67,8 @@ impl<IO: AsyncWrite + Unpin> Held<IO> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    /// Makes room for `length` bytes; false if they are better written directly, there being nothing before them.
+    /// Makes room for `length` bytes. Returns false if the bytes should be written directly because
+    /// nothing is held back.
     fn poll_room(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<io::Result<bool>> {
         if let Some(error) = self.broken.take() {
             return Poll::Ready(Err(error));
@@ -114,7 +116,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Cork<IO> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Whoever polls the connection sends afterwards.
+        // The task that polls the connection sends afterwards.
         Poll::Ready(self.0.lock().broken.take().map_or(Ok(()), Err))
     }
 

@@ -1,4 +1,4 @@
-//! How many connections each address has.
+//! [`Crowd`]: the number of connections from each address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,17 +7,18 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 
-/// Connections by the network that one party is taken to have: an IPv4 address, or the first 64 bits of an IPv6 one.
-/// It is locked twice in the life of a connection.
+/// Connections by client network: an IPv4 address, or the first 64 bits of an IPv6 address. The map
+/// is locked twice for each connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Crowd(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
-/// A place in the [`Crowd`], until dropped.
+/// A connection counted in the [`Crowd`], until dropped.
 #[derive(Debug)]
 pub(super) struct Place(Option<(Crowd, IpAddr)>);
 
 impl Crowd {
-    /// A place for a connection from `address`, of which there may be `most`; addresses in `exempt` are not counted.
+    /// Counts a connection from `address`, of which `most` are allowed. Addresses in `exempt` are
+    /// not counted.
     pub(super) fn enter(&self, address: IpAddr, most: usize, exempt: &[IpNet]) -> Option<Place> {
         let address = address.to_canonical();
         if exempt.iter().any(|range| range.contains(&address)) {
@@ -72,7 +73,7 @@ mod tests {
         let six = [enter("2001:db8::1"), enter("2001:db8::2:3")];
         assert!(six.iter().all(Option::is_some));
         assert!(enter("2001:db8::4").is_none());
-        // All of the second half is one party's own.
+        // One client has the whole second half of an IPv6 address.
         assert!(enter("2001:db8::1:0:0:4").is_none() && enter("2001:db8::ffff:ffff:ffff:ffff").is_none());
         let next = enter("2001:db8:0:1::4");
         assert!(next.is_some());

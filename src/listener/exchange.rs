@@ -1,4 +1,4 @@
-//! One exchange: from hyper's request to the handler, and from its response to hyper.
+//! One exchange: from hyper's request to the [`Handler`], and from its response to hyper.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -22,18 +22,20 @@ use crate::message::peer::Peer;
 use crate::message::plain::Plain;
 use crate::tasks;
 
-/// Answers requests. It is cloned once for each exchange, so it wants to be an `Arc` or a few of them.
+/// Answers requests. It is cloned for each exchange, so it should be an `Arc` or a few of them.
 ///
-/// Every `Fn(Request<Body>, Peer) -> impl Future<Output = Response<Body>>` is one. The request's version is the
-/// connection's. If the peer resets its stream or connection, the future or the response's body is dropped; one
-/// that only closes its sending half still gets its answer. The request of a client that understands interim responses
-/// carries an [`Interim`](crate::message::interim::Interim).
+/// Every `Fn(Request<Body>, Peer) -> impl Future<Output = Response<Body>>` is a handler. The
+/// version of the request is that of the connection. If the peer resets its stream or connection,
+/// the future or the response body is dropped. A peer that only closes its sending half still gets
+/// its response. If the client understands interim responses, the request carries an
+/// [`Interim`](crate::message::interim::Interim).
 pub trait Handler: Clone + Send + Sync + 'static {
     /// Answers `request`, which came from `peer`.
     fn handle(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 
-    /// Answers a request that is as plain as can be, if the answer is at hand: writes the head, as HTTP/1.1 has it, to the empty `head`
-    /// and gives the body. It takes the place of [`handle`](Self::handle), so it must say the same, and must not wait.
+    /// Answers a plain request if the response is at hand: writes the HTTP/1.1 head to the empty
+    /// `head` and returns the body. The response must equal that of [`handle`](Self::handle), and
+    /// the call must not wait.
     fn short(&self, plain: &Plain<'_>, peer: Peer, head: &mut Vec<u8>) -> Option<Bytes> {
         let _ = (plain, peer, head);
         None
@@ -50,7 +52,7 @@ where
     }
 }
 
-/// What is the same for all exchanges of a listener.
+/// Bounds that all exchanges of a listener share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Fields in a request head.
@@ -59,7 +61,7 @@ pub(super) struct Limits {
     pub(super) max_header_bytes: usize,
     /// The longest pause inside a request body.
     pub(super) idle_timeout: Duration,
-    /// Bytes a second of a request body.
+    /// Least rate of a request body in bytes a second.
     pub(super) min_read_rate: u64,
 }
 
@@ -80,25 +82,28 @@ pub(super) fn service<H: Handler>(
         let (handler, interims) = (handler.clone(), interims.clone());
         let mut turn = Turn::begin(&activity);
         async move {
-            // HTTP/2 bounds the bytes of a head but not its fields.
+            // hyper bounds the bytes of an HTTP/2 head, but not its fields.
             let is_http2 = request.version() == Version::HTTP_2;
             let mut response = if request.headers().len() > limits.max_header_count {
                 refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
             } else {
                 let request =
                     request.map(|body| upload::receive(body, limits.min_read_rate, limits.idle_timeout));
-                // An older client takes any response for the final one, and hyper has no place for others in HTTP/2.
-                // hyper keeps room for this future as long as the connection, mostly idle, lasts; a box goes with the exchange.
+                // An HTTP/1.0 client takes any response for the final one, and hyper cannot send
+                // interim responses over HTTP/2.
+                // hyper keeps room for this future as long as the connection lasts, which is mostly
+                // idle. A box is freed with the exchange.
                 let response = if request.version() == Version::HTTP_11 {
                     Box::pin(tasks::caught(told(&handler, request, peer, &mut turn, &interims))).await
                 } else {
                     Box::pin(tasks::caught(handler.handle(request, peer))).await
                 };
-                // The panic is counted and logged by the hook. The other requests of the connection go on.
+                // The panic hook counts and logs the panic. The other requests of the connection go
+                // on.
                 response.unwrap_or_else(|| refuse(StatusCode::INTERNAL_SERVER_ERROR))
             };
-            // From here on it is the peer's turn, unless the body has to wait for its source: a peer that opens no
-            // HTTP/2 window would otherwise count as being worked for.
+            // From here on the peer has to act, unless the body waits for its source. Otherwise a
+            // peer that opens no HTTP/2 window would count as waiting for the handler.
             turn.theirs();
             let is_last = turn.is_last() || response.extensions().get::<LastOnConnection>().is_some();
             if !is_http2 && is_last {
@@ -109,7 +114,7 @@ pub(super) fn service<H: Handler>(
     })
 }
 
-/// What `handler` answers to a request whose client is told interim responses before.
+/// The response of `handler`, after the interim responses were sent to the client.
 async fn told<H: Handler>(
     handler: &H,
     mut request: Request<Body>,
@@ -135,15 +140,15 @@ fn refuse(status: StatusCode) -> Response<Body> {
     response
 }
 
-/// What the HTTP/2 codec is given at once: what its windows are by default.
+/// Bytes that the HTTP/2 codec gets at a time: its default window.
 const PIECE: usize = 64 << 10;
 
-/// A response body that tells whose turn it is.
+/// A response body that notes whether the handler or the peer has to act next.
 pub(super) struct Tracked {
     body: Body,
     turn: Turn,
-    /// Give it in pieces. The HTTP/2 codec takes a frame whole, however long its peer keeps the window shut; what is not given yet
-    /// tells that the exchange goes on.
+    /// Split the body into pieces. The HTTP/2 codec takes a frame whole, however long its peer
+    /// keeps the window closed. Bytes that are held back here show that the exchange goes on.
     piece: bool,
     rest: Bytes,
 }

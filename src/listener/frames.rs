@@ -1,12 +1,14 @@
-//! The frames of an HTTP/2 connection, read before the codec reads them, for two things that the codec does not do.
+//! [`Frames`]: reads the frames of an HTTP/2 connection before the codec, for two checks that the
+//! codec lacks.
 //!
-//! It bounds header blocks, CONTINUATION frames and empty data, and the streams that were reset before they were accepted. It does
-//! not bound streams that are opened and reset one after the other, nor frames that only need an acknowledgement: SETTINGS, PING.
-//! So many may come within one tick.
+//! The codec bounds header blocks, CONTINUATION frames, empty data, and streams that were reset
+//! before they were accepted. It does not bound streams that are opened and reset one after the
+//! other. Nor does it bound frames that only need an acknowledgement, such as SETTINGS and PING.
+//! Both get a budget for each tick.
 //!
-//! It drops pseudo-header fields in trailers, which are malformed (RFC 9113 section 8.1). It does refuse a pseudo-header field that
-//! follows a regular one, whatever the state of HPACK. So a regular field is put in front of the trailers of a request; trailers
-//! are not forwarded.
+//! The codec drops pseudo-header fields in trailers, which are malformed (RFC 9113 section 8.1).
+//! But it refuses a pseudo-header field after a regular field, whatever the state of HPACK. So a
+//! regular field is inserted in front of the trailers of a request. Trailers are not forwarded.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -24,28 +26,29 @@ const HEADERS: u8 = 1;
 const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
 
-/// What a peer may send within one tick.
+/// Frames that a peer may send within one tick.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
-    /// RST_STREAM.
+    /// Number of RST_STREAM frames.
     pub(super) resets: u32,
-    /// SETTINGS, PING, PRIORITY and kinds that nobody knows.
+    /// Number of SETTINGS, PING, PRIORITY and unknown frames.
     pub(super) controls: u32,
 }
 
-/// The largest frame that the codec takes: SETTINGS_MAX_FRAME_SIZE is left at its default.
+/// Largest frame that the codec takes. SETTINGS_MAX_FRAME_SIZE is left at its default.
 const MAX_FRAME: usize = 16_384;
-/// `date: ` as an indexed field of HPACK's static table: no other regular field takes fewer octets, and none has a meaning here.
+/// `date: ` as an indexed field of HPACK's static table. No regular field is shorter, and trailers
+/// ignore it.
 const REGULAR_FIELD: u8 = 0x80 | 33;
 
-/// An HTTP/2 connection whose frames are counted, and whose trailers get a regular field, as they come.
+/// An HTTP/2 connection whose frames are counted, and whose trailers get a regular field.
 pub(super) struct Frames<IO> {
     io: IO,
     activity: Arc<Activity>,
     budget: Budget,
     frames: FrameReader,
     tick: usize,
-    /// The first octets of a frame's head that has not come whole.
+    /// The first octets of an incomplete frame header.
     partial: Vec<u8>,
     /// Octets that the codec has yet to read.
     rewritten: Bytes,
@@ -58,7 +61,8 @@ impl<IO> Frames<IO> {
         Frames { io, activity, budget, frames, tick, partial, rewritten }
     }
 
-    /// Takes in what was read into `buf` from `before` on. What the codec shall read is left there, or in `rewritten`.
+    /// Processes what was read into `buf` from `before` on. The octets for the codec are left
+    /// there, or in `rewritten`.
     fn take_in(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
         let read = &mut buf.filled_mut()[before..];
         let mut octets = Vec::new();
@@ -85,34 +89,35 @@ impl<IO> Frames<IO> {
     }
 }
 
-/// Finds the heads of frames (RFC 9113 section 4.1) in a stream of octets.
+/// Finds the frame headers (RFC 9113 section 4.1) in a stream of octets.
 #[derive(Debug)]
 struct FrameReader {
-    /// Octets until the next head: of the preface, of a payload.
+    /// Octets of the preface or of a payload until the next frame header.
     skip: usize,
     /// The last stream that was opened. Streams are opened in order (RFC 9113 section 5.1.1).
     last_stream: u32,
-    /// The payload under way is that of trailers, and its first field has not come.
+    /// Set while the payload is that of trailers and their first field has not come.
     trailers: Option<BlockStart>,
     resets: u32,
     controls: u32,
 }
 
-/// What is left in a HEADERS frame before its first field.
+/// The part of a HEADERS frame before its first field.
 #[derive(Debug)]
 struct BlockStart {
     /// Octets of the pad length and the priority.
     prefix: usize,
-    /// A change of the dynamic table's size is under way (RFC 7541 section 6.3).
+    /// The octets of a dynamic table size update go on (RFC 7541 section 6.3).
     in_size_update: bool,
 }
 
-/// What was found in some octets.
+/// The findings in a run of octets.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
-    /// Where trailers need a regular field, in order.
+    /// Where a regular field has to be inserted before trailers, in order.
     insertions: Vec<usize>,
-    /// How many octets at the end are an incomplete head. They are to be read again with what follows.
+    /// Number of octets at the end that are an incomplete frame header. They are read again with
+    /// the next octets.
     partial: usize,
 }
 
@@ -123,8 +128,8 @@ impl Default for FrameReader {
 }
 
 impl FrameReader {
-    /// Reads `octets`, which begin where the last ones ended, without an incomplete head. Lengths of trailers are corrected for the
-    /// insertion.
+    /// Reads `octets`, which continue the last ones without their incomplete frame header. Corrects
+    /// the lengths of trailers for the insertion.
     fn read(&mut self, octets: &mut [u8]) -> Seen {
         let mut seen = Seen { insertions: Vec::new(), partial: 0 };
         let mut at = 0;
@@ -169,7 +174,8 @@ impl FrameReader {
                     head[..3].copy_from_slice(&length);
                 }
             }
-            // DATA, WINDOW_UPDATE, CONTINUATION: they belong to exchanges, and the codec bounds them.
+            // DATA, WINDOW_UPDATE, CONTINUATION: they belong to exchanges, and the codec bounds
+            // them.
             0 | 8 | 9 => {}
             3 => self.resets = self.resets.saturating_add(1),
             _ => self.controls = self.controls.saturating_add(1),
@@ -256,7 +262,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Frames<IO> {
 mod tests {
     use super::*;
 
-    /// What `reader` makes of `octets` that come in parts of `size`.
+    /// The output of `reader` for `octets` that come in parts of `size`.
     fn rewritten(reader: &mut FrameReader, octets: &[u8], size: usize) -> Vec<u8> {
         let (mut all, mut rest) = (Vec::new(), Vec::new());
         for part in octets.chunks(size) {

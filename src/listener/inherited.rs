@@ -1,16 +1,17 @@
-//! Sockets that listen before this process begins: systemd holds them, so that nobody is refused while one process follows another.
+//! Socket activation: takes over listening sockets that systemd holds, so that no connection is
+//! refused between two processes.
 
 use std::io;
 use std::net::TcpListener;
 
 use listenfd::ListenFd;
 
-/// Sockets that the process was started with (`LISTEN_FDS`), by what they are for.
+/// The sockets that this process was started with (`LISTEN_FDS`), by plane.
 #[derive(Debug, Default)]
 pub struct Inherited {
-    /// Of the data plane.
+    /// The socket of the data plane.
     pub data: Option<TcpListener>,
-    /// Of the control plane.
+    /// The socket of the control plane.
     pub control: Option<TcpListener>,
 }
 
@@ -21,10 +22,11 @@ enum Plane {
 }
 
 impl Inherited {
-    /// Takes them. To be called once, before there are threads: the variables are taken out of the environment.
+    /// Takes over the sockets. Call it once, before there are threads, because it removes the
+    /// variables from the environment.
     ///
     /// # Errors
-    /// What was handed over is no TCP socket, or one too many.
+    /// A descriptor is no TCP socket, or there are too many.
     pub fn take() -> io::Result<Self> {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut given = ListenFd::from_env();
@@ -40,8 +42,9 @@ impl Inherited {
     }
 }
 
-/// What each of `count` sockets is for. A name with `admin` or `control` in it is one of the control plane; else the first is the
-/// data plane's and the second the control plane's.
+/// The plane of each of `count` sockets. A name that contains `admin` or `control` is one of the
+/// control plane. Otherwise the first socket is that of the data plane, the second that of the
+/// control plane.
 fn planes(count: usize, names: &str) -> io::Result<Vec<Plane>> {
     let mut planes = Vec::new();
     let mut names = names.split(':');

@@ -1,10 +1,12 @@
-//! Interim responses (RFC 9110 section 15.2) between the responses of an HTTP/1.1 connection.
+//! [`Interims`]: sends interim responses (RFC 9110 section 15.2) between the responses of an
+//! HTTP/1.1 connection.
 //!
-//! hyper's server cannot send them, so they are written beside it, at the one place where that is sound: when hyper flushes the
-//! socket while an exchange waits for its answer. hyper flushes the socket only when it has written all that it holds, begins an
-//! exchange only when the response before it is whole, and holds nothing of this exchange's response before its service has
-//! answered. So at that moment the stream is exactly between two responses. The service, the flush and these writes are all
-//! polled by the one task of the connection; others only put bytes into the queue.
+//! hyper's server cannot send them, so they are written beside it. The only sound place is a flush
+//! of the socket by hyper while an exchange waits for its response. hyper flushes the socket only
+//! when it has written all its bytes. It begins an exchange only when the response before is whole,
+//! and holds nothing of a response before its service returns. So at that moment the stream is
+//! exactly between two responses. The one task of the connection polls the service, the flush and
+//! these writes. Other tasks only add to the queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,26 +19,26 @@ use parking_lot::Mutex;
 use crate::message::fields;
 use crate::message::interim::{Interim, Relay};
 
-/// Interim responses that one exchange passes on; further ones are dropped.
+/// Interim responses that one exchange passes on. Further ones are dropped.
 const MAX_COUNT: usize = 64;
-/// Their bytes.
+/// Bytes of the interim responses of one exchange.
 const MAX_BYTES: usize = 32 << 10;
 
 /// The interim responses of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Interims {
-    /// Number of the exchange that waits for its answer; 0 if none does.
+    /// Number of the exchange that waits for its response; 0 if none does.
     waiting: AtomicUsize,
-    /// There may be something in the queue.
+    /// Whether the queue may have bytes.
     any: AtomicBool,
     queue: Mutex<Queue>,
-    /// Wakes the connection's task.
+    /// Wakes the task of the connection.
     waker: AtomicWaker,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// The exchange that `count`, `total` and `bytes` are of.
+    /// The exchange that `count`, `total` and `bytes` belong to.
     exchange: usize,
     count: usize,
     total: usize,
@@ -44,13 +46,13 @@ struct Queue {
 }
 
 impl Interims {
-    /// The exchange of this number, from 1, begins to wait for its answer.
+    /// Exchange number `exchange`, counted from 1, begins to wait for its response.
     pub(super) fn begin(self: &Arc<Self>, exchange: usize) -> Interim {
         self.waiting.store(exchange, Ordering::Release);
         Interim::new(self.clone(), exchange)
     }
 
-    /// Ready when nothing is left in the queue, and from then on nothing is put there: the answer may follow.
+    /// Ready when the queue is empty. From then on nothing is added, so the response may follow.
     pub(super) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.any.load(Ordering::Acquire) {
             self.waker.register(cx.waker());
@@ -67,12 +69,13 @@ impl Interims {
         Poll::Ready(())
     }
 
-    /// Has the connection's task polled when there is something to take.
+    /// Registers the task of the connection to be woken when the queue has bytes.
     pub(super) fn watch(&self, cx: &mut Context<'_>) {
         self.waker.register(cx.waker());
     }
 
-    /// What may be written now, where the stream is between two responses. To be called by the connection's task only.
+    /// The bytes that may be written now, if the stream is between two responses. Only the task of
+    /// the connection calls this.
     pub(super) fn take(&self) -> Option<Vec<u8>> {
         if !self.any.load(Ordering::Acquire) {
             return None;
@@ -82,7 +85,7 @@ impl Interims {
         let bytes = std::mem::take(&mut queue.bytes);
         let current = queue.exchange == self.waiting.load(Ordering::Acquire);
         drop(queue);
-        // The answer may have been held back for this.
+        // The response may have waited for this write.
         self.waker.wake();
         (current && !bytes.is_empty()).then_some(bytes)
     }
@@ -111,7 +114,7 @@ impl Relay for Interims {
     }
 }
 
-/// As it is sent, without what concerns the origin's connection only.
+/// The response as it is sent, without the fields that concern only the connection to the origin.
 fn encode(status: StatusCode, fields: &HeaderMap) -> Vec<u8> {
     let mut fields = fields.clone();
     fields::remove_hop_by_hop(&mut fields);

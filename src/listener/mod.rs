@@ -1,8 +1,9 @@
-//! ACCEPT: bind, connection limits and timeouts, TLS, protocol detection, drain.
+//! The listener: bind, connection limits and timeouts, TLS, protocol detection, drain.
 //!
-//! [`Listener::serve`] accepts connections and hands each exchange to a [`Handler`]. One task drives a
-//! connection (`connection`); what its socket and its exchanges do is noted in one place (`activity`, `timer`),
-//! so that one timer tells a slow request head and an idle peer from an exchange that takes its time.
+//! [`Listener::serve`] accepts connections and hands each exchange to a [`Handler`]. One task
+//! drives a connection (`connection`). The state of its socket and its exchanges is in one place
+//! (`activity`, `timer`). So one timer can tell a slow request head and an idle peer from a long
+//! exchange.
 
 mod accept;
 mod activity;

@@ -1,29 +1,32 @@
-//! How fast a peer must move what it has to move: a byte count over the last ticks, each of them wholly the peer's.
+//! [`Pace`]: whether a peer is too slow. It counts the bytes of the last ticks in which the peer
+//! had to act.
 
 use std::time::Duration;
 
-/// Ticks within one idle timeout. More would tell a peer sooner and wake idle connections more often.
+/// Ticks within one idle timeout. More ticks would find slow peers sooner and wake idle connections
+/// more often.
 pub(super) const TICKS: u32 = 4;
 
-/// Bytes of the last ticks in which the peer kept us waiting.
+/// Bytes moved in the last ticks in which the peer had to act.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
-    /// Bytes that make up for the ticks together; at least one.
+    /// Bytes that are enough for all ticks together; at least one.
     need: u64,
     moved: [u64; TICKS as usize],
-    /// Ticks in a row in which it was the peer's turn.
+    /// Ticks in a row in which the peer had to act.
     waited: u32,
 }
 
 impl Pace {
-    /// `rate` bytes a second, on average over `window`; with a rate of 0 any byte will do.
+    /// Requires `rate` bytes a second, on average over `window`. With a rate of 0, any byte is
+    /// enough.
     pub(super) fn new(rate: u64, window: Duration) -> Self {
         let need = u128::from(rate) * window.as_millis() / 1000;
         Pace { need: u64::try_from(need).unwrap_or(u64::MAX).max(1), ..Pace::default() }
     }
 
-    /// A tick ended in which `moved` bytes moved, and in the end it was the peer's turn or not. True if it has been for the whole
-    /// window, and the peer moved too little in it.
+    /// Ends a tick in which `moved` bytes moved. `theirs` says whether the peer had to act. Returns
+    /// true if the peer had to act for the whole window and moved too little.
     pub(super) fn tick(&mut self, theirs: bool, moved: u64) -> bool {
         self.moved.rotate_left(1);
         if let Some(last) = self.moved.last_mut() {
@@ -40,7 +43,7 @@ mod tests {
 
     #[test]
     fn only_a_whole_window_of_waiting_with_too_few_bytes_is_too_slow() {
-        // 10 bytes a second over 4 seconds: 40.
+        // 10 bytes a second over 4 seconds are 40 bytes.
         for (ticks, expected) in [
             (&[(true, 9), (true, 9), (true, 9), (true, 9)][..], true),
             (&[(true, 0), (true, 40), (true, 0), (true, 0)], false),

@@ -1,4 +1,4 @@
-//! Which HTTP version a connection speaks, and how hyper is set up for each.
+//! Detects the HTTP version of a connection, and configures hyper for each.
 
 use std::io;
 
@@ -12,13 +12,13 @@ use super::streams::Accepted;
 /// The connection preface of HTTP/2 (RFC 9113 section 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Bytes that are read to tell the version: mostly the first head is whole among them.
+/// Bytes that are read to detect the version. Most first heads fit.
 const AHEAD: usize = 2048;
 
-/// The field count up to which hyper parses a head on the stack.
+/// Number of fields up to which hyper parses a head on the stack.
 const HEADERS_ON_STACK: usize = 100;
 
-/// hyper's default bound of its buffers; a request head that may be longer raises it.
+/// hyper's default bound of its buffers. A longer request head raises it.
 const BUFFER: usize = 408 * 1024;
 
 /// The HTTP versions that a connection can speak.
@@ -28,7 +28,7 @@ pub(super) enum Version {
     Http2,
 }
 
-/// Reads until it is clear whether the peer sent the preface of HTTP/2. Gives what was read.
+/// Reads until it is clear whether the peer sent the preface of HTTP/2. Returns the bytes read.
 pub(super) async fn detect(io: &mut (impl AsyncRead + Unpin)) -> io::Result<(Version, Vec<u8>)> {
     let mut ahead = Vec::with_capacity(AHEAD);
     loop {
@@ -40,7 +40,7 @@ pub(super) async fn detect(io: &mut (impl AsyncRead + Unpin)) -> io::Result<(Ver
     }
 }
 
-/// The version that a connection beginning with `bytes` speaks, once that is clear.
+/// The version of a connection that begins with `bytes`, once that is clear.
 fn version(bytes: &[u8], ended: bool) -> Option<Version> {
     if bytes.starts_with(PREFACE) {
         Some(Version::Http2)
@@ -51,11 +51,11 @@ fn version(bytes: &[u8], ended: bool) -> Option<Version> {
     }
 }
 
-/// hyper, set up for the connections of one listener.
+/// hyper's configuration for the connections of one listener.
 #[derive(Clone)]
 pub(super) struct Protocols {
     pub(super) http1: http1::Builder,
-    /// Bytes of all fields of a request on one stream, and streams at once.
+    /// Bytes of all fields of a request, and streams at a time.
     header_list: u32,
     max_streams: u32,
 }
@@ -64,9 +64,10 @@ impl Protocols {
     pub(super) fn new(config: &Config) -> Self {
         let mut http1 = http1::Builder::new();
         http1
-            // A peer that has said everything may close its half and still read the answer.
+            // A peer may close its sending half and still read the response.
             .half_close(true)
-            // Ours is in `connection`: hyper's makes a timer for each request and runs on idle connections too.
+            // `connection` has a timer of its own. hyper's allocates for each request and runs on
+            // idle connections too.
             .header_read_timeout(None)
             .max_header_size(config.max_header_bytes)
             .max_buf_size(BUFFER.max(config.max_header_bytes));
@@ -81,17 +82,18 @@ impl Protocols {
         Protocols { http1, header_list, max_streams: config.max_streams }
     }
 
-    /// For a connection whose streams go to `accepted`.
+    /// A builder for a connection whose streams go to `accepted`.
     pub(super) fn http2(&self, accepted: Accepted) -> http2::Builder<Accepted> {
         let mut http2 = http2::Builder::new(accepted);
         http2
             .max_concurrent_streams(self.max_streams)
             .max_header_list_size(self.header_list)
-            // Request bodies are rare and small here; these windows bound what an upload can occupy.
+            // Request bodies are rare and small here. These windows bound the memory of an upload.
             .initial_stream_window_size(256 * 1024)
             .initial_connection_window_size(1024 * 1024)
             .max_send_buf_size(256 * 1024)
-            // Streams that a peer opens and resets at once, or has us reset, before the connection ends.
+            // Streams that a peer may open and reset at once, or make us reset, before the
+            // connection ends.
             .max_pending_accept_reset_streams(20)
             .max_local_error_reset_streams(256);
         http2

@@ -1,16 +1,16 @@
-//! Who else listens where we do.
+//! Finds other processes that listen on the same address, in /proc/net.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Sockets of any process that listen on exactly `address`, as far as the system tells.
+/// Number of sockets of any process that listen on exactly `address`, as far as the system tells.
 pub fn listeners_on(address: SocketAddr) -> usize {
     let table = if address.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
     std::fs::read_to_string(table).map_or(0, |table| count(&table, address))
 }
 
-/// How many lines of the kernel's table of sockets are in the state LISTEN on `address`.
+/// Number of lines in the kernel's socket table that are in the state LISTEN on `address`.
 fn count(table: &str, address: SocketAddr) -> usize {
-    // Words in the byte order of the machine.
+    // Words are in the byte order of the machine.
     let word = |octets: &[u8]| {
         let octets = <[u8; 4]>::try_from(octets).unwrap_or_default();
         format!("{:08X}", u32::from_ne_bytes(octets))

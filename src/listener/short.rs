@@ -1,9 +1,12 @@
-//! The short way: a plain request whose answer is ready never reaches hyper. What is not answered so reaches it as it came.
+//! Fast path: answers a plain request from a prepared response without entering hyper. All other
+//! bytes pass to hyper unchanged.
 //!
-//! hyper reads from a connection through [`Short`]. While it waits between two exchanges, what comes is looked at in its own read buffer: if
-//! that is one whole plain request and the handler has the answer at hand, the answer is written and the buffer given back empty.
-//! That needs certainty of whose bytes come next, so it holds only as long as hyper was given nothing but single whole
-//! heads without content, and has answered, written and flushed each. Once it was given anything else, the connection is hyper's for good.
+//! hyper reads from a connection through [`Short`]. Between two exchanges, arriving bytes are
+//! inspected in hyper's read buffer. If they are one whole plain request and the handler has the
+//! response at hand, the response is written and the buffer is returned empty. That is sound only
+//! while the boundaries of requests are certain. So it holds only as long as hyper has been given
+//! nothing but single whole heads without content, and has answered, written and flushed each.
+//! After anything else, hyper alone reads the connection to its end.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,18 +21,18 @@ use super::exchange::{Handler, Limits};
 use crate::message::peer::Peer;
 use crate::message::plain::{Begins, begins};
 
-/// See the [module](self).
 pub(super) struct Short<IO, H> {
     io: Watched<IO>,
     handler: H,
     peer: Peer,
     limits: Limits,
     activity: Arc<Activity>,
-    /// Exchanges so far, if each was one whole head.
+    /// Number of exchanges so far, if each was one whole head.
     heads: Option<usize>,
-    /// Exchanges that had ended when hyper's bytes were last flushed.
+    /// Exchanges that had ended at the last flush of hyper's bytes.
     flushed: usize,
-    /// Of an answer on its way: its head, how much of that is written, and what is left of its body.
+    /// The response being written: its head, the number of head bytes written, and the rest of its
+    /// body.
     head: Vec<u8>,
     written: usize,
     body: Bytes,
@@ -62,15 +65,16 @@ impl<IO, H: Handler> Short<IO, H> {
         }
     }
 
-    /// Whether all that hyper was given is answered and sent, so that what comes now begins a request.
+    /// Whether everything that hyper was given is answered and sent. Then the next bytes begin a
+    /// request.
     fn is_between(&self) -> bool {
         self.heads == Some(self.flushed) && self.activity.is_between(self.flushed)
     }
 
-    /// Answers what `came`, if it can; else makes a note of what hyper is given.
+    /// Answers the request in `came`, if it can. Otherwise notes what hyper is given.
     fn answers(&mut self, came: &[u8]) -> bool {
         let Some(heads) = self.heads else { return false };
-        // The last answer says so, which is for the long way to say.
+        // hyper has to write the last response, because that response says `Connection: close`.
         let leaving = self.activity.is_leaving() || self.activity.left() <= 1;
         self.heads = match begins(came, self.limits.max_header_count) {
             Begins::Plain(plain, length)
@@ -93,7 +97,7 @@ impl<IO, H: Handler> Short<IO, H> {
 }
 
 impl<IO: AsyncWrite + Unpin, H> Short<IO, H> {
-    /// Writes what is left of an answer.
+    /// Writes the rest of a response.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.answering {
             return Poll::Ready(Ok(()));
@@ -167,7 +171,7 @@ impl<IO: AsyncWrite + Unpin, H: Handler> AsyncWrite for Short<IO, H> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_answer(cx))?;
-        // What had ended before this call has been written before it.
+        // Exchanges that had ended before this call have been written before it.
         let ended = self.activity.ended();
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
         self.flushed = ended;

@@ -1,7 +1,8 @@
-//! The streams of an HTTP/2 connection, run by the connection's own task.
+//! [`Together`]: runs the streams of an HTTP/2 connection in the task of the connection.
 //!
-//! Streams whose answer is at hand then end between two polls of the connection, which writes all of them at once; in tasks
-//! of their own each would cost a task, a wake-up and a write. What takes long runs elsewhere anyway.
+//! Streams whose response is at hand end between two polls of the connection, which then writes all
+//! of them at once. In a task of its own, each stream would cost a task, a wake-up and a write.
+//! Long work runs in other tasks anyway.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +17,7 @@ use tokio::io::AsyncWrite;
 
 use super::cork::Cork;
 
-/// Where hyper leaves the streams that it accepts.
+/// The queue of streams that hyper has accepted.
 #[derive(Clone, Default)]
 pub(super) struct Accepted(Arc<Mutex<Vec<BoxFuture<'static, ()>>>>);
 
@@ -26,7 +27,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Accepted {
     }
 }
 
-/// A connection and its streams. Dropped together: streams do not outlive their connection.
+/// A connection and its streams. They are dropped together, so no stream outlives its connection.
 pub(super) struct Together<C, IO> {
     connection: Pin<Box<C>>,
     socket: Cork<IO>,
@@ -35,17 +36,16 @@ pub(super) struct Together<C, IO> {
 }
 
 impl<C, IO> Together<C, IO> {
-    /// `connection` over `socket`, which leaves its streams in `accepted`.
+    /// `connection` over `socket`, with the queue `accepted` of its streams.
     pub(super) fn new(connection: C, socket: Cork<IO>, accepted: Accepted) -> Self {
         Together { connection: Box::pin(connection), socket, accepted, streams: FuturesUnordered::new() }
     }
 
-    /// The connection.
     pub(super) fn connection(&mut self) -> Pin<&mut C> {
         self.connection.as_mut()
     }
 
-    /// Polls streams as far as they come. True if one was new or ended, so that there may be something to send.
+    /// Polls all streams. Returns true if one was new or ended, so that there may be bytes to send.
     fn poll_streams(&mut self, cx: &mut Context<'_>) -> bool {
         let new = std::mem::take(&mut *self.accepted.0.lock());
         let mut moved = !new.is_empty();

@@ -1,8 +1,9 @@
-//! Requests that hyper would read though others read them otherwise.
+//! [`Strict`]: refuses requests that hyper accepts although other parsers read them differently.
 //!
-//! hyper takes LF for a line end, and the transfer coding where a length is given as well. What is in front of us may not, and then one
-//! of its clients says for another where a request begins. So every byte is read beside hyper by the letter, and what is not right is
-//! put to hyper as something that it refuses: it answers 400 and ends the connection.
+//! hyper accepts LF as a line end, and a transfer coding beside a length. A proxy in front may read
+//! these differently. Then one of its clients decides where the request of another begins (request
+//! smuggling). So every byte is also parsed strictly by RFC 9112. A bad byte is replaced with bytes
+//! that hyper refuses: it answers 400 and closes the connection.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,19 +13,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::message::framing::Requests;
 
-/// In no place of a head can this be, nor where a chunk's size or a line's end is due. It ends a head, before which hyper may not look at it.
+/// Invalid anywhere in a head, in a chunk size and at the end of a line. It also ends a head,
+/// because hyper may not parse an incomplete one.
 const REFUSED: &[u8] = b"\0\r\n\r\n";
 
-/// An HTTP/1 connection whose requests are read by the letter.
+/// An HTTP/1 connection whose requests are parsed strictly.
 pub(super) struct Strict<IO> {
     io: IO,
     requests: Requests,
-    /// Nothing more is read but what is left of this.
+    /// After a bad byte, only the rest of this is read.
     broken: Option<&'static [u8]>,
 }
 
 impl<IO> Strict<IO> {
-    /// Over `io`, of HTTP/1.
     pub(super) fn new(io: IO) -> Self {
         Strict { io, requests: Requests::new(), broken: None }
     }
@@ -46,7 +47,8 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
             tracing::debug!(how = %broken.how, "malformed request");
             buf.set_filled(before + broken.before);
             self.broken = Some(put(REFUSED, buf));
-            // What has come and is never read would have the kernel take the answer back when the connection is closed.
+            // Bytes that arrive and are never read would make the kernel reset the connection
+            // before the peer reads the response.
             let mut scrap = [0; 4 << 10];
             for _ in 0..16 {
                 let mut scrap = ReadBuf::new(&mut scrap);
@@ -60,7 +62,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
     }
 }
 
-/// Puts as much of `bytes` into `buf` as there is room for, and gives the rest.
+/// Copies as much of `bytes` into `buf` as fits, and returns the rest.
 fn put<'a>(bytes: &'a [u8], buf: &mut ReadBuf<'_>) -> &'a [u8] {
     let (now, later) = bytes.split_at(bytes.len().min(buf.remaining()));
     buf.put_slice(now);
@@ -108,7 +110,7 @@ mod tests {
             while let n @ 1.. = io.read(&mut part).await.expect("a slice") {
                 read.extend_from_slice(&part[..n]);
             }
-            // hyper may have some of the bad line, but its end is ours, and nothing comes behind it.
+            // hyper may have some of the bad line, but it ends with our bytes, and nothing follows.
             assert!(read.starts_with(right.as_bytes()) && read.ends_with(REFUSED), "{size}: {read:?}");
             assert!(read.len() <= right.len() + "GET / HTTP/1.1".len() + REFUSED.len(), "{size}: {read:?}");
         }

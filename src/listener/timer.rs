@@ -1,4 +1,4 @@
-//! The one timer of a connection.
+//! [`Timer`]: the one timer of a connection.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,39 +11,39 @@ use tokio::time::{Sleep, sleep};
 use super::activity::Activity;
 use super::pace::{Pace, TICKS};
 
-/// What the peer is guilty of.
+/// The reason to close a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// No whole request head in time.
+    /// The request head was not whole in time.
     SlowHead,
-    /// No byte in either direction for too long, and the handler has nothing to do.
+    /// No byte moved in either direction for too long, and the handler has nothing to do.
     Idle,
-    /// It takes what is on its way to it at less than the least rate.
+    /// The peer reads its response at less than the least rate.
     SlowReader,
 }
 
-/// What the clock is running for.
+/// The event that the clock waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The head of the exchange of this number.
+    /// The head of the exchange with this number.
     Head(usize),
-    /// Any sign of life, since `progress` was seen last; `ticks` have passed since.
+    /// Any activity since `progress` was seen. `ticks` have passed since.
     Life { progress: usize, ticks: u32 },
 }
 
-/// Tells slow request heads and idle peers. On the way of a request it costs a few loads; the clock is set anew
-/// only when a head comes in parts, and once a tick.
+/// Finds slow request heads and idle peers. A request costs it a few loads. The clock is reset only
+/// when a head comes in parts, and once a tick.
 pub(super) struct Timer<'a> {
     clock: Pin<&'a mut Sleep>,
     activity: Arc<Activity>,
-    /// HTTP/1: bytes outside of exchanges belong to a head. HTTP/2 has frames between them; there only silence
-    /// tells.
+    /// HTTP/1: bytes outside of exchanges belong to a head. HTTP/2 has other frames between
+    /// exchanges, so only silence counts there.
     heads: bool,
     phase: Phase,
-    /// Bytes written when the last tick ended, and exchanges begun and ended.
+    /// Bytes written at the end of the last tick, and exchanges begun and ended by then.
     written: u64,
     turns: usize,
-    /// Bytes in one tick that say that the peer reads.
+    /// Bytes in one tick that count as activity of the peer.
     least: u64,
     pace: Pace,
     head_limit: Duration,
@@ -51,7 +51,7 @@ pub(super) struct Timer<'a> {
 }
 
 impl<'a> Timer<'a> {
-    /// A timer over `clock`, which runs for the first request's head already.
+    /// A timer over `clock`, which already runs for the head of the first request.
     pub(super) fn new(
         clock: Pin<&'a mut Sleep>,
         activity: Arc<Activity>,
@@ -76,7 +76,7 @@ impl<'a> Timer<'a> {
         }
     }
 
-    /// Ready with a verdict against the peer; may be polled on, for the next one.
+    /// Ready with a verdict against the peer. May be polled again for the next one.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Verdict> {
         self.turn();
         while self.clock.as_mut().poll(cx).is_ready() {
@@ -84,7 +84,8 @@ impl<'a> Timer<'a> {
             let now = self.activity.progress();
             let (written, turns) = (self.activity.written(), self.activity.turns());
             let moved = written.wrapping_sub(self.written);
-            // Between the exchanges of HTTP/2 frames can come that ask for nothing, and keep a connection for ever.
+            // Between exchanges, an HTTP/2 peer can send frames that request nothing, and so keep a
+            // connection for ever.
             let lives = if self.heads { now != progress } else { turns != self.turns || moved >= self.least };
             (self.written, self.turns) = (written, turns);
             self.activity.next_tick();
@@ -100,13 +101,13 @@ impl<'a> Timer<'a> {
         Poll::Pending
     }
 
-    /// Sets the clock for another phase if the connection has come to one.
+    /// Resets the clock if the connection has come to another phase.
     fn turn(&mut self) {
         let head = if self.heads { self.activity.partial_head() } else { None };
         match (head, self.phase) {
             (Some(head), Phase::Head(same)) if head == same => {}
             (Some(head), _) => self.start(Phase::Head(head)),
-            // Before the first request: its head has been due since the connection was made.
+            // The head of the first request has been due since the connection was accepted.
             (None, Phase::Head(0)) if self.activity.progress() == 0 => {}
             (None, Phase::Head(_)) => {
                 self.start(Phase::Life { progress: self.activity.progress(), ticks: 0 });
@@ -136,8 +137,8 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// The verdict on a peer to which `each` bytes are written in each tick of 5 ms, and the tick in which it came; none within `most` ticks.
-    /// An exchange is unended all the while if `owed`.
+    /// The verdict on a peer that gets `each` bytes in each tick of 5 ms, and the tick of the
+    /// verdict. `None` within `most` ticks. With `owed`, an exchange is under way all the time.
     async fn verdict(
         heads: bool,
         min_rate: u64,
@@ -179,7 +180,8 @@ mod tests {
         }
     }
 
-    /// 1 MB/s are 5 KB in a tick of 5 ms, and 20 KB in the window. A test that is held up writes less in a tick, never more.
+    /// 1 MB/s are 5 KB in a tick of 5 ms, and 20 KB in the window. A delayed test writes less in a
+    /// tick, never more.
     #[tokio::test]
     async fn a_peer_below_the_rate_is_too_slow_and_no_other() {
         for heads in [true, false] {
@@ -190,7 +192,8 @@ mod tests {
         }
     }
 
-    /// Over HTTP/2 bytes that no exchange is owed are life from the rate on; over HTTP/1 there are none.
+    /// Over HTTP/2, bytes outside of an exchange count as activity from the least rate on. HTTP/1
+    /// has no such bytes.
     #[tokio::test]
     async fn few_bytes_keep_no_connection_of_http_2() {
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The listener's TLS identity, from PEM files.
+//! Reads the TLS identity of a listener from PEM files.
 
 use std::path::Path;
 use std::sync::Arc;

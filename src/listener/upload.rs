@@ -1,4 +1,4 @@
-//! Request bodies on their way in: a pause inside one is bounded, and so is the time that its bytes take.
+//! Bounds the arrival of request bodies: the length of a pause, and the rate.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,8 +12,8 @@ use tokio::time::{Sleep, sleep};
 use super::pace::{Pace, TICKS};
 use crate::message::body::{Body, BodyError};
 
-/// The request body that `incoming` brings. One without bytes, the usual case, costs nothing.
-/// It has to come at `min_rate`, on average over `idle_timeout`.
+/// The request body that `incoming` brings. A body without bytes, the usual case, costs nothing.
+/// Others have to arrive at `min_rate` bytes a second, on average over `idle_timeout`.
 pub(super) fn receive(incoming: Incoming, min_rate: u64, idle_timeout: Duration) -> Body {
     if incoming.is_end_stream() {
         return Body::Empty;
@@ -27,14 +27,14 @@ pub(super) fn receive(incoming: Incoming, min_rate: u64, idle_timeout: Duration)
     })
 }
 
-/// A body that ends with [`BodyError::Stalled`] when its sender pauses for too long, or is too slow.
+/// A body that ends with [`BodyError::Stalled`] when its sender pauses for too long or is too slow.
 struct Upload {
     incoming: Option<Incoming>,
     tick: Duration,
     pace: Pace,
-    /// Bytes since the last tick.
     moved: u64,
-    /// Runs from the first time on that the reader waits for the sender. It is looked at only while it does.
+    /// Started when the reader first waits for the sender. It is polled only while the reader
+    /// waits.
     clock: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,8 +1,8 @@
 //! The data plane: from a request to its response.
 //!
 //! [`Proxy::handle`] tells the whole story. Five objects do the work, each in a folder of its own:
-//! [`request`] reads and admits requests, [`cache`] finds and stores responses, [`fetch`] asks
-//! origins, [`respond`] makes responses, and [`fast_path`] answers repeated hits. They know their
+//! `request` reads and admits requests, `cache` finds and stores responses, `fetch` asks
+//! origins, `respond` makes responses, and [`fast_path`] answers repeated hits. They know their
 //! neighbours only in this order, and none of them knows this file.
 
 use std::net::IpAddr;

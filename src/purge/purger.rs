@@ -34,7 +34,7 @@ pub struct Config {
     pub refresh_concurrency: usize,
 }
 
-/// See the [module](self).
+/// Purges stored responses, and lists them.
 pub struct Purger {
     proxy: Arc<Proxy>,
     store: Arc<dyn Store>,

@@ -1,8 +1,10 @@
-//! What both stores have in front: the memory tier, the ledger, the listing, and the order in which things happen to a key.
+//! What the memory-only store and the hybrid store share: [`Front`] has the memory tier, the
+//! ledger, the listing and the locks by key.
 //!
-//! The memory tier is a cache of its own rather than the memory half of foyer's hybrid cache. There, a disk load that
-//! races an insert can end on the older value. Here every change to a key takes that key's [`Turn`], compares
-//! sequence numbers, and the older record loses, whatever way it came.
+//! The memory tier is a cache of its own instead of the memory half of foyer's hybrid cache. There,
+//! a load from disk that races an insert can leave the older value in memory. Here every change to
+//! a key takes the [`Turn`] of that key and compares sequence numbers. The record with the lower
+//! number loses, whichever way it came.
 
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -20,25 +22,25 @@ mod turns;
 
 pub(super) use turns::{Found, Turn, Turns};
 
-/// What an entry costs beside key and record: the cache's own links and counts.
+/// Estimated overhead of the memory cache for an entry in bytes, beside key and record.
 const ENTRY: usize = 256;
-/// Shards of the memory tier, each with its own lock, as far as the capacity allows.
+/// Shards of the memory tier at most, each with its own lock. A small tier has fewer.
 const MAX_SHARDS: usize = 16;
-/// Every shard has room for so many of the largest records.
+/// Each shard has room for at least this many of the largest records.
 const LARGEST_PER_SHARD: u64 = 4;
 
-/// See the [module](self).
 pub(super) struct Front {
     pub(super) ledger: Ledger,
     pub(super) turns: Turns,
     pub(super) listing: Listing,
     memory: Cache<CacheKey, Arc<Record>, RandomState>,
-    /// Weight of the heaviest record that a shard can hold.
+    /// Weight in bytes of the heaviest record that a shard can hold.
     heaviest: usize,
 }
 
 impl Front {
-    /// A memory tier of `capacity` bytes for records of up to `largest` bytes, and a listing of up to `max_listed`.
+    /// A memory tier of `capacity` bytes for records of up to `largest` bytes, and a listing of up
+    /// to `max_listed` responses.
     pub(super) fn new(ledger: Ledger, capacity: u64, largest: u64, max_listed: usize) -> Front {
         let shards = capacity / largest.saturating_mul(LARGEST_PER_SHARD).max(1);
         let shards = usize::try_from(shards).unwrap_or(MAX_SHARDS).clamp(1, MAX_SHARDS);
@@ -54,7 +56,7 @@ impl Front {
         Front { ledger, turns: Turns::new(), listing, memory, heaviest: capacity / shards }
     }
 
-    /// The record in memory, unless it was purged. Takes no turn and copies nothing.
+    /// The record in memory, unless it was purged. Takes no lock by key and copies no body.
     pub(super) fn get(&self, key: &[u8]) -> Option<Arc<Record>> {
         let record = self.peek(key)?;
         if !self.is_purged(&record) {
@@ -68,7 +70,8 @@ impl Front {
         None
     }
 
-    /// Keeps `record` in memory. False if it was purged since it began, or if a younger one has been put.
+    /// Keeps `record` in memory. Returns false if the record was purged since its fetch began, or
+    /// if a record with a higher sequence number has been put.
     pub(super) fn keep(&self, turn: &mut Turn<'_>, key: &CacheKey, record: &Arc<Record>) -> bool {
         if self.is_purged(record) || turn.is_older(record.sequence) {
             return false;
@@ -81,19 +84,20 @@ impl Front {
         if weight(key, record) <= self.heaviest {
             self.memory.insert(key.clone(), record.clone());
         } else {
-            // It does not fit, and what it replaces must not be served any more.
+            // The new record is too large. The record that it replaces must not be served any more.
             self.memory.remove(key.as_bytes());
         }
         true
     }
 
-    /// Forgets what memory has for a key.
+    /// Removes the key from the memory tier and from the listing.
     pub(super) fn forget(&self, _turn: &mut Turn<'_>, key: &[u8]) {
         self.memory.remove(key);
         self.listing.forget_key(key);
     }
 
-    /// One load if it was clear of all purges before and there was none since.
+    /// Whether a purge covers `record`. Costs one atomic load if the record was clear at the
+    /// current generation of the ledger.
     pub(super) fn is_purged(&self, record: &Record) -> bool {
         let generation = self.ledger.generation();
         if record.seen.is_clear_at(generation) {
@@ -108,7 +112,7 @@ impl Front {
         false
     }
 
-    /// Since when it counts as stale by a soft purge; the same one load.
+    /// Since when `record` is stale by a soft purge. Costs one atomic load in the same case.
     pub(super) fn stale_since(&self, record: &Record) -> Option<Timestamp> {
         if record.seen.is_clear_at(self.ledger.generation()) {
             return None;
@@ -116,7 +120,8 @@ impl Front {
         self.ledger.stale_since(&record.handles, record.sequence)
     }
 
-    /// A page of the listing, without what is gone by now: purged, or in no tier. `on_disk` says whether the disk has a key.
+    /// A page of the listing, without records that are purged or in no tier. `on_disk` says whether
+    /// the disk tier has a key.
     pub(super) fn list(
         &self,
         query: &Query,
@@ -158,7 +163,7 @@ impl Front {
         }
     }
 
-    /// The record in memory, purged or not.
+    /// The record in memory, even if it was purged.
     pub(super) fn peek(&self, key: &[u8]) -> Option<Arc<Record>> {
         self.memory.get(key).map(|entry| entry.value().clone())
     }

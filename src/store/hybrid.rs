@@ -1,7 +1,9 @@
-//! Memory over disk: foyer's block engine as a byte store under the front that both stores share.
+//! [`HybridStore`]: the memory tier in front of a disk tier, which is foyer's block engine used as
+//! a byte store.
 //!
-//! Only foyer's storage half is used, through calls that do one thing each: write, load, forget. Its promotion,
-//! its fetching and its `clear` are not. A lookup is `get_memory`, then the engine's index (no I/O), then one read.
+//! Only the storage half of foyer is used, and only to write, load and delete. Its promotion, its
+//! `fetch` and its `clear` are not used. A lookup asks `get_memory`, then the index of the engine
+//! (no I/O), then reads once from disk.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,27 +37,28 @@ mod value;
 use disk::Disk;
 use folder::Folder;
 
-/// Times that a read starts over because the key changed meanwhile; then it is a miss.
+/// Number of times a read starts over because the key changed meanwhile. Then it is a miss.
 const ATTEMPTS: usize = 3;
 
-/// Keeps records in memory and on disk. See the [module](self).
+/// A store in memory and on disk; see the [module](self).
 pub struct HybridStore {
     inner: Arc<Inner>,
     canary: Mutex<Option<JoinHandle<Option<()>>>>,
-    /// The end of the canary is wanted.
+    /// Asks the canary task to end.
     is_closing: Arc<AtomicBool>,
 }
 
 struct Inner {
     front: Front,
     disk: Arc<Disk>,
-    /// Where an orderly end saves the listing.
+    /// The file that the listing is saved to by an orderly shutdown.
     listing: PathBuf,
 }
 
 impl HybridStore {
-    /// Opens the store in `dir`, which is created if it is missing. What was stored there before is served again,
-    /// unless it was purged or the sizes in `config` have changed. `config.dir` is not looked at.
+    /// Opens the store in `dir`, which is created if it is missing. Records stored there before are
+    /// served again, unless they were purged or the sizes in `config` have changed. `config.dir` is
+    /// ignored.
     pub async fn open(dir: &Path, config: &Config) -> Result<HybridStore, OpenError> {
         let (folder, ledger) = {
             let (path, config) = (dir.to_owned(), config.clone());
@@ -138,7 +141,7 @@ impl Inner {
                 self.disk.note_place(key, record);
                 return Some(record.clone());
             }
-            // Purged, emptied or odd: not worth another read.
+            // The record was purged, removed or damaged: another read would give the same.
             self.disk.forget(key);
             self.front.listing.forget_key(key.as_bytes());
             return None;
@@ -165,7 +168,7 @@ impl Store for HybridStore {
             if !disk.may_contain(key) {
                 return None;
             }
-            // What changes meanwhile is no fault of the disk.
+            // A key that changes during the load does not count as a disk error.
             match disk.load(key, || true).await {
                 Found::Record(record) => Some((record, false)),
                 Found::Nothing => None,
@@ -236,11 +239,11 @@ impl Store for HybridStore {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             if let Some(canary) = self.stop_canary() {
-                // It ends cancelled; what matters is that it has ended.
+                // The task ends as cancelled. Only its end matters here.
                 let _ = canary.await;
             }
             if self.inner.disk.is_closed() {
-                // The folder may be another process's by now.
+                // After the unlock, the folder may belong to another process.
                 return;
             }
             let flushed = self.inner.disk.close().await;

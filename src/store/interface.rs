@@ -1,4 +1,4 @@
-//! The trait [`Store`].
+//! The trait [`Store`], which both stores implement.
 
 use std::sync::Arc;
 
@@ -11,59 +11,64 @@ use super::scope::{Kind, Scope};
 use super::usage::Usage;
 use crate::clock::Timestamp;
 
-/// Stored responses that the listing is asked for at a time.
+/// Stored responses in a page of the listing that the provided methods ask for.
 const PAGE: usize = 512;
 
 /// Keeps records by key, bounded in bytes.
 ///
-/// A record that a purge covers is never returned (see [`ledger`](super::ledger)); every fault of a tier is a miss.
+/// A record that a purge covers is never returned (see [`ledger`](super::ledger)). Every fault of a
+/// tier is a miss.
 pub trait Store: Send + Sync + 'static {
-    /// Looks in memory only: no waiting, no copy of body bytes.
+    /// Looks in memory only. Does not wait, and copies no body bytes.
     fn get_memory(&self, key: &[u8]) -> Option<Arc<Record>>;
 
-    /// Looks on disk, after [`Store::get_memory`] said no; what is found is kept in memory too.
+    /// Looks on disk, after [`Store::get_memory`] returned nothing. A record found is also kept in
+    /// memory.
     fn get_disk<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<Arc<Record>>>;
 
-    /// What lies under `key`, purged or not, and whether in memory; nothing is brought into memory by it.
+    /// The record under `key`, purged or not, and whether it is in memory. A record on disk is not
+    /// brought into memory.
     fn peek<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Option<(Arc<Record>, bool)>>;
 
-    /// Keeps `record` in memory and, in the background, on disk. A record older by sequence than a purge
-    /// that covers it is dropped.
+    /// Keeps `record` in memory and, in the background, on disk. A record is dropped if a purge
+    /// with a higher sequence number covers it.
     fn put(&self, key: CacheKey, record: Arc<Record>);
 
-    /// Forgets what is stored under `key`, in every tier.
+    /// Removes the record under `key` from every tier.
     fn remove(&self, key: &CacheKey);
 
-    /// A sequence number larger than every one given out before, also across restarts. A fetch takes one when
-    /// it begins, so that a purge during the fetch beats what the fetch stores.
+    /// A sequence number higher than all given out before, also by earlier processes. A fetch takes
+    /// one when it begins, so that a purge during the fetch also covers the fetched response.
     fn next_sequence(&self) -> u64;
 
-    /// Whether a record with these handles, begun at `sequence`, has been purged since.
+    /// Whether a purge since `sequence` covers a record with these handles.
     fn is_purged(&self, handles: &[Handle], sequence: u64) -> bool;
 
-    /// Whether what began at `sequence` with these handles counts as stale by a soft purge since.
+    /// Whether a soft purge since `sequence` makes a record with these handles stale.
     fn is_softened(&self, handles: &[Handle], sequence: u64) -> bool;
 
-    /// Since when `record` counts as stale by a soft purge; one load for a record that was found clear of all before.
+    /// Since when `record` is stale by a soft purge. Costs one atomic load for a record that was
+    /// found clear of all purges before.
     fn stale_since(&self, record: &Record) -> Option<Timestamp>;
 
-    /// Makes everything stored or in flight under any of `scopes` unusable or, softly, stale, at once and durably: when it
-    /// returns `Ok`, the purge survives a crash. Costs as much as there are scopes, whatever is stored.
+    /// Makes everything stored or in flight under any of `scopes` unusable or, by a soft purge,
+    /// stale. When it returns `Ok`, the purge survives a crash. The cost depends on the number of
+    /// scopes, not on what is stored.
     fn purge_all(&self, scopes: &[Scope], kind: Kind) -> std::io::Result<()>;
 
-    /// A hard purge of one scope.
+    /// Purges one scope hard; see [`Store::purge_all`].
     fn purge(&self, scope: Scope) -> std::io::Result<()> {
         self.purge_all(&[scope], Kind::Hard)
     }
 
-    /// Up to `limit` of the stored responses that `query` is about, from where an earlier page left off. Costs as much as it
-    /// gives.
+    /// Up to `limit` of the stored responses that match `query`, from where an earlier page ended.
+    /// The cost depends on the number returned.
     fn list(&self, query: &Query, after: Option<u64>, limit: usize) -> Page;
 
-    /// Whether the listing knows everything that is stored.
+    /// Whether the listing has everything that is stored.
     fn lists_all(&self) -> bool;
 
-    /// How many stored responses `query` is about, as far as they are listed. Costs as much as it counts.
+    /// How many listed responses match `query`. The cost depends on that number.
     fn count(&self, query: &Query) -> u64 {
         let (mut count, mut after) = (0, None);
         loop {
@@ -76,10 +81,11 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// Drops what is stored under `key` to make room. Unlike [`Store::remove`], it may be back after a restart.
+    /// Removes the record under `key` to make room. Unlike after [`Store::remove`], it may be back
+    /// after a restart.
     fn drop_stored(&self, key: &CacheKey);
 
-    /// Drops every listed response that is of no use any more at `now`, and tells how many.
+    /// Drops every listed response that is of no use any more at `now`. Returns their number.
     fn drop_useless(&self, now: Timestamp) -> u64 {
         let (mut count, mut after) = (0, None);
         loop {
@@ -95,10 +101,11 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// Sizes and counts for `/stats` and metrics.
+    /// Sizes and counts for `/stats` and the metrics.
     fn usage(&self) -> Usage;
 
-    /// Waits until what was put has reached the disk as far as it will, and closes the disk tier. From then on the folder may be
-    /// another process's: memory goes on, what was on disk only is not found, and a purge is refused, as it would not last.
+    /// Waits until the records that were put have reached the disk, and closes the disk tier. From
+    /// then on the folder may belong to another process. The memory tier works on, records on disk
+    /// are not found, and a purge is refused, because it would not be durable.
     fn close(&self) -> BoxFuture<'_, ()>;
 }

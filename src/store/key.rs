@@ -1,23 +1,24 @@
-//! Keys and handles.
+//! [`CacheKey`] is the key of a record, [`Handle`] names a set of records for purges.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The whole cache key of a stored response, as bytes. Kept in full, so that two keys never collide.
+/// The whole cache key of a stored response, as bytes. It is kept in full, so that two keys never
+/// collide.
 ///
-/// Cloning is cheap. A look-up needs only a borrowed `&[u8]`.
+/// Cloning is cheap. A lookup needs only a borrowed `&[u8]`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CacheKey(Arc<[u8]>);
 
 impl CacheKey {
-    /// A key of these bytes.
+    /// Takes the bytes as they are; a test or the policy makes them.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         CacheKey(bytes.into())
     }
 
-    /// The bytes of the key.
+    /// All bytes of the key, the variant included.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -35,39 +36,41 @@ impl std::fmt::Debug for CacheKey {
     }
 }
 
-/// Names a set of records that can be purged together: those of one request URL, of one target page, of
-/// one tag, host or prefix. The first 8 bytes of SHA-256 over a domain word and the name; a
-/// collision only purges more than was asked.
+/// Names a set of records that can be purged together: those of one request URL, target page, tag,
+/// host or prefix. It is the first 8 bytes of SHA-256 over a domain word and the name. A collision
+/// purges more than was asked, never less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Handle(pub u64);
 
 impl Handle {
-    /// The handle of one request URL (all its variants).
+    /// The handle of one request URL, with all its variants.
     pub fn of_url(url: &str) -> Self {
         Self::of("url", url)
     }
 
-    /// The handle of what is stored under one key: of all variants for a primary key, of one for a variant's.
+    /// The handle of one key. That of a primary key covers all its variants, that of a variant
+    /// covers one.
     pub fn of_key(key: &[u8]) -> Self {
         Self::of_url(&String::from_utf8_lossy(key))
     }
 
-    /// The handle of one captured page (all its sizes and formats).
+    /// The handle of one captured page, in all sizes and formats.
     pub fn of_target(url: &str) -> Self {
         Self::of("target", url)
     }
 
-    /// The handle of one group of an origin (RFC 9875); `scope` stands for the origin.
+    /// The handle of one group of an origin (RFC 9875). `scope` names the origin.
     pub fn of_group(scope: &str, group: &str) -> Self {
         Self::of("group", &format!("{scope}\n{group}"))
     }
 
-    /// The handle of one tag that origins give their responses.
+    /// The handle of one tag that an origin gives its responses.
     pub fn of_tag(tag: &str) -> Self {
         Self::of("tag", tag)
     }
 
-    /// The handle of what has tags that are not told apart, too many or too long: a purge by any tag names it too.
+    /// The handle of responses whose tags are too many or too long to be kept. A purge by any tag
+    /// includes it.
     pub fn of_untold_tags() -> Self {
         Self::of("untold tags", "")
     }

@@ -1,17 +1,19 @@
-//! The purge ledger: what was purged, by sequence number, and the numbers themselves.
+//! [`Ledger`]: the purges by sequence number, and the source of sequence numbers.
 //!
-//! Every record carries the sequence number of the fetch that led to it. A purge takes a number too, and
-//! makes every record of its scope with a smaller one unusable, wherever it lies: in memory, on disk, or still on its
-//! way from the origin. So a purge costs one entry, survives a restart, and needs no list of what is stored.
+//! Every record has the sequence number of the fetch that led to it. A purge takes a number too. It
+//! makes every record of its scope with a lower number unusable: in memory, on disk, or still on
+//! its way from the origin. So a purge costs one entry, survives a restart, and needs no list of
+//! stored records.
 //!
-//! Numbers are given out from blocks. The end of a block is on disk before its first number is used, so after a
-//! crash the next process starts above all that were used; no clock has a say in it.
+//! Numbers are given out from blocks. The end of a block is on disk before its first number is
+//! used. So after a crash, the next process starts above all used numbers, whatever the clock says.
 //!
-//! A purge is hard, or soft: then what it hits counts as stale from its moment on. That is an entry of its own kind, with the
-//! moment in it; what became of freshness by it, others decide.
+//! A purge is hard or soft. A soft purge makes its records stale from its moment on. It is an entry
+//! of its own kind, with the moment in it. The effect on freshness is decided elsewhere.
 //!
-//! At most a configured number of purges by handle are kept, of each kind. Beyond that the older half is folded into one purge
-//! of everything older than the youngest of them: that purges too much, never too little.
+//! The ledger keeps a configured number of purges by handle, of each kind. Beyond that, the older
+//! half is folded into one purge of everything older than the youngest of them. That purges too
+//! much, never too little.
 
 use std::io;
 use std::path::Path;
@@ -29,46 +31,47 @@ mod file;
 use entries::Entries;
 use file::{Found, LedgerFile, Slot, State};
 
-/// Numbers that are set aside at a time; so many at most are left unused by a crash.
+/// Numbers that are reserved at a time. A crash wastes at most that many.
 const BLOCK: u64 = 1 << 20;
-/// Numbers between two attempts to set the next block aside when the disk refuses.
+/// Numbers between two attempts to reserve a block when the disk refuses.
 const RETRY: u64 = 4096;
 
-/// See the [module](self).
+/// The purges and the sequence numbers; see the [module](self).
 #[derive(Debug)]
 pub struct Ledger {
     next: AtomicU64,
-    /// Numbers below this are safe to use: the next process starts here.
+    /// Numbers below this are durable: the next process starts here.
     reserved: AtomicU64,
-    /// The number at which to set aside more.
+    /// The number at which to reserve the next block.
     reserve_at: AtomicU64,
-    /// The largest sequence of any purge: a record above it is not purged.
+    /// The highest sequence number of any hard purge. A record above it is not purged.
     newest: AtomicU64,
-    /// The same of soft purges.
+    /// The highest sequence number of any soft purge.
     newest_soft: AtomicU64,
-    /// Everything below this is purged.
+    /// Everything with a lower sequence number is purged.
     floor: AtomicU64,
-    /// Raised by each purge once it holds: what was clear of all purges at one value is so as long as that stands.
+    /// Raised by each purge once the purge holds. A record clear of all purges at one value stays
+    /// clear until the next value.
     generation: AtomicU64,
     purges: RwLock<Entries>,
     max_entries: usize,
     file: Mutex<Option<LedgerFile>>,
     reserve_failed: AtomicBool,
-    /// The file may be another process's.
+    /// The file may belong to another process.
     closed: AtomicBool,
 }
 
 impl Ledger {
-    /// A ledger that lasts as long as the process, of at most `max_entries` purges by handle.
+    /// A ledger without a file, of at most `max_entries` purges by handle.
     pub fn in_memory(max_entries: usize) -> Ledger {
         Self::from_state(State { reserved: 1, ..State::default() }, u64::MAX, max_entries, None)
     }
 
-    /// The ledger in the file `path`.
+    /// Opens or creates the ledger in the file `path`.
     ///
-    /// Without the file, or if it is damaged, nobody can tell what was purged: then `forget` is called before a
-    /// new ledger begins, and has to make everything stored so far unusable. (A last entry that was cut short is
-    /// no damage; its purge had not been confirmed.)
+    /// If the file is missing or damaged, the earlier purges are unknown. Then `forget` is called
+    /// before a new ledger begins, and has to make everything stored so far unusable. An incomplete
+    /// last entry is no damage, because its purge was not confirmed.
     pub fn open(
         path: &Path,
         max_entries: usize,
@@ -78,7 +81,7 @@ impl Ledger {
         let slots = file::capacity_for(max_entries);
         let (mut state, opened) = match LedgerFile::open(path)? {
             Found::Whole(state, opened) => (state, Some(opened)),
-            // Written anew, so that it is of one version throughout.
+            // The file is rewritten, so that all of it is of one version.
             Found::Older(state) => (state, None),
             Found::Missing => {
                 forget()?;
@@ -125,7 +128,7 @@ impl Ledger {
         }
     }
 
-    /// Writes nothing any more: from now on every purge is an error, and no new number is durable.
+    /// Closes the file. From now on every purge is an error, and no new number is durable.
     pub fn close(&self) {
         let mut file = self.file.lock();
         self.closed.store(true, Ordering::Release);
@@ -133,7 +136,7 @@ impl Ledger {
         self.reserved.store(0, Ordering::Release);
     }
 
-    /// A number larger than every one before, also of earlier processes.
+    /// A number higher than every one before, also of earlier processes.
     pub fn next_sequence(&self) -> u64 {
         let sequence = self.next.fetch_add(1, Ordering::Relaxed);
         if sequence >= self.reserve_at.load(Ordering::Relaxed) {
@@ -142,13 +145,14 @@ impl Ledger {
         sequence
     }
 
-    /// Whether the next process will start above `sequence`. A record whose number is not durable must not
-    /// reach the disk: a later purge could get a smaller one.
+    /// Whether the next process will start above `sequence`. A record whose number is not durable
+    /// must not reach the disk, because a later purge could get a lower number.
     pub fn is_durable(&self, sequence: u64) -> bool {
         sequence < self.reserved.load(Ordering::Acquire)
     }
 
-    /// Whether a record with these handles and this sequence was purged. One load if no purge is younger.
+    /// Whether a hard purge covers a record with these handles and this sequence number. Costs one
+    /// atomic load if no purge is younger.
     pub fn is_purged(&self, handles: &[Handle], sequence: u64) -> bool {
         if sequence >= self.newest.load(Ordering::Acquire) {
             return false;
@@ -159,8 +163,8 @@ impl Ledger {
         self.purges.read().is_purged(handles, sequence)
     }
 
-    /// Since when a record with these handles and this sequence counts as stale, by the first soft purge after it. One
-    /// load if no soft purge is younger.
+    /// Since when a record with these handles and this sequence number is stale, by the first soft
+    /// purge after it. Costs one atomic load if no soft purge is younger.
     pub fn stale_since(&self, handles: &[Handle], sequence: u64) -> Option<Timestamp> {
         if sequence >= self.newest_soft.load(Ordering::Acquire) {
             return None;
@@ -168,13 +172,14 @@ impl Ledger {
         self.purges.read().stale_since(handles, sequence)
     }
 
-    /// A number that each purge raises, once it holds.
+    /// A number that each purge raises once the purge holds.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Purges `scopes` as one, at once; when it returns `Ok`, for good. On an error the purge holds in this process, and the
-    /// next purge tries to write both.
+    /// Purges all `scopes` with one sequence number. The purge holds at once; when this returns
+    /// `Ok`, it is durable. After an error the purge holds in this process, and the next purge
+    /// tries to write both.
     pub fn purge(&self, scopes: &[Scope], kind: Kind) -> io::Result<()> {
         let sequence = self.next_sequence();
         {
@@ -208,7 +213,7 @@ impl Ledger {
         open.write(&slots, || self.state(), file::capacity_for(self.max_entries))
     }
 
-    /// Purges by handle that are kept one by one.
+    /// Number of purges by handle, hard and soft.
     pub fn len(&self) -> usize {
         self.purges.read().len()
     }
@@ -218,8 +223,8 @@ impl Ledger {
         self.len() == 0
     }
 
-    /// Folds all but the youngest half of the bound if there are too many. The file needs no entry for it: whoever reads all purges back
-    /// folds again, and what it folds differently is still purged.
+    /// If there are too many purges, folds all but the youngest half of the bound. The file needs
+    /// no entry for it: reading all purges back folds them again, and purges at least as much.
     fn fold(&self, purges: &mut Entries) {
         if let Some(floor) = purges.fold(self.max_entries) {
             self.floor.fetch_max(floor, Ordering::AcqRel);
@@ -245,7 +250,7 @@ impl Ledger {
 
     fn reserve(&self, sequence: u64) {
         let mut file = if self.is_durable(sequence) {
-            // Half a block is left: one caller does it, the others go on.
+            // Half a block is left, so one caller reserves and the others go on.
             let Some(file) = self.file.try_lock() else { return };
             file
         } else {

@@ -1,9 +1,11 @@
-//! What is stored, as far as is known: a bounded index in memory, by key and by handle.
+//! `Listing`: the stored responses as far as known, in a bounded index in memory by key and by
+//! handle.
 //!
-//! It is a hint. Purges do not need it; it tells what they hit, what there is, and how to ask for it again. It learns of a record
-//! when that is put or read, and forgets it when it turns out to be gone: whoever reads the listing checks each entry against the
-//! ledger and both tiers, so that nothing is told that could not be served. An orderly end saves it beside the blocks; after a crash it
-//! begins empty and learns anew.
+//! The listing is a hint, and purges do not need it. It tells which responses a purge hits, what is
+//! stored, and how to request it again. A record enters it when the record is put or read, and
+//! leaves it when the record turns out to be gone. The reader checks each entry against the ledger
+//! and both tiers, so nothing is listed that could not be served. An orderly shutdown saves the
+//! listing beside the blocks. After a crash it begins empty.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -20,45 +22,45 @@ use crate::policy::purge::useful_until;
 
 pub(super) mod file;
 
-/// Which stored responses are asked about: those that carry at least one handle out of each group; all of them without a group.
+/// Selects stored responses that carry at least one handle of each group. Without a group it
+/// selects all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(pub Vec<Vec<Handle>>);
 
 /// A stored response in the listing.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// Its key.
+    /// The cache key that the response is stored under.
     pub key: CacheKey,
     /// Status code of the response.
     pub status: u16,
-    /// Bytes of its body.
+    /// Length of the body in bytes.
     pub bytes: u64,
-    /// When it arrived, or was last validated.
+    /// When the response arrived, or was last validated.
     pub stored: Timestamp,
-    /// Until when it is fresh; a soft purge has its say here.
+    /// Until when the response is fresh, soft purges included.
     pub fresh_until: Timestamp,
-    /// Until when it is of any use without being validated.
+    /// Until when the response can be used without validation, fresh or stale.
     pub useful_until: Timestamp,
-    /// Time it took to get.
+    /// Time that the fetch or capture took.
     pub cost: Duration,
-    /// Requests that it answered, as far as this was noted.
+    /// Requests that were answered with it, as far as counted.
     pub hits: u32,
-    /// Whether it is in memory; else on disk only.
+    /// Whether the response is in memory. Otherwise it is on disk only.
     pub in_memory: bool,
-    /// What it shows, and how to ask for it again.
+    /// What the response shows, and how to request it again.
     pub asking: Arc<Asking>,
 }
 
-/// A part of the listing.
+/// A page of the listing.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// In the order in which they were noted.
+    /// The responses, in the order in which they were noted.
     pub listed: Vec<Listed>,
-    /// Where the next part begins, if there may be one.
+    /// Where the next page begins, if there may be one.
     pub next: Option<u64>,
 }
 
-/// What is known of one record.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) key: CacheKey,
@@ -68,7 +70,7 @@ pub(super) struct Entry {
     pub(super) bytes: u64,
     pub(super) stored: Timestamp,
     pub(super) fresh_until: Timestamp,
-    /// How long after that it is of use.
+    /// How long after `fresh_until` the response can be used.
     pub(super) window: Duration,
     pub(super) cost: Duration,
     pub(super) hits: Arc<AtomicU32>,
@@ -76,7 +78,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// As it is told: `since` is the moment of a soft purge.
+    /// The entry as it is listed. `since` is the moment of a soft purge.
     pub(super) fn listed(self, since: Option<Timestamp>, in_memory: bool) -> Listed {
         let fresh_until = since.map_or(self.fresh_until, |since| since.min(self.fresh_until));
         Listed {
@@ -94,7 +96,6 @@ impl Entry {
     }
 }
 
-/// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Listing {
     index: Mutex<Index>,
@@ -103,12 +104,12 @@ pub(super) struct Listing {
 
 #[derive(Debug, Default)]
 struct Index {
-    /// By number, which is that of the noting.
+    /// By the number of the entry, which counts the notes.
     entries: BTreeMap<u64, Entry>,
     by_key: HashMap<CacheKey, u64>,
     by_handle: BTreeSet<(Handle, u64)>,
     next: u64,
-    /// There are records that it does not know of.
+    /// Some stored records are not listed.
     partial: bool,
 }
 
@@ -118,10 +119,10 @@ impl Listing {
         Listing { index: Mutex::default(), most: most.max(1) }
     }
 
-    /// Notes that `record` is kept under `key`. Its hits go on from those of what it replaces.
+    /// Notes that `record` is kept under `key`. The hit count of the record it replaces goes on.
     pub(super) fn note(&self, key: &CacheKey, record: &Record) {
         let Content::Response { head, body } = &record.content else {
-            // An index of variants takes the place of a response that did not vary.
+            // An index of variants replaces a response that did not vary.
             return self.forget_key(key.as_bytes());
         };
         let mut index = self.index.lock();
@@ -149,7 +150,7 @@ impl Listing {
         index.bound(self.most);
     }
 
-    /// Takes `entries` over from the last process.
+    /// Takes over the `entries` that the last process saved.
     pub(super) fn take_over(&self, entries: Vec<Entry>, complete: bool) {
         let mut index = self.index.lock();
         index.partial |= !complete;
@@ -160,17 +161,16 @@ impl Listing {
         index.bound(self.most);
     }
 
-    /// Forgets what is under `key`.
     pub(super) fn forget_key(&self, key: &[u8]) {
         self.index.lock().forget_key(key);
     }
 
-    /// Forgets the entry of this number.
+    /// Forgets the entry with this number.
     pub(super) fn forget(&self, number: u64) {
         self.index.lock().forget(number);
     }
 
-    /// Whether everything stored is listed, as far as is known.
+    /// Whether everything stored is listed, as far as known.
     pub(super) fn is_complete(&self) -> bool {
         !self.index.lock().partial
     }
@@ -179,8 +179,8 @@ impl Listing {
         self.index.lock().entries.len()
     }
 
-    /// Up to `limit` entries after number `after` that `query` is about, with their numbers; and the last number that was looked
-    /// at, if there may be more.
+    /// Up to `limit` entries after number `after` that match `query`, with their numbers; and the
+    /// last number looked at, if there may be more.
     pub(super) fn page(&self, query: &Query, after: u64, limit: usize) -> (Vec<(u64, Entry)>, Option<u64>) {
         let index = self.index.lock();
         let numbers: Vec<u64> = match query.0.first() {
@@ -204,7 +204,7 @@ impl Listing {
         (entries.collect(), last)
     }
 
-    /// All entries, and whether they are all there is.
+    /// All entries, and whether they are complete.
     pub(super) fn all(&self) -> (Vec<Entry>, bool) {
         let index = self.index.lock();
         (index.entries.values().cloned().collect(), !index.partial)
@@ -213,7 +213,7 @@ impl Listing {
 
 impl Index {
     fn add(&mut self, entry: Entry) {
-        // From 1 on: 0 stands before all.
+        // Numbers begin at 1, because a page after 0 begins with the first entry.
         self.next += 1;
         let number = self.next;
         self.by_handle.extend(entry.handles.iter().map(|&handle| (handle, number)));

@@ -1,4 +1,4 @@
-//! The store without a disk: what it holds ends with the process.
+//! [`MemoryStore`]: the store without a disk. Its records end with the process.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use super::scope::{Kind, Scope};
 use super::usage::Usage;
 use crate::clock::Timestamp;
 
-/// Keeps records in memory only, purges too.
+/// Keeps records and purges in memory only.
 pub struct MemoryStore {
     front: Front,
 }
 
 impl MemoryStore {
-    /// A store of `config.memory_bytes`; of the rest only `block_bytes` (the largest record that is worth room in
-    /// memory), `max_ledger_entries` and `max_listed` matter.
+    /// A store of `config.memory_bytes`. Of the other settings, only `block_bytes` (the largest
+    /// record that is kept), `max_ledger_entries` and `max_listed` matter.
     pub fn new(config: &Config) -> MemoryStore {
         let ledger = Ledger::in_memory(config.max_ledger_entries);
         MemoryStore { front: Front::new(ledger, config.memory_bytes, config.block_bytes, config.max_listed) }

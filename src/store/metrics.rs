@@ -5,7 +5,7 @@ use crate::telemetry::exposition::Sample;
 use crate::telemetry::metric::Metric;
 
 impl Usage {
-    /// Its metrics.
+    /// The sizes and counts as samples for `/metrics`.
     pub fn samples(&self) -> Vec<Sample> {
         let mut samples: Vec<Sample> = [
             (Metric::MemoryBytes, self.memory_bytes),

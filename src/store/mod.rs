@@ -1,5 +1,6 @@
-//! Stored responses: a small trait, a byte record, a hybrid of memory and disk, a memory twin, the
-//! ledger of purges, and a listing of what there is. Nothing here knows what freshness is.
+//! The store of responses: the trait [`Store`], the byte record, a store in memory and on disk, a
+//! store in memory only, the purge ledger, and a listing of what is stored. The store does not know
+//! what freshness is.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,8 +33,8 @@ pub use record::{Content, Record};
 pub use scope::{Kind, Scope};
 pub use usage::Usage;
 
-/// The store that `config` asks for: memory over disk if it names a folder, else memory only. Needs a
-/// running tokio runtime, on which the disk tier then works.
+/// Opens the store that `config` asks for: memory and disk if it names a folder, otherwise memory
+/// only. Needs a running tokio runtime for the disk tier.
 pub async fn open(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
     match &config.dir {
         Some(dir) => Ok(Arc::new(open_when_free(dir, config).await?)),
@@ -41,11 +42,11 @@ pub async fn open(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
     }
 }
 
-/// Whether [`open`] would succeed, as far as that shows without creating or locking anything. A folder that another
-/// process has open passes.
+/// Whether [`open`] would succeed, as far as that shows without creating or locking anything. A
+/// folder that another process has open passes.
 ///
 /// # Errors
-/// As there.
+/// As [`open`] returns them.
 pub fn check(config: &Config) -> Result<(), OpenError> {
     match &config.dir {
         Some(dir) => hybrid::check(dir, config),
@@ -53,7 +54,7 @@ pub fn check(config: &Config) -> Result<(), OpenError> {
     }
 }
 
-/// How often a folder that another process has open is looked at.
+/// Time between two attempts to lock a folder that another process has open.
 const LOOK: Duration = Duration::from_millis(50);
 
 async fn open_when_free(dir: &Path, config: &Config) -> Result<HybridStore, OpenError> {
@@ -71,7 +72,7 @@ async fn open_when_free(dir: &Path, config: &Config) -> Result<HybridStore, Open
     }
 }
 
-/// Whether a process, this one or another, has the cache folder `dir` open.
+/// Whether any process, this one included, has the cache folder `dir` open.
 pub fn is_locked(dir: &Path) -> bool {
     hybrid::is_locked(dir)
 }

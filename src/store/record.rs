@@ -1,15 +1,16 @@
-//! The byte record: what one key holds, and its versioned, checked form on disk.
+//! [`Record`]: the content of one key, and its versioned and checked form on disk.
 //!
 //! ```text
 //! 0   magic "tint"      16  body length, u64
-//! 4   version, u16      24  checksum, u64: SHA-256 of bytes 0..24 and the head, cut to 8 bytes
-//! 6   kind, u8          32  head, postcard
-//! 7   zero              ..  body, raw, to the end
-//! 8   head length, u64
+//! 4   version, u16      24  checksum, u64: SHA-256 of bytes 0..24 and the head,
+//! 6   kind, u8              cut to 8 bytes
+//! 7   zero              32  head, postcard
+//! 8   head length, u64  ..  body, raw, to the end
 //! ```
 //!
-//! Numbers are little endian. Whoever changes what postcard sees raises the version: older records are then
-//! misses. The body has no checksum of its own here; the disk tier checks each value as a whole.
+//! Numbers are little endian. A change of the postcard form raises the version, and older records
+//! are then misses. The body has no checksum of its own, because the disk tier checks each value as
+//! a whole.
 
 use std::sync::Arc;
 
@@ -29,50 +30,50 @@ const PREAMBLE: usize = 32;
 const RESPONSE: u8 = 0;
 const VARIANTS: u8 = 1;
 
-/// Longest head of a response on disk in bytes. Below what `http::HeaderMap` can hold in lines of two bytes,
-/// so that no head makes it panic.
+/// Longest head of a response on disk in bytes. `http::HeaderMap` can hold a head of this length
+/// even if all its lines have two bytes, so no head makes it panic.
 pub const MAX_RESPONSE_HEAD: usize = 40 << 10;
 /// Longest variant index on disk in bytes.
 pub const MAX_VARIANTS_HEAD: usize = 4 << 20;
 
-/// What is stored under one key.
+/// The record that is stored under one key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// Taken from [`super::Store::next_sequence`] when the fetch began that led to this record.
+    /// Taken from [`super::Store::next_sequence`] when the fetch of this record began.
     pub sequence: u64,
-    /// The sets by which it can be purged.
+    /// The sets of records by which it can be purged.
     pub handles: Vec<Handle>,
-    /// What it shows, and how to ask for it again.
+    /// What the response shows, and how to request it again.
     pub asking: Arc<Asking>,
-    /// What this process notes of it; not stored.
+    /// Notes of this process, which are not stored.
     pub seen: Seen,
     /// The response, or the index of its variants.
     pub content: Content,
 }
 
-/// The two things a key can hold.
+/// The two kinds of content of a key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// A stored response with its whole body.
     Response {
-        /// Head and decisions.
+        /// Status and fields of the response, and the decisions made when it was stored.
         head: Arc<StoredResponse>,
-        /// The body, whole.
+        /// The whole body in memory.
         body: Bytes,
     },
     /// The variants of a target whose responses vary.
     Variants(VariantIndex),
 }
 
-/// Why a record has no form on disk.
+/// The reason that a record has no form on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// The head is longer than its bound.
     #[error("head of {bytes} bytes is longer than {limit}")]
     HeadTooLong {
-        /// Its length in bytes.
+        /// Length of the head in bytes.
         bytes: usize,
-        /// The bound in bytes.
+        /// The bound on the head in bytes.
         limit: usize,
     },
     /// The head could not be serialised.
@@ -80,39 +81,39 @@ pub enum EncodeError {
     Head,
 }
 
-/// Why bytes are no record.
+/// The reason that bytes are no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Shorter than the fixed part.
+    /// Shorter than the fixed part of a record.
     #[error("shorter than a record")]
     Short,
-    /// Something else than a record.
+    /// The bytes begin with another magic.
     #[error("not a record")]
     Magic,
-    /// Written by another version.
+    /// The record was written by another version.
     #[error("record version {0} is not {VERSION}")]
     Version(u16),
-    /// Of no known kind.
+    /// The kind is neither a response nor an index of variants.
     #[error("record kind {0} is unknown")]
     Kind(u8),
-    /// The lengths do not add up to what is there: cut off, or followed by something.
+    /// The lengths do not add up to that of the bytes.
     #[error("lengths do not match the bytes")]
     Length,
-    /// The head is not the one that was written.
+    /// The checksum of the head does not match.
     #[error("checksum of the head does not match")]
     Checksum,
-    /// The head holds values that do not exist, such as a field name with a space.
+    /// The head holds invalid values, such as a field name with a space.
     #[error("head has values out of range")]
     Head,
 }
 
 impl Record {
-    /// A record of which it is not known how it was asked for.
+    /// A record without the request that can be replayed for it.
     pub fn new(sequence: u64, handles: Vec<Handle>, content: Content) -> Record {
         Record { sequence, handles, asking: Arc::default(), seen: Seen::default(), content }
     }
 
-    /// Everything before the body, in the form of the module's table. The body follows as it is.
+    /// Everything before the body, in the form of the module's table. The body follows unchanged.
     pub fn encode_head(&self) -> Result<Vec<u8>, EncodeError> {
         match &self.content {
             Content::Response { head, body } => {
@@ -122,7 +123,7 @@ impl Record {
         }
     }
 
-    /// The body; empty for a variant index.
+    /// The body of the response. Empty for an index of variants.
     pub fn body(&self) -> &[u8] {
         match &self.content {
             Content::Response { body, .. } => body,
@@ -130,7 +131,8 @@ impl Record {
         }
     }
 
-    /// The record that `bytes` hold, all of them. Copies no body bytes: the body is a slice of `bytes`.
+    /// Decodes `bytes`, which hold exactly one record. The body is a slice of `bytes` and is not
+    /// copied.
     pub fn decode(bytes: Bytes) -> Result<Record, DecodeError> {
         let preamble: &[u8; PREAMBLE] = bytes.first_chunk().ok_or(DecodeError::Short)?;
         if preamble[..4] != MAGIC {
@@ -167,9 +169,10 @@ impl Record {
         }
     }
 
-    /// Bytes that it takes in memory, near enough to be bounded by.
+    /// Estimated size of the record in memory in bytes.
     pub fn weight(&self) -> usize {
-        // A field line costs its octets, a bucket, and a shared value; the rest is the structs themselves.
+        // A field line costs its octets, a bucket of the map, and a shared value. The rest is the
+        // structs.
         const LINE: usize = 96;
         const FIXED: usize = 256;
         let content = match &self.content {
@@ -226,7 +229,7 @@ fn checksum(preamble: &[u8], head: &[u8]) -> u64 {
     u64::from_le_bytes(first)
 }
 
-/// A record's bytes with another head, everything else put right.
+/// The bytes of a record with another head and a right checksum.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn forged(kind: u8, head: &[u8], body: &[u8]) -> Bytes {
     let mut bytes = vec![0; PREAMBLE];

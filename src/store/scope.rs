@@ -1,22 +1,22 @@
-//! What a purge reaches, and how.
+//! What a purge covers ([`Scope`]), and its effect ([`Kind`]).
 
 use super::key::Handle;
 use crate::clock::Timestamp;
 
-/// What a purge hits.
+/// The set of records that a purge covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Every record that carries this handle.
     Handle(Handle),
-    /// Every record.
+    /// Every record in the store.
     All,
 }
 
-/// How a purge hits.
+/// The effect of a purge on the records that it covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// What it hits is not used again.
+    /// The records are not used again.
     Hard,
-    /// What it hits counts as stale from this moment on.
+    /// The records count as stale from this moment on.
     Soft(Timestamp),
 }

@@ -1,4 +1,5 @@
-//! One line per exchange, written when the last byte of the answer has gone or the client has.
+//! The access log: one line for each exchange, written when the last byte of the response is sent
+//! or the client disconnects.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -15,7 +16,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::message::body::{Body, BodyError};
 use crate::message::outcome::CacheOutcome;
 
-/// Writes access lines and counts what is sent.
+/// Writes access lines and counts bytes sent.
 #[derive(Clone)]
 pub struct AccessLog {
     enabled: bool,
@@ -23,7 +24,7 @@ pub struct AccessLog {
     clock: Arc<dyn Clock>,
 }
 
-/// What is known of an exchange when its request has come.
+/// The part of an access line that is known from the request.
 pub struct Exchange {
     method: Method,
     target: Uri,
@@ -46,13 +47,13 @@ impl Exchange {
 }
 
 impl AccessLog {
-    /// A log that writes lines if `enabled`, and counts in any case.
+    /// A log that writes lines if `enabled`. It counts in any case.
     pub fn new(enabled: bool, counters: Arc<Counters>, clock: Arc<dyn Clock>) -> Self {
         AccessLog { enabled, counters, clock }
     }
 
-    /// Writes the line now if the body is in one piece, else when it ends. A response without a
-    /// [`CacheOutcome`] is not one of the data plane.
+    /// Writes the line at once if the body is in one piece, otherwise when the body ends. A
+    /// response without a [`CacheOutcome`] is not one of the data plane.
     pub fn end(&self, exchange: Exchange, response: Response<Body>) -> Response<Body> {
         let outcome = response.extensions().get().copied();
         let mut line =
@@ -75,7 +76,8 @@ impl AccessLog {
 }
 
 impl AccessLog {
-    /// Writes the line of a plain GET over HTTP/1.1 that began at `started` and was answered whole at once.
+    /// Writes the line of a plain HTTP/1.1 GET that began at `started` and was answered whole at
+    /// once.
     pub fn answered(
         &self,
         started: Stopwatch,
@@ -122,7 +124,7 @@ fn write(
     );
 }
 
-/// Parameters whose values are left out: what proves who asks, and what is private of a capture.
+/// Parameters whose values are left out: credentials, and private data of a capture.
 const SECRET: [&str; 16] = [
     "access_key",
     "accessKey",
@@ -142,7 +144,7 @@ const SECRET: [&str; 16] = [
     "extraHttpHeaders",
 ];
 
-/// A target without the values of [`SECRET`] parameters.
+/// Displays a target without the values of [`SECRET`] parameters.
 struct Told<T>(T);
 
 impl<T: std::fmt::Display> std::fmt::Display for Told<T> {
@@ -152,7 +154,8 @@ impl<T: std::fmt::Display> std::fmt::Display for Told<T> {
     }
 }
 
-/// Where in a target a [`Masking`] writer is. A target comes in pieces, none of which ends within a parameter's name.
+/// The position of a [`Masking`] writer in a target. A target comes in pieces, none of which ends
+/// within the name of a parameter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Path,
@@ -190,7 +193,7 @@ impl std::fmt::Write for Masking<'_, '_> {
     }
 }
 
-/// A line to be; written when it is dropped.
+/// An access line, written when it is dropped.
 struct Line {
     log: AccessLog,
     exchange: Exchange,
@@ -221,7 +224,7 @@ impl Drop for Line {
     }
 }
 
-/// A streaming body that counts what passes.
+/// A streaming body that counts the bytes sent.
 struct Watched {
     body: Body,
     line: Line,

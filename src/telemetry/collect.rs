@@ -1,10 +1,10 @@
-//! The metrics of what is counted here.
+//! The metrics of [`Counters`], and of the values counted by reason.
 
 use super::counters::{Count, Counters};
 use super::exposition::Sample;
 use super::metric::Metric;
 
-/// The counts that are a metric each.
+/// Counts that are exported as one metric each.
 const COUNTS: [(Metric, Count); 8] = [
     (Metric::Collapsed, Count::Collapsed),
     (Metric::NotModified, Count::NotModified),
@@ -17,7 +17,7 @@ const COUNTS: [(Metric, Count); 8] = [
 ];
 
 impl Counters {
-    /// Its metrics at this moment.
+    /// The metrics at this moment.
     pub fn samples(&self) -> Vec<Sample> {
         let (tally, lag) = (self.tally(), self.purge_lag().figures());
         let savings = tally.savings();

@@ -1,4 +1,5 @@
-//! What happened, counted since start. Relaxed atomics: figures, not synchronisation.
+//! [`Counters`]: what happened since the start of the process. The counts are relaxed atomics and
+//! do not synchronise.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,40 +8,40 @@ use serde::Serialize;
 use super::lag::{Lag, LagFigures};
 use super::tally::Tally;
 
-/// Which count.
+/// The events that are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     /// Requests on the data plane.
     Requests,
-    /// Answered from memory.
+    /// Requests answered from memory.
     HitsMemory,
-    /// Of those, with an answer that was prepared.
+    /// Requests answered with a prepared response. They count as hits in memory too.
     HitsPrepared,
-    /// Answered from disk.
+    /// Requests answered from disk.
     HitsDisk,
-    /// Answered by the origin.
+    /// Requests answered by the origin.
     Misses,
-    /// Answered with a stale response: while it is validated, or as the client allowed.
+    /// Requests answered with a stale response: while it is validated, or as the client allowed.
     StaleServed,
-    /// Answered with a stale response because the origin failed.
+    /// Requests answered with a stale response because the origin failed.
     StaleOnError,
-    /// Answered with a stored response that the origin confirmed.
+    /// Requests answered with a stored response that the origin validated.
     Revalidated,
-    /// Passed by the cache: unsafe methods, ranges.
+    /// Requests that bypassed the cache: unsafe methods, ranges.
     Bypassed,
-    /// Waited for another request's fetch.
+    /// Requests that waited for the fetch of another request.
     Collapsed,
-    /// Answered 304.
+    /// Requests answered with a 304.
     NotModified,
-    /// Refused or failed by tintype itself.
+    /// Requests that tintype itself refused, or failed to answer.
     Errors,
     /// Requests sent to origins.
     OriginRequests,
-    /// Of those, without a usable answer: none, or an error status.
+    /// Requests to origins without a usable response: none, or an error status.
     OriginErrors,
-    /// Responses stored.
+    /// Responses that were stored.
     Stored,
-    /// Fetches begun for what was still fresh.
+    /// Fetches that began while the stored response was still fresh.
     EarlyRefreshes,
     /// Body bytes sent to clients.
     BytesSent,
@@ -52,22 +53,22 @@ pub enum Count {
 
 const COUNTS: usize = Count::Purges as usize + 1;
 
-/// All counts.
+/// All counts of a process.
 #[derive(Debug, Default)]
 pub struct Counters([AtomicU64; COUNTS], Lag, Tally);
 
 impl Counters {
-    /// Adds one.
+    /// Adds one to `count`.
     pub fn add(&self, count: Count) {
         self.add_many(count, 1);
     }
 
-    /// Adds `many`.
+    /// Adds `many` to `count`.
     pub fn add_many(&self, count: Count, many: u64) {
         self.0[count as usize].fetch_add(many, Ordering::Relaxed);
     }
 
-    /// The value of one.
+    /// The current value of `count`.
     pub fn get(&self, count: Count) -> u64 {
         self.0[count as usize].load(Ordering::Relaxed)
     }
@@ -77,12 +78,12 @@ impl Counters {
         &self.1
     }
 
-    /// What is counted by kind.
+    /// The counts by kind or by reason.
     pub fn tally(&self) -> &Tally {
         &self.2
     }
 
-    /// All of them at this moment.
+    /// All counts at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let hits = HitCounts {
             memory: self.get(Count::HitsMemory),
@@ -126,64 +127,65 @@ impl Counters {
 pub struct Snapshot {
     /// Requests on the data plane.
     pub requests: u64,
-    /// Hits by tier.
+    /// Requests answered from the store, by tier.
     pub hits: HitCounts,
-    /// Answered by the origin.
+    /// Requests answered by the origin.
     pub misses: u64,
-    /// Stale answers and why.
+    /// Requests answered with a stale response, by reason.
     pub stale: StaleCounts,
-    /// Stored responses confirmed by the origin.
+    /// Requests answered with a stored response that the origin validated.
     pub revalidated: u64,
-    /// Passed by the cache.
+    /// Requests that bypassed the cache.
     pub bypassed: u64,
-    /// Waited for another request's fetch.
+    /// Requests that waited for the fetch of another request.
     pub collapsed: u64,
-    /// Answered 304.
+    /// Requests answered with a 304.
     pub not_modified: u64,
-    /// Refused or failed by tintype itself.
+    /// Requests that tintype itself refused, or failed to answer.
     pub errors: u64,
-    /// Responses stored.
+    /// Responses that were stored.
     pub stored: u64,
     /// Purges by an operator.
     pub purges: u64,
-    /// How long they took, from being accepted to being durable and in effect.
+    /// How long purges took, from being accepted to being durable and in effect.
     pub purge_lag: LagFigures,
-    /// The origin side.
+    /// Requests to origins and their responses.
     pub origin: OriginCounts,
     /// Body bytes sent to clients.
     pub bytes_sent: u64,
-    /// Share of the cacheable requests that were answered without a new response from the origin, 0 to 1.
+    /// Share of the cacheable requests that were answered without a new response from the origin,
+    /// from 0 to 1.
     pub hit_rate: f64,
 }
 
-/// Hits by tier.
+/// Requests answered from the store, by tier.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct HitCounts {
-    /// From memory.
+    /// Requests answered from memory.
     pub memory: u64,
-    /// Of those, with an answer that was ready to be sent.
+    /// Requests answered with a prepared response, which `memory` includes.
     pub prepared: u64,
-    /// From disk.
+    /// Requests answered from disk.
     pub disk: u64,
 }
 
-/// Stale answers and why.
+/// Requests answered with a stale response, by reason.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StaleCounts {
-    /// While being validated, or as the client allowed.
+    /// While the response was validated, or as the client allowed.
     pub served: u64,
     /// Because the origin failed.
     pub on_error: u64,
 }
 
-/// The origin side.
+/// Requests to origins and their responses.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct OriginCounts {
-    /// Requests sent.
+    /// Requests sent to origins.
     pub requests: u64,
-    /// Without a usable answer.
+    /// Requests without a usable response.
     pub errors: u64,
-    /// Body bytes received.
+    /// Body bytes received from origins.
     pub bytes: u64,
 }
 

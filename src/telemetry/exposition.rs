@@ -1,4 +1,4 @@
-//! Metrics as text: OpenMetrics 1.0, or the older text format of Prometheus.
+//! Writes metrics as text: OpenMetrics 1.0, or the older text format of Prometheus.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use super::metric::{Kind, Metric};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     metric: Metric,
-    /// Value of its one label, if it has any.
+    /// The value of the metric's label, if it has one.
     label: Option<String>,
     value: Value,
 }
@@ -27,38 +27,38 @@ enum Value {
 }
 
 impl Sample {
-    /// A number that has no fraction.
+    /// A sample with an integer value.
     pub fn whole(metric: Metric, value: u64) -> Self {
         Sample { metric, label: None, value: Value::Whole(value) }
     }
 
-    /// Any number.
+    /// A sample with a value that may have a fraction.
     pub fn real(metric: Metric, value: f64) -> Self {
         Sample { metric, label: None, value: Value::Real(value) }
     }
 
-    /// The times that a histogram has seen.
+    /// A sample with the buckets of a histogram.
     pub fn spread(metric: Metric, value: Spread) -> Self {
         Sample { metric, label: None, value: Value::Spread(Box::new(value)) }
     }
 
-    /// The same with this value of its label.
+    /// The sample with this value of its label.
     pub fn of(self, label: impl Into<String>) -> Self {
         Sample { label: Some(label.into()), ..self }
     }
 }
 
-/// A text format.
+/// The text formats of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// OpenMetrics 1.0.
+    /// OpenMetrics 1.0, if the client accepts it.
     OpenMetrics,
-    /// Prometheus 0.0.4: what it is for who does not ask for the other.
+    /// Prometheus 0.0.4, for all other clients.
     Prometheus,
 }
 
 impl Format {
-    /// What a client with this `Accept` gets.
+    /// The format for a client with this `Accept` field.
     pub fn accepted(accept: Option<&str>) -> Self {
         let open = accept.is_some_and(|accept| {
             let offers = accept.split(',').map(|offer| offer.split(';').next().unwrap_or_default().trim());
@@ -70,7 +70,7 @@ impl Format {
         if open { Format::OpenMetrics } else { Format::Prometheus }
     }
 
-    /// The media type.
+    /// The media type of the format.
     pub fn content_type(self) -> &'static str {
         match self {
             Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -79,10 +79,10 @@ impl Format {
     }
 }
 
-/// `samples` as text, under the description of every metric, in the order of the metrics.
+/// `samples` as text, with the description of every metric, in the order of [`Metric::ALL`].
 ///
 /// # Errors
-/// None that a string can give.
+/// Only those of writing to a string, which does not fail.
 pub fn write(samples: Vec<Sample>, format: Format) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Samples(samples)));
@@ -94,7 +94,8 @@ pub fn write(samples: Vec<Sample>, format: Format) -> Result<String, fmt::Error>
     })
 }
 
-/// OpenMetrics in the terms of Prometheus 0.0.4: there the description of a counter has its `_total` too, and there is no end mark.
+/// Converts OpenMetrics to Prometheus 0.0.4: the description of a counter has its `_total` too, and
+/// there is no end mark.
 fn plain(text: &str) -> String {
     let counters: Vec<&str> = Metric::ALL
         .iter()
@@ -140,7 +141,7 @@ impl Collector for Samples {
     }
 }
 
-/// A label's value as it stands between quotes; the library writes it as it is.
+/// The value of a label with escapes, because the library writes it unchanged.
 fn escaped(label: &str) -> String {
     label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -1,17 +1,18 @@
-//! Times in fixed buckets of atomics: to observe one allocates nothing and takes no lock.
+//! [`Histogram`]: durations in fixed buckets of atomics. An observation allocates nothing and takes
+//! no lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper bounds of the buckets in microseconds: from a hit in memory to a capture that meets its deadline. What took longer is in one
-/// more bucket without a bound.
+/// Upper bounds of the buckets in microseconds, from a hit in memory to a capture that meets its
+/// deadline. A last bucket without a bound holds longer durations.
 pub const BOUNDS: [u64; 19] = [
     50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
     2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
 ];
 const BUCKETS: usize = BOUNDS.len() + 1;
 
-/// Relaxed atomics: figures, not synchronisation.
+/// Counts durations in relaxed atomics, which do not synchronise.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [AtomicU64; BUCKETS],
@@ -19,7 +20,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Adds one that took so long.
+    /// Counts the duration `took`.
     pub fn observe(&self, took: Duration) {
         let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.partition_point(|bound| bound * 1000 < nanoseconds);
@@ -27,12 +28,12 @@ impl Histogram {
         self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    /// How many there were.
+    /// Number of durations so far.
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
     }
 
-    /// The figures at this moment.
+    /// The counts at this moment.
     pub fn spread(&self) -> Spread {
         Spread {
             buckets: self.buckets.each_ref().map(|bucket| bucket.load(Ordering::Relaxed)),
@@ -41,22 +42,24 @@ impl Histogram {
     }
 }
 
-/// What a [`Histogram`] has seen.
+/// The counts of a [`Histogram`] at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spread {
-    /// How many are in each bucket, not in those before it; the last has no bound.
+    /// Number of durations in each bucket, without those of earlier buckets. The last bucket has no
+    /// bound.
     pub buckets: [u64; BUCKETS],
-    /// All of them together, in seconds.
+    /// Sum of all durations in seconds.
     pub seconds: f64,
 }
 
 impl Spread {
-    /// How many there were.
+    /// Number of durations in all buckets.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// The bound in seconds under which the share `part` (0 to 1) of them lie; `None` without any, or if they lie beyond all bounds.
+    /// The upper bound in seconds of the bucket that holds the quantile `part`, from 0 to 1. `None`
+    /// without durations, or beyond the last bound.
     pub fn quantile(&self, part: f64) -> Option<f64> {
         let wanted = (self.count() as f64 * part).ceil().max(1.0) as u64;
         let mut seen = 0;

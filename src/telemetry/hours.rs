@@ -1,4 +1,4 @@
-//! What happened in each of the last 48 hours.
+//! [`Hours`]: counts for each of the last 48 hours.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,11 +8,11 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::message::outcome::CacheResult;
 
-/// Hours that are remembered, the present one included.
+/// Hours that are kept, including the current one.
 pub const HOURS: usize = 48;
 const SECONDS: u64 = 3600;
 
-/// A ring of hours. To count takes no lock but once an hour.
+/// A ring of hours. Counting takes a lock only once an hour.
 #[derive(Debug)]
 pub struct Hours {
     ring: [Hour; HOURS],
@@ -27,7 +27,7 @@ impl Default for Hours {
 
 #[derive(Debug, Default)]
 struct Hour {
-    /// Its number since the epoch, plus one: an hour that was never used is none.
+    /// Number of the hour since the epoch, plus one; 0 if the slot was never used.
     number: AtomicU64,
     answers: [AtomicU64; FIELDS],
 }
@@ -41,7 +41,7 @@ const BYPASSED: usize = 4;
 const BYTES: usize = 5;
 
 impl Hours {
-    /// Adds an answer with `bytes` of body at `now`.
+    /// Counts a response with `bytes` of body at `now`.
     pub fn add(&self, served: CacheResult, bytes: u64, now: Timestamp) {
         let number = now.as_secs() / SECONDS + 1;
         let hour = &self.ring[number as usize % HOURS];
@@ -61,17 +61,19 @@ impl Hours {
         hour.answers[BYTES].fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Empties `hour` for the hour `number`. An answer that is counted at the same time may be lost.
+    /// Empties the slot `hour` for the hour `number`. A response that is counted at the same time
+    /// may be lost.
     fn turn(&self, hour: &Hour, number: u64) {
         let _one = self.turning.lock();
-        // A clock that was turned back leaves what came later as it is, until that hour has gone by.
+        // If the clock was set back, a slot with a later hour stays as it is until that hour has
+        // passed.
         if hour.number.load(Ordering::Acquire) < number {
             hour.answers.iter().for_each(|field| field.store(0, Ordering::Relaxed));
             hour.number.store(number, Ordering::Release);
         }
     }
 
-    /// The last 48 hours at `now`, the oldest first.
+    /// The last 48 hours at `now`, oldest first.
     pub fn series(&self, now: Timestamp) -> Vec<HourFigures> {
         let present = now.as_secs() / SECONDS + 1;
         (0..HOURS as u64)
@@ -96,22 +98,22 @@ impl Hours {
     }
 }
 
-/// One hour.
+/// The counts of one hour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HourFigures {
-    /// When it began (RFC 3339).
+    /// Start of the hour (RFC 3339).
     pub start: String,
-    /// Answered from the store, confirmed ones too.
+    /// Requests answered from the store, with or without validation.
     pub hits: u64,
-    /// Answered by the origin.
+    /// Requests answered by the origin.
     pub misses: u64,
-    /// Answered with a stale response.
+    /// Requests answered with a stale response.
     pub stale: u64,
-    /// Refused or failed by tintype itself.
+    /// Requests that tintype itself refused, or failed to answer.
     pub errors: u64,
-    /// Passed by the cache.
+    /// Requests that bypassed the cache.
     pub bypassed: u64,
-    /// Body bytes sent.
+    /// Body bytes sent to clients.
     pub bytes: u64,
 }
 
@@ -137,7 +139,7 @@ mod tests {
             ("2025-11-01T00:00:00Z", 1, 1, 15)
         );
         assert_eq!((second.start.as_str(), second.stale, second.bytes), ("2025-11-01T01:00:00Z", 1, 1));
-        // Two days later its place is another hour's.
+        // Two days later another hour uses the slot.
         let later = at(48 * 60);
         assert_eq!(hours.series(later)[0].stale, 1);
         assert!(hours.series(later).iter().all(|hour| hour.hits == 0));

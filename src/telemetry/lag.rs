@@ -1,11 +1,11 @@
-//! How long something takes from being accepted to being done: how often, in sum, and at most.
+//! [`Lag`]: number, sum and maximum of the durations from accepting a purge to its effect.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Relaxed atomics: figures, not synchronisation.
+/// Counts durations in relaxed atomics, which do not synchronise.
 #[derive(Debug, Default)]
 pub struct Lag {
     count: AtomicU64,
@@ -14,7 +14,7 @@ pub struct Lag {
 }
 
 impl Lag {
-    /// Adds one that took so long.
+    /// Counts the duration `took`.
     pub fn add(&self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.count.fetch_add(1, Ordering::Relaxed);
@@ -33,14 +33,14 @@ impl Lag {
     }
 }
 
-/// What [`Lag`] has seen.
+/// The figures of a [`Lag`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct LagFigures {
-    /// How often.
+    /// Number of durations so far.
     pub count: u64,
-    /// All of them together, in seconds.
+    /// Sum of all durations in seconds.
     pub sum_seconds: f64,
-    /// The longest, in seconds.
+    /// The longest duration in seconds.
     pub max_seconds: f64,
 }
 

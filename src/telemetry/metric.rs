@@ -1,44 +1,46 @@
-//! The names of all metrics: what `/metrics` exports and docs/METRICS.md lists. Names are `tintype_<noun>_<unit>`; counters get `_total`.
+//! [`Metric`]: the names and descriptions of all metrics, as `/metrics` exports them and
+//! docs/METRICS.md lists them. Names have the form `tintype_<noun>_<unit>`. Counters also get
+//! `_total`.
 
-/// What a metric is.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows, from zero at the start.
+    /// Only grows, from zero at the start of the process.
     Counter,
-    /// It goes up and down.
+    /// Goes up and down.
     Gauge,
-    /// How values spread over buckets.
+    /// Counts values in buckets.
     Histogram,
 }
 
 macro_rules! metrics {
     ($($metric:ident $kind:ident $name:literal [$($label:literal)*] $help:literal)*) => {
-        /// Every metric there is.
+        /// Every metric that is exported.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Metric {
             $(#[doc = $help] $metric,)*
         }
 
         impl Metric {
-            /// All of them, in the order in which they are exported.
+            /// All metrics, in the order of the export.
             pub const ALL: &[Metric] = &[$(Metric::$metric,)*];
 
-            /// Its name, of a counter without `_total`.
+            /// The name; that of a counter lacks `_total`.
             pub fn family(self) -> &'static str {
                 match self { $(Metric::$metric => $name,)* }
             }
 
-            /// What it is.
+            /// The type of the metric.
             pub fn kind(self) -> Kind {
                 match self { $(Metric::$metric => Kind::$kind,)* }
             }
 
-            /// Names of its labels.
+            /// The names of the metric's labels.
             pub fn labels(self) -> &'static [&'static str] {
                 match self { $(Metric::$metric => &[$($label,)*],)* }
             }
 
-            /// What it says, in a sentence.
+            /// The description, in one sentence.
             pub fn help(self) -> &'static str {
                 match self { $(Metric::$metric => $help,)* }
             }
@@ -111,7 +113,7 @@ metrics! {
 }
 
 impl Metric {
-    /// The name in queries: of a counter with `_total`, of a histogram that of its family.
+    /// The name in queries, which has `_total` for a counter.
     pub fn name(self) -> String {
         let total = if self.kind() == Kind::Counter { "_total" } else { "" };
         format!("{}{total}", self.family())

@@ -1,4 +1,4 @@
-//! Logs, counts, metrics.
+//! Logs, counts and metrics: [`start`] sets up the log.
 
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
@@ -16,44 +16,45 @@ pub mod metric;
 pub mod output;
 pub mod tally;
 
-/// What is logged, and how.
+/// The settings of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Text for people or JSON for programs.
     pub format: Format,
-    /// A `tracing` filter: `info`, `tintype=debug,info`, ...
+    /// A `tracing` filter, such as `info` or `tintype=debug,info`.
     pub level: String,
-    /// One line per exchange.
+    /// Whether each exchange gets an access line.
     pub access: bool,
-    /// Bytes of lines that wait to be written at most; beyond, lines are lost.
+    /// Bytes of lines that may wait to be written. Lines beyond are lost.
     pub max_buffer: u64,
 }
 
-/// Form of log lines.
+/// The form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// One readable line.
+    /// One readable line for each event.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object on each line.
     Json,
 }
 
-/// What speaks up only to warn, unless the configured filter says otherwise.
+/// Crates that log at `warn` only, unless the configured filter says otherwise.
 const QUIETER: &str = "foyer=warn,foyer_storage=warn,foyer_memory=warn";
 
-/// Sends log lines to standard error, in colour on a terminal unless `NO_COLOR` is set. The first call counts.
+/// Sends log lines to standard error, in colour on a terminal unless `NO_COLOR` is set. Only the
+/// first call has an effect.
 ///
 /// # Errors
-/// The filter cannot be read.
+/// The filter cannot be parsed.
 pub fn start(config: &Config) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter = filter(&config.level)?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let output = output::Output::to_stderr(config.max_buffer);
-    // Its own complaints would go to standard error, and panic where that is closed.
+    // Errors of the subscriber itself would go to standard error, and panic where that is closed.
     let lines =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(output).log_internal_errors(false);
-    // A second call, as in tests, leaves the first one's subscriber in place.
+    // A second call, as in tests, leaves the first subscriber in place.
     match config.format {
         Format::Text => {
             let lines = lines.with_ansi(colour).with_target(false).with_filter_reloading();
@@ -73,13 +74,13 @@ pub fn start(config: &Config) -> Result<(), tracing_subscriber::filter::ParseErr
     Ok(())
 }
 
-/// Has lines be of another level, or filter, from now on.
+/// Changes the level or filter of the log.
 ///
 /// # Errors
-/// The filter cannot be read.
+/// The filter cannot be parsed.
 pub fn set_level(level: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter = filter(level)?;
-    // Where we did not start the log, it is not ours to change.
+    // If we did not start the log, another subscriber has it.
     if let Some(set) = SET_FILTER.get()
         && let Err(error) = set(filter)
     {
@@ -90,10 +91,10 @@ pub fn set_level(level: &str) -> Result<(), tracing_subscriber::filter::ParseErr
 
 type SetFilter = Box<dyn Fn(EnvFilter) -> Result<(), tracing_subscriber::reload::Error> + Send + Sync>;
 
-/// Changes the filter of the log, once it is started.
+/// Changes the filter of the log. Set when the log starts.
 static SET_FILTER: OnceLock<SetFilter> = OnceLock::new();
 
 fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-    // The disk engine tells its own life at `info`; who wants to hear it names it in the filter, which then counts.
+    // The disk engine logs every step at `info`. A filter that names it overrides this.
     EnvFilter::builder().parse(format!("{QUIETER},{level}"))
 }

@@ -1,9 +1,11 @@
-//! The way of log lines to standard error: a bounded queue and one thread that writes.
+//! `Output`: sends log lines to standard error through a bounded queue and one writer thread.
 //!
-//! Whoever logs never waits and never fails. A line that finds the queue full, or that cannot be written (a reader that
-//! went away, a full disk), is lost and counted. Once a line is written again, one more line says how many were lost.
-//! This is a queue of our own because the end of the process has to wait for it with a bound, and without writing
-//! anywhere itself: the guard of tracing-appender prints, which panics on a broken pipe.
+//! A caller that logs never waits and never fails. A line is lost and counted if the queue is full
+//! or the line cannot be written, as to a closed pipe or a full disk. When a line is written again,
+//! one more line says how many were lost.
+//!
+//! The queue is our own because the shutdown has to wait for it with a bound and without printing.
+//! The guard of tracing-appender prints, which panics on a broken pipe.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -16,12 +18,12 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::clock::Stopwatch;
 
-/// What a line in the queue costs beside its text.
+/// Bytes that a line in the queue counts beside its text.
 const LINE_OVERHEAD: usize = 64;
-/// Pause before a descriptor that does not block is tried again.
+/// Pause before a non-blocking descriptor is tried again.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// Lines that were lost since the start of the process.
+/// Lines lost since the start of the process.
 static LOST: AtomicU64 = AtomicU64::new(0);
 /// The queue of this process.
 static STARTED: OnceLock<Output> = OnceLock::new();
@@ -36,14 +38,14 @@ pub(crate) fn is_started() -> bool {
     STARTED.get().is_some()
 }
 
-/// Waits until all lines of the log are written or lost, for at most `patience`.
+/// Waits until all lines are written or lost, for at most `patience`.
 pub fn flush(patience: Duration) {
     if let Some(output) = STARTED.get() {
         output.flush(patience);
     }
 }
 
-/// The queue before standard error.
+/// The queue in front of standard error.
 #[derive(Clone)]
 pub(super) struct Output {
     lines: Sender<Vec<u8>>,
@@ -52,15 +54,15 @@ pub(super) struct Output {
 
 struct State {
     max_bytes: usize,
-    /// Bytes in the queue, that of the line being written among them.
+    /// Bytes in the queue, including the line that is being written.
     waiting: AtomicUsize,
     lost: &'static AtomicU64,
-    /// The thread is there.
+    /// Whether the writer thread runs.
     is_open: AtomicBool,
 }
 
 impl Output {
-    /// Lines go to standard error from here on.
+    /// Starts the writer thread for standard error, with a queue of `max_bytes`.
     pub(super) fn to_stderr(max_bytes: u64) -> Self {
         let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
         let output = Output::start(stderr(), max_bytes, &LOST);
@@ -100,7 +102,8 @@ impl Output {
     }
 }
 
-/// A descriptor of its own: the lock of [`std::io::stderr`] would be held while a write waits.
+/// A descriptor of our own, because the lock of [`std::io::stderr`] would be held during a blocked
+/// write.
 fn stderr() -> Box<dyn Write + Send> {
     use std::os::fd::AsFd as _;
     match io::stderr().as_fd().try_clone_to_owned() {
@@ -112,7 +115,7 @@ fn stderr() -> Box<dyn Write + Send> {
 fn write_all(queue: &Receiver<Vec<u8>>, mut to: impl Write, state: &State) {
     let (mut told, mut is_cut) = (state.lost.load(Ordering::Relaxed), false);
     for line in queue {
-        // What was cut must not run into this line.
+        // A line that was cut must not run into this one.
         let written = match is_cut {
             true => write_line(&mut to, b"\n").and_then(|()| write_line(&mut to, &line)),
             false => write_line(&mut to, &line),
@@ -124,7 +127,8 @@ fn write_all(queue: &Receiver<Vec<u8>>, mut to: impl Write, state: &State) {
         }
         let lost = state.lost.load(Ordering::Relaxed);
         if is_written && lost > told {
-            // It goes through the queue like any other line, and has its form; if it is lost too, the next one counts it.
+            // The message takes the queue like any other line. If it is lost too, the next one
+            // counts it.
             tracing::warn!(
                 lost = lost - told,
                 "log lines were lost: their reader was too slow, gone, or its disk full"
@@ -135,10 +139,10 @@ fn write_all(queue: &Receiver<Vec<u8>>, mut to: impl Write, state: &State) {
     }
 }
 
-/// A write that failed.
+/// The result of a failed write.
 #[derive(Clone, Copy)]
 struct Cut {
-    /// Bytes of the line that were written before.
+    /// Bytes of the line that were written before the failure.
     after: usize,
 }
 
@@ -149,7 +153,8 @@ fn write_line(to: &mut impl Write, line: &[u8]) -> Result<(), Cut> {
             Ok(0) => return Err(Cut { after: written }),
             Ok(more) => written += more,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Somebody who shares the descriptor set it so. Only the queue fills meanwhile.
+            // Another process that shares the descriptor made it non-blocking. Only the queue fills
+            // meanwhile.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(RETRY),
             Err(_) => return Err(Cut { after: written }),
         }
@@ -185,7 +190,7 @@ mod tests {
     use super::*;
     use parking_lot::Mutex;
 
-    /// A disk that has room for so many bytes more.
+    /// A disk that has room for this many more bytes.
     #[derive(Clone, Default)]
     struct Disk(Arc<Mutex<(usize, Vec<u8>)>>);
 

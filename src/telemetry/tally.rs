@@ -1,4 +1,5 @@
-//! What is counted by kind: answers with their times, errors and refusals to store by name, fetch times by route, savings.
+//! [`Tally`]: responses and their durations by kind, errors and refusals to store by reason, fetch
+//! durations by route, and savings.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use super::hours::Hours;
 use crate::clock::Timestamp;
 use crate::message::outcome::CacheResult;
 
-/// Counts that an answer from the store touches are arrays of atomics; those by name, behind a lock, are for the miss path only.
+/// Counts by kind or by reason. Those of responses from the store are arrays of atomics. Those by
+/// name take a lock, and belong to the miss path only.
 #[derive(Debug, Default)]
 pub struct Tally {
     answers: [Histogram; CacheResult::ALL.len()],
@@ -27,7 +29,7 @@ pub struct Tally {
     fetches: ByName<Histogram>,
 }
 
-/// How long answers of one kind took.
+/// How long responses of one kind took.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ResponseSeconds {
     count: u64,
@@ -50,18 +52,18 @@ impl ResponseSeconds {
 }
 
 impl Tally {
-    /// Adds an answer that took so long and had `bytes` of body, at `now`.
+    /// Counts a response that took `took` and had `bytes` of body, at `now`.
     pub fn answered(&self, served: CacheResult, took: Duration, bytes: u64, now: Timestamp) {
         self.answers[served as usize].observe(took);
         self.hours.add(served, bytes, now);
     }
 
-    /// Adds an answer from the store in place of a capture that took `cost`.
+    /// Counts a response from the store that spared a capture of the duration `cost`.
     pub fn saved_capture(&self, cost: Duration) {
         self.saved_micros.fetch_add(u64::try_from(cost.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Adds an answer from the store in place of a request to a remote origin.
+    /// Counts a response from the store that spared a request to a remote origin.
     pub fn saved_call(&self) {
         self.saved_calls.fetch_add(1, Ordering::Relaxed);
     }
@@ -71,48 +73,49 @@ impl Tally {
         self.saved_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Adds an answer of our own, for this reason.
+    /// Counts an error response of our own by its reason.
     pub fn error(&self, reason: &'static str) {
         self.errors.get(reason).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Adds a request to an origin without a usable answer, for this reason.
+    /// Counts a request to an origin without a usable response, by reason.
     pub fn origin_error(&self, reason: &'static str) {
         self.origin_errors.get(reason).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Adds a response that was not stored, for this reason.
+    /// Counts a response that was not stored, by reason.
     pub fn not_stored(&self, reason: &'static str) {
         self.not_stored.get(reason).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Adds a request to the origin of `route` that was answered, or failed, in this time. Routes are as many as are configured.
+    /// Counts a request to the origin of `route` that took `took`, answered or failed. The number
+    /// of routes is that of the configuration.
     pub fn fetched(&self, route: &str, took: Duration) {
         self.fetches.get(route).observe(took);
     }
 
-    /// Times of answers, by how they were given.
+    /// Durations of responses, by cache result.
     pub fn answers(&self) -> impl Iterator<Item = (CacheResult, Spread)> {
         CacheResult::ALL.into_iter().map(|served| (served, self.answers[served as usize].spread()))
     }
 
-    /// Times of answers for `/stats`, by how they were given.
+    /// Durations of responses for `/stats`, by cache result.
     pub fn response_seconds(&self) -> BTreeMap<&'static str, ResponseSeconds> {
         let seen = self.answers().filter(|(_, spread)| spread.count() > 0);
         seen.map(|(served, spread)| (served.name(), ResponseSeconds::of(&spread))).collect()
     }
 
-    /// Times of fetches, by route.
+    /// Durations of fetches, by route.
     pub fn fetches(&self) -> Vec<(String, Spread)> {
         self.fetches.all().into_iter().map(|(route, times)| (route, times.spread())).collect()
     }
 
-    /// Answers of our own, by reason.
+    /// Error responses of our own, by reason.
     pub fn errors(&self) -> BTreeMap<String, u64> {
         self.errors.counts()
     }
 
-    /// Requests to origins without a usable answer, by reason.
+    /// Requests to origins without a usable response, by reason.
     pub fn origin_errors(&self) -> BTreeMap<String, u64> {
         self.origin_errors.counts()
     }
@@ -122,12 +125,12 @@ impl Tally {
         self.not_stored.counts()
     }
 
-    /// The last 48 hours.
+    /// The counts of the last 48 hours.
     pub fn hours(&self) -> &Hours {
         &self.hours
     }
 
-    /// What the store saved.
+    /// The work that the store saved.
     pub fn savings(&self) -> Savings {
         Savings {
             browser_seconds: self.saved_micros.load(Ordering::Relaxed) as f64 / 1e6,
@@ -137,10 +140,10 @@ impl Tally {
     }
 }
 
-/// What the store saved since the start.
+/// The work that the store saved since the start of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Savings {
-    /// What the captures that were not made had cost when they were.
+    /// Seconds of browser time that the spared captures took when they were made.
     pub browser_seconds: f64,
     /// Requests to remote origins that were not sent.
     pub origin_requests: u64,
@@ -148,7 +151,8 @@ pub struct Savings {
     pub bytes_by_304: u64,
 }
 
-/// One `T` for each name; names come from our own code and configuration, never from a peer.
+/// One `T` for each name. Names come from our own code and configuration, never from a peer, so
+/// they are bounded.
 #[derive(Debug)]
 struct ByName<T>(Mutex<BTreeMap<String, Arc<T>>>);
 

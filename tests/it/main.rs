@@ -133,3 +133,4 @@ mod store_places;
 mod store_suite;
 mod support;
 mod support_self;
+mod tidy;

@@ -9,7 +9,7 @@ use crate::capture::parameter::Pair;
 use crate::message::problem::Problem;
 use crate::policy::signing::Secret;
 
-/// A service whose requests are understood. One file each; a new one is listed in [`ALL`].
+/// A service whose requests are understood. One file each; a new one is listed in [`ALL`](super::ALL).
 pub trait Dialect: Sync {
     /// Its name in proxy.toml.
     fn name(&self) -> &'static str;

@@ -1,4 +1,5 @@
-//! The load itself: so many requests at once, each begun when the one before it is over.
+//! [`Load`]: a number of concurrent requests, each of which begins when the one before it has
+//! ended.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,12 +17,13 @@ use tokio::task::JoinSet;
 use super::super::connect::{Http, NoConnection, why};
 use super::spread::Spread;
 
-/// Cache statuses and kinds of errors that are told apart; a server could invent more.
+/// Cache statuses and kinds of errors that are counted by name. A server could send any number of
+/// them.
 const MOST_NAMES: usize = 32;
-/// What all further ones are called.
+/// The name of all further ones.
 const OTHERS: &str = "others";
 
-/// What is asked for and how long.
+/// The URLs to request, and for how long.
 pub(super) struct Load {
     pub(super) http: Http,
     pub(super) urls: Vec<Uri>,
@@ -32,20 +34,20 @@ pub(super) struct Load {
     pub(super) timeout: Duration,
 }
 
-/// What came of it.
+/// The result of a load.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outcome {
-    /// Times of whole answers, by what the cache says of them.
+    /// Durations of complete responses, by their cache status.
     pub(super) by_cache: BTreeMap<String, Spread>,
     pub(super) statuses: BTreeMap<u16, u64>,
-    /// Requests without a whole answer, and answers with an error status, by kind.
+    /// Requests without a complete response, and responses with an error status, by kind.
     pub(super) errors: BTreeMap<String, u64>,
-    /// Of bodies.
+    /// Bytes of all response bodies.
     pub(super) bytes: u64,
 }
 
 impl Outcome {
-    /// Adds an exchange that took so long.
+    /// Adds an exchange that took `took`.
     pub(super) fn add(&mut self, exchange: Result<Answer, &'static str>, took: Duration) {
         match exchange {
             Ok(answer) => {
@@ -83,7 +85,7 @@ fn bounded<T: Default>(map: &mut BTreeMap<String, T>, name: String) -> &mut T {
     map.entry(name).or_default()
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -91,7 +93,7 @@ pub(super) struct Answer {
     pub(super) bytes: u64,
 }
 
-/// Puts the load on, until it is done or `stop` says so, and shows how far it is.
+/// Runs the load until it is done or `stop` is set, and shows its progress.
 pub(super) async fn run(load: Arc<Load>, stop: watch::Receiver<bool>, bar: &ProgressBar) -> Outcome {
     let begun = Arc::new(AtomicU64::new(0));
     let watch = Stopwatch::start();
@@ -133,7 +135,7 @@ pub(super) async fn run(load: Arc<Load>, stop: watch::Receiver<bool>, bar: &Prog
 }
 
 impl Load {
-    /// One request and how long it took to its last byte.
+    /// Sends one request, and measures the time to the last byte of its response.
     pub(super) async fn once(&self, url: &Uri) -> (Result<Answer, &'static str>, Duration) {
         let watch = Stopwatch::start();
         let exchange = tokio::time::timeout(self.timeout, self.exchange(url)).await;
@@ -162,7 +164,8 @@ impl Load {
     }
 }
 
-/// The first word of `X-Cache`, in capitals; without one, what the last cache of `Cache-Status` (RFC 9211) says; else `-`.
+/// The first word of `X-Cache`, in capitals. Without it, the status from the last cache in
+/// `Cache-Status` (RFC 9211), or else `-`.
 fn cache_status(fields: &HeaderMap) -> String {
     let text = |name: &str| fields.get_all(name).iter().next_back().and_then(|value| value.to_str().ok());
     if let Some(word) = text("x-cache").map(first_word).filter(|word| !word.is_empty()) {

@@ -1,4 +1,4 @@
-//! `tintype bench`: puts a bounded load on URLs and tells rates and latencies by what the cache did.
+//! `tintype bench`: puts a bounded load on URLs, and reports rates and latencies by cache status.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,7 +35,7 @@ Examples:
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// What to ask for; can be repeated
+    /// URL to request; can be repeated
     #[arg(long, required = true, value_parser = url)]
     url: Vec<Uri>,
     /// Requests at the same time
@@ -44,10 +44,10 @@ pub(super) struct Args {
     /// Requests in all
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     requests: u64,
-    /// Goes on for so long instead, such as 30s
+    /// Time to send requests for instead, such as 30s
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "requests")]
     duration: Option<Duration>,
-    /// Tests the cache instead: so many requests for each URL, one after the other
+    /// Tests the cache instead: N requests for each URL, one after the other
     #[arg(
         long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..),
         conflicts_with_all = ["requests", "duration", "concurrency"]
@@ -56,13 +56,13 @@ pub(super) struct Args {
     /// File to write the report to, as JSON
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// HTTP/2, without TLS too
+    /// Uses HTTP/2, also without TLS
     #[arg(long)]
     http2: bool,
     /// A header field of every request; can be repeated
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = field)]
     header: Vec<(HeaderName, HeaderValue)>,
-    /// Time for each answer
+    /// Time for each response
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     timeout: Duration,
     /// Prints the report as JSON
@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     perform(args.json, async {
         let load = Arc::new(load(args)?);
         let output = args.output.as_ref().map(|file| (file, std::fs::File::create(file)));
-        // Before the load: it would be in vain.
+        // Opened before the load, which would be wasted if the file cannot be written.
         let output = match output {
             Some((file, Err(error))) => return Err(unwritable(file, &error)),
             Some((file, Ok(opened))) => Some((file, opened)),
@@ -136,7 +136,7 @@ fn load(args: &Args) -> Result<Load, ControlError> {
     })
 }
 
-/// The load, until it is done or somebody has enough of it.
+/// Runs the load until it is done or interrupted.
 async fn under_load(args: &Args, load: Arc<Load>) -> Report {
     let bar = progress(&load);
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -164,7 +164,7 @@ async fn under_load(args: &Args, load: Arc<Load>) -> Report {
     }
 }
 
-/// Shows on a terminal how far it is; else nothing.
+/// A progress bar on a terminal, hidden elsewhere.
 fn progress(load: &Load) -> ProgressBar {
     if !is_watched() {
         return ProgressBar::hidden();

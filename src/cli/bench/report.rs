@@ -1,4 +1,4 @@
-//! What a bench found, for people and for programs.
+//! [`Report`]: the result of a bench, for people and for programs.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::super::units::{bytes, latency, plain};
 use super::load::Outcome;
 use super::spread::Spread;
 
-/// A run that is over.
+/// The result of a finished run.
 pub(super) struct Report {
     pub(super) urls: Vec<String>,
     pub(super) protocol: &'static str,

@@ -1,4 +1,5 @@
-//! The test of a cache: the same request again and again, and how much sooner the later answers come.
+//! Tests a cache: sends the same request again and again, and compares the first response with
+//! later hits.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::load::{Answer, Load};
 
 type Round = (Result<Answer, &'static str>, Duration);
 
-/// The report for programs, that for people, and how many requests failed.
+/// The report for programs, the report for people, and the number of failed requests.
 pub(super) async fn run(load: &Load, iterations: u16, paint: Paint) -> (Value, String, u64) {
     let (mut told, mut text, mut failures) = (Vec::new(), String::new(), 0);
     for url in &load.urls {
@@ -34,7 +35,8 @@ fn is_good(exchange: &Result<Answer, &'static str>) -> bool {
     exchange.as_ref().is_ok_and(|answer| answer.status < 400)
 }
 
-/// How many times faster the median hit is than the first answer, if that was none.
+/// The ratio of the first response's duration to that of the median hit, if the first response was
+/// no hit.
 fn speedup(rounds: &[Round]) -> Option<f64> {
     let is_hit = |(exchange, _): &&Round| exchange.as_ref().is_ok_and(|answer| answer.cache == "HIT");
     let first = rounds.first().filter(|round| !is_hit(round) && is_good(&round.0))?.1;
@@ -65,7 +67,7 @@ fn to_text(url: &str, rounds: &[Round], paint: Paint) -> String {
     text
 }
 
-/// One answer as JSON.
+/// One response as JSON.
 fn answer_json(number: u16, exchange: &Result<Answer, &'static str>, took: Duration) -> Value {
     let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     match exchange {

@@ -1,19 +1,20 @@
-//! How times are spread, in bounded memory however many there are.
+//! [`Spread`]: the distribution of durations, in bounded memory.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-/// Significant digits: a time is told to better than one in 128.
+/// Significant digits: a duration is exact to one part in 128.
 const DIGITS: u8 = 2;
-/// Microseconds of a week: longer times are counted as this, which bounds the memory.
+/// Longest duration in microseconds: a week. Longer ones count as this, which bounds the memory.
 const LONGEST: u64 = 604_800_000_000;
 
-/// Counts of times in buckets that grow with the time, from a microsecond on; ends and mean are exact.
+/// Counts durations in buckets that grow with the duration, from one microsecond. Minimum, maximum
+/// and mean are exact.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spread {
-    /// In microseconds; `None` before the first.
+    /// In microseconds; `None` before the first duration.
     histogram: Option<Histogram<u64>>,
     sum: Duration,
     min: Duration,
@@ -21,7 +22,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Adds a time.
+    /// Counts one duration.
     pub(super) fn add(&mut self, time: Duration) {
         self.min = if self.count() == 0 { time } else { self.min.min(time) };
         self.max = self.max.max(time);
@@ -34,14 +35,14 @@ impl Spread {
         }
     }
 
-    /// Adds all of `other`.
+    /// Adds all durations of `other`.
     pub(super) fn join(&mut self, other: &Spread) {
         let Some(theirs) = &other.histogram else { return };
         self.min = if self.count() == 0 { other.min } else { self.min.min(other.min) };
         self.max = self.max.max(other.max);
         self.sum = self.sum.saturating_add(other.sum);
         match &mut self.histogram {
-            // Both have the same bounds, so that all of it fits.
+            // Both histograms have the same bounds, so the addition fits.
             Some(mine) => mine.add(theirs).unwrap_or_default(),
             None => self.histogram = Some(theirs.clone()),
         }
@@ -51,13 +52,13 @@ impl Spread {
         self.histogram.as_ref().map_or(0, Histogram::len)
     }
 
-    /// The time that this share (0 to 1) of all do not exceed: by nearest rank, as exact as the buckets.
+    /// The quantile `share` (0 to 1) by nearest rank, as exact as the buckets.
     pub(super) fn quantile(&self, share: f64) -> Duration {
         let micros = self.histogram.as_ref().map_or(0, |histogram| histogram.value_at_quantile(share));
         Duration::from_micros(micros).clamp(self.min, self.max)
     }
 
-    /// What is told of it, in this order.
+    /// The figures of the report, in this order.
     pub(super) fn figures(&self) -> [(&'static str, Duration); 7] {
         let mean = u32::try_from(self.count()).ok().and_then(|count| self.sum.checked_div(count));
         [
@@ -71,7 +72,7 @@ impl Spread {
         ]
     }
 
-    /// The same in milliseconds.
+    /// The figures in milliseconds.
     pub(super) fn to_json(&self) -> Value {
         let ms = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
         self.figures().into_iter().map(|(name, time)| (name.to_owned(), json!(ms(time)))).collect()
@@ -87,7 +88,7 @@ mod tests {
         for micros in (0..300).chain((8..39).flat_map(|bits| [(1 << bits) - 1, 1 << bits, (1 << bits) + 1])) {
             let mut spread = Spread::default();
             spread.add(Duration::from_micros(micros));
-            // Ends that are further apart, so that they do not narrow it.
+            // Extreme values, so that minimum and maximum do not narrow the quantiles.
             spread.add(Duration::ZERO);
             spread.add(Duration::MAX);
             let found = u64::try_from(spread.quantile(0.5).as_micros()).unwrap();

@@ -1,4 +1,5 @@
-//! The browser: found, which version, in its sandbox, able to make a picture, and kept from what it must not reach.
+//! Checks the browser: whether it is found, its version, its sandbox, a test picture, and the
+//! guard.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,14 +15,15 @@ use super::finding::Finding;
 use super::{card, guard};
 
 const CHECK: &str = "browser";
-/// Time for a program to say its version.
+/// Time for a program to print its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 const BY_HAND: &str =
     "run it by hand with --headless and --version to see what is missing, or set another program";
 const IN_CONTAINER: &str = "in a container that forbids user namespaces, set sandbox = \"off\" (then the container is the only wall) or run it \
      with a seccomp profile that allows them; else run the program by hand to see what is missing";
 
-/// Checks one engine. `name` where there are several of them; `keep` is where the picture of the card goes.
+/// Checks one engine. `name` is given if there are several. The picture of the card is written to
+/// `keep`.
 pub(super) async fn check(name: Option<String>, config: Config, keep: Option<PathBuf>) -> Vec<Finding> {
     let mut findings = examine(config, keep).await;
     if let Some(name) = name {
@@ -66,7 +68,7 @@ async fn examine(config: Config, keep: Option<PathBuf>) -> Vec<Finding> {
             return findings;
         }
     };
-    // A first look, so that what is slow or broken about starting is told as that.
+    // A capture of its own comes first, so that a slow or failing start is reported as such.
     let watch = Stopwatch::start();
     match capture(&engine, json!({ "html": "<body bgcolor=red>", "allow_blank": true })).await {
         Ok(_) => {
@@ -89,7 +91,8 @@ async fn examine(config: Config, keep: Option<PathBuf>) -> Vec<Finding> {
     findings
 }
 
-/// The engine as configured, but for what the configuration says about requests: those of the doctor are its own.
+/// The engine as configured, without the settings about requests. The doctor sends requests of its
+/// own.
 fn for_doctor(config: &Config) -> Config {
     Config {
         limits: Limits { max_html: Limits::default().max_html, ..Limits::default() },
@@ -128,7 +131,7 @@ async fn version(program: &Path) -> Finding {
                 format!("{place}, {}", if said.is_empty() { "of unknown version" } else { &said }),
             )
         }
-        // What counts is whether it makes a picture.
+        // A program without a version may still take pictures.
         Ok(Ok(output)) => {
             Finding::warning(CHECK, format!("{place} does not tell its version ({})", output.status), BY_HAND)
         }

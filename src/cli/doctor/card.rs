@@ -1,11 +1,12 @@
-//! The glyph card: a page with a line of each of the world's common scripts, judged by the browser that draws it.
+//! The glyph card: a page with a line of each common script, judged by the browser that draws it.
 //!
-//! The page draws each character alone and compares its pixels with those of a code point that no font has: fonts cannot be
-//! asked for by name, since which one a browser falls back to is its own affair, and widths do not tell, since a box is
-//! often as wide as the character. Characters that all look the same are boxes too. Shaping is told by widths: joined letters and
-//! conjuncts take less room than the same letters kept apart by a zero-width non-joiner. What the page found comes
-//! back as the text of an error that a script throws. The picture itself is read as well: three patches of known colour, and ink
-//! in every line.
+//! The page draws each character alone and compares its pixels with those of a code point that no
+//! font has. Fonts cannot be asked for by name, because the fallback fonts are the choice of the
+//! browser. Widths do not help, because a box is often as wide as the character. Characters that
+//! all look the same are boxes too. Shaping shows in widths: joined letters and conjuncts are
+//! narrower than the same letters with a zero-width non-joiner between them. A script returns the
+//! findings as the text of the error that it throws. The picture is checked as well: three patches
+//! of known colour, and ink in every line.
 
 use std::path::{Path, PathBuf};
 
@@ -18,13 +19,13 @@ use crate::cli::terminal::Complaint;
 
 const CARD: &str = include_str!("card.html");
 const CHECK: &str = "fonts";
-/// The card's size in pixels: a strip, and a row for each script.
+/// Size of the card in pixels: a strip, and a row for each script.
 const WIDTH: usize = 640;
 const STRIP: usize = 20;
 const ROW: usize = 40;
-/// Where a row has its sample.
+/// Horizontal range of the sample in a row.
 const SAMPLE: std::ops::Range<usize> = 210..560;
-/// Scripts on the card, and the package that has their letters.
+/// Scripts on the card, and the Debian package that has their letters.
 const PACKAGES: [(&str, &str); 9] = [
     ("Latin", "fonts-liberation"),
     ("emoji", "fonts-noto-color-emoji"),
@@ -76,7 +77,7 @@ fn kept(file: &Path, picture: &[u8]) -> Finding {
     }
 }
 
-/// What the page found, by script.
+/// A finding for each script, from the results of the page.
 fn judge(card: &Value) -> Vec<Finding> {
     let fault = |script: &str| -> Option<String> {
         let entry = card.as_array().and_then(|card| card.iter().find(|entry| entry["script"] == script));
@@ -103,7 +104,7 @@ fn judge(card: &Value) -> Vec<Finding> {
             "apt-get install {package} (elsewhere: the Noto font of the script), then start tintype anew"
         );
         let says = format!("{script} {what}");
-        // Pages without any letters are no pictures; some other scripts may not be wanted.
+        // Without letters, pictures are of no use. Other scripts may not be needed.
         findings.push(match script {
             "Latin" => Finding::failure(CHECK, says, remedy),
             _ => Finding::warning(CHECK, says, remedy),
@@ -115,7 +116,7 @@ fn judge(card: &Value) -> Vec<Finding> {
     findings
 }
 
-/// Whether the picture shows the card: its colours, and something in each line.
+/// Checks that the picture shows the card: its colours, and ink in each line.
 fn look_at(picture: &[u8]) -> Result<(), Complaint> {
     let pixels = Pixels::decode(picture).map_err(|error| format!("the picture is no PNG: {error}"))?;
     for (at, colour) in [(100, [255, 0, 0]), (320, [0, 255, 0]), (540, [0, 0, 255])] {
@@ -134,7 +135,7 @@ fn look_at(picture: &[u8]) -> Result<(), Complaint> {
     Ok(())
 }
 
-/// A decoded PNG of eight bits for each part.
+/// A decoded PNG of eight bits for each channel.
 struct Pixels {
     width: usize,
     parts: usize,

@@ -1,4 +1,4 @@
-//! Whether the time can be right: all freshness depends on it.
+//! Checks whether the clock can be right, because all freshness depends on it.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use tintype::message::date;
 
 use super::finding::Finding;
 
-/// tintype is younger than this: 2025-11-01.
+/// tintype did not exist before 2025-11-01.
 const LEAST: Timestamp = Timestamp::from_secs(1_761_955_200);
-/// Time zones and archives blur when a program was written to disk.
+/// Time zones and archives make the time of a program file inexact.
 const SLACK: Duration = Duration::from_secs(24 * 3600);
-/// Seconds between our clock and that of an origin that do no harm.
+/// Seconds of difference to the clock of an origin that do no harm.
 const TOLERANCE: u64 = 30;
 const REMEDY: &str = "set the clock, and keep it so with NTP (chrony, systemd-timesyncd)";
 
-/// Whether it is later than when this program was made.
+/// Checks that the time is later than that of the program file.
 pub(super) fn check() -> Finding {
     let program = std::env::current_exe().and_then(std::fs::metadata).and_then(|program| program.modified());
     judge(SystemClock.now(), program.map_or(LEAST, Timestamp::from_system).max(LEAST))
@@ -30,7 +30,7 @@ fn judge(now: Timestamp, made: Timestamp) -> Finding {
     Finding::good("clock", date(now))
 }
 
-/// Compares with the `Date` of an origin, and the `Age` that its answer had.
+/// Compares the clock with the `Date` of an origin's response, and its `Age`.
 pub(super) fn compare(origin: &str, now: Timestamp, said: &str, age: u64) -> Option<Finding> {
     let theirs = date::parse(said.as_bytes())?.as_secs().saturating_add(age);
     let ours = now.as_secs();

@@ -1,5 +1,5 @@
-//! The store's folder: writable, with room, on a file system that is fit for it. One that a running tintype holds is looked at
-//! and not touched.
+//! Checks the folder of the store: writable, with enough room, on a suitable file system. A folder
+//! that a running tintype holds is only inspected.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -28,7 +28,7 @@ pub(super) async fn check(config: Config) -> Vec<Finding> {
 
 fn look(dir: &Path, wanted: u64) -> Vec<Finding> {
     let place = dir.display();
-    // What is there already of the way to it.
+    // The closest ancestor that exists. The folder would be created below it.
     let there = existing(dir);
     let held = match writable(dir, &there) {
         Ok(held) => held,
@@ -63,14 +63,14 @@ fn existing(dir: &Path) -> PathBuf {
     absolute.ancestors().find(|path| path.exists()).map_or_else(|| "/".into(), Path::to_owned)
 }
 
-/// Whether the store could write; tells whether somebody holds the folder.
+/// Checks that the store could write. Returns whether a process holds the folder.
 fn writable(dir: &Path, there: &Path) -> io::Result<bool> {
     access(there, Access::WRITE_OK | Access::EXEC_OK)?;
     if !dir.exists() {
         return Ok(false);
     }
     let folder = File::open(dir)?;
-    // A tintype that starts at this very moment must not find it locked, so no longer than this.
+    // The lock is released at once, because a tintype that starts at this moment would find it.
     match flock(&folder, FlockOperation::NonBlockingLockShared) {
         Ok(()) => flock(&folder, FlockOperation::Unlock)?,
         Err(Errno::WOULDBLOCK) => return Ok(true),
@@ -85,7 +85,7 @@ fn writable(dir: &Path, there: &Path) -> io::Result<bool> {
     written.and(removed).map(|()| false)
 }
 
-/// Bytes that the store has taken already.
+/// Bytes that the store has allocated already.
 fn taken(dir: &Path) -> u64 {
     let Ok(blocks) = std::fs::read_dir(dir.join("blocks")) else { return 0 };
     blocks.flatten().filter_map(|block| block.metadata().ok()).map(|block| block.blocks() * BLOCK).sum()
@@ -103,7 +103,7 @@ fn room(dir: &Path, held: bool, needed: u64, free: u64) -> Finding {
 /// The magic number of the file system below `path`.
 #[cfg(target_os = "linux")]
 fn kind(path: &Path) -> Option<u64> {
-    // 32 bits matter; where the field is signed, SMB's number is negative.
+    // Only 32 bits matter. Where the field is signed, the number of SMB is negative.
     rustix::fs::statfs(path).ok().map(|fs| (fs.f_type as u64) & 0xffff_ffff)
 }
 
@@ -112,7 +112,7 @@ fn kind(_: &Path) -> Option<u64> {
     None
 }
 
-/// Name, doubt and remedy for file systems that a cache should not lie on.
+/// Name, problem and remedy of file systems that do not suit a cache.
 fn doubtful(magic: u64) -> Option<(&'static str, &'static str, &'static str)> {
     const REMOTE: &str = "it is slow, its locks may not hold, and room is not taken ahead";
     const LOCAL: &str = "use a local disk (ext4, xfs)";

@@ -9,7 +9,7 @@ use tintype::origin::{Flaw, Origin as _, OriginError};
 
 use crate::cli::terminal::Complaint;
 
-/// The picture that the engine makes for these parameters.
+/// The picture that the engine captures with these parameters.
 pub(super) async fn capture(engine: &Engine, parameters: Value) -> Result<Bytes, Complaint> {
     let answer = fetch(engine, parameters).await.map_err(|error| error.to_string())?;
     let status = answer.status();

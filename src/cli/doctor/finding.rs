@@ -1,4 +1,4 @@
-//! What a check found, and how it is told to people and programs.
+//! [`Finding`]: the result of a check, for people and programs.
 
 use serde_json::{Value, json};
 
@@ -7,12 +7,12 @@ use crate::cli::terminal::{Exit, Mark, Paint, table};
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
-    /// Stable name of what was looked at, such as `disk`.
+    /// Stable name of the check, such as `disk`.
     pub(super) check: &'static str,
     pub(super) mark: Mark,
-    /// What is so, and why.
+    /// The result and its reason.
     pub(super) says: String,
-    /// What to do about it.
+    /// How to correct it, if something is wrong.
     pub(super) remedy: Option<String>,
 }
 
@@ -30,12 +30,12 @@ impl Finding {
     }
 }
 
-/// For people: a line for each finding, its remedy below it, and a count.
+/// For people: a line for each finding with its remedy below it, and a count.
 pub(super) fn to_text(findings: &[Finding], paint: Paint) -> String {
     let rows: Vec<Vec<String>> = findings
         .iter()
         .map(|finding| {
-            // As wide as the widest, so that reports of all outcomes look alike.
+            // As wide as the widest name, so that all reports are aligned alike.
             let name = finding.mark.name();
             let room = " ".repeat(Mark::Failure.name().len().saturating_sub(name.len()));
             vec![paint.mark(finding.mark, name) + &room, paint.strong(finding.check), one_line(&finding.says)]
@@ -52,7 +52,7 @@ pub(super) fn to_text(findings: &[Finding], paint: Paint) -> String {
     text + &summary(findings, paint)
 }
 
-/// Causes come from far, some with line breaks.
+/// Error texts of the system or of libraries may have line breaks.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -70,7 +70,7 @@ fn summary(findings: &[Finding], paint: Paint) -> String {
     format!("{}, {}\n", tell(failures, Mark::Failure), tell(warnings, Mark::Warning))
 }
 
-/// For programs: one document.
+/// For programs: one JSON document.
 pub(super) fn to_json(findings: &[Finding]) -> Value {
     let rows = findings.iter().map(|finding| {
         json!({
@@ -84,7 +84,7 @@ pub(super) fn to_json(findings: &[Finding]) -> Value {
     })
 }
 
-/// Warnings are no failure.
+/// The exit code. Warnings are no failure.
 pub(super) fn exit(findings: &[Finding]) -> Exit {
     if findings.iter().any(|finding| finding.mark == Mark::Failure) { Exit::Failed } else { Exit::Good }
 }

@@ -1,4 +1,5 @@
-//! The guard: a page that tries many roads to this very machine, and captures of metadata services, have to arrive nowhere.
+//! Checks the guard. A page that tries many ways to reach this machine must reach nothing, and
+//! captures of metadata services must be refused.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::finding::Finding;
 
 const CHECK: &str = "guard";
 const ROADS: &str = include_str!("roads.js");
-/// Where clouds keep the machine's credentials.
+/// Addresses where clouds keep the credentials of a machine.
 const METADATA: [(&str, &str); 3] = [
     ("169.254.169.254", "http://169.254.169.254/latest/meta-data/"),
     ("100.100.100.200", "http://100.100.100.200/latest/meta-data/"),
@@ -21,7 +22,7 @@ const METADATA: [(&str, &str); 3] = [
 ];
 /// The port of metadata services.
 const HTTP: u16 = 80;
-/// Time in which a refusal comes; it costs no browser.
+/// Time for a refusal, which needs no browser.
 const REFUSAL: Duration = Duration::from_secs(5);
 
 pub(super) async fn check(engine: &Engine, config: &Config) -> Vec<Finding> {
@@ -35,7 +36,7 @@ pub(super) async fn check(engine: &Engine, config: &Config) -> Vec<Finding> {
     vec![metadata(engine, config).await, loopback(engine, config).await]
 }
 
-/// Captures of metadata services have to be refused, those that the operator allows aside.
+/// Checks that captures of metadata services are refused, unless the operator allows them.
 async fn metadata(engine: &Engine, config: &Config) -> Finding {
     let mut allowed = Vec::new();
     for (address, url) in METADATA {
@@ -118,7 +119,8 @@ fn opens_address(ranges: &[AllowedRange], address: IpAddr, port: u16) -> bool {
     ranges.iter().any(|range| range.opens(address, port))
 }
 
-/// Whether the operator lets pages reach `port` of this machine. An exception for another port does not.
+/// Whether the operator lets pages reach `port` of this machine. An exception for another port does
+/// not.
 fn is_open(hosts: &[AllowedHost], ranges: &[AllowedRange], port: u16) -> bool {
     let addresses: [IpAddr; 5] = [
         Ipv4Addr::LOCALHOST.into(),
@@ -132,7 +134,7 @@ fn is_open(hosts: &[AllowedHost], ranges: &[AllowedRange], port: u16) -> bool {
         || hosts.iter().any(|rule| names.into_iter().any(|name| rule.opens_host(name, port)))
 }
 
-/// Listeners on one port of loopback, TCP and UDP, that nobody but us may reach.
+/// TCP and UDP listeners on one port of the loopback interface, which only the doctor may reach.
 struct Trap {
     tcp: Vec<TcpListener>,
     udp: UdpSocket,
@@ -141,17 +143,17 @@ struct Trap {
 
 impl Trap {
     async fn set() -> std::io::Result<Trap> {
-        // On loopback alone: a machine's neighbours may well scan its ports.
+        // Only on loopback, because other machines in the network may scan its ports.
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = first.local_addr()?.port();
-        // What is missing there, such as IPv6, cannot be reached either.
+        // An address that cannot be bound, such as IPv6, cannot be reached either.
         let other = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), port)).await;
         let sixth = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await;
         let tcp = [Ok(first), other, sixth].into_iter().flatten().collect();
         Ok(Trap { tcp, udp: UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).await?, port })
     }
 
-    /// What came before calls of our own, which show that the listeners hear.
+    /// Number of connections before our own ones, which prove that the listeners work.
     async fn arrived(&self) -> std::io::Result<usize> {
         let heard = async {
             let mut arrived = 0;

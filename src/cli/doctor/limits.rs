@@ -1,4 +1,4 @@
-//! What this process may use, against what the configuration lets it use: open files and memory.
+//! Compares the limits of this process with the configuration: open files and memory.
 
 use bytesize::ByteSize;
 use rustix::process::{Resource, getrlimit};
@@ -9,7 +9,7 @@ use super::finding::Finding;
 
 /// Files of the program itself, its logs, its libraries and its control plane.
 const OWN_FILES: u64 = 256;
-/// Memory of the program itself.
+/// Memory of the program itself in bytes.
 const OWN_MEMORY: u64 = 64 << 20;
 
 pub(super) fn check(
@@ -30,11 +30,12 @@ fn needed_files(server: &listener::Config, store: &store::Config, upstreams: &[(
         .iter()
         .map(|(_, upstream)| match upstream {
             Upstream::Remote(remote) => remote.max_concurrent + remote.max_idle_connections,
-            // A connection from the browser, and one to the site.
+            // One connection from the browser, and one to the site.
             Upstream::Chrome(chrome) => chrome.max_concurrent * chrome.max_page_connections * 2,
         })
         .sum();
-    // Each block is opened twice: the engine writes it, and what the page cache has of it is read beside that.
+    // Each block is opened twice: by the engine for writing, and by the store for reads from the
+    // page cache.
     OWN_FILES + blocks * 2 + (server.max_connections + origins) as u64
 }
 
@@ -87,11 +88,11 @@ fn memory(needed: u64, limit: Option<(u64, &'static str)>) -> Finding {
     Finding::good("memory", says)
 }
 
-/// Bytes that this process and its browser may use, and who says so.
+/// Bytes that this process and its browser may use, and the source of the limit.
 fn memory_limit() -> Option<(u64, &'static str)> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let machine = read("/proc/meminfo").and_then(|text| total(&text)).map(|bytes| (bytes, "the machine"));
-    // The group's own folder where it is visible, and the root of a container's view.
+    // The cgroup's own folder if it is visible, and the root of the view of a container.
     let group = read("/proc/self/cgroup").unwrap_or_default();
     let own = group.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/").to_owned();
     let places = [
@@ -103,7 +104,7 @@ fn memory_limit() -> Option<(u64, &'static str)> {
     groups.map(|bytes| (bytes, "the control group")).chain(machine).min()
 }
 
-/// The machine's memory in bytes, of /proc/meminfo.
+/// The memory of the machine in bytes, from /proc/meminfo.
 fn total(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

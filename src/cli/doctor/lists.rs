@@ -1,4 +1,4 @@
-//! The filter lists: how many of their rules are used.
+//! Checks the filter lists: the share of their rules that is used.
 
 use tintype::origin::chrome::FilterLists;
 
@@ -8,9 +8,9 @@ use crate::cli::check::ListReport;
 const CHECK: &str = "filters";
 const REMEDY: &str = "use a list whose rules block requests or hide elements; scriptlets and procedural selectors are not supported";
 
-/// A finding for each list of the engine of this name.
+/// A finding for each list of the engine `upstream`.
 pub(super) async fn check(upstream: String, lists: FilterLists) -> Vec<Finding> {
-    // Large lists take a second of computing.
+    // A large list takes a second of processor time.
     let reports = tokio::task::spawn_blocking(move || ListReport::of(&upstream, &lists)).await;
     match reports {
         Ok(reports) => reports.iter().map(finding).collect(),

@@ -1,5 +1,5 @@
-//! `tintype doctor`: whether this machine can do what a configuration asks of it. All checks run at the same time, each with
-//! a deadline; what they find is told in a fixed order.
+//! `tintype doctor`: checks whether this machine can do what a configuration needs. All checks run
+//! at the same time, each with a deadline. Their findings are printed in a fixed order.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,7 +43,7 @@ pub(super) struct Args {
     /// Prints one JSON document to standard output
     #[arg(long)]
     json: bool,
-    /// Keeps the picture of the glyph card, by which fonts are judged
+    /// File to keep the picture of the glyph card in, by which fonts are judged
     #[arg(long, value_name = "FILE.png")]
     card: Option<PathBuf>,
     /// Time for each check
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     let mut findings = vec![Finding::good("configuration", format!("{} is good", args.source.name()))];
     findings.extend(runtime.block_on(examine(config, args)));
-    // A name that is still being looked up is not waited for.
+    // A DNS lookup that still runs is not awaited.
     runtime.shutdown_background();
     match args.json {
         true => print(&format!("{:#}\n", to_json(&findings))),
@@ -94,7 +94,7 @@ fn unreadable(args: &Args, problems: &Problems) -> ExitCode {
     Exit::Misused.into()
 }
 
-/// One check: what people wait for, and what it finds.
+/// A check with its name for the progress display, and its findings.
 struct Check {
     name: String,
     work: BoxFuture<'static, Vec<Finding>>,
@@ -135,7 +135,7 @@ fn checks(config: Config, card: Option<PathBuf>) -> Vec<Check> {
     for (name, upstream) in upstreams {
         let title = format!("upstream.{name}");
         let work: BoxFuture<'static, Vec<Finding>> = match upstream {
-            // One card is enough: fonts are the machine's.
+            // One card is enough, because all engines have the fonts of the machine.
             Upstream::Chrome(config) => {
                 let (filters, upstream) = (config.filters.clone(), name.clone());
                 if filters.all().next().is_some() {
@@ -156,7 +156,7 @@ fn checks(config: Config, card: Option<PathBuf>) -> Vec<Check> {
     checks
 }
 
-/// Shows on a terminal what is waited for; else nothing.
+/// A progress display on a terminal, hidden elsewhere.
 fn progress() -> ProgressBar {
     if !is_watched() {
         return ProgressBar::hidden();

@@ -1,4 +1,4 @@
-//! A remote origin: whether it connects, its certificate is trusted, and it answers.
+//! Checks a remote origin: whether it connects, its certificate is trusted, and it responds.
 
 use http::{Request, header};
 use tintype::clock::{Clock, Stopwatch, SystemClock};
@@ -12,9 +12,9 @@ use crate::cli::terminal::with_causes;
 
 const CHECK: &str = "upstream";
 
-/// Asks with `HEAD /`, as requests are asked: with what is set on them, which is not shown.
+/// Sends `HEAD /` with the configured fields of requests, which are not shown.
 pub(super) async fn check(name: String, config: Config) -> Vec<Finding> {
-    // A base holds no credentials but what a user name and password are, and these are not shown.
+    // A base URL has no credentials but user name and password, which are not shown.
     let authority =
         config.base.authority().map(|a| a.as_str().rsplit('@').next().unwrap_or_default().to_owned());
     let at = format!(
@@ -51,7 +51,7 @@ pub(super) async fn check(name: String, config: Config) -> Vec<Finding> {
     findings
 }
 
-/// Any answer shows that somebody is there; some say that requests will fare no better.
+/// Any response shows that the origin works. Some statuses mean that requests will fail too.
 fn judge(at: &str, status: u16, took: u128) -> Finding {
     let says = format!("{at} answers HEAD / with {status} in {took} ms");
     match status {

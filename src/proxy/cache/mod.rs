@@ -2,7 +2,7 @@
 //!
 //! [`Cache`] owns the store, the negative cache, the decline log and the rules of `No-Vary-Search`.
 //! It finds the stored response for a request ([`lookup`]), decides whether it may answer
-//! ([`decide`]), stores responses ([`write`]) and applies what other exchanges do to them
+//! ([`decide`]), stores responses ([`mod@write`]) and applies what other exchanges do to them
 //! ([`invalidate`], [`head_update`]). It knows nothing of fetches.
 
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
-//! One thing at a time for each key, and the loads from disk that are under way.
+//! Locks by key: [`Turns`] orders the changes to each key, and shares loads from disk that are
+//! under way.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -11,12 +12,12 @@ use tokio::sync::OnceCell;
 use crate::store::key::CacheKey;
 use crate::store::record::Record;
 
-/// Keys share a lock by hash; no lock is held across a wait.
+/// Number of locks. Keys share a lock by hash, and no lock is held across an `await`.
 const STRIPES: usize = 256;
-/// Keys whose last sequence number a stripe remembers.
+/// Number of keys whose last sequence number a stripe remembers.
 const RECENT: usize = 8;
 
-/// The locks of all keys.
+/// The locks of all keys, in stripes.
 pub(in crate::store) struct Turns {
     stripes: Box<[Mutex<Stripe>]>,
     hasher: RandomState,
@@ -24,30 +25,31 @@ pub(in crate::store) struct Turns {
 
 #[derive(Default)]
 struct Stripe {
-    /// Loads under way, and how many wait for each.
+    /// Loads under way, and the number of requests that wait for each.
     flights: HashMap<CacheKey, (Arc<Flight>, usize)>,
-    /// Hash of a key and the sequence of what was last put under it: knows an older record also after the
-    /// younger one left memory. A newcomer overwrites; what is forgotten so is the rare late fetch of a busy stripe.
+    /// Hash of a key, and the sequence number of the last record put under it. This finds out an
+    /// older record even after the younger one has left memory. A new key overwrites the slot, so a
+    /// late fetch in a busy stripe can go unnoticed. That is rare.
     recent: [(u64, u64); RECENT],
 }
 
-/// A load from disk, shared by all who ask for the key meanwhile.
+/// A load from disk, shared by all requests for the key that arrive meanwhile.
 #[derive(Default)]
 pub(in crate::store) struct Flight {
     overtaken: AtomicBool,
     pub(in crate::store) found: OnceCell<Found>,
 }
 
-/// What a load found.
+/// The result of a load from disk.
 #[derive(Clone)]
 pub(in crate::store) enum Found {
     Record(Arc<Record>),
-    /// Nothing that can be served.
+    /// The disk has no record under the key, or one that cannot be served.
     Nothing,
 }
 
 impl Flight {
-    /// Whether the key changed since the load began, so that what it found may be old.
+    /// Whether the key changed since the load began. Then its result may be old.
     pub(in crate::store) fn overtaken(&self) -> bool {
         self.overtaken.load(Ordering::Acquire)
     }
@@ -59,14 +61,15 @@ impl Turns {
         Turns { stripes, hasher: RandomState::new() }
     }
 
-    /// The right to change what is kept under `key`.
+    /// Locks `key` for changes in any tier.
     pub(in crate::store) fn take(&self, key: &[u8]) -> Turn<'_> {
         let hash = self.hasher.hash_one(key);
         let stripe = &self.stripes[hash as usize % STRIPES];
         Turn { stripe: stripe.lock(), hash }
     }
 
-    /// Joins the load of `key`, or begins one. Dropping what it returns leaves it.
+    /// Joins the load of `key` that is under way, or begins one. Dropping the returned guard leaves
+    /// it.
     pub(in crate::store) fn board<'a>(&'a self, key: &'a CacheKey) -> Boarded<'a> {
         let mut turn = self.take(key.as_bytes());
         let (flight, aboard) = turn.stripe.flights.entry(key.clone()).or_default();
@@ -75,26 +78,26 @@ impl Turns {
     }
 }
 
-/// See [`Turns::take`].
+/// The lock of a key; see [`Turns::take`].
 pub(in crate::store) struct Turn<'a> {
     stripe: MutexGuard<'a, Stripe>,
     hash: u64,
 }
 
 impl Turn<'_> {
-    /// Whether a record with a larger sequence than `sequence` is known to have been put.
+    /// Whether a record with a higher sequence number than `sequence` is known to have been put.
     pub(super) fn is_older(&self, sequence: u64) -> bool {
         let (hash, last) = self.stripe.recent[self.slot()];
         hash == self.hash && sequence < last
     }
 
-    /// Remembers the sequence of what is put.
+    /// Remembers the sequence number of the record that is put.
     pub(super) fn note(&mut self, sequence: u64) {
         let slot = self.slot();
         self.stripe.recent[slot] = (self.hash, sequence);
     }
 
-    /// Tells the load under way, if there is one, that what it finds is old.
+    /// Marks the load of `key` that is under way, if any, as old.
     pub(in crate::store) fn overtake(&mut self, key: &[u8]) {
         if let Some((flight, _)) = self.stripe.flights.remove(key) {
             flight.overtaken.store(true, Ordering::Release);
@@ -106,7 +109,7 @@ impl Turn<'_> {
     }
 }
 
-/// See [`Turns::board`].
+/// A share in a load from disk; see [`Turns::board`].
 pub(in crate::store) struct Boarded<'a> {
     turns: &'a Turns,
     key: &'a CacheKey,

@@ -1,13 +1,15 @@
-//! Notices that foyer's writer takes no records: it only logs that, and its `wait` returns as if it had written.
+//! Notices that foyer's writer takes no records. Foyer only logs that, and its `wait` returns as if
+//! it had written.
 //!
-//! A mark is written under a key that no request has, and read back. That is done only when there is something to
-//! learn, after records were written or while the disk counts as unhealthy, so that an idle proxy does not
-//! slowly overwrite its disk with marks.
+//! A probe entry is written under a key that no request has, and read back. That is done only after
+//! records were written, or while the disk counts as unhealthy. So an idle proxy does not slowly
+//! overwrite its disk with probes.
 //!
-//! The writer takes nothing for one of two reasons. Where the folder takes no writes either, the disk has failed or is
-//! full: memory serves on, because a restart would find the same disk, and foyer writes again once it can. Where the
-//! folder takes writes, the writer itself has ended, and only a restart brings it back: [`run`] returns, which ends the
-//! process ([`tasks`](crate::tasks)).
+//! The writer takes nothing for one of two reasons. Where the folder takes no writes either, the
+//! disk has failed or is full. The memory tier then serves on, because a restart would find the
+//! same disk, and foyer writes again once it can. Where the folder takes writes, the writer itself
+//! has ended, and only a restart brings it back. Then [`run`] returns, which ends the process
+//! ([`tasks`](crate::tasks)).
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -16,10 +18,10 @@ use super::disk::{Disk, PATIENCE};
 use super::folder;
 use crate::store::key::CacheKey;
 
-/// Keys of requests begin with a method or a host; none begins with a zero octet.
+/// Keys of requests begin with a method or a host. None begins with a zero octet.
 const KEY: &[u8] = b"\0tintype canary";
 
-/// Checks every `interval`, as long as the disk tier is there and its writer has not ended.
+/// Checks the disk every `interval`. Returns when the disk tier is dropped or its writer has ended.
 pub(super) async fn run(disk: Weak<Disk>, interval: Duration) {
     let mut seen = None;
     let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
@@ -44,7 +46,7 @@ pub(super) async fn run(disk: Weak<Disk>, interval: Duration) {
     }
 }
 
-/// Checks once, and logs a change.
+/// Probes the disk once, and logs a change of its health.
 pub(super) async fn check(disk: &Disk) {
     let healthy = disk.probe(&CacheKey::new(KEY)).await;
     if disk.is_closed() || !disk.set_healthy(healthy) {
@@ -60,7 +62,7 @@ pub(super) async fn check(disk: &Disk) {
     }
 }
 
-/// Whether the writer takes nothing although the folder does.
+/// Whether the writer takes nothing although the folder takes writes.
 async fn has_ended(disk: &Disk) -> bool {
     if disk.is_healthy() || disk.is_closed() {
         return false;
@@ -68,7 +70,7 @@ async fn has_ended(disk: &Disk) -> bool {
     let path = disk.folder().to_owned();
     let written = tokio::task::spawn_blocking(move || folder::try_write(&path));
     let Ok(Ok(Ok(()))) = tokio::time::timeout(PATIENCE, written).await else { return false };
-    // The disk may have come back between the two.
+    // The disk may have recovered between the probe and the write to the folder.
     check(disk).await;
     !disk.is_healthy() && !disk.is_closed()
 }
@@ -81,7 +83,8 @@ mod tests {
     use crate::store::Config;
     use crate::store::hybrid::HybridStore;
 
-    /// typedb#7985, for the store: foyer's tasks end with their runtime, as they would by a panic.
+    /// typedb#7985, for the store: the tasks of foyer end with their runtime, as they would by a
+    /// panic.
     #[test]
     fn a_writer_that_ended_ends_the_check() {
         let runtime = || tokio::runtime::Runtime::new().unwrap();

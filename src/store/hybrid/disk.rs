@@ -1,8 +1,8 @@
-//! Foyer's block engine, and how much may wait for it.
+//! [`Disk`]: foyer's block engine, with a bound on the bytes that wait to be written.
 //!
-//! Foyer drops what its queue or buffer has no room for and tells nobody. So the bytes that wait are counted here
-//! and what is too much is refused here: then its key is known, and an older version on disk can be put out of
-//! reach. Foyer's own bounds lie above ours and are never met.
+//! Foyer silently drops records that its queue or buffer has no room for. So the waiting bytes are
+//! counted here, and a record beyond the bound is refused here. Then its key is known, and an older
+//! version on disk can be deleted. Foyer's own bounds are higher than ours and are never reached.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,14 +25,13 @@ use crate::store::key::CacheKey;
 use crate::store::record::Record;
 use crate::store::usage::Usage;
 
-/// Bytes in front of an entry, by foyer.
+/// Bytes that foyer writes in front of an entry.
 const ENTRY_HEADER: u64 = 36;
-/// Room in the queue that records leave to the marks of emptied keys.
+/// Bytes of the queue that are reserved for the tombstones of deleted keys.
 const RESERVE: u64 = 1 << 20;
 /// Longest wait for the disk when it is flushed, checked or read.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// See the [module](self).
 pub(super) struct Disk {
     cache: HybridCache<CacheKey, Value>,
     folder: PathBuf,
@@ -50,7 +49,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Opens the engine over what lies in `folder`.
+    /// Opens the engine over the blocks in `folder`.
     pub(super) async fn open(folder: Folder, write_buffer_bytes: u64) -> Result<Disk, OpenError> {
         let failed = |error: foyer::Error| OpenError::Engine {
             path: folder.path().to_owned(),
@@ -76,7 +75,7 @@ impl Disk {
             .with_name("tintype-disk")
             .with_policy(HybridCachePolicy::WriteOnInsertion)
             .with_flush_on_close(false)
-            // The memory half is not used.
+            // The memory half of foyer is not used.
             .memory(1)
             .with_shards(1)
             .storage()
@@ -106,26 +105,27 @@ impl Disk {
         })
     }
 
-    /// Whether a read is worth it: looks into the index only.
+    /// Whether the disk may have `key`. Looks into the index only, without I/O.
     pub(super) fn may_contain(&self, key: &CacheKey) -> bool {
-        // What lies there after the end may be another process's.
-        // In this order: what is handed over meanwhile is in the other.
+        // After the close, the blocks may belong to another process.
+        // The batch is asked before the index, because records move from the batch to the index.
         !self.is_closed() && (self.gathering.has(key) || self.cache.storage().may_contains(key))
     }
 
-    /// Writes `record` in place of what lies under `key`, or drops it and only takes the old out of reach.
-    /// `durable` says whether its sequence number may reach the disk.
+    /// Writes `record` in place of the entry under `key`. If there is no room for it, the record is
+    /// dropped and the old entry is deleted. `durable` says whether its sequence number may reach
+    /// the disk.
     pub(super) fn replace(&self, key: CacheKey, record: Arc<Record>, durable: bool) {
         self.places.forget(&key);
         let was_there = self.may_contain(&key);
-        // Before anybody has to wait for it.
+        // The head is encoded before the lock is taken.
         let head = if durable && self.is_healthy() { encoded(&record) } else { None };
         let mut hold = self.gathering.hold();
         if self.closed.load(Ordering::Acquire) {
             return;
         }
         hold.drop_waiting(&key);
-        // The old version goes first and at once. Foyer would serve it until the new one is written.
+        // The old version is deleted first. Foyer would serve it until the new one is written.
         if was_there || self.is_healthy() {
             self.cache.storage().delete(&key);
         }
@@ -153,7 +153,7 @@ impl Disk {
         Some(Value::Outbound { record, head, ticket })
     }
 
-    /// Forgets what lies under `key`, also after a restart.
+    /// Deletes the entry under `key`, also for the next process.
     pub(super) fn remove(&self, key: &CacheKey) {
         self.places.forget(key);
         let mut hold = self.gathering.hold();
@@ -164,7 +164,7 @@ impl Disk {
         }
     }
 
-    /// Forgets what lies under `key` until the next start.
+    /// Deletes the entry under `key` from the index. It may be back after a restart.
     pub(super) fn forget(&self, key: &CacheKey) {
         self.places.forget(key);
         let mut hold = self.gathering.hold();
@@ -172,14 +172,15 @@ impl Disk {
             let waited = hold.drop_waiting(key);
             self.cache.storage().delete(key);
             if waited {
-                // It would have taken the place of what lies on disk, which must not be back after a restart.
+                // The dropped record would have replaced the entry on disk, which must not be back
+                // after a restart.
                 self.mark_gone(key.clone());
             }
         }
     }
 
-    /// Writes a mark over `key`. It also takes the place of a record that waits to be written, which foyer's own
-    /// delete does not reach.
+    /// Writes a tombstone over `key`. It also replaces a record that waits to be written, which
+    /// foyer's own delete does not reach.
     fn mark_gone(&self, key: CacheKey) -> Option<u64> {
         let bytes = on_disk(key.as_bytes().len() + 16);
         let ticket = Ticket::for_mark(&self.queue, bytes, self.limit + RESERVE)?;
@@ -188,18 +189,21 @@ impl Disk {
         Some(number)
     }
 
-    /// What lies under `key` and where, if that is known and needs no waiting for the disk.
+    /// The record under `key` and its place, if the place is known and the page cache has the
+    /// record.
     pub(super) fn load_at_once(&self, key: &CacheKey) -> Option<(Place, Arc<Record>)> {
-        // What lies there after the end may be another process's.
+        // After the close, the blocks may belong to another process.
         if self.is_closed() { None } else { self.places.read(key) }
     }
 
-    /// Whether what [`load_at_once`](Self::load_at_once) found is what lies there still. To be asked in the key's turn.
+    /// Whether the record that [`load_at_once`](Self::load_at_once) found is still there. The
+    /// caller holds the lock of the key.
     pub(super) fn is_there(&self, key: &CacheKey, place: Place) -> bool {
         !self.is_closed() && self.places.is_sure(key, place)
     }
 
-    /// Notes where `record` lies, which was just loaded, for the next time. To be called in the key's turn.
+    /// Notes the place of `record`, which was just loaded, for the next read. The caller holds the
+    /// lock of the key.
     pub(super) fn note_place(&self, key: &CacheKey, record: &Record) {
         if !self.is_closed() && !self.places.confirm(key, record) && self.places.should_look() {
             let places = self.places.clone();
@@ -207,7 +211,8 @@ impl Disk {
         }
     }
 
-    /// Reads what lies under `key`. What is odd is counted, unless it is `excused` by then.
+    /// Reads the entry under `key`. An entry that cannot be read counts as an error, unless it is
+    /// `excused` by then.
     pub(super) async fn load(&self, key: &CacheKey, excused: impl Fn() -> bool) -> Found {
         if let Some(record) = self.gathering.get(key) {
             return Found::Record(record);
@@ -225,29 +230,30 @@ impl Disk {
             return Found::Nothing;
         }
         self.errors.fetch_add(1, Ordering::Relaxed);
-        // Without the key: query strings hold secrets.
+        // The key is not logged, because query strings hold secrets.
         tracing::warn!(reason = odd, "stored response could not be read back");
         Found::Nothing
     }
 
-    /// Whether a mark can be written and read back.
+    /// Whether a tombstone can be written and read back.
     pub(super) async fn probe(&self, key: &CacheKey) -> bool {
         let storage = self.cache.storage();
-        // What reaches foyer out of turn would not be recovered: its numbers must rise in the blocks.
+        // Foyer recovers only entries whose numbers rise within a block, so this write takes the
+        // lock like any other.
         let mark_gone = || {
             let _hold = self.gathering.hold();
             self.mark_gone(key.clone())
         };
         {
             let _hold = self.gathering.hold();
-            // Else the one before would be found.
+            // Without the delete, the load would find the probe before this one.
             storage.delete(key);
         }
         let read_back = async {
             let mut mark = mark_gone();
             storage.wait().await;
             if mark.is_none() {
-                // The queue was full.
+                // The queue was full at the first attempt.
                 mark = mark_gone();
                 storage.wait().await;
             }
@@ -265,12 +271,12 @@ impl Disk {
         self.healthy.load(Ordering::Acquire)
     }
 
-    /// Sets whether records are written; true if that is news.
+    /// Sets whether records are written. Returns true if that is a change.
     pub(super) fn set_healthy(&self, healthy: bool) -> bool {
         self.healthy.swap(healthy, Ordering::AcqRel) != healthy
     }
 
-    /// Records handed to the writer so far.
+    /// Number of records handed to the writer so far.
     pub(super) fn writes(&self) -> u64 {
         self.writes.load(Ordering::Relaxed)
     }
@@ -279,7 +285,8 @@ impl Disk {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Writes what waits; true if all of it was written. Only the first call does anything.
+    /// Writes all waiting records. Returns true if all of them were written. Only the first call
+    /// has an effect.
     pub(super) async fn close(&self) -> bool {
         if self.closed.swap(true, Ordering::AcqRel) {
             return false;
@@ -293,7 +300,7 @@ impl Disk {
         false
     }
 
-    /// Lets another process have the folder. Nothing may be written there from now on.
+    /// Unlocks the folder for another process. Nothing may be written there from now on.
     pub(super) fn unlock(&self) {
         if let Err(error) = rustix::fs::flock(&self.queue.lock, rustix::fs::FlockOperation::Unlock) {
             tracing::warn!(%error, "the cache folder stays locked until the end");
@@ -313,7 +320,8 @@ fn encoded(record: &Record) -> Option<Vec<u8>> {
     record.encode_head().inspect_err(|error| tracing::debug!(%error, "not stored on disk")).ok()
 }
 
-/// Bytes that an entry takes on disk and in the write buffer.
+/// Bytes that an entry takes on disk and in the write buffer: header and value, rounded up to
+/// pages.
 fn on_disk(bytes: usize) -> u64 {
     (bytes as u64).saturating_add(ENTRY_HEADER).next_multiple_of(PAGE)
 }

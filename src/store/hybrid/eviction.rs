@@ -1,7 +1,9 @@
-//! Which block is overwritten next: the one written longest ago, also across a restart.
+//! [`OldestFirst`] picks the block that is overwritten next: the one written longest ago, also
+//! across a restart.
 //!
-//! Foyer's own pickers forget the order at a restart, and prefer blocks that hold little. Both can overwrite a
-//! younger version of a record while an older one still lies on disk, and after the next restart the older is back.
+//! Foyer's own pickers forget the order at a restart, and prefer blocks that hold little. Both can
+//! overwrite a younger version of a record while an older one is still on disk. After the next
+//! restart the older version would be back.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,13 +12,12 @@ use foyer::{EvictionInfo, EvictionPicker};
 
 use super::places::Places;
 
-/// Picks blocks in the order in which they were written.
 pub(super) struct OldestFirst {
-    /// Rank of the blocks that were full at the start.
+    /// Rank of the blocks that had data at the start.
     found: HashMap<u32, u64>,
     next: u64,
     order: BTreeMap<u64, u32>,
-    /// What was known of a block that is emptied.
+    /// The places in a block are forgotten when the block is emptied.
     places: Arc<Places>,
 }
 
@@ -27,7 +28,7 @@ impl std::fmt::Debug for OldestFirst {
 }
 
 impl OldestFirst {
-    /// `found` are the blocks with data in them, oldest first.
+    /// `found` lists the blocks with data, oldest first.
     pub(super) fn new(found: &[u32], places: Arc<Places>) -> OldestFirst {
         let next = found.len() as u64;
         OldestFirst { found: found.iter().copied().zip(0..).collect(), next, order: BTreeMap::new(), places }

@@ -1,15 +1,17 @@
-//! The folder of the disk tier: its lock, its geometry, and the room it takes.
+//! [`Folder`]: the folder of the disk tier, with its lock, its block sizes and its preallocated
+//! room.
 //!
 //! ```text
-//! geometry   sizes and format; if they differ from what is asked, the blocks are wiped
+//! geometry   sizes and format; if they differ from the configured ones, the blocks are wiped
 //! ledger     the purge ledger
-//! listing    what is stored, from an orderly end to the next start
-//! check      there for a moment while the folder is tried
-//! blocks/    one file for each block, all their room taken ahead
+//! listing    the listing, from an orderly shutdown to the next start
+//! check      exists for a moment while a write to the folder is tried
+//! blocks/    one file for each block, preallocated
 //! ```
 //!
-//! Foyer makes sparse files, and its writer loses records while the disk is full. Taking the room here, before foyer
-//! opens the files, makes a full disk an error at the start, where somebody reads it.
+//! Foyer makes sparse files, and its writer loses records while the disk is full. The room is
+//! allocated here, before foyer opens the files. So a full disk is an error at the start, where an
+//! operator reads it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -22,31 +24,31 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::store::error::OpenError;
 
-/// Raised whenever bytes of an older version cannot be read any more.
+/// Version of the block format. Raise it when blocks of an older version cannot be read any more.
 const FORMAT: u32 = 1;
-/// Foyer works in pages; each block begins with one that tells what is in it.
+/// Page size of foyer in bytes. Each block begins with a page of index.
 pub(super) const PAGE: u64 = 4096;
-/// The engine's offsets have 32 bits.
+/// Largest block in bytes: the offsets of the engine have 32 bits.
 const MAX_BLOCK: u64 = 1 << 31;
-/// One block is written, one is emptied, and the others should outnumber them.
+/// One block is written and one is emptied. The others should outnumber them.
 const LEAST_BLOCKS: u64 = 4;
-/// Open files that the rest of the process is left with at least.
+/// Open files that are left to the rest of the process, if the limit allows.
 const OTHER_FILES: u64 = 256;
 /// Open files that the rest of the process cannot do without.
 const LEAST_OTHER_FILES: u64 = 48;
-/// A low limit on open files leaves this part of the blocks at least.
+/// A low limit on open files must allow at least one in this many of the blocks.
 const LEAST_PART: u64 = 16;
-/// How foyer names the file of a block.
+/// Prefix of the names that foyer gives to the files of blocks.
 const PREFIX: &str = "foyer-storage-direct-fs-";
 
-/// Whether somebody has the folder `path` locked.
+/// Whether any process has the folder `path` locked.
 pub(super) fn is_locked(path: &Path) -> bool {
     let Ok(folder) = File::open(path) else { return false };
-    // Closing the file gives back what was got.
+    // Closing the file releases a lock that was taken.
     flock(&folder, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
 }
 
-/// Writes a page to a file of its own in the folder `path`, through to the disk, and removes it.
+/// Writes a page to a file in the folder `path`, syncs it to the disk, and removes the file.
 pub(super) fn try_write(path: &Path) -> io::Result<()> {
     let path = path.join("check");
     let written = File::create(&path).and_then(|mut file| {
@@ -57,7 +59,8 @@ pub(super) fn try_write(path: &Path) -> io::Result<()> {
     written.and(removed)
 }
 
-/// Whether a folder could be opened at `path` and take its blocks. Creates and locks nothing.
+/// Whether a folder could be opened at `path` and has room for its blocks. Creates and locks
+/// nothing.
 pub(super) fn check(path: &Path, disk_bytes: u64, block_bytes: u64) -> Result<(), OpenError> {
     let (block_bytes, block_count) = geometry(disk_bytes, block_bytes)?;
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
@@ -66,7 +69,7 @@ pub(super) fn check(path: &Path, disk_bytes: u64, block_bytes: u64) -> Result<()
         |path: &Path, errno: Errno| OpenError::Folder { path: path.to_owned(), source: errno.into() };
     let absolute =
         std::path::absolute(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
-    // What is there already of the way to it.
+    // The closest ancestor that exists. The folder would be created below it.
     let Some(there) = absolute.ancestors().find(|path| path.exists()) else { return Ok(()) };
     if !there.is_dir() {
         return Err(refused(there, Errno::NOTDIR));
@@ -100,7 +103,7 @@ pub(super) fn check(path: &Path, disk_bytes: u64, block_bytes: u64) -> Result<()
     Ok(())
 }
 
-/// Size of a block in whole pages, and how many there are.
+/// Size of a block in whole pages, and the number of blocks.
 fn geometry(disk_bytes: u64, block_bytes: u64) -> Result<(u64, u64), OpenError> {
     let block_bytes = block_bytes.max(PAGE).div_ceil(PAGE).saturating_mul(PAGE);
     let block_count = disk_bytes / block_bytes;
@@ -113,11 +116,12 @@ fn geometry(disk_bytes: u64, block_bytes: u64) -> Result<(u64, u64), OpenError> 
     Ok((block_bytes, block_count))
 }
 
-/// How many of `blocks` a process may have that may open `limit` files. With too few for all, others keep [`OTHER_FILES`] or
-/// half of them.
+/// How many of `blocks` this process may open with a limit of `limit` files. If the limit is too
+/// low for all of them, [`OTHER_FILES`] or half of the limit is left to others.
 ///
 /// # Errors
-/// Others would not keep [`LEAST_OTHER_FILES`], or so few blocks would be left that the sizes are a mistake.
+/// Less than [`LEAST_OTHER_FILES`] would be left to others, or so few blocks would be left that the
+/// sizes are a mistake.
 fn affordable(blocks: u64, limit: Option<u64>) -> Result<u64, OpenError> {
     let Some(limit) = limit.filter(|&limit| limit < blocks.saturating_add(OTHER_FILES)) else {
         return Ok(blocks);
@@ -129,14 +133,13 @@ fn affordable(blocks: u64, limit: Option<u64>) -> Result<u64, OpenError> {
     }
 }
 
-/// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     pub(super) lock: File,
     pub(super) block_bytes: u64,
     pub(super) block_count: u64,
-    /// Blocks with data in them, oldest first.
+    /// Numbers of the blocks with data, oldest first.
     pub(super) written: Vec<u32>,
 }
 
@@ -156,7 +159,7 @@ impl Folder {
         let blocks = path.join("blocks");
         std::fs::create_dir_all(&blocks)
             .map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
-        // The folder itself is what is locked: no file in it that could be deleted.
+        // The folder itself is locked, because a lock file in it could be deleted.
         let lock = File::open(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
@@ -166,33 +169,31 @@ impl Folder {
         Ok(Folder { path: path.to_owned(), lock, block_bytes, block_count, written: Vec::new() })
     }
 
-    /// Where the purge ledger lies.
     pub(super) fn ledger(&self) -> PathBuf {
         self.path.join("ledger")
     }
 
-    /// Where the listing lies between two processes.
     pub(super) fn listing(&self) -> PathBuf {
         self.path.join("listing")
     }
 
-    /// The folder itself.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether there are file descriptors for a second handle of each block, so many that half of all are left to connections.
+    /// Whether each block may be opened a second time, with half of all file descriptors left to
+    /// connections.
     pub(super) fn may_open_twice(&self) -> bool {
         let needed = (self.block_count * 4).max(self.block_count * 2 + OTHER_FILES);
         getrlimit(Resource::Nofile).current.is_none_or(|current| current >= needed)
     }
 
-    /// Where the blocks lie.
     pub(super) fn blocks(&self) -> PathBuf {
         self.path.join("blocks")
     }
 
-    /// Deletes all blocks. The geometry goes first: a crash in between leaves no half that looks whole.
+    /// Deletes all blocks. The geometry goes first, so that a crash in between leaves no valid
+    /// part.
     pub(super) fn wipe(&self) -> io::Result<()> {
         match std::fs::remove_file(self.geometry()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -208,7 +209,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Makes the blocks ready for foyer: of this geometry, with all their room, one of them empty.
+    /// Prepares the blocks for foyer: of this geometry, preallocated, and at least one of them
+    /// empty.
     pub(super) fn prepare(mut self) -> Result<Folder, OpenError> {
         let geometry = format!(
             "tintype blocks, format {FORMAT}\nblock_bytes {}\nblocks {}\n",
@@ -252,7 +254,7 @@ impl Folder {
             }
             Err(Errno::NOSPC | Errno::DQUOT) => {
                 if !keep {
-                    // Gives back what was taken; the error says the rest.
+                    // Releases the room. The error below says why.
                     let _ = self.wipe();
                 }
                 Err(OpenError::NoSpace {
@@ -264,10 +266,10 @@ impl Folder {
         }
     }
 
-    /// Blocks with data, oldest first; one of them is emptied if there is no empty one.
+    /// The blocks with data, oldest first. One of them is emptied if no block is empty.
     ///
-    /// Foyer starts to empty blocks when it takes an empty one. A crash between the two can leave none, and its
-    /// writer would then wait for ever.
+    /// Foyer starts to empty blocks when it takes an empty one. A crash between the two can leave
+    /// none, and its writer would then wait for ever.
     fn free_one(&self) -> io::Result<Vec<u32>> {
         let mut written: Vec<(u64, u32)> = Vec::new();
         for block in 0..self.block_count {
@@ -291,7 +293,6 @@ impl Folder {
         self.path.join("geometry")
     }
 
-    /// The file of a block.
     pub(super) fn block(&self, block: u64) -> PathBuf {
         self.path.join("blocks").join(format!("{PREFIX}{block:08}"))
     }
@@ -301,8 +302,9 @@ impl Folder {
     }
 }
 
-/// Foyer's own number of the first entry in a block, which says how old the block is. (After the checksum, the
-/// count and the entry's hash. Foyer's `set_len` renews the modification time, so that is of no use.)
+/// Foyer's number of the first entry in a block, which tells the age of the block. It follows the
+/// checksum, the count and the hash of the entry. The modification time is no help, because foyer's
+/// `set_len` renews it.
 fn first_sequence(page: &[u8; PAGE as usize]) -> u64 {
     page[20..].first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
@@ -316,15 +318,15 @@ fn write_durably(path: &Path, text: &str) -> io::Result<()> {
     path.parent().map_or(Ok(()), |dir| File::open(dir).and_then(|dir| dir.sync_all()))
 }
 
-/// Raises the soft limit on open files if the blocks need it, each of which is opened once, and a second time where that can be.
-/// Gives back how many of them may be opened.
+/// Raises the soft limit on open files if the blocks need it. Each block is opened once, and a
+/// second time if the limit allows. Returns how many blocks may be opened.
 fn allow_open_files(blocks: u64) -> Result<u64, OpenError> {
     let needed = blocks + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current.is_none_or(|current| current >= needed + blocks) {
         return Ok(blocks);
     }
-    // All that is allowed, not just what the blocks need: connections want files too.
+    // The limit is raised to its maximum, because connections need files too.
     let raised = Rlimit { current: maximum.or(Some(needed + blocks)), maximum };
     let limit = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => raised.current,

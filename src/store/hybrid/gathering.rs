@@ -1,7 +1,8 @@
-//! Records that wait a moment to be handed to foyer together.
+//! [`Gathering`]: a batch of records that are handed to foyer together.
 //!
-//! Foyer's writer starts as soon as it has one record: a thread is woken, and a page of index written, for each. What is put within a moment is handed
-//! over in one go, and meanwhile read from here.
+//! Foyer's writer starts as soon as it has one record. For each start it wakes a thread and writes
+//! a page of index. Records put within a few milliseconds are handed over at once, and are read
+//! from the batch until then.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,56 +17,56 @@ use crate::store::key::CacheKey;
 use crate::store::record::Record;
 use crate::tasks;
 
-/// The moment: what a crash loses more.
+/// How long a record waits in the batch. A crash loses that much more.
 const MOMENT: Duration = Duration::from_millis(5);
-/// So many do not wait for it,
+/// Flush at this many records.
 const MANY: usize = 64;
-/// nor so many bytes: what is large gains nothing by it, and holds room in the write buffer meanwhile.
+/// Flush at this many bytes. Batching does not help large records, and they take room in the write
+/// buffer meanwhile.
 const MUCH: u64 = 1 << 20;
 
-/// See the [module](self).
 pub(super) struct Gathering {
     waiting: Arc<Mutex<Waiting>>,
     cache: HybridCache<CacheKey, Value>,
     runtime: Handle,
-    /// Bytes that do not wait.
+    /// Bytes at which this batch is flushed.
     much: u64,
 }
 
 #[derive(Default)]
 struct Waiting {
-    /// With the number by which they came.
+    /// Each value has the number of its arrival.
     values: HashMap<CacheKey, (u64, Value)>,
     next: u64,
     bytes: u64,
-    /// Somebody will hand them over.
+    /// A task will flush the batch.
     expected: bool,
 }
 
-/// The sole right to change what foyer has or will have.
+/// The lock of the batch. Nothing is handed to foyer while it is held.
 pub(super) struct Hold<'a> {
     gathering: &'a Gathering,
     waiting: MutexGuard<'a, Waiting>,
 }
 
 impl Gathering {
-    /// For `cache`, in front of a write buffer of `limit` bytes. Needs a running tokio runtime.
+    /// A batch for `cache`, in front of a write buffer of `limit` bytes. Needs a running tokio
+    /// runtime.
     pub(super) fn new(cache: HybridCache<CacheKey, Value>, limit: u64) -> Gathering {
         let much = MUCH.min(limit / 4);
         Gathering { waiting: Arc::default(), cache, runtime: Handle::current(), much }
     }
 
-    /// Nothing is handed over as long as this is held.
     pub(super) fn hold(&self) -> Hold<'_> {
         Hold { gathering: self, waiting: self.waiting.lock() }
     }
 
-    /// Whether something waits under `key`.
+    /// Whether a value waits under `key`.
     pub(super) fn has(&self, key: &CacheKey) -> bool {
         self.waiting.lock().values.contains_key(key)
     }
 
-    /// What waits under `key`.
+    /// The record that waits under `key`.
     pub(super) fn get(&self, key: &CacheKey) -> Option<Arc<Record>> {
         match self.waiting.lock().values.get(key)? {
             (_, Value::Outbound { record, .. }) => Some(record.clone()),
@@ -75,7 +76,7 @@ impl Gathering {
 }
 
 impl Hold<'_> {
-    /// Lets `value` wait under `key`, in place of what waits there.
+    /// Adds `value` under `key`, in place of a value that waits there.
     pub(super) fn put(&mut self, key: CacheKey, value: Value) {
         self.drop_waiting(&key);
         self.waiting.bytes += value.estimated_size() as u64;
@@ -95,7 +96,7 @@ impl Hold<'_> {
         }
     }
 
-    /// Forgets what waits under `key`, and tells whether there was something.
+    /// Removes the value that waits under `key`. Returns whether there was one.
     pub(super) fn drop_waiting(&mut self, key: &CacheKey) -> bool {
         let Some((_, value)) = self.waiting.values.remove(key) else { return false };
         self.waiting.bytes -= value.estimated_size() as u64;
@@ -105,7 +106,7 @@ impl Hold<'_> {
         true
     }
 
-    /// Hands over what waits.
+    /// Flushes the batch to foyer.
     pub(super) fn hand_over(&mut self) {
         self.waiting.hand_over(&self.gathering.cache);
     }
@@ -113,7 +114,7 @@ impl Hold<'_> {
 
 impl Waiting {
     fn hand_over(&mut self, cache: &HybridCache<CacheKey, Value>) {
-        // What came first is to be written first, since the oldest block is emptied first.
+        // In the order of arrival, because the oldest block is emptied first.
         let mut values: Vec<_> = self.values.drain().collect();
         self.bytes = 0;
         values.sort_unstable_by_key(|(_, (number, _))| *number);

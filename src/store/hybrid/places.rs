@@ -1,24 +1,27 @@
-//! Where records lie in the blocks, so that what the page cache holds is read at once.
+//! [`Places`]: where records are in the blocks, so that records in the page cache are read without
+//! foyer.
 //!
-//! Foyer reads through a pool of threads: two switches between threads, which cost more than the bytes of a picture. Here
-//! `RWF_NOWAIT` reads on the spot what needs no disk; everything else is left to foyer, which stays the only judge of what lies under
-//! a key:
+//! Foyer reads through a pool of threads. The two context switches cost more than copying the bytes
+//! of a picture. Here `RWF_NOWAIT` reads records that need no disk on the calling thread.
+//! Everything else is left to foyer, which alone decides which record is under a key:
 //!
-//! 1. the indexes in the blocks are read now and then, and give *hints*: a hash lay at a place;
-//! 2. when foyer has loaded a record whose hint shows the very same content, the place is *sure*;
-//! 3. it is read from there until the key changes. Each read checks foyer's header, its sequence number and its checksum, so that a block
-//!    which was written anew shows itself.
+//! 1. The indexes in the blocks are read now and then, and give *hints*: a hash was at a place.
+//! 2. When foyer has loaded a record and its hint has the same content, the place is *sure*.
+//! 3. The record is read from there until the key changes. Each read checks foyer's header, its
+//! sequence number and its checksum, which detects a block that was overwritten.
 //!
-//! A hint may be wrong in any way, and a place be forgotten at any time: then foyer reads.
+//! A hint may be wrong in any way, and a place may be forgotten at any time. Then foyer reads.
 //!
 //! ```text
 //! block   a page of index, its entries at whole pages, the next index, ...
-//! index   checksum u64, count u32, then for each: hash u64, sequence u64, offset from the index u32, length u32
-//! entry   length of key u32, of value u32, hash u64, sequence u64, checksum of both u64, magic u32; value; key
+//! index   checksum u64, count u32, then for each entry:
+//! hash u64, sequence u64, offset from the index u32, length u32
+//! entry   length of key u32, of value u32, hash u64, sequence u64, checksum of both u64,
+//! magic u32; value; key
 //! ```
 //!
-//! Numbers are big endian, checksums XXH64 with seed 0. This is the form of foyer 0.22, to which Cargo.toml holds; `store_places` in the tests
-//! notices if it changes.
+//! Numbers are big endian, checksums XXH64 with seed 0. This is the format of foyer 0.22, to which
+//! Cargo.toml pins it. `store_places` in the tests fails if it changes.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -40,58 +43,57 @@ use crate::clock::Stopwatch;
 use crate::store::key::CacheKey;
 use crate::store::record::Record;
 
-/// What an entry begins with.
+/// Length of the header of an entry in bytes.
 const HEADER: usize = 36;
-/// Ends the header of an entry that is not compressed.
+/// End of the header of an entry that is not compressed.
 const MAGIC: u32 = 0x9703_2700;
-/// What the entries of an index begin after, and their length.
+/// Length of the header of an index, and of each of its entries, in bytes.
 const INDEX: (usize, usize) = (12, 24);
-/// Longest entry that is copied on the spot; others would hold up whom the thread serves besides.
+/// Longest entry that is read on the calling thread. A longer copy would delay the other requests
+/// of the thread.
 const LONGEST: u32 = 1 << 20;
-/// Locks, each over its part of the hashes.
+/// Number of locks, each over its part of the hashes.
 const SHARDS: usize = 16;
-/// Places that a shard remembers.
+/// Bound on the places of a shard.
 const MOST: usize = 4096;
-/// Between two looks at the indexes.
+/// Least time between two scans of the indexes.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// See the [module](self). By default of no blocks.
+/// The places of the records in all blocks. The default has no blocks.
 #[derive(Default)]
 pub(super) struct Places {
-    /// Handles of our own; none where there are too few to be had.
+    /// File handles of our own. Empty if the limit on open files is too low for them.
     blocks: Vec<File>,
     block_bytes: u64,
     hasher: foyer::DefaultHasher,
     shards: [Mutex<HashMap<u64, Place>>; SHARDS],
-    /// The file system has no such reads.
+    /// The file system has no `RWF_NOWAIT`.
     unable: AtomicBool,
     reads: AtomicU64,
     looked: Mutex<Looked>,
 }
 
-/// When the indexes were last looked at.
+/// When the indexes were last scanned.
 #[derive(Default)]
 enum Looked {
     #[default]
     Never,
     Before(Stopwatch),
-    /// Somebody is at it.
+    /// A scan is under way.
     Now,
 }
 
-/// Where an entry lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     block: u32,
     offset: u32,
     length: u32,
-    /// Foyer's number of the entry, given once.
+    /// Foyer's number of the entry, which is never used twice.
     sequence: u64,
     sure: bool,
 }
 
 impl Places {
-    /// Of the blocks in `folder`.
     pub(super) fn new(folder: &Folder) -> Places {
         let blocks = match folder.may_open_twice() {
             true => (0..folder.block_count).map(|block| File::open(folder.block(block))).collect(),
@@ -100,7 +102,7 @@ impl Places {
         Places { blocks: blocks.unwrap_or_default(), block_bytes: folder.block_bytes, ..Places::default() }
     }
 
-    /// What lies under `key`, if its place is sure and the page cache has all of it.
+    /// The record under `key`, if its place is sure and the page cache has all of it.
     pub(super) fn read(&self, key: &CacheKey) -> Option<(Place, Arc<Record>)> {
         let hash = self.hasher.hash_one(key);
         let place = self.shard(hash).get(&hash).copied().filter(|place| place.sure)?;
@@ -117,18 +119,18 @@ impl Places {
         }
     }
 
-    /// Whether that is still where `key` lies. To be asked in its turn.
+    /// Whether `key` is still at `place`. The caller holds the lock of the key.
     pub(super) fn is_sure(&self, key: &CacheKey, place: Place) -> bool {
         let hash = self.hasher.hash_one(key);
         self.shard(hash).get(&hash) == Some(&place)
     }
 
-    /// Makes the place of `key` sure if `record`, which foyer has for it now, is what lies there. To be called in its turn. False if no place is
-    /// known.
+    /// Makes the place of `key` sure if `record`, which foyer has loaded, is there. The caller
+    /// holds the lock of the key. Returns false if no place is known.
     pub(super) fn confirm(&self, key: &CacheKey, record: &Record) -> bool {
         let hash = self.hasher.hash_one(key);
         let Some(hint) = self.shard(hash).get(&hash).copied() else { return false };
-        // Somebody who waited for the same load has done it, or the page cache does not have it.
+        // Another request that waited for the same load has confirmed it.
         if hint.sure {
             return true;
         }
@@ -143,25 +145,25 @@ impl Places {
                 self.forget(key);
                 false
             }
-            // It may be the next time.
+            // The page cache may have it the next time.
             Read::NotCached => true,
         }
     }
 
-    /// The key changes. To be called in its turn.
+    /// Forgets the place of a key that changes. The caller holds the lock of the key.
     pub(super) fn forget(&self, key: &CacheKey) {
         let hash = self.hasher.hash_one(key);
         self.shard(hash).remove(&hash);
     }
 
-    /// `block` is about to be written anew.
+    /// Forgets the places in `block`, which is about to be overwritten.
     pub(super) fn forget_block(&self, block: u32) {
         for shard in &self.shards {
             shard.lock().retain(|_, place| place.block != block);
         }
     }
 
-    /// Whether it is time to [`look`](Self::look) for places; then it is up to the caller.
+    /// Whether a scan is due. Then the caller has to run [`look`](Self::look).
     pub(super) fn should_look(&self) -> bool {
         let mut looked = self.looked.lock();
         let due = match *looked {
@@ -176,7 +178,7 @@ impl Places {
         should
     }
 
-    /// Reads the indexes of all blocks.
+    /// Scans the indexes of all blocks.
     pub(super) fn look(&self) {
         for block in 0..self.blocks.len() as u32 {
             if self.look_into(block).is_none() {
@@ -186,7 +188,7 @@ impl Places {
         *self.looked.lock() = Looked::Before(Stopwatch::start());
     }
 
-    /// `None` if there is no room for more.
+    /// Scans the indexes of one block. `None` if there is no room for more places.
     fn look_into(&self, block: u32) -> Option<()> {
         let file = &self.blocks[block as usize];
         let (mut page, mut at) = ([0; PAGE as usize], 0);
@@ -221,7 +223,8 @@ impl Places {
         Some(())
     }
 
-    /// The record at `place`, if it is the entry that was meant, whole, of this key, and in the page cache.
+    /// The record at `place`, if it is the expected entry, intact, of this key, and in the page
+    /// cache.
     fn read_at(&self, place: Place, hash: u64, key: &CacheKey) -> Read {
         let Some(file) = self.blocks.get(place.block as usize) else { return Read::NotThere };
         if self.unable.load(Ordering::Relaxed) {
@@ -241,7 +244,7 @@ impl Places {
         record(bytes, hash, place.sequence, key).map_or(Read::NotThere, Read::Record)
     }
 
-    /// Records read so far.
+    /// Number of records read so far.
     pub(super) fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
     }
@@ -251,16 +254,15 @@ impl Places {
     }
 }
 
-/// What a read gave.
 enum Read {
     Record(Arc<Record>),
-    /// Not all of it is in the page cache.
+    /// The page cache does not have all of it.
     NotCached,
-    /// Something else lies there.
+    /// The place holds another entry.
     NotThere,
 }
 
-/// The record in the entry `bytes`, if that is of this number and key, and whole.
+/// The record in the entry `bytes`, if the entry has this number and key and is intact.
 fn record(bytes: Vec<u8>, hash: u64, sequence: u64, key: &CacheKey) -> Option<Arc<Record>> {
     let (mut header, payload) = bytes.split_at_checked(HEADER)?;
     let (key_length, value_length) = (header.get_u32() as usize, header.get_u32() as usize);
@@ -280,7 +282,7 @@ fn record(bytes: Vec<u8>, hash: u64, sequence: u64, key: &CacheKey) -> Option<Ar
     }
 }
 
-/// The entries that a page of index names; `None` if it is none.
+/// The entries of a page of index; `None` if the page is no index.
 fn entries(page: &[u8; PAGE as usize]) -> Option<impl Iterator<Item = (u64, u64, u32, u32)>> {
     let (mut checksum, checked) = page.split_at(8);
     let count = (&checked[..4]).get_u32() as usize;

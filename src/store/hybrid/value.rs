@@ -1,4 +1,5 @@
-//! What foyer holds for a key, and its bytes.
+//! [`Value`]: what foyer holds for a key, and its bytes on disk. [`Queue`] counts the values that
+//! wait to be written.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -14,49 +15,50 @@ use crate::store::record::Record;
 const GONE: [u8; 4] = *b"gone";
 const GONE_LEN: usize = 12;
 
-/// What is written for a key.
 pub(super) enum Value {
-    /// A record on its way to the disk, with its encoded head.
+    /// A record to be written, with its encoded head.
     Outbound { record: Arc<Record>, head: Vec<u8>, ticket: Ticket },
-    /// The key was emptied: hides older records that still lie on disk. The number tells one from another.
+    /// A tombstone of a deleted key. It hides older records that are still on disk. The number
+    /// tells two of them apart.
     Gone { number: u64, _ticket: Ticket },
-    /// Read back from disk.
+    /// A record that was read from disk.
     Record(Arc<Record>),
-    /// Read back from disk: see [`Value::Gone`].
+    /// A tombstone that was read from disk; see [`Value::Gone`].
     WasGone(u64),
 }
 
-/// Counts of the write queue, and the folder's lock, which thus lasts until the last write is done.
+/// Counters of the write queue, and the lock of the folder, which is held until the last write is
+/// done.
 #[derive(Debug)]
 pub(super) struct Queue {
     /// Bytes that wait to be written.
     pub(super) pending: AtomicU64,
-    /// Records that were given up.
+    /// Records that were dropped before they reached the disk.
     pub(super) dropped: AtomicU64,
-    /// Goes with the last write, or when all of them are known to be done.
+    /// Released after the last write, or when all writes are known to be done.
     pub(super) lock: File,
 }
 
-/// A place in the write queue, given back when foyer is done with the value.
+/// A reservation in the write queue, released when foyer drops the value.
 pub(super) struct Ticket {
     queue: Arc<Queue>,
     bytes: u64,
-    /// It was put into a write buffer.
+    /// Whether the value was copied into a write buffer.
     encoded: AtomicBool,
 }
 
 impl Ticket {
-    /// A place of `bytes`, if with it no more than `limit` bytes wait.
+    /// A reservation of `bytes`, if at most `limit` bytes wait with it.
     pub(super) fn for_record(queue: &Arc<Queue>, bytes: u64, limit: u64) -> Option<Ticket> {
         Self::take(queue, bytes, limit, false)
     }
 
-    /// The same for a mark, whose loss is not counted.
+    /// The same for a tombstone, whose loss is not counted.
     pub(super) fn for_mark(queue: &Arc<Queue>, bytes: u64, limit: u64) -> Option<Ticket> {
         Self::take(queue, bytes, limit, true)
     }
 
-    /// What it is for is no longer wanted, and not counted as given up.
+    /// Releases the reservation without counting the value as dropped.
     pub(super) fn waive(self) {
         self.encoded.store(true, Ordering::Relaxed);
     }
@@ -72,7 +74,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         self.queue.pending.fetch_sub(self.bytes, Ordering::AcqRel);
         if !*self.encoded.get_mut() {
-            // Foyer let go of it before that: its writer is dead, or refused it.
+            // Foyer dropped the value before it encoded it: its writer has ended, or refused it.
             self.queue.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -98,7 +100,8 @@ impl Code for Value {
     }
 
     fn decode(reader: &mut impl Read) -> Result<Self> {
-        // The reader is a slice of what was read from disk: this is the one copy, of exactly its size.
+        // The reader is a slice of the bytes from disk. This is the only copy, of exactly their
+        // size.
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).map_err(Error::io_error)?;
         Value::of(bytes.into())
@@ -114,7 +117,7 @@ impl Code for Value {
 }
 
 impl Value {
-    /// What `bytes`, read back from disk, hold. Copies no body bytes.
+    /// Decodes `bytes` that were read from disk. Copies no body bytes.
     pub(super) fn of(bytes: Bytes) -> Result<Value> {
         if bytes.len() == GONE_LEN
             && let Some((&GONE, number)) = bytes.split_first_chunk()

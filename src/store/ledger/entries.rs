@@ -1,18 +1,19 @@
-//! The purges by handle: hard ones by their number, soft ones by number and moment. Bounded by folding.
+//! [`Entries`]: the purges by handle. Hard ones have a number, soft ones a number and a moment.
+//! Folding bounds them.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::clock::Timestamp;
 use crate::store::key::Handle;
 
-/// Soft purges of one handle that are told apart; the oldest are joined.
+/// Soft purges kept for each handle. The oldest are joined.
 const SOFT_PER_HANDLE: usize = 4;
 
-/// See the [module](self).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entries {
     hard: HashMap<Handle, u64>,
-    /// By handle, everything where there is none, and number; so the first one after a record is found at once.
+    /// By handle and number, where no handle means everything. So the first soft purge after a
+    /// record is found at once.
     soft: BTreeMap<(Option<Handle>, u64), Timestamp>,
 }
 
@@ -22,7 +23,7 @@ impl Entries {
             && handles.iter().any(|handle| self.hard.get(handle).is_some_and(|&purged| sequence < purged))
     }
 
-    /// The earliest moment of those soft purges that came first after `sequence`, each for its handle.
+    /// For each handle, the first soft purge after `sequence`; of these, the earliest moment.
     pub(super) fn stale_since(&self, handles: &[Handle], sequence: u64) -> Option<Timestamp> {
         let first = |handle: Option<Handle>| {
             let after = (handle, sequence.saturating_add(1))..=(handle, u64::MAX);
@@ -48,13 +49,14 @@ impl Entries {
         }
     }
 
-    /// Forgets what a purge of everything below `number` covers.
+    /// Removes the purges that a purge of everything below `number` covers.
     pub(super) fn clear_below(&mut self, number: u64) {
         self.hard.retain(|_, &mut purged| purged > number);
         self.soft.retain(|&(_, purged), _| purged > number);
     }
 
-    /// Folds the older half of the hard purges if there are more than `most`; what lies below the number that it gives is purged.
+    /// Folds the older half of the hard purges if there are more than `most`. Everything below the
+    /// returned number is purged.
     pub(super) fn fold(&mut self, most: usize) -> Option<u64> {
         if self.hard.len() <= most {
             return None;
@@ -64,7 +66,8 @@ impl Entries {
         Some(floor)
     }
 
-    /// Folds the older half of the soft purges if there are more than `most` into one of everything.
+    /// Folds the older half of the soft purges if there are more than `most` into one of
+    /// everything.
     pub(super) fn fold_soft(&mut self, most: usize) -> bool {
         if self.soft.len() <= most {
             return false;

@@ -1,4 +1,5 @@
-//! The ledger on disk: an append-only file of slots of 32 bytes, each with its own checksum.
+//! [`LedgerFile`]: the ledger on disk, an append-only file of slots of 32 bytes, each with its own
+//! checksum.
 //!
 //! ```text
 //! 0   tag, u8: header, reserved, floor,       8   handle, u64
@@ -6,14 +7,15 @@
 //! 2   moment of a soft purge, 48 bits         24  SHA-256 of slot number and bytes 0..24, cut to 8 bytes
 //! ```
 //!
-//! A slot never crosses a disk sector, so a crash leaves it whole, absent, or all zero. Absent and zero at the end is a
-//! torn tail: that purge had not been confirmed. Anything else that does not check is damage.
+//! A slot never crosses a disk sector, so a crash leaves it whole, absent, or all zero. Absent or
+//! zero slots at the end are a torn tail, whose purge was not confirmed. Any other slot with a
+//! wrong checksum is damage.
 //!
-//! Version 1 knew no soft purges; such a file is read and written anew. An older tintype takes this one for damaged, and
-//! forgets everything stored: too much, never too little.
+//! Version 1 had no soft purges. Such a file is read and rewritten. An older tintype treats this
+//! version as damaged and forgets everything stored, which is too much and never too little.
 //!
-//! The file is given all its room ahead, so that a purge can still be written on a full disk. When it is full it is
-//! written anew beside itself and renamed.
+//! The file is preallocated, so that a purge can be written on a full disk. When it is full, a new
+//! file is written beside it and renamed into place.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -30,33 +32,32 @@ use crate::store::scope::{Kind, Scope};
 
 const SLOT: usize = 32;
 const HEADER: u8 = b'T';
-/// Stands in the header where other slots have a number.
+/// Format version, in the header at the place of the number.
 const VERSION: u64 = 2;
-/// The one before it, without soft purges.
+/// The version before, without soft purges.
 const FIRST_VERSION: u64 = 1;
-/// Milliseconds that a slot has room for: until the year 10889.
+/// Largest moment in a slot, in milliseconds: until the year 10889.
 const MAX_MOMENT: u64 = (1 << 48) - 1;
 
-/// Slots for `max_entries` purges of each kind, half as much again so that it is seldom written anew.
+/// Slots for `max_entries` purges of each kind, and half as many again, so that rewrites are rare.
 pub(super) fn capacity_for(max_entries: usize) -> u64 {
     (max_entries as u64).saturating_mul(3).saturating_add(1024)
 }
 
-/// One entry.
+/// One entry of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
     /// Numbers below this may have been used.
     Reserved(u64),
     /// Everything below this number is purged.
     Floor(u64),
-    /// What carries the handle is purged below this number.
+    /// Records with the handle are purged below this number.
     Purged(Handle, u64),
-    /// What carries the handle, or everything, counts as stale below this number, since this moment.
+    /// Records with the handle, or all records, are stale below this number, since this moment.
     Softened(Option<Handle>, u64, Timestamp),
 }
 
 impl Slot {
-    /// The slot of a purge.
     pub(super) fn of(scope: Scope, kind: Kind, number: u64) -> Slot {
         match (scope, kind) {
             (Scope::Handle(handle), Kind::Hard) => Slot::Purged(handle, number),
@@ -67,7 +68,7 @@ impl Slot {
     }
 }
 
-/// What the entries add up to.
+/// The sum of all slots of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) reserved: u64,
@@ -102,28 +103,27 @@ impl State {
     }
 }
 
-/// What lay at the path.
+/// The result of opening the file.
 #[derive(Debug)]
 pub(super) enum Found {
     Missing,
     Whole(State, LedgerFile),
-    /// Of the version before, and whole.
+    /// An intact file of the version before.
     Older(State),
     Damaged {
-        /// Largest number in any slot that checks.
+        /// The highest number in any slot with a right checksum.
         highest: u64,
-        /// Where the damage begins.
+        /// The first damaged slot.
         slot: u64,
     },
 }
 
-/// The open file.
 #[derive(Debug)]
 pub(super) struct LedgerFile {
     path: PathBuf,
     file: File,
     slots: u64,
-    /// A write failed: what the file holds is not known any more.
+    /// A write failed, so the content of the file is unknown.
     failed: bool,
 }
 
@@ -146,7 +146,7 @@ impl LedgerFile {
         })
     }
 
-    /// Begins a file with `state` and room for `capacity` slots, in place of what is at `path`.
+    /// Creates a file with `state` and room for `capacity` slots, in place of the file at `path`.
     pub(super) fn create(path: &Path, state: &State, capacity: u64) -> io::Result<LedgerFile> {
         let fresh = path.with_extension("new");
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&fresh)?;
@@ -154,7 +154,7 @@ impl LedgerFile {
         for (slot, index) in state.slots().zip(1..) {
             bytes.extend_from_slice(&encode(index, Some(slot)));
         }
-        // Where it is not supported, a full disk shows when a purge cannot be written.
+        // Without support for preallocation, a full disk makes the write of a purge fail.
         let _ = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, capacity * SLOT as u64);
         file.write_all_at(&bytes, 0)?;
         file.sync_all()?;
@@ -166,7 +166,7 @@ impl LedgerFile {
         Ok(LedgerFile { path: path.to_owned(), file, slots, failed: false })
     }
 
-    /// Makes `added` durable. `state` already has them, for when all is written anew.
+    /// Makes `added` durable. `state` includes them already, in case the file is rewritten.
     pub(super) fn write(
         &mut self,
         added: &[Slot],
@@ -180,7 +180,7 @@ impl LedgerFile {
                     *self = fresh;
                     return Ok(());
                 }
-                // There may still be room for one more in the old file, if that is intact.
+                // An intact old file may still have room for one more slot.
                 Err(error) if self.failed || self.file.metadata()?.nlink() == 0 => return Err(error),
                 Err(_) => {}
             }
@@ -197,8 +197,8 @@ impl LedgerFile {
     }
 }
 
-/// All slots of a file, their number, and whether it is of the version before; or the largest number and the slot at which the damage
-/// begins.
+/// The sum of all slots of a file, their number, and whether the file is of the version before. For
+/// a damaged file, the highest number and the first damaged slot.
 fn parse(bytes: &[u8]) -> Result<(State, u64, bool), (u64, u64)> {
     let older = bytes.get(16..24) == Some(&FIRST_VERSION.to_le_bytes()[..]);
     let mut state = State::default();
@@ -227,7 +227,7 @@ fn parse(bytes: &[u8]) -> Result<(State, u64, bool), (u64, u64)> {
     }
 }
 
-/// The bytes of `slot`; of the header without one.
+/// The bytes of `slot`, or of the header if there is none.
 fn encode(index: u64, slot: Option<Slot>) -> [u8; SLOT] {
     let (tag, handle, number, moment) = match slot {
         None => (HEADER, 0, VERSION, 0),
@@ -247,7 +247,7 @@ fn encode(index: u64, slot: Option<Slot>) -> [u8; SLOT] {
     bytes
 }
 
-/// The slot in `bytes`; `Some(None)` is the header, `None` is none.
+/// The slot in `bytes`. `Some(None)` is the header, `None` is damage.
 fn decode(index: u64, bytes: &[u8]) -> Option<Option<Slot>> {
     let (body, sum) = bytes.split_at_checked(24)?;
     if checksum(index, body) != sum {

@@ -18,7 +18,7 @@ impl Folder {
         self.0.path().join("ledger")
     }
 
-    /// The ledger, and whether everything stored had to be forgotten.
+    /// The ledger, and whether it asked to forget everything stored.
     fn open(&self) -> (Ledger, bool) {
         let forgot = Cell::new(false);
         let ledger = Ledger::open(&self.path(), 64, || {
@@ -258,7 +258,8 @@ fn soft_purges_outlive_the_process() {
     assert_eq!(folder.open().0.stale_since(&[], last), Some(MOMENT));
 }
 
-/// Many soft purges of one handle, and of many: what is older than they tell apart counts as stale for longer, never for less.
+/// Many soft purges of one handle, and of many handles. Beyond the bound, records are stale for
+/// longer, never for less.
 #[test]
 fn soft_purges_are_bounded_too() {
     let ledger = Ledger::in_memory(64);
@@ -304,7 +305,8 @@ fn a_file_of_the_version_before_is_read_and_written_anew() {
     assert_eq!(ledger.stale_since(&[Handle(2)], old), Some(MOMENT));
 }
 
-/// The cost of a purge and of a look does not grow with what is stored or purged: no scan.
+/// The cost of a purge and of a check does not grow with the number of records or purges: nothing
+/// is scanned.
 #[test]
 fn what_was_clear_of_all_purges_is_so_until_the_next() {
     let ledger = Ledger::in_memory(10);

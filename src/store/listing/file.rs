@@ -1,4 +1,5 @@
-//! The listing on disk: written at an orderly end, read and removed at the next start, so that it never tells of a time before.
+//! The listing on disk. It is written by an orderly shutdown. The next start reads and removes it,
+//! so that it never describes an earlier time.
 //!
 //! ```text
 //! 0   "tintype listing 1\n"
@@ -6,7 +7,7 @@
 //! 50  postcard: whether it is complete, then the entries
 //! ```
 //!
-//! Whatever is odd makes it empty.
+//! Any damage makes the listing empty.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -26,7 +27,7 @@ use crate::store::key::{CacheKey, Handle};
 
 const MAGIC: &[u8] = b"tintype listing 1\n";
 const SUM: usize = 32;
-/// Bytes of a file that is read; a longer one is not ours.
+/// Longest file that is read, in bytes.
 const LONGEST: u64 = 1 << 30;
 
 #[derive(Serialize, Deserialize)]
@@ -44,7 +45,7 @@ struct Saved {
     asking: Asking,
 }
 
-/// Writes `entries` to `path`, readable for this user alone: keys hold query strings.
+/// Writes `entries` to `path`, readable for this user alone, because keys hold query strings.
 pub(in crate::store) fn save(path: &Path, entries: Vec<Entry>, complete: bool) -> io::Result<()> {
     let saved: Vec<Saved> = entries.into_iter().map(Saved::from).collect();
     let payload = postcard::to_allocvec(&(complete, saved)).map_err(io::Error::other)?;
@@ -58,8 +59,8 @@ pub(in crate::store) fn save(path: &Path, entries: Vec<Entry>, complete: bool) -
     std::fs::rename(&fresh, path)
 }
 
-/// The entries in `path` and whether they are complete, of `most` at most; the file is removed. `None` if there is no such file, or it
-/// is odd.
+/// At most `most` entries from `path`, and whether they are complete. Removes the file. `None` if
+/// the file is missing or damaged.
 pub(in crate::store) fn take(path: &Path, most: usize) -> Option<(Vec<Entry>, bool)> {
     let read = read(path);
     let _ = std::fs::remove_file(path);

@@ -75,7 +75,7 @@ fn it_is_bounded_and_says_so() {
     listing.note(&key(9), &record(10, &[1]));
     assert_eq!(paged(&listing, &[], 10), [2, 3, 4, 5, 10]);
     assert!(!listing.is_complete());
-    // What the last process left too.
+    // The entries of the last process are counted too.
     let listing = Listing::new(5);
     listing.take_over(filled().all().0, true);
     assert_eq!((listing.len(), listing.is_complete()), (5, false));

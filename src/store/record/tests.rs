@@ -116,7 +116,8 @@ proptest! {
 
 #[test]
 fn hostile_heads_neither_panic_nor_allocate_what_they_claim() {
-    // sequence 1, no handles, asked for as nobody knows, status 200, then a field list that claims to be huge or is all empty lines
+    // Sequence 1, no handles, an unknown request, status 200, then a field list that claims to be
+    // huge or has only empty lines.
     let start = [1, 0, 0, 0, 0xc8, 0x01];
     let claims_much = [&start[..], &[0xff; 9], &[0x01]].concat();
     let mut empty_lines = start.to_vec();

@@ -41,7 +41,7 @@ struct Frame {
 }
 
 /// Applies `filters` to what is on the page by now, frame by frame. The first part of them is in before the document, see
-/// [`Intercept::scripts`](crate::origin::chrome::intercept::Intercept::scripts).
+/// [`Intercept::scripts`](crate::origin::chrome::network::intercept::Intercept::scripts).
 pub(crate) async fn hide(tab: &mut Tab, filters: &[Arc<Filter>], limits: &Limits) -> Result<(), Failure> {
     if filters.is_empty() {
         return Ok(());
