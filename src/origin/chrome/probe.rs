@@ -280,8 +280,10 @@ fn request(url: &Url, first: &Url, visitor: &Visitor, identity: &Identity) -> Re
     }
     if url.origin() == first.origin() {
         for (name, value) in &visitor.headers {
-            if let Ok(name) = header::HeaderName::try_from(name.as_str()) {
-                set(name, value);
+            // `Host` is that of the URL, so that a probe asks the server that was vetted for its page.
+            match header::HeaderName::try_from(name.as_str()) {
+                Ok(name) if name != header::HOST => set(name, value),
+                _ => {}
             }
         }
     }
