@@ -8,7 +8,7 @@
 //! 1. The indexes in the blocks are read now and then, and give *hints*: a hash was at a place.
 //! 2. When foyer has loaded a record and its hint has the same content, the place is *sure*.
 //! 3. The record is read from there until the key changes. Each read checks foyer's header, its
-//! sequence number and its checksum, which detects a block that was overwritten.
+//!    sequence number and its checksum, which detects a block that was overwritten.
 //!
 //! A hint may be wrong in any way, and a place may be forgotten at any time. Then foyer reads.
 //!
